@@ -1,0 +1,1 @@
+"""The Midfill language server."""
