@@ -1,0 +1,1 @@
+"""One step of the model for one sequence: runner and sampling."""

@@ -1,0 +1,1 @@
+"""Numeric kernels: a plain-torch reference and the fast ones."""

@@ -1,0 +1,96 @@
+"""What goes into the engine thread and what comes out of it: plain values, no torch, no HTTP.
+
+`serve` builds a `GenerationRequest`, `runtime.loop` answers it with any number of `TokenEvent`
+and exactly one `Finished`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from midfill_engine.exec.sampling_params import SamplingParams
+
+FinishReason: TypeAlias = Literal[
+    "length", "eos_token", "stop_sequence", "aborted", "superseded", "error"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """One sequence to continue.
+
+    Attributes:
+        prompt_ids: token ids, at least one; `len(prompt_ids) + max_new_tokens` fits the context.
+        max_new_tokens: at least 0; with 0 the prompt is only put into the cache (a warm-up).
+        stop: texts that end the generation.
+        stop_token_ids: token ids that end it (end of sequence, end of infill).
+        session: requests of one session share a cache slot, and a new one supersedes a running
+            one; None belongs to no session.
+        cache_prompt: False computes the prompt anew and leaves nothing behind.
+    """
+
+    prompt_ids: tuple[int, ...]
+    max_new_tokens: int
+    sampling: SamplingParams = field(default_factory=SamplingParams)
+    stop: tuple[str, ...] = ()
+    stop_token_ids: frozenset[int] = frozenset()
+    session: str | None = None
+    cache_prompt: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Milliseconds on the engine thread's clock, and the token counts that belong to them."""
+
+    queue_ms: float
+    prefill_ms: float
+    decode_ms: float
+    prompt_tokens: int
+    cached_tokens: int
+    generated_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEvent:
+    """One token was chosen.
+
+    Attributes:
+        token_id: the token.
+        text: the token's own text: what it completes of the UTF-8 stream (maybe empty), or a
+            special token's name.
+        delta: text that may be shown now: special tokens and stop texts are never in it, and
+            what might become a stop text is held back until it is decided.
+        logprob: natural log-probability.
+        special: whether the token is a special one of the tokenizer.
+    """
+
+    token_id: int
+    text: str
+    delta: str
+    logprob: float
+    special: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of a request.
+
+    Attributes:
+        reason: why it ended. `eos_token` covers every id of `stop_token_ids`.
+        delta: text that was held back and turned out to be no stop text.
+        stop_sequence: the stop text that matched.
+        error: one line for the user when reason is `error`.
+    """
+
+    reason: FinishReason
+    delta: str
+    timings: Timings
+    stop_sequence: str | None = None
+    error: str | None = None
+
+
+Event: TypeAlias = TokenEvent | Finished
+EventSink: TypeAlias = Callable[[Event], None]
+"""Called on the engine thread; must return at once (`loop.call_soon_threadsafe`)."""

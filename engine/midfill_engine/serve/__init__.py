@@ -1,0 +1,1 @@
+"""HTTP: routes, access, dialects. The only place that knows starlette."""

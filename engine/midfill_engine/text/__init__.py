@@ -1,0 +1,1 @@
+"""Text and token ids: tokenizer, infill prompts, incremental detokenization, stops."""

@@ -1,0 +1,1 @@
+"""Where completions come from: one Protocol, one file per wire dialect."""

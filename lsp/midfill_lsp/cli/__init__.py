@@ -1,0 +1,1 @@
+"""The `midfill` command: one file per subcommand."""
