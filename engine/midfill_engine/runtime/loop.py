@@ -1,0 +1,274 @@
+"""The engine thread: takes submits and aborts, places, runs one step, tells what came out.
+
+The only caller of the runner, so neither the runner nor the slots need locks. `submit`, `abort`
+and `close` may be called from any thread and never wait for the model. Between two steps the
+inbox is emptied, so an abort takes effect by the next step.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from collections.abc import Sequence as Seq
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from midfill_engine.errors import EngineDied, OutOfMemory, Overloaded
+from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
+from midfill_engine.runtime.request import EventSink, FinishReason, GenerationRequest
+from midfill_engine.runtime.sequence import Sequence
+from midfill_engine.runtime.slots import SlotTable
+from midfill_engine.text.tokenizer import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+PREFILL_CHUNK = 256
+"""Prompt tokens a step: bounds how long an abort or another request waits. Fixed, not adapted to
+the measured speed, so that a prompt is always split alike and its numbers do not depend on load."""
+
+
+class ModelRunner(Protocol):
+    """What the loop needs of `exec.runner.Runner`: plain integers in and out."""
+
+    @property
+    def num_slots(self) -> int:
+        """Number of sequences that fit the cache."""
+        ...
+
+    @property
+    def max_total_tokens(self) -> int:
+        """Prompt and generated tokens that fit one slot."""
+        ...
+
+    def prefill(self, slot: int, token_ids: Seq[int], start: int) -> None:
+        """Write keys and values of `token_ids` at [start, start + len)."""
+        ...
+
+    def step(
+        self,
+        slot: int,
+        token_ids: Seq[int],
+        start: int,
+        sampling: SamplingParams,
+        prompt_ids: Seq[int],
+        generated_ids: Seq[int],
+    ) -> SampledToken:
+        """Run `token_ids` at [start, start + len) and choose the token that follows."""
+        ...
+
+    def copy_prefix(self, src: int, dst: int, length: int) -> None:
+        """Copy positions [0, length) of one slot to another."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RequestHandle:
+    """The caller's end of a submitted request."""
+
+    request_id: int
+    _abort: Callable[[int], None]
+
+    def abort(self) -> None:
+        """End the request by the next step; harmless when it has ended already."""
+        self._abort(self.request_id)
+
+
+class EngineLoop:
+    """Owns the engine thread. Every submitted request gets exactly one `Finished`."""
+
+    def __init__(
+        self, runner: ModelRunner, tokenizer: Tokenizer, *, max_requests: int = 128
+    ) -> None:
+        """Prepare; nothing runs before `start`."""
+        self._runner = runner
+        self._tokenizer = tokenizer
+        self._max_requests = max_requests
+        self._slots = SlotTable(runner.num_slots)
+        self._inbox: queue.SimpleQueue[Sequence | int | None] = queue.SimpleQueue()
+        self._waiting: deque[Sequence] = deque()
+        self._running: deque[Sequence] = deque()
+        self._ids = itertools.count(1)
+        self._lock = threading.Lock()  # guards _open_requests and _dead
+        self._open_requests = 0
+        self._dead = False
+        self._closing = False
+        self._thread = threading.Thread(target=self._main, name="midfill-engine", daemon=True)
+        self._steps = 0
+
+    def start(self) -> None:
+        """Start the engine thread."""
+        self._thread.start()
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests can be answered."""
+        return self._thread.is_alive() and not self._dead
+
+    @property
+    def num_open(self) -> int:
+        """Requests that have not finished."""
+        return self._open_requests
+
+    @property
+    def num_steps(self) -> int:
+        """Model steps run so far; tests watch it to see that an abort stopped the work."""
+        return self._steps
+
+    def submit(self, request: GenerationRequest, sink: EventSink) -> RequestHandle:
+        """Queue a request; its events go to `sink` on the engine thread.
+
+        Raises:
+            Overloaded: too many requests are open.
+            EngineDied: the engine thread has ended.
+        """
+        total = len(request.prompt_ids) + request.max_new_tokens
+        assert request.prompt_ids, "an empty prompt must be rejected by the dialect"
+        assert total <= self._runner.max_total_tokens, "too long: the dialect must check"
+        sequence = Sequence(
+            request=request,
+            sink=sink,
+            tokenizer=self._tokenizer,
+            request_id=next(self._ids),
+            submitted_at=time.perf_counter(),
+        )
+        with self._lock:
+            if self._dead:
+                raise EngineDied("the engine has stopped: restart midfill-engine, see its log")
+            if self._open_requests >= self._max_requests:
+                raise Overloaded("Model is overloaded")
+            self._open_requests += 1
+            self._inbox.put(sequence)
+        return RequestHandle(sequence.request_id, self._inbox.put)
+
+    def close(self) -> None:
+        """Abort everything and end the thread; returns when it has ended."""
+        self._inbox.put(None)
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _main(self) -> None:
+        try:
+            while not self._closing:
+                self._take_messages(wait=not (self._running or self._waiting))
+                self._place_waiting()
+                if self._running:
+                    sequence = self._running[0]
+                    self._running.rotate(-1)
+                    self._guard(sequence, partial(self._step, sequence))
+        except Exception:
+            logger.exception("the engine thread died")
+        finally:
+            self._die()
+
+    def _take_messages(self, *, wait: bool) -> None:
+        """Empty the inbox; block for the first message if there is nothing else to do."""
+        try:
+            message = self._inbox.get(block=wait)
+            while True:
+                self._handle(message)
+                message = self._inbox.get_nowait()
+        except queue.Empty:
+            return
+
+    def _handle(self, message: Sequence | int | None) -> None:
+        if message is None:
+            self._closing = True
+        elif isinstance(message, Sequence):
+            self._supersede(message.request.session)
+            self._waiting.append(message)
+        else:
+            for sequence in (*self._running, *self._waiting):
+                if sequence.request_id == message:
+                    self._finish(sequence, "aborted")
+
+    def _supersede(self, session: str | None) -> None:
+        if session is None:
+            return
+        for sequence in (*self._running, *self._waiting):
+            if sequence.request.session == session:
+                self._finish(sequence, "superseded")
+
+    def _place_waiting(self) -> None:
+        while self._waiting and self._slots.has_free:
+            sequence = self._waiting.popleft()
+            request = sequence.request
+            placement = self._slots.acquire(
+                request.prompt_ids, request.session, reuse=request.cache_prompt
+            )
+            assert placement is not None
+            sequence.place(placement.slot, placement.cached_len)
+            self._running.append(sequence)
+            source = placement.copy_from
+            if source is not None:  # now, while nobody has written over the source
+                copy = partial(
+                    self._runner.copy_prefix, source, placement.slot, placement.cached_len
+                )
+                self._guard(sequence, copy)
+
+    def _guard(self, sequence: Sequence, work: Callable[[], None]) -> None:
+        """Run one piece of a sequence's work; a failure ends that sequence only."""
+        try:
+            work()
+        except OutOfMemory as error:
+            self._finish(sequence, "error", str(error))
+        except Exception:
+            logger.exception("request %d failed", sequence.request_id)
+            self._finish(sequence, "error", "internal error, see the engine's log")
+
+    def _step(self, sequence: Sequence) -> None:
+        self._steps += 1
+        slot, request = sequence.slot, sequence.request
+        assert slot is not None
+        token_ids = sequence.next_input()
+        start = sequence.computed_len
+        if len(token_ids) > PREFILL_CHUNK or request.max_new_tokens == 0:
+            token_ids = token_ids[:PREFILL_CHUNK]
+            self._runner.prefill(slot, token_ids, start)
+            self._note_computed(sequence, token_ids)
+            if request.max_new_tokens == 0 and not sequence.prompt_left:
+                self._finish(sequence, "length")
+            return
+        token = self._runner.step(
+            slot, token_ids, start, request.sampling, request.prompt_ids, sequence.generated_ids
+        )
+        self._note_computed(sequence, token_ids)
+        sequence.sink(sequence.accept(token))
+        reason = sequence.finish_reason()
+        if reason is not None:
+            self._finish(sequence, reason)
+
+    def _note_computed(self, sequence: Sequence, token_ids: Seq[int]) -> None:
+        assert sequence.slot is not None
+        self._slots.extend(sequence.slot, token_ids)
+        sequence.computed_len += len(token_ids)
+
+    def _finish(self, sequence: Sequence, reason: FinishReason, error: str | None = None) -> None:
+        """End a sequence wherever it stands: exactly one `Finished` leaves."""
+        if sequence in self._waiting:
+            self._waiting.remove(sequence)
+        if sequence in self._running:
+            self._running.remove(sequence)
+            assert sequence.slot is not None
+            keep = sequence.request.cache_prompt and reason != "error"
+            self._slots.release(sequence.slot, keep=keep)
+        with self._lock:
+            self._open_requests -= 1
+        try:
+            sequence.sink(sequence.finish(reason, error))
+        except Exception:
+            logger.exception("the receiver of request %d failed", sequence.request_id)
+
+    def _die(self) -> None:
+        """Refuse what comes, finish what is open."""
+        with self._lock:
+            self._dead = True
+        self._take_messages(wait=False)
+        reason: FinishReason = "aborted" if self._closing else "error"
+        for sequence in (*self._running, *self._waiting):
+            self._finish(sequence, reason, None if self._closing else "the engine has stopped")

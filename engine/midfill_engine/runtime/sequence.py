@@ -1,0 +1,122 @@
+"""One request on its way through the engine: what is computed, what was said, when.
+
+Owned by the engine thread. Turns chosen tokens into events: text is cut at UTF-8 boundaries, stop
+texts are found and held back, and the end is decided.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+from midfill_engine.exec.sampling_params import SampledToken
+from midfill_engine.runtime.request import (
+    EventSink,
+    Finished,
+    FinishReason,
+    GenerationRequest,
+    Timings,
+    TokenEvent,
+)
+from midfill_engine.text.detokenize import Detokenizer
+from midfill_engine.text.stop import StopMatcher
+from midfill_engine.text.tokenizer import Tokenizer
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """State of one request.
+
+    Positions [0, computed_len) of prompt + generated tokens are in the slot's cache.
+    """
+
+    request: GenerationRequest
+    sink: EventSink
+    tokenizer: Tokenizer
+    request_id: int
+    submitted_at: float
+    slot: int | None = None
+    computed_len: int = 0
+    cached_len: int = 0
+    generated_ids: list[int] = field(default_factory=list[int])
+    placed_at: float | None = None
+    first_token_at: float | None = None
+    _detokenizer: Detokenizer = field(init=False)
+    _stops: StopMatcher = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Give the sequence its own incremental decoders."""
+        self._detokenizer = Detokenizer(self.tokenizer)
+        self._stops = StopMatcher(self.request.stop)
+
+    @property
+    def prompt_left(self) -> int:
+        """Prompt tokens not yet in the cache."""
+        return max(0, len(self.request.prompt_ids) - self.computed_len)
+
+    def place(self, slot: int, cached_len: int) -> None:
+        """Start on a slot whose first `cached_len` positions are readable."""
+        self.slot, self.cached_len, self.computed_len = slot, cached_len, cached_len
+        self.placed_at = time.perf_counter()
+
+    def next_input(self) -> tuple[int, ...]:
+        """Return the tokens that must run before the next one can be sampled."""
+        if self.prompt_left:
+            return self.request.prompt_ids[self.computed_len :]
+        return (self.generated_ids[-1],)
+
+    def accept(self, token: SampledToken) -> TokenEvent:
+        """Take a sampled token in and return what to tell about it."""
+        if self.first_token_at is None:
+            self.first_token_at = time.perf_counter()
+        self.generated_ids.append(token.token_id)
+        ends = token.token_id in self.request.stop_token_ids
+        special = ends or self.tokenizer.is_special(token.token_id)
+        completed = "" if special else self._detokenizer.feed(token.token_id)
+        return TokenEvent(
+            token_id=token.token_id,
+            text=self.tokenizer.token_text(token.token_id) if special else completed,
+            delta=self._stops.feed(completed),
+            logprob=token.logprob,
+            special=special,
+        )
+
+    def finish_reason(self) -> FinishReason | None:
+        """Return why the sequence ends after the last accepted token, or None."""
+        if self._stops.matched is not None:
+            return "stop_sequence"
+        if self.generated_ids and self.generated_ids[-1] in self.request.stop_token_ids:
+            return "eos_token"
+        if len(self.generated_ids) >= self.request.max_new_tokens:
+            return "length"
+        return None
+
+    def finish(self, reason: FinishReason, error: str | None = None) -> Finished:
+        """Return the last event; what was held back goes along unless a stop text matched."""
+        delta = ""
+        if reason in ("length", "eos_token"):
+            delta = self._stops.feed(self._detokenizer.flush())
+            if self._stops.matched is None:
+                delta += self._stops.flush()
+            else:
+                reason = "stop_sequence"
+        return Finished(
+            reason=reason,
+            delta=delta,
+            timings=self._timings(),
+            stop_sequence=self._stops.matched,
+            error=error,
+        )
+
+    def _timings(self) -> Timings:
+        now = time.perf_counter()
+        placed_at = now if self.placed_at is None else self.placed_at
+        first_at = now if self.first_token_at is None else self.first_token_at
+        return Timings(
+            queue_ms=(placed_at - self.submitted_at) * 1e3,
+            prefill_ms=(first_at - placed_at) * 1e3,
+            decode_ms=(now - first_at) * 1e3,
+            prompt_tokens=len(self.request.prompt_ids),
+            cached_tokens=self.cached_len,
+            generated_tokens=len(self.generated_ids),
+        )
