@@ -1,0 +1,62 @@
+# Two commands matter: `make demo` and `make test`. Each prepares .venv by itself.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+
+.PHONY: help setup demo test lint format types unit bench clean
+.DEFAULT_GOAL := help
+
+help:  ## show the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/.dev  ## prepare .venv with everything for development
+
+demo: .venv/.engine  ## complete code in sample files, as an editor would
+	@$(BIN)/midfill demo
+
+test: lint types unit  ## everything that CI checks
+
+lint: .venv/.dev  ## ruff and the layer rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+format: .venv/.dev  ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: .venv/.dev  ## mypy and pyright, both strict
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+unit: .venv/.dev  ## all tests
+	$(BIN)/pytest -q
+
+bench: .venv/.dev  ## engine timings beside transformers (last line JSON)
+	$(BIN)/python bench/engine.py
+
+clean:  ## remove .venv and caches
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+
+.venv/.python:
+	@test -n "$(PYTHON)" || { echo "no python3 found: install Python 3.10 or later"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
+	  echo "$(PYTHON) is too old: run make PYTHON=/path/to/python3.10-or-later"; exit 1; }
+	@echo "== preparing .venv with $(PYTHON)"
+	@$(PYTHON) -m venv .venv || { \
+	  echo "python cannot make environments: on Debian, apt install python3-venv"; exit 1; }
+	@$(PIP) --quiet pip
+	@touch $@
+
+# torch by its exact version first: a range would pull the newest build with gigabytes of CUDA.
+.venv/.engine: .venv/.python pyproject.toml constraints.txt
+	@echo "== installing midfill with its engine (the first time takes some minutes)"
+	@$(PIP) --progress-bar on $$(grep '^torch==' constraints.txt)
+	@$(PIP) --quiet --progress-bar on -e '.[engine]'
+	@touch $@
+
+.venv/.dev: .venv/.engine
+	@echo "== installing what development needs"
+	@$(PIP) --quiet --progress-bar on --group dev
+	@touch $@
