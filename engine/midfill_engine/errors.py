@@ -17,7 +17,8 @@
         ├── IncompleteGeneration 500  the engine ended a request without an answer
         └── Unavailable          503  the engine thread has died
 
-Everything may raise these; `cli` turns the first two into exit status 2, `serve` the rest into JSON.
+Everything may raise these; `cli` turns the first two into exit status 2, `serve` the rest into
+JSON.
 """
 
 from __future__ import annotations
