@@ -17,10 +17,9 @@ from collections.abc import Callable
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
 
 from midfill_engine.errors import EngineDied, OutOfMemory, Overloaded
-from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
+from midfill_engine.runtime.interface import ModelRunner
 from midfill_engine.runtime.request import EventSink, FinishReason, GenerationRequest
 from midfill_engine.runtime.sequence import Sequence
 from midfill_engine.runtime.slots import SlotTable
@@ -31,40 +30,6 @@ logger = logging.getLogger(__name__)
 PREFILL_CHUNK = 256
 """Prompt tokens a step: bounds how long an abort or another request waits. Fixed, not adapted to
 the measured speed, so that a prompt is always split alike and its numbers do not depend on load."""
-
-
-class ModelRunner(Protocol):
-    """What the loop needs of `exec.runner.Runner`: plain integers in and out."""
-
-    @property
-    def num_slots(self) -> int:
-        """Number of sequences that fit the cache."""
-        ...
-
-    @property
-    def max_total_tokens(self) -> int:
-        """Prompt and generated tokens that fit one slot."""
-        ...
-
-    def prefill(self, slot: int, token_ids: Seq[int], start: int) -> None:
-        """Write keys and values of `token_ids` at [start, start + len)."""
-        ...
-
-    def step(
-        self,
-        slot: int,
-        token_ids: Seq[int],
-        start: int,
-        sampling: SamplingParams,
-        prompt_ids: Seq[int],
-        generated_ids: Seq[int],
-    ) -> SampledToken:
-        """Run `token_ids` at [start, start + len) and choose the token that follows."""
-        ...
-
-    def copy_prefix(self, src: int, dst: int, length: int) -> None:
-        """Copy positions [0, length) of one slot to another."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +110,11 @@ class EngineLoop:
             self._open_requests += 1
             self._inbox.put(sequence)
         return RequestHandle(sequence.request_id, self._inbox.put)
+
+    def check_integrity(self) -> None:
+        """Raise AssertionError if the books disagree; exact while no request is open."""
+        self._slots.check_integrity()
+        assert self._open_requests or not (self._running or self._waiting)
 
     def close(self) -> None:
         """Abort everything and end the thread; returns when it has ended."""

@@ -1,0 +1,69 @@
+"""A started loop over the fake runner, and a collector of events."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Iterator
+
+import pytest
+
+from midfill_engine.runtime.loop import EngineLoop
+from midfill_engine.runtime.request import Event, Finished, TokenEvent
+from midfill_engine.text.tokenizer import Tokenizer
+from tests.engine.runtime.fake_runner import FakeRunner
+from tests.engine.tiny import write_tiny_tokenizer
+
+
+class Collector:
+    """A sink that a test can wait on."""
+
+    def __init__(self) -> None:
+        self._events: queue.Queue[Event] = queue.Queue()
+        self.tokens: list[TokenEvent] = []
+
+    def __call__(self, event: Event) -> None:
+        self._events.put(event)
+
+    def next_token(self) -> TokenEvent:
+        event = self._events.get(timeout=30)
+        assert isinstance(event, TokenEvent), event
+        self.tokens.append(event)
+        return event
+
+    def finished(self) -> Finished:
+        while True:
+            event = self._events.get(timeout=30)
+            if isinstance(event, Finished):
+                assert self._events.empty(), "an event after the last"
+                return event
+            self.tokens.append(event)
+
+    @property
+    def token_ids(self) -> list[int]:
+        return [event.token_id for event in self.tokens]
+
+    @property
+    def text(self) -> str:
+        return "".join(event.delta for event in self.tokens)
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    folder = tmp_path_factory.mktemp("tokenizer")
+    write_tiny_tokenizer(folder)
+    return Tokenizer.load(folder)
+
+
+@pytest.fixture
+def runner() -> FakeRunner:
+    return FakeRunner()
+
+
+@pytest.fixture
+def loop(runner: FakeRunner, tokenizer: Tokenizer) -> Iterator[EngineLoop]:
+    loop = EngineLoop(runner, tokenizer, max_requests=16)
+    loop.start()
+    yield loop
+    runner.gate.set()
+    loop.close()
+    loop.check_integrity()

@@ -1,0 +1,226 @@
+"""The engine thread over a fake runner: reuse, abort, supersede, failure, fairness."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from midfill_engine.errors import EngineDied, OutOfMemory, Overloaded
+from midfill_engine.runtime.loop import PREFILL_CHUNK, EngineLoop
+from midfill_engine.runtime.request import GenerationRequest
+from midfill_engine.text.tokenizer import Tokenizer
+from tests.engine.runtime.conftest import Collector
+from tests.engine.runtime.fake_runner import FIRST_BYTE_TOKEN, FakeRunner, expected_tokens
+
+EOS = 2
+
+
+def request(prompt: Sequence[int], max_new_tokens: int = 8, **fields: object) -> GenerationRequest:
+    return GenerationRequest(tuple(prompt), max_new_tokens, **fields)  # type: ignore[arg-type]  # test shorthand
+
+
+def run(loop: EngineLoop, asked: GenerationRequest) -> Collector:
+    collector = Collector()
+    loop.submit(asked, collector)
+    collector.finished()
+    return collector
+
+
+def test_a_request_gets_its_tokens_and_one_end(loop: EngineLoop) -> None:
+    collector = Collector()
+    loop.submit(request([1, 50, 60], 5), collector)
+    end = collector.finished()
+    assert collector.token_ids == expected_tokens([1, 50, 60], 5)
+    assert end.reason == "length"
+    assert end.timings.prompt_tokens == 3
+    assert end.timings.generated_tokens == 5
+    assert loop.num_open == 0
+
+
+def test_an_extended_prompt_computes_only_the_new_tokens(
+    loop: EngineLoop, runner: FakeRunner
+) -> None:
+    prompt = list(range(10, 110))
+    run(loop, request(prompt, 1))
+    before = runner.computed
+    collector = Collector()
+    loop.submit(request([*prompt, 7], 1), collector)
+    assert collector.finished().timings.cached_tokens == 100
+    assert runner.computed - before == 1
+
+
+def test_generated_tokens_are_reused_too(loop: EngineLoop, runner: FakeRunner) -> None:
+    first = run(loop, request([5, 6, 7], 6))
+    before = runner.computed
+    run(loop, request([5, 6, 7, *first.token_ids], 1))
+    assert runner.computed - before == 1
+
+
+def test_without_cache_prompt_nothing_is_reused_or_left(
+    loop: EngineLoop, runner: FakeRunner
+) -> None:
+    for _ in range(2):
+        before = runner.computed
+        run(loop, request([5, 6, 7], 1, cache_prompt=False))
+        assert runner.computed - before == 3
+
+
+def test_long_prompts_run_in_chunks(loop: EngineLoop, runner: FakeRunner) -> None:
+    prompt = [i % 200 for i in range(PREFILL_CHUNK * 3 + 5)]
+    collector = run(loop, request(prompt, 2))
+    assert collector.token_ids == expected_tokens(prompt, 2)
+    assert runner.longest_input == PREFILL_CHUNK
+
+
+def test_a_warm_up_fills_the_cache_and_says_nothing(loop: EngineLoop, runner: FakeRunner) -> None:
+    assert run(loop, request([1, 2, 3, 4], 0)).tokens == []
+    before = runner.computed
+    run(loop, request([1, 2, 3, 4], 1))
+    assert runner.computed - before == 1
+
+
+def test_abort_stops_by_the_next_step(loop: EngineLoop, runner: FakeRunner) -> None:
+    collector = Collector()
+    handle = loop.submit(request([1, 2], 1000), collector)
+    collector.next_token()
+    runner.gate.clear()
+    runner.in_step.clear()
+    assert runner.in_step.wait(30)  # a step is under way
+    handle.abort()
+    steps = loop.num_steps
+    runner.gate.set()
+    assert collector.finished().reason == "aborted"
+    assert loop.num_steps - steps <= 1
+    handle.abort()  # harmless
+
+
+def test_abort_of_a_waiting_request(runner: FakeRunner, tokenizer: Tokenizer) -> None:
+    loop = EngineLoop(FakeRunner(num_slots=1), tokenizer)
+    loop.start()
+    running, waiting = Collector(), Collector()
+    first = loop.submit(request([1, 2], 2000), running)
+    running.next_token()
+    loop.submit(request([3, 4], 5), waiting).abort()
+    assert waiting.finished().reason == "aborted"
+    first.abort()
+    assert running.finished().reason == "aborted"
+    loop.close()
+
+
+def test_a_session_supersedes_only_itself(loop: EngineLoop) -> None:
+    old, bystander, new = Collector(), Collector(), Collector()
+    loop.submit(request([1, 2], 1500, session="a"), old)
+    handle = loop.submit(request([3, 4], 1500, session="b"), bystander)
+    old.next_token()
+    bystander.next_token()
+    loop.submit(request([1, 2, 3], 4, session="a"), new)
+    assert old.finished().reason == "superseded"
+    assert new.finished().reason == "length"
+    handle.abort()
+    assert bystander.finished().reason == "aborted"
+
+
+def test_requests_share_the_engine_fairly(loop: EngineLoop, runner: FakeRunner) -> None:
+    long, short = Collector(), Collector()
+    handle = loop.submit(request([1], 1900), long)
+    long.next_token()
+    loop.submit(request([2], 3), short)
+    short.finished()
+    handle.abort()
+    assert long.finished().reason == "aborted"
+    assert short.token_ids == expected_tokens([2], 3)
+    assert long.token_ids == expected_tokens([1], len(long.token_ids))
+
+
+def test_stop_text_over_two_tokens_is_held_back(loop: EngineLoop, runner: FakeRunner) -> None:
+    script = [FIRST_BYTE_TOKEN + byte for byte in b"abSTcSTOPd"]
+    runner.choose = lambda tokens: script[len(tokens) - 1]
+    collector = Collector()
+    loop.submit(request([1], 50, stop=("STOP",)), collector)
+    end = collector.finished()
+    assert (end.reason, end.stop_sequence) == ("stop_sequence", "STOP")
+    assert collector.text + end.delta == "abSTc"
+
+
+def test_held_back_text_is_given_at_the_end(loop: EngineLoop, runner: FakeRunner) -> None:
+    script = [FIRST_BYTE_TOKEN + byte for byte in b"abST"]
+    runner.choose = lambda tokens: script[len(tokens) - 1]
+    collector = Collector()
+    loop.submit(request([1], 4, stop=("STOP",)), collector)
+    end = collector.finished()
+    assert collector.text + end.delta == "abST"
+
+
+def test_a_split_character_is_never_sent_broken(loop: EngineLoop, runner: FakeRunner) -> None:
+    script = [FIRST_BYTE_TOKEN + byte for byte in "é🙂".encode()] + [EOS]
+    runner.choose = lambda tokens: script[len(tokens) - 1]
+    collector = Collector()
+    loop.submit(request([1], 50, stop_token_ids=frozenset({EOS})), collector)
+    end = collector.finished()
+    assert end.reason == "eos_token"
+    assert [event.delta for event in collector.tokens] == ["", "é", "", "", "", "🙂", ""]
+    assert collector.tokens[-1].special
+
+
+def test_a_failing_step_ends_one_request_only(loop: EngineLoop, runner: FakeRunner) -> None:
+    def fail(prompt: Sequence[int]) -> None:
+        if prompt[0] == 66:
+            raise OutOfMemory("out of memory: shorten the prompt")
+        if prompt[0] == 77:
+            raise RuntimeError("bug")
+
+    runner.fail = fail
+    for first, message in ((66, "out of memory: shorten the prompt"), (77, "internal error")):
+        collector = Collector()
+        loop.submit(request([first], 3), collector)
+        end = collector.finished()
+        assert end.reason == "error"
+        assert end.error is not None
+        assert message in end.error
+    assert run(loop, request([1], 2)).token_ids == expected_tokens([1], 2)
+
+
+def test_a_full_engine_refuses(loop: EngineLoop, runner: FakeRunner) -> None:
+    collectors = [Collector() for _ in range(16)]
+    handles = [loop.submit(request([i + 1], 1900), c) for i, c in enumerate(collectors)]
+    with pytest.raises(Overloaded):
+        loop.submit(request([1], 1), Collector())
+    for handle, collector in zip(handles, collectors, strict=True):
+        handle.abort()
+        assert collector.finished().reason == "aborted"
+
+
+def test_close_finishes_what_is_open_and_refuses_the_rest(
+    loop: EngineLoop, runner: FakeRunner
+) -> None:
+    collectors = [Collector() for _ in range(6)]
+    for i, collector in enumerate(collectors):
+        loop.submit(request([i + 1], 1900), collector)
+    loop.close()
+    assert [collector.finished().reason for collector in collectors] == ["aborted"] * 6
+    assert not loop.alive
+    with pytest.raises(EngineDied):
+        loop.submit(request([1], 1), Collector())
+
+
+def test_random_traffic_gives_every_request_its_own_answer(loop: EngineLoop) -> None:
+    rng = random.Random(3)
+    for _ in range(40):
+        open_requests: list[tuple[GenerationRequest, Collector]] = []
+        for _ in range(rng.randrange(1, 8)):
+            prompt = [rng.randrange(1, 4) for _ in range(rng.randrange(1, 20))]
+            asked = request(prompt, rng.randrange(1, 12), session=rng.choice([None, "a", "b"]))
+            collector = Collector()
+            handle = loop.submit(asked, collector)
+            if rng.random() < 0.2:
+                handle.abort()
+            open_requests.append((asked, collector))
+        for asked, collector in open_requests:
+            reason = collector.finished().reason
+            assert reason in ("length", "aborted", "superseded")
+            count = len(collector.token_ids)
+            assert collector.token_ids == expected_tokens(asked.prompt_ids, count)
+            assert reason != "length" or count == asked.max_new_tokens
+        loop.check_integrity()
