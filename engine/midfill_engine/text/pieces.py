@@ -1,0 +1,114 @@
+"""How a vocabulary writes bytes as pieces, and the way back: a token's piece to its bytes.
+
+Two kinds cover the models of the table in `families`: the Llama kind writes a space as a
+meta-space and a byte that is no character as `<0x0A>`; the byte-level kind of GPT-2 writes every
+byte as a printable character. Anything else is `other`, and its tokens cannot be turned into bytes
+one by one. Called by `tokenizer` while a model loads; knows no `tokenizers` object, only its JSON.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, Literal, TypeAlias
+
+Kind: TypeAlias = Literal["metaspace", "byte_level", "other"]
+
+METASPACE: Final = "\u2581"
+_BYTE_PIECE: Final = re.compile(r"<0x([0-9A-Fa-f]{2})>\Z")
+
+
+def kind_of(spec: Mapping[str, Any]) -> Kind:
+    """The kind of a parsed `tokenizer.json`, read from its decoder."""
+    decoder = spec.get("decoder") or {}
+    steps = decoder.get("decoders", []) if decoder.get("type") == "Sequence" else [decoder]
+    types = {step.get("type") for step in steps}
+    if "ByteLevel" in types:
+        return "byte_level"
+    replaces = any(
+        step.get("type") == "Replace" and step.get("pattern") == {"String": METASPACE}
+        for step in steps
+    )
+    known = {"Replace", "ByteFallback", "Fuse", "Strip", "Metaspace"}
+    if types <= known and (replaces or "Metaspace" in types):
+        return "metaspace"
+    return "other"
+
+
+def piece_bytes(piece: str, kind: Kind, *, added: bool) -> bytes:
+    """The bytes that one piece stands for.
+
+    Args:
+        piece: the piece as the vocabulary writes it.
+        kind: `metaspace` or `byte_level`.
+        added: whether it is an added token, which the byte-level kind writes as plain text.
+    """
+    if kind == "metaspace":
+        byte = _BYTE_PIECE.match(piece)
+        if byte is not None:
+            return bytes([int(byte.group(1), 16)])
+        return piece.replace(METASPACE, " ").encode("utf-8", "replace")
+    if not added:
+        try:
+            return bytes(_BYTE_OF[char] for char in piece)
+        except KeyError:
+            pass
+    return piece.encode("utf-8", "replace")
+
+
+def leading_space_of(spec: Mapping[str, Any]) -> Literal["always", "unless_space", "never"]:
+    """Whether this tokenizer puts a space before a text, and whether a text's own space counts."""
+    for step in _steps(spec.get("normalizer"), "normalizers"):
+        if step.get("type") == "Prepend" and step.get("prepend") == METASPACE:
+            return "always"
+    for step in _steps(spec.get("pre_tokenizer"), "pretokenizers"):
+        if step.get("type") == "Metaspace":
+            scheme = step.get("prepend_scheme")
+            if scheme is None:
+                scheme = "always" if step.get("add_prefix_space", True) else "never"
+            return "never" if scheme == "never" else "unless_space"
+        if step.get("type") == "ByteLevel" and step.get("add_prefix_space", True):
+            return "unless_space"
+    return "never"
+
+
+def without_leading_space(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The same tokenizer, which puts no space before a text."""
+    changed = dict(spec)
+    changed["normalizer"] = _rebuilt(spec.get("normalizer"), "normalizers")
+    changed["pre_tokenizer"] = _rebuilt(spec.get("pre_tokenizer"), "pretokenizers")
+    return changed
+
+
+def _rebuilt(node: dict[str, Any] | None, key: str) -> dict[str, Any] | None:
+    steps = [_without_space(step) for step in _steps(node, key) if step.get("type") != "Prepend"]
+    if not steps:
+        return None
+    return steps[0] if len(steps) == 1 else {"type": "Sequence", key: steps}
+
+
+def _without_space(step: dict[str, Any]) -> dict[str, Any]:
+    if step.get("type") == "Metaspace":
+        kept = {name: value for name, value in step.items() if name != "add_prefix_space"}
+        return {**kept, "prepend_scheme": "never"}
+    if step.get("type") == "ByteLevel":
+        return {**step, "add_prefix_space": False}
+    return step
+
+
+def _steps(node: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
+    if not node:
+        return []
+    return list(node.get(key, [])) if node.get("type") == "Sequence" else [node]
+
+
+def _byte_of() -> dict[str, int]:
+    """GPT-2's map from printable characters to bytes (openai/gpt-2, `encoder.py`)."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    table = {chr(byte): byte for byte in printable}
+    others = [byte for byte in range(256) if byte not in set(printable)]
+    table.update({chr(256 + idx): byte for idx, byte in enumerate(others)})
+    return table
+
+
+_BYTE_OF: Final = _byte_of()
