@@ -17,7 +17,7 @@ class Slot:
     """One slot's contents and owner."""
 
     idx: int
-    tokens: list[int] = field(default_factory=list)
+    tokens: list[int] = field(default_factory=list[int])
     session: str | None = None
     busy: bool = False
     last_used: int = 0
