@@ -1,0 +1,71 @@
+"""Where an engine answers, and the engine that somebody else runs. Called by `cli`."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from midfill_lsp.errors import AccessDenied, ConfigError
+
+KEY_VARIABLE = "MIDFILL_API_KEY"
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Base URL without a trailing slash, and the bearer key if one is needed."""
+
+    url: str
+    key: str | None = field(default=None, repr=False)
+
+
+class FixedEngine:
+    """An engine at a configured URL: never started, watched or stopped from here."""
+
+    def __init__(self, url: str, key_file: Path | None = None) -> None:
+        """Check the URL; the key is read when it is needed.
+
+        Raises:
+            ConfigError: `url` is not an http or https URL.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise ConfigError(f"engine.url {url!r} is not a URL such as http://127.0.0.1:8080")
+        if parts.username or parts.password:
+            raise ConfigError("engine.url holds a password; use engine.api_key_file instead")
+        self._url = url.rstrip("/")
+        self._key_file = key_file
+
+    async def endpoint(self) -> Endpoint:
+        """Return the configured place.
+
+        Raises:
+            AccessDenied: the key file cannot be read.
+        """
+        return Endpoint(self._url, self._read_key())
+
+    def report_gone(self, url: str) -> None:
+        """Do nothing: somebody else runs this engine."""
+
+    async def restart(self) -> None:
+        """Do nothing: somebody else runs this engine."""
+
+    async def aclose(self) -> None:
+        """Do nothing: nothing is held."""
+
+    def describe(self) -> dict[str, object]:
+        """Return what status lines show."""
+        return {"state": "fixed", "url": self._url, "pid": None, "model": None, "reason": None}
+
+    def _read_key(self) -> str | None:
+        if self._key_file is None:
+            return os.environ.get(KEY_VARIABLE) or None
+        try:
+            key = self._key_file.expanduser().read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not text"
+            raise AccessDenied(
+                f"engine.api_key_file {str(self._key_file)!r} cannot be read: {reason}"
+            ) from error
+        return key or None

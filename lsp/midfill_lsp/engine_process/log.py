@@ -1,0 +1,49 @@
+"""The engine's log file: kept small, and read for its last error. Called by `start`, `shared`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+MAX_BYTES = 4_000_000
+KEPT_BYTES = 256_000
+ERROR_MARK = "midfill-engine: error: "
+
+
+def rotate(log_file: Path) -> None:
+    """Set the previous run's log aside as `.1`, and make an empty private one."""
+    with contextlib.suppress(FileNotFoundError):
+        os.replace(log_file, _previous(log_file))
+    os.close(os.open(log_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600))
+
+
+def bound(log_file: Path) -> None:
+    """Cut a log that a running engine appends to, once it is too large; keep its end as `.1`.
+
+    The engine's descriptor is in append mode, so it goes on writing at the new end. A line
+    written between the copy and the cut is lost.
+    """
+    with contextlib.suppress(OSError):
+        if log_file.stat().st_size > MAX_BYTES:
+            _previous(log_file).write_bytes(_tail(log_file, KEPT_BYTES))
+            os.truncate(log_file, 0)
+
+
+def last_error(log_file: Path) -> str | None:
+    """Return the text of the last `midfill-engine: error:` line, or None."""
+    with contextlib.suppress(OSError):
+        for line in reversed(_tail(log_file, KEPT_BYTES).decode("utf-8", "replace").splitlines()):
+            if line.startswith(ERROR_MARK):
+                return line[len(ERROR_MARK) :].strip()
+    return None
+
+
+def _previous(log_file: Path) -> Path:
+    return log_file.with_name(log_file.name + ".1")
+
+
+def _tail(path: Path, num_bytes: int) -> bytes:
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - num_bytes))
+        return file.read(num_bytes)
