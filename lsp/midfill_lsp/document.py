@@ -1,0 +1,180 @@
+"""Documents as the editor has them: immutable snapshots, edits, and positions.
+
+The sole place that knows UTF-16 and UTF-8 columns; everybody else counts code points. Knows no
+editor and no protocol library. `server` keeps the latest snapshot of each open document.
+
+A document is a tuple of lines and not one string, so that a key pressed in a file of megabytes
+touches one line. Lines end with `\\n`, `\\r\\n` or `\\r` and with nothing else (LSP 3.18, section
+"Text Documents"); the last line has no end and may be empty. pygls' own documents split at form
+feeds and U+2028 too, and so put later edits on the wrong line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+Encoding = Literal["utf-8", "utf-16", "utf-32"]
+
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
+_CHUNK_CHARS = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place between two characters as the editor counts: `character` is in its encoding."""
+
+    line: int
+    character: int
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change of `textDocument/didChange`; without a range `text` is the whole document."""
+
+    text: str
+    start: Position | None = None
+    end: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A document at one version.
+
+    Attributes:
+        uri: as the editor sent it.
+        language_id: as the editor sent it, such as `python`.
+        version: counts up with every change.
+        lines: with their ends; at least one; only the last has no end.
+        encoding: what a column counts.
+    """
+
+    uri: str
+    language_id: str
+    version: int
+    lines: tuple[str, ...]
+    encoding: Encoding
+
+    @property
+    def text(self) -> str:
+        """The whole document; built on each call, so not for the path of a key press."""
+        return "".join(self.lines)
+
+    def locate(self, position: Position) -> tuple[int, int]:
+        """Return line and column in code points.
+
+        A line past the end means the end of the document, a column past the end of its line the
+        end of that line before the line end, and a column inside a character its start.
+        """
+        last_idx = len(self.lines) - 1
+        if position.line > last_idx:
+            return last_idx, len(self.lines[last_idx])
+        line = self.lines[position.line]
+        width = len(line.rstrip("\r\n"))
+        return position.line, column_of(line[:width], position.character, self.encoding)
+
+    def position(self, line_idx: int, column: int) -> Position:
+        """Return the editor's position of a line and column in code points."""
+        head = self.lines[line_idx][:column]
+        return Position(line_idx, num_units(head, self.encoding))
+
+    def offset_at(self, position: Position) -> int:
+        """Return the code points before a position."""
+        line_idx, column = self.locate(position)
+        return sum(map(len, self.lines[:line_idx])) + column
+
+    def position_at(self, offset: int) -> Position:
+        """Return the position with `offset` code points before it; the end if there are fewer.
+
+        An offset inside a line end gives the place before that line end.
+        """
+        last_idx = len(self.lines) - 1
+        for line_idx, line in enumerate(self.lines):
+            if offset < len(line) or line_idx == last_idx:
+                width = len(line.rstrip("\r\n"))
+                return self.position(line_idx, min(offset, width))
+            offset -= len(line)
+        raise AssertionError("a snapshot has at least one line")
+
+    def apply(self, edits: tuple[Edit, ...], version: int) -> Snapshot:
+        """Return the next snapshot. Each edit sees the text that the ones before it left."""
+        lines = self.lines
+        for edit in edits:
+            if edit.start is None or edit.end is None:
+                lines = split_lines(edit.text)
+            else:
+                step = Snapshot(self.uri, self.language_id, version, lines, self.encoding)
+                start, end = step.locate(edit.start), step.locate(edit.end)
+                lines = _spliced(lines, min(start, end), max(start, end), edit.text)
+        return Snapshot(self.uri, self.language_id, version, lines, self.encoding)
+
+    def line_end(self, line_idx: int) -> str:
+        """Return the line end to write at a line: its own, else its neighbour's, else `\\n`."""
+        for idx in (line_idx, line_idx - 1, 0):
+            if idx >= 0:
+                line = self.lines[idx]
+                width = len(line.rstrip("\r\n"))
+                if width < len(line):
+                    return line[width:]
+        return "\n"
+
+
+def open_snapshot(
+    uri: str, language_id: str, version: int, text: str, encoding: Encoding
+) -> Snapshot:
+    """Return the snapshot of a document that was just opened."""
+    return Snapshot(uri, language_id, version, split_lines(text), encoding)
+
+
+def split_lines(text: str) -> tuple[str, ...]:
+    """Split at `\\n`, `\\r\\n` and `\\r`, ends kept; the last line has none and may be empty."""
+    lines = _LINE.findall(text)
+    # After a last line without an end the pattern matches once more, emptily.
+    if len(lines) > 1 and not lines[-2].endswith(("\r", "\n")):
+        lines.pop()
+    return tuple(lines)
+
+
+def num_units(text: str, encoding: Encoding) -> int:
+    """Return how many columns `text` takes. A lone surrogate counts as one unit of UTF-16."""
+    if encoding == "utf-32" or text.isascii():
+        return len(text)
+    if encoding == "utf-16":
+        return len(text.encode("utf-16-le", "surrogatepass")) // 2
+    return len(text.encode("utf-8", "surrogatepass"))
+
+
+def column_of(line: str, character: int, encoding: Encoding) -> int:
+    """Return the code points of `line` before the column `character`, rounded down."""
+    if encoding == "utf-32" or line.isascii():
+        return max(0, min(character, len(line)))
+    column = 0
+    while column < len(line):  # whole chunks first: a minified file has lines of megabytes
+        chunk = line[column : column + _CHUNK_CHARS]
+        units = num_units(chunk, encoding)
+        if units > character:
+            break
+        character -= units
+        column += len(chunk)
+    for char in line[column : column + _CHUNK_CHARS]:
+        character -= num_units(char, encoding)
+        if character < 0:
+            break
+        column += 1
+    return column
+
+
+def _spliced(
+    lines: tuple[str, ...], start: tuple[int, int], end: tuple[int, int], text: str
+) -> tuple[str, ...]:
+    """Replace what lies between two places (line and column in code points)."""
+    first_idx, head = start[0], lines[start[0]][: start[1]]
+    middle = head + text + lines[end[0]][end[1] :]
+    if first_idx > 0 and middle.startswith("\n") and lines[first_idx - 1].endswith("\r"):
+        first_idx -= 1  # a lone \r and the \n now behind it are one line end
+        middle = lines[first_idx] + middle
+    fresh = split_lines(middle)
+    if end[0] + 1 < len(lines):
+        fresh = fresh[:-1]  # `middle` keeps the end of its last line, so the rest is empty
+    return (*lines[:first_idx], *fresh, *lines[end[0] + 1 :])
