@@ -12,7 +12,7 @@ from midfill_engine.runtime.loop import PREFILL_CHUNK, EngineLoop
 from midfill_engine.runtime.request import GenerationRequest
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.conftest import Collector
-from tests.engine.runtime.fake_runner import FIRST_BYTE_TOKEN, FakeRunner, expected_tokens
+from tests.engine.runtime.fake_runner import ENDLESS, FIRST_BYTE_TOKEN, FakeRunner, expected_tokens
 
 EOS = 2
 
@@ -83,10 +83,10 @@ def test_a_warm_up_fills_the_cache_and_says_nothing(loop: EngineLoop, runner: Fa
 
 def test_abort_stops_by_the_next_step(loop: EngineLoop, runner: FakeRunner) -> None:
     collector = Collector()
-    handle = loop.submit(request([1, 2], 1000), collector)
+    handle = loop.submit(request([1, 2], ENDLESS), collector)
     collector.next_token()
-    runner.gate.clear()
     runner.in_step.clear()
+    runner.gate.clear()
     assert runner.in_step.wait(30)  # a step is under way
     handle.abort()
     steps = loop.num_steps
@@ -100,7 +100,7 @@ def test_abort_of_a_waiting_request(runner: FakeRunner, tokenizer: Tokenizer) ->
     loop = EngineLoop(FakeRunner(num_slots=1), tokenizer)
     loop.start()
     running, waiting = Collector(), Collector()
-    first = loop.submit(request([1, 2], 2000), running)
+    first = loop.submit(request([1, 2], ENDLESS), running)
     running.next_token()
     loop.submit(request([3, 4], 5), waiting).abort()
     assert waiting.finished().reason == "aborted"
@@ -111,8 +111,8 @@ def test_abort_of_a_waiting_request(runner: FakeRunner, tokenizer: Tokenizer) ->
 
 def test_a_session_supersedes_only_itself(loop: EngineLoop) -> None:
     old, bystander, new = Collector(), Collector(), Collector()
-    loop.submit(request([1, 2], 1500, session="a"), old)
-    handle = loop.submit(request([3, 4], 1500, session="b"), bystander)
+    loop.submit(request([1, 2], ENDLESS, session="a"), old)
+    handle = loop.submit(request([3, 4], ENDLESS, session="b"), bystander)
     old.next_token()
     bystander.next_token()
     loop.submit(request([1, 2, 3], 4, session="a"), new)
@@ -124,7 +124,7 @@ def test_a_session_supersedes_only_itself(loop: EngineLoop) -> None:
 
 def test_requests_share_the_engine_fairly(loop: EngineLoop, runner: FakeRunner) -> None:
     long, short = Collector(), Collector()
-    handle = loop.submit(request([1], 1900), long)
+    handle = loop.submit(request([1], ENDLESS), long)
     long.next_token()
     loop.submit(request([2], 3), short)
     short.finished()
@@ -184,7 +184,7 @@ def test_a_failing_step_ends_one_request_only(loop: EngineLoop, runner: FakeRunn
 
 def test_a_full_engine_refuses(loop: EngineLoop, runner: FakeRunner) -> None:
     collectors = [Collector() for _ in range(16)]
-    handles = [loop.submit(request([i + 1], 1900), c) for i, c in enumerate(collectors)]
+    handles = [loop.submit(request([i + 1], ENDLESS), c) for i, c in enumerate(collectors)]
     with pytest.raises(Overloaded):
         loop.submit(request([1], 1), Collector())
     for handle, collector in zip(handles, collectors, strict=True):
@@ -197,7 +197,7 @@ def test_close_finishes_what_is_open_and_refuses_the_rest(
 ) -> None:
     collectors = [Collector() for _ in range(6)]
     for i, collector in enumerate(collectors):
-        loop.submit(request([i + 1], 1900), collector)
+        loop.submit(request([i + 1], ENDLESS), collector)
     loop.close()
     assert [collector.finished().reason for collector in collectors] == ["aborted"] * 6
     assert not loop.alive
