@@ -42,7 +42,7 @@ class StreamEnd:
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     generated_tokens: int | None = None
-    timings_ms: dict[str, float] = field(default_factory=dict)
+    timings_ms: dict[str, float] = field(default_factory=dict[str, float])
 
 
 class Backend(Protocol):

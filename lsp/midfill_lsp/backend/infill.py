@@ -106,17 +106,21 @@ class InfillBackend:
             "cache_prompt": True,
             "session": request.session,
         }
+        has_ended = False
         async with aclosing(self._post("/infill", body)) as events:
             async for event in events:
+                if has_ended:
+                    continue  # read to the end of the stream, so that the connection is kept
                 text = event.get("content", "")
                 if not isinstance(text, str):
                     raise BadReply("/infill sent a content that is no text")
                 if text:
                     yield text
                 if event.get("stop") is True:
+                    has_ended = True
                     yield _infill_end(event)
-                    return
-        raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
+        if not has_ended:
+            raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
 
     async def chat(
         self, messages: tuple[ChatMessage, ...], max_tokens: int
@@ -127,17 +131,22 @@ class InfillBackend:
         """
         parameters = {"max_new_tokens": max_tokens, "stop": list(transcript.STOPS)}
         body: dict[str, object] = {"inputs": transcript.write(messages), "parameters": parameters}
-        answer = transcript.AnswerText()
+        answer, has_ended = transcript.AnswerText(), False
         async with aclosing(self._post("/generate_stream", body)) as events:
             async for event in events:
+                if has_ended:
+                    continue
                 if text := answer.feed(_token_text(event)):
                     yield text
-                if answer.is_stopped or event.get("details") is not None:
+                has_ended = event.get("details") is not None
+                if answer.is_stopped or has_ended:
                     if rest := answer.flush():
                         yield rest
                     yield _chat_end(event.get("details"), answer.is_stopped)
-                    return
-        raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
+                if answer.is_stopped:
+                    return  # what comes after a stop text is not wanted
+        if not has_ended:
+            raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
 
     async def aclose(self) -> None:
         """Close the connections and let go of the engine."""

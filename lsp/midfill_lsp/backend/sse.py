@@ -22,6 +22,7 @@ class EventParser:
         self._decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="strict")
         self._line = ""  # the line that has not ended yet
         self._data: list[str] = []
+        self._data_len = 0
         self._ended_with_cr = False
 
     def feed(self, chunk: bytes) -> list[str]:
@@ -41,6 +42,9 @@ class EventParser:
             elif self._data:
                 events.append("\n".join(self._data))
                 self._data = []
+                self._data_len = 0
+        if len(self._line) + self._data_len > _MAX_EVENT_CHARS:
+            raise ValueError(f"an event of over {_MAX_EVENT_CHARS} characters")
         return events
 
     def _take_lines(self, text: str) -> list[str]:
@@ -50,11 +54,10 @@ class EventParser:
         first, *rest = normal.split("\n")
         lines = [self._line + first, *rest]
         self._line = lines.pop()
-        if max(len(self._line), sum(map(len, self._data))) > _MAX_EVENT_CHARS:
-            raise ValueError(f"an event of over {_MAX_EVENT_CHARS} characters")
         return lines
 
     def _take_field(self, line: str) -> None:
         name, _, value = line.partition(":")
         if name == "data":
             self._data.append(value.removeprefix(" "))
+            self._data_len += len(value)

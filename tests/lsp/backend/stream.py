@@ -1,0 +1,25 @@
+"""Reading a backend's stream to its end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from midfill_lsp.backend.base import InfillRequest, StreamEnd
+
+REQUEST = InfillRequest("def f(", "):\n", "window/file/typing", 32, ("\n",))
+
+
+async def collect(
+    stream: AsyncGenerator[str | StreamEnd, None],
+) -> tuple[list[str], StreamEnd | None]:
+    texts: list[str] = []
+    end: StreamEnd | None = None
+    async with aclosing(stream):
+        async for part in stream:
+            assert end is None, "nothing comes after the end"
+            if isinstance(part, str):
+                texts.append(part)
+            else:
+                end = part
+    return texts, end

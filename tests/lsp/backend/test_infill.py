@@ -1,0 +1,159 @@
+"""`InfillBackend` against a real socket: streams, aborts, errors."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+
+import pytest
+
+from midfill_lsp.backend.base import Backend, ChatMessage, StreamEnd
+from midfill_lsp.backend.infill import InfillBackend
+from midfill_lsp.engine_process.endpoint import FixedEngine
+from midfill_lsp.server import EngineControl
+from tests.lsp.backend.fake_engine import (
+    LAST_EVENT,
+    FakeEngine,
+    Reply,
+    event,
+    infill_events,
+    tgi_event,
+)
+from tests.lsp.backend.stream import REQUEST, collect
+
+HELLO = (ChatMessage("user", "Hello"),)
+
+
+def test_is_what_the_server_asks_for() -> None:
+    backend: Backend = InfillBackend(FixedEngine("http://127.0.0.1:1"))
+    assert isinstance(backend, EngineControl)
+
+
+async def test_infill_streams(engine: FakeEngine, backend: InfillBackend) -> None:
+    texts, end = await collect(backend.infill(REQUEST))
+    assert texts == ["a", " +", " b"]
+    timings = {"prompt_ms": 3.5, "predicted_ms": 5.0, "queue_ms": 0.5}
+    assert end == StreamEnd("stop", 24, 3, 4, timings)
+    assert engine.requests[0].body == {
+        "input_prefix": "def f(",
+        "input_suffix": "):\n",
+        "prompt": "",
+        "n_predict": 32,
+        "temperature": 0,
+        "stop": ["\n"],
+        "stream": True,
+        "cache_prompt": True,
+        "session": "window/file/typing",
+    }
+
+
+async def test_text_of_the_last_event_counts(engine: FakeEngine, backend: InfillBackend) -> None:
+    engine.replies["/infill"] = Reply([event({**LAST_EVENT, "content": "x"})])
+    texts, end = await collect(backend.infill(REQUEST))
+    assert texts == ["x"]
+    assert end is not None
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"stop_type": "eos"}, "eos"),
+        ({"stop_type": "limit"}, "limit"),
+        ({"stop_type": "word"}, "stop"),
+        ({"stop_type": "none", "superseded": True}, "superseded"),
+    ],
+)
+async def test_reasons(
+    engine: FakeEngine, backend: InfillBackend, change: dict[str, object], reason: str
+) -> None:
+    engine.replies["/infill"] = Reply([event({**LAST_EVENT, **change})])
+    _, end = await collect(backend.infill(REQUEST))
+    assert end is not None
+    assert end.reason == reason
+
+
+async def test_characters_cut_by_the_network(engine: FakeEngine, backend: InfillBackend) -> None:
+    stream = b"".join(infill_events("é🙂", "ß")).replace(b"\\u00e9\\ud83d\\ude42", "é🙂".encode())
+    engine.replies["/infill"] = Reply([bytes([byte]) for byte in stream])
+    texts, _ = await collect(backend.infill(REQUEST))
+    assert texts == ["é🙂", "ß"]
+
+
+async def test_first_text_comes_before_the_end(engine: FakeEngine, backend: InfillBackend) -> None:
+    engine.replies["/infill"] = Reply(infill_events("a")[:1], then="hang")
+    async with aclosing(backend.infill(REQUEST)) as stream:
+        assert await asyncio.wait_for(anext(stream), 5) == "a"
+
+
+async def test_closing_aborts_at_once(engine: FakeEngine, backend: InfillBackend) -> None:
+    engine.replies["/infill"] = Reply(infill_events("a")[:1], then="hang")
+    stream = backend.infill(REQUEST)
+    await anext(stream)
+    await asyncio.wait_for(stream.aclose(), 5)
+    assert await asyncio.wait_for(engine.aborted.get(), 5) == "/infill"
+
+
+async def test_cancelling_aborts(engine: FakeEngine, backend: InfillBackend) -> None:
+    engine.replies["/infill"] = Reply(infill_events("a")[:1], then="hang")
+    is_running = asyncio.Event()
+
+    async def read() -> None:
+        async with aclosing(backend.infill(REQUEST)) as stream:
+            async for _ in stream:
+                is_running.set()
+
+    task = asyncio.create_task(read())
+    await asyncio.wait_for(is_running.wait(), 5)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await asyncio.wait_for(engine.aborted.get(), 5) == "/infill"
+
+
+async def test_connection_is_kept(engine: FakeEngine, backend: InfillBackend) -> None:
+    for _ in range(3):
+        await collect(backend.infill(REQUEST))
+    assert engine.num_connections == 1
+
+
+async def test_kept_connection_that_was_closed_is_replaced(
+    engine: FakeEngine, backend: InfillBackend
+) -> None:
+    await collect(backend.infill(REQUEST))
+    url = engine.url
+    await engine.close()
+    engine._server = await asyncio.start_server(  # pyright: ignore[reportPrivateUsage]
+        engine._connected,  # pyright: ignore[reportPrivateUsage]
+        "127.0.0.1",
+        int(url.rpartition(":")[2]),
+    )
+    texts, _ = await collect(backend.infill(REQUEST))
+    assert texts == ["a", " +", " b"]
+
+
+async def test_chat_streams(engine: FakeEngine, backend: InfillBackend) -> None:
+    texts, end = await collect(backend.chat(HELLO, 64))
+    assert texts == ["Hello", " you"]
+    assert end == StreamEnd("eos", 9, None, 3)
+    body = engine.requests[0].body
+    assert body["inputs"] == "User: Hello\nAssistant:"
+    assert body["parameters"]["max_new_tokens"] == 64
+
+
+async def test_chat_ends_where_the_user_would_speak(
+    engine: FakeEngine, backend: InfillBackend
+) -> None:
+    chunks = [tgi_event(text) for text in ("Hi", "\n", "User", ":", "never")]
+    engine.replies["/generate_stream"] = Reply(chunks, then="hang")
+    texts, end = await collect(backend.chat(HELLO, 64))
+    assert texts == ["Hi"]
+    assert end is not None
+    assert end.reason == "stop"
+    assert await asyncio.wait_for(engine.aborted.get(), 5) == "/generate_stream"
+
+
+async def test_chat_shows_no_special_tokens(engine: FakeEngine, backend: InfillBackend) -> None:
+    chunks = [tgi_event("Hi\nUse"), tgi_event("</s>", "eos_token", special=True)]
+    engine.replies["/generate_stream"] = Reply(chunks)
+    texts, _ = await collect(backend.chat(HELLO, 64))
+    assert "".join(texts) == "Hi\nUse"

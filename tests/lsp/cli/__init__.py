@@ -1,0 +1,1 @@
+"""The `midfill` command, as a subprocess."""

@@ -1,0 +1,1 @@
+"""The user's one engine, with real processes."""
