@@ -1,0 +1,63 @@
+"""Exact and near duplicates, and what overlaps with the held-out files.
+
+Files are compared as sets of normalised lines. Called by ``training.corpus``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+from datasketch import MinHash, MinHashLSH
+
+NEAR = 0.7
+"""Jaccard similarity of the line sets from which a file counts as a near duplicate."""
+NUM_PERM = 64
+LINE_MIN_LEN = 25
+"""Shorter lines (``return self``) say nothing about where they come from."""
+MAX_HELD_OUT_SHARE = 0.2
+"""A training file of whose long lines more than this stand in held-out files is dropped."""
+
+
+def line_set(text: str, min_len: int = 8) -> set[str]:
+    """Returns the distinct lines of ``text``, spaces collapsed, of at least ``min_len``."""
+    lines = (" ".join(line.split()) for line in text.splitlines())
+    return {line for line in lines if len(line) >= min_len}
+
+
+class Duplicates:
+    """Remembers the files seen so far; ``seen`` asks and adds in one step."""
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self._exact: set[bytes] = set()
+        self._near = MinHashLSH(threshold=NEAR, num_perm=NUM_PERM)
+
+    def seen(self, text: str) -> bool:
+        """Whether a file equal or near to ``text`` was asked for before."""
+        lines = line_set(text)
+        digest = hashlib.blake2b("\n".join(sorted(lines)).encode()).digest()
+        if digest in self._exact:
+            return True
+        self._exact.add(digest)
+        sketch = MinHash(num_perm=NUM_PERM)
+        sketch.update_batch([line.encode() for line in lines])
+        if self._near.query(sketch):
+            return True
+        self._near.insert(digest, sketch)
+        return False
+
+
+class HeldOutLines:
+    """The long lines of the held-out files."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        """Collects the lines of ``texts``."""
+        self._lines: set[str] = set()
+        for text in texts:
+            self._lines |= line_set(text, LINE_MIN_LEN)
+
+    def overlaps(self, text: str) -> bool:
+        """Whether too many of the long lines of ``text`` stand in held-out files."""
+        lines = line_set(text, LINE_MIN_LEN)
+        return len(lines & self._lines) > MAX_HELD_OUT_SHARE * max(len(lines), 5)
