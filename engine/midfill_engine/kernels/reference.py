@@ -1,0 +1,67 @@
+"""The model's arithmetic in plain torch, written for reading: what every fast path is held to.
+
+Float32 inside whatever the inputs are. Called by tests; the fast paths are in `model.attention`
+and `model.decoder`.
+"""
+
+from __future__ import annotations
+
+import torch
+
+
+def rms_norm(hidden: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+    """Returns hidden [T, C] divided by its root mean square, times weight [C] (arXiv:1910.07467)."""
+    wide = hidden.float()
+    scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
+    return (wide * scale).to(hidden.dtype) * weight
+
+
+def rotate(vectors: torch.Tensor, rotations: torch.Tensor) -> torch.Tensor:
+    """Returns vectors [T, H, D] turned by rotations [T, D/2] complex64; dimension i pairs i + D/2.
+
+    This is the half-split order of the Hugging Face checkpoints; the decoder stores queries and
+    keys interleaved instead (2i pairs 2i + 1), which leaves every product of the two unchanged.
+    """
+    first, second = vectors.float().chunk(2, dim=-1)
+    cos, sin = rotations.real[:, None], rotations.imag[:, None]
+    turned = torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
+    return turned.to(vectors.dtype)
+
+
+def swiglu(gate_up: torch.Tensor) -> torch.Tensor:
+    """Returns silu(gate) * up of gate_up [T, 2I], [T, I] (arXiv:2002.05202)."""
+    gate, up = gate_up.chunk(2, dim=-1)
+    return gate * torch.sigmoid(gate) * up
+
+
+def attention(
+    query: torch.Tensor,
+    keys: torch.Tensor,
+    values: torch.Tensor,
+    start: int,
+    window: int | None,
+    scale: float,
+) -> torch.Tensor:
+    """Returns softmax(query keys^T * scale) values under the causal mask, [T, H, D].
+
+    Args:
+        query: [T, H, D], the queries at positions [start, start + T).
+        keys: [K, S, D] with S >= start + T; query head h reads head h // (H / K).
+        values: as `keys`.
+        start: position of the first query.
+        window: how many positions a query reads, itself included; None reads all.
+        scale: factor on the scores.
+    """
+    num_tokens, num_heads, _ = query.shape
+    group = num_heads // keys.shape[0]
+    end = start + num_tokens
+    wide_keys = keys[:, :end].float().repeat_interleave(group, dim=0)
+    wide_values = values[:, :end].float().repeat_interleave(group, dim=0)
+    scores = torch.einsum("thd,hsd->hts", query.float(), wide_keys) * scale
+    query_pos = torch.arange(start, end, device=query.device)[:, None]
+    key_pos = torch.arange(end, device=query.device)[None]
+    hidden = key_pos > query_pos
+    if window is not None:
+        hidden |= key_pos <= query_pos - window
+    weights = scores.masked_fill(hidden, float("-inf")).softmax(-1)
+    return torch.einsum("hts,hsd->thd", weights, wide_values).to(query.dtype)
