@@ -1,0 +1,116 @@
+"""Counts and latencies of this process. Holds numbers only, never text; nothing leaves here."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, deque
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Outcome = Literal[
+    "shown", "cached", "empty", "disabled", "stale", "superseded", "cancelled", "error"
+]
+_NUM_LATENCIES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What became of a completion; for `midfill.explain` and the log. Sizes and names, no text.
+
+    Attributes:
+        request_id: as the editor numbers it.
+        uri: the document; `version`, `line` and `column` (code points) say where in it.
+        outcome: `cancelled` until it is known better.
+        detail: why, where the outcome alone does not say it.
+        mode: `line` or `block`; None where it was not decided.
+        cut_chars: code points that the trim took away; `cut_by` is the rule.
+        stream_end: the backend's reason, or `trimmed` where the trim ended the stream.
+        timings_ms: since the request came; `engine_...` are the engine's own.
+    """
+
+    request_id: str
+    uri: str
+    version: int
+    line: int
+    column: int
+    outcome: Outcome = "cancelled"
+    detail: str | None = None
+    mode: str | None = None
+    cache_hit: bool = False
+    prefix_chars: int = 0
+    suffix_chars: int = 0
+    shown_chars: int = 0
+    cut_chars: int = 0
+    cut_by: str | None = None
+    stream_end: str | None = None
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    generated_tokens: int | None = None
+    timings_ms: dict[str, float] = field(default_factory=dict[str, float])
+
+
+@dataclass(slots=True)
+class Trace:
+    """The notes of one completion on its way; its explanation grows fact by fact."""
+
+    explanation: Explanation
+    started_at: float = field(default_factory=time.perf_counter)
+
+    def note(self, **facts: object) -> None:
+        """Set fields of the explanation."""
+        # The names are checked by `replace` at run time; a typed overload per field would not pay.
+        self.explanation = replace(self.explanation, **facts)  # type: ignore[arg-type]
+
+    def clock(self, name: str) -> None:
+        """Note the milliseconds since the request came."""
+        elapsed_ms = round((time.perf_counter() - self.started_at) * 1000, 1)
+        self.timings({name: elapsed_ms})
+
+    def timings(self, timings_ms: dict[str, float]) -> None:
+        """Note more timings."""
+        self.note(timings_ms={**self.explanation.timings_ms, **timings_ms})
+
+
+@dataclass(slots=True)
+class Metrics:
+    """What happened since the start; `server` reports it in `midfill.status`.
+
+    Attributes:
+        outcomes: completions by how they ended.
+        events: `shown`, `accepted`, `partly_accepted`.
+        first_text_ms: request to first text, of the latest completions that asked the backend.
+        total_ms: request to reply, of the latest completions that had something to show.
+    """
+
+    outcomes: Counter[str] = field(default_factory=Counter[str])
+    events: Counter[str] = field(default_factory=Counter[str])
+    first_text_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_NUM_LATENCIES))
+    total_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_NUM_LATENCIES))
+
+    def count(self, explanation: Explanation) -> None:
+        """Count a completion that has ended."""
+        self.outcomes[explanation.outcome] += 1
+        timings = explanation.timings_ms
+        if "first_text" in timings:
+            self.first_text_ms.append(timings["first_text"])
+        if explanation.outcome in ("shown", "cached"):
+            self.total_ms.append(timings["total"])
+
+    def report(self) -> dict[str, object]:
+        """Return everything as JSON takes it, latencies as their middle and 95th percentile."""
+        return {
+            "outcomes": dict(self.outcomes),
+            "events": dict(self.events),
+            "firstTextMs": _percentiles(self.first_text_ms),
+            "totalMs": _percentiles(self.total_ms),
+        }
+
+
+def _percentiles(values: deque[float]) -> dict[str, float] | None:
+    if not values:
+        return None
+    ranked = sorted(values)
+    return {
+        "p50": round(ranked[len(ranked) // 2], 1),
+        "p95": round(ranked[min(len(ranked) - 1, int(len(ranked) * 0.95))], 1),
+    }

@@ -1,0 +1,109 @@
+"""Rules for a suggestion of several lines: where the block ends, by indentation and braces."""
+
+from __future__ import annotations
+
+import re
+
+from midfill_lsp.trim import indent, overlap, repeat
+from midfill_lsp.trim.context import TrimContext
+from midfill_lsp.trim.line import surplus
+from midfill_lsp.trim.verdict import Reason, Verdict
+
+_CLOSING = re.compile(r"[ \t]*(?:[)\]}]+[;,]?|(?:end|fi|done|esac)\b|</[\w.:-]+>)")
+_CLOSING_WORDS = ("end", "fi", "done", "esac", "</")
+_MAX_BLANK_LINES = 1
+
+
+def judge(text: str, finished: bool, context: TrimContext) -> Verdict:
+    """Judge the text so far; `finished` means that the backend has no more."""
+    lines = text.split("\n")
+    kept: list[str] = []
+    num_blank = 0
+    for idx, raw in enumerate(lines):
+        whole = finished or idx < len(lines) - 1
+        line = indent.adapt(raw, context.indent_style) if idx else raw
+        full = context.head + line if idx == 0 else line
+        if idx and not line.strip():
+            num_blank += 1
+            kept.append("")
+            continue
+        if idx and _ends_before(line, num_blank, context):
+            if not whole and _may_be_closing(line):
+                break
+            return _closed(kept, line, num_blank, context)
+        if overlap.repeats_below(full, context.line_below) and whole:
+            return _cut(kept, "suffix", context)
+        if not whole and overlap.may_repeat_below(full, context.line_below):
+            break
+        num_blank = 0
+        kept.append(line)
+        verdict = _line_rules(kept, whole, context)
+        if verdict:
+            return verdict
+    if finished:
+        return _cut(kept, None, context)
+    return Verdict("\n".join(kept).rstrip())
+
+
+def _line_rules(kept: list[str], whole: bool, context: TrimContext) -> Verdict | None:
+    """Judge the lines kept so far by what they close and whether they go round in a loop."""
+    text = "\n".join(kept)
+    cut = surplus(text, context.allowed, context.language_id)
+    if cut is not None:
+        return _cut(text[:cut].split("\n"), "bracket", context)
+    loop_len = repeat.loops_inline(kept[-1])
+    if loop_len is not None:
+        return _cut([*kept[:-1], kept[-1][:loop_len]], "repeat", context)
+    if not whole:
+        return None
+    loop = repeat.loop_start(kept)
+    if loop is not None:
+        return _cut(kept[:loop], "repeat", context)
+    if context.allowed and surplus(text, (), context.language_id) is not None:
+        return _cut(kept, "block", context)  # the bracket around the block is closed now
+    return None
+
+
+def _ends_before(line: str, num_blank: int, context: TrimContext) -> bool:
+    """Whether a line that is not blank lies behind the block."""
+    if num_blank > _MAX_BLANK_LINES:
+        return True
+    width = indent.width(line)
+    return width < context.level or (context.opens and width == context.level)
+
+
+def _closed(kept: list[str], line: str, num_blank: int, context: TrimContext) -> Verdict:
+    """End the block at `line`, with the closing tokens that start it if they belong to it."""
+    part = _closing_part(line, context) if not num_blank else ""
+    if part:
+        closed = [*kept, part]
+        if surplus("\n".join(closed), context.allowed, context.language_id) is None:
+            return _cut(closed, "block", context)
+    return _cut(kept, "block", context)
+
+
+def _closing_part(line: str, context: TrimContext) -> str:
+    match = _CLOSING.match(line)
+    if match is None:
+        return ""
+    below = context.line_below
+    if below is not None and indent.width(below) == indent.width(line):
+        closed_below = _CLOSING.match(below)
+        if closed_below and closed_below[0].strip()[0] == match[0].strip()[0]:
+            return ""
+    return match[0]
+
+
+def _may_be_closing(line: str) -> bool:
+    """Whether the unfinished line could become one whose start closes the block."""
+    text = line.strip()
+    return bool(_CLOSING.match(line)) or any(word.startswith(text) for word in _CLOSING_WORDS)
+
+
+def _cut(kept: list[str], reason: Reason | None, context: TrimContext) -> Verdict:
+    text = "\n".join(kept).rstrip()
+    if not text.strip():
+        return Verdict("", done=True, reason=reason or "blank")
+    if "\n" not in text and overlap.repeats_below(context.head + text, context.line_below):
+        return Verdict("", done=True, reason="suffix")
+    return Verdict(text, done=True, reason=reason)

@@ -1,0 +1,108 @@
+"""Brackets left open before the cursor, and which of them the text behind it closes.
+
+A closer in a suggestion is right only if the suggestion opened it, or if the document left it
+open. Strings and line comments are skipped by a rough lexer: a wrong guess costs one suggestion.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_BRACKET = r"[()\[\]{}]"
+_DOUBLE = r'"(?:\\.|[^"\\\n])*"'
+_SINGLE = r"'(?:\\.|[^'\\\n])*'"
+_HASH = re.compile(
+    r'"""(?:\\.|[^\\])*?"""|\'\'\'(?:\\.|[^\\])*?\'\'\''
+    rf"|{_DOUBLE}|{_SINGLE}|#[^\n]*|{_BRACKET}"
+)
+_SLASH = re.compile(
+    rf"{_DOUBLE}|{_SINGLE}|`(?:\\.|[^`\\])*`|/\*.*?\*/|//[^\n]*|{_BRACKET}", re.DOTALL
+)
+# In Rust a quote starts a lifetime more often than a character.
+_RUST = re.compile(rf"{_DOUBLE}|'(?:\\[^\n']+|[^'\\\n])'|/\*.*?\*/|//[^\n]*|{_BRACKET}", re.DOTALL)
+_HASH_LANGUAGES = frozenset(
+    "python ruby shellscript yaml toml makefile perl r elixir julia dockerfile cmake nim".split()
+)
+_PAIR = {"(": ")", "[": "]", "{": "}"}
+PROSE = frozenset({"markdown", "plaintext", "latex", "restructuredtext", "text"})
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """A bracket without partner.
+
+    Attributes:
+        closer: the closing form, also for an opener.
+        offset: where it stands in the scanned text.
+        indent: leading whitespace of its line, in code points.
+        leads: it is the first thing on its line.
+    """
+
+    closer: str
+    offset: int
+    indent: int
+    leads: bool
+
+
+def unmatched(text: str, language_id: str) -> tuple[list[Bracket], list[Bracket]]:
+    """Return the openers and the closers without partner in `text`, each in text order."""
+    openers: list[Bracket] = []
+    closers: list[Bracket] = []
+    for match in _lexer(language_id).finditer(text):
+        token = match[0]
+        if token in _PAIR:
+            openers.append(_bracket(text, match.start(), _PAIR[token]))
+        elif token in _PAIR.values():
+            if openers and openers[-1].closer == token:
+                openers.pop()
+            else:
+                closers.append(_bracket(text, match.start(), token))
+    return openers, closers
+
+
+def allowed_closers(prefix: str, suffix: str, language_id: str) -> tuple[str | None, ...]:
+    """Return what a suggestion may close, innermost bracket first.
+
+    An entry is the closer of a bracket that the document leaves open, or None where the suffix
+    closes that bracket. A closer of the suffix is taken as an opener's if it has its kind and
+    does not lead a line that is indented less than the opener's.
+    """
+    openers, _ = unmatched(prefix, language_id)
+    _, closers = unmatched(suffix, language_id)
+    first_line_end = suffix.find("\n")
+    allowed: list[str | None] = []
+    used = 0
+    for opener in reversed(openers):
+        closer = closers[used] if used < len(closers) else None
+        on_cursor_line = closer is not None and (
+            first_line_end < 0 or closer.offset < first_line_end
+        )
+        if closer and closer.closer == opener.closer:
+            if on_cursor_line or not closer.leads or closer.indent >= opener.indent:
+                used += 1
+                allowed.append(None)
+                continue
+        allowed.append(opener.closer)
+    return tuple(allowed)
+
+
+def first_surplus(text: str, allowed: tuple[str | None, ...], language_id: str) -> int | None:
+    """Return where `text` first closes a bracket that it must not close, None if nowhere."""
+    _, closers = unmatched(text, language_id)
+    for idx, closer in enumerate(closers):
+        if idx >= len(allowed) or allowed[idx] != closer.closer:
+            return closer.offset
+    return None
+
+
+def _lexer(language_id: str) -> re.Pattern[str]:
+    if language_id in _HASH_LANGUAGES:
+        return _HASH
+    return _RUST if language_id == "rust" else _SLASH
+
+
+def _bracket(text: str, offset: int, closer: str) -> Bracket:
+    line = text[text.rfind("\n", 0, offset) + 1 : offset]
+    blank = line.lstrip(" \t")
+    return Bracket(closer, offset, len(line) - len(blank), not blank)

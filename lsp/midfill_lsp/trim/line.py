@@ -1,0 +1,108 @@
+"""Rules for a suggestion that stays on the cursor's line.
+
+With text behind the cursor there are three ways to end: the suggestion stops where that text
+begins again and is put before it; it ends with the brackets and quotes that the editor closed by
+itself and goes on behind them, and then it replaces the rest of the line; or it closes what is
+closed already, and is cut before that.
+"""
+
+from __future__ import annotations
+
+from midfill_lsp.trim import brackets, overlap, repeat
+from midfill_lsp.trim.context import TrimContext
+from midfill_lsp.trim.verdict import Reason, Verdict
+
+_BRACKETS = ")]}"
+_QUOTES = "\"'`"
+_CLOSERS = _BRACKETS + _QUOTES + ";,:>"
+
+
+def judge(text: str, finished: bool, context: TrimContext) -> Verdict:
+    """Judge the text so far; `finished` means that the backend has no more."""
+    line, newline, _ = text.partition("\n")
+    finished = finished or bool(newline)
+    reason: Reason | None = "line" if newline else None
+    loop_len = repeat.loops_inline(line)
+    if loop_len is not None:
+        line, finished, reason = line[:loop_len], True, "repeat"
+    if context.rest:
+        return _before_rest(line, finished, reason, context)
+    return _at_line_end(line, finished, reason, context)
+
+
+def surplus(line: str, allowed: tuple[str | None, ...] | None, language_id: str) -> int | None:
+    """Return where `line` first closes what it must not, None if nowhere or not asked for."""
+    return None if allowed is None else brackets.first_surplus(line, allowed, language_id)
+
+
+def _at_line_end(line: str, finished: bool, reason: Reason | None, context: TrimContext) -> Verdict:
+    cut = surplus(line, context.allowed, context.language_id)
+    if cut is not None:
+        line, finished, reason = line[:cut], True, "bracket"
+    full = context.head + line
+    if finished:
+        if overlap.repeats_below(full, context.line_below):
+            return Verdict("", done=True, reason="suffix")
+        return _stripped(line.rstrip(), reason)
+    if overlap.may_repeat_below(full, context.line_below):
+        return Verdict("")
+    return Verdict(line.rstrip())
+
+
+def _before_rest(line: str, finished: bool, reason: Reason | None, context: TrimContext) -> Verdict:
+    rest = context.rest.strip()
+    cuts = (surplus(line, context.allowed, context.language_id), _closing_quote(line, rest))
+    cut = min((place for place in cuts if place is not None), default=None)
+    if not finished:
+        shown = line if cut is None else line[:cut]
+        return Verdict(shown[: len(shown) - overlap.num_held(shown, rest)].rstrip())
+    if cut is not None:
+        tail = line[cut:].rstrip()
+        if rest.startswith(tail):
+            return _stripped(_joined(line[:cut], context.rest), "suffix")
+        if _may_replace(line, rest, context):
+            return Verdict(line.rstrip(), done=True, reason=reason, replaces_rest=True)
+        return _stripped(_joined(line[:cut], context.rest), "bracket")
+    repeated = 0 if rest[0] in _BRACKETS + _QUOTES else overlap.num_repeated(line, rest)
+    if repeated:
+        return _stripped(_joined(line.rstrip()[:-repeated], context.rest), "suffix")
+    return _stripped(_joined(line, context.rest), reason)
+
+
+def _may_replace(line: str, rest: str, context: TrimContext) -> bool:
+    """Whether the line holds all of a rest that is only closers, and closes rightly without it."""
+    if any(char not in _CLOSERS for char in rest.replace(" ", "")):
+        return False
+    remaining = iter(line)
+    if not all(char in remaining for char in rest.replace(" ", "")):
+        return False
+    return surplus(context.head + line, _outside(context), context.language_id) is None
+
+
+def _outside(context: TrimContext) -> tuple[str | None, ...] | None:
+    """Return what may be closed from the start of the cursor's line on, were the rest gone."""
+    allowed = context.allowed_without_rest
+    if allowed is None:
+        return None
+    openers, _ = brackets.unmatched(context.head, context.language_id)
+    return allowed[len(openers) :]
+
+
+def _closing_quote(line: str, rest: str) -> int | None:
+    """Return where `line` closes the string that `rest` closes, None if it does not."""
+    if rest[0] not in _QUOTES or line.count(rest[0]) % 2 == 0:
+        return None
+    return line.index(rest[0])
+
+
+def _joined(text: str, rest: str) -> str:
+    """Drop blanks at the end unless they part the text from a word behind it."""
+    if rest[0] in " \t" + _BRACKETS + ";,:":
+        return text.rstrip()
+    return text
+
+
+def _stripped(text: str, reason: Reason | None) -> Verdict:
+    if not text.strip():
+        return Verdict("", done=True, reason=reason if reason not in (None, "line") else "blank")
+    return Verdict(text, done=True, reason=reason)

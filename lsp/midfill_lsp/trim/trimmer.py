@@ -1,0 +1,93 @@
+"""Feeds the backend's deltas through the rules. What was shown is only ever extended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from midfill_lsp.trim import block, line, sentinel
+from midfill_lsp.trim.context import TrimContext
+from midfill_lsp.trim.verdict import Reason, Verdict
+
+_MAX_CHARS = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class TrimStep:
+    """What may be shown after a delta.
+
+    Attributes:
+        text: all of it so far; starts with the text of every earlier step.
+        done: no later delta can change it; the stream should be closed.
+    """
+
+    text: str
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrimResult:
+    """The finished suggestion.
+
+    Attributes:
+        text: "" means that there is nothing to suggest.
+        replaces_rest: it takes the place of the rest of the cursor's line.
+        reason: the rule that cut something off, None if the text stands as it came.
+        num_cut: code points that came from the backend and are not in `text`.
+    """
+
+    text: str
+    replaces_rest: bool
+    reason: Reason | None
+    num_cut: int
+
+
+class Trimmer:
+    """Trims one suggestion while it is being written."""
+
+    def __init__(self, context: TrimContext) -> None:
+        """Start with nothing shown."""
+        self._context = context
+        self._raw = ""
+        self._verdict = Verdict("")
+
+    def feed(self, delta: str) -> TrimStep:
+        """Take the next piece of text. After `done` further pieces change nothing."""
+        if not self._verdict.done:
+            self._raw += delta.replace("\r\n", "\n").replace("\r", "\n")
+            self._judge(finished=False)
+        return TrimStep(self._verdict.text, self._verdict.done)
+
+    def finish(self) -> TrimResult:
+        """Say that no more comes, and return what to insert."""
+        if not self._verdict.done:
+            self._judge(finished=True)
+        verdict = self._verdict
+        return TrimResult(
+            text=verdict.text,
+            replaces_rest=verdict.replaces_rest,
+            reason=verdict.reason,
+            num_cut=max(0, len(self._raw) - len(verdict.text)),
+        )
+
+    def _judge(self, finished: bool) -> None:
+        context = self._context
+        raw = self._raw
+        start = sentinel.find(raw, context.language_id)
+        if start is not None:
+            raw, finished = raw[:start], True
+        elif len(raw) > _MAX_CHARS:
+            finished = True
+        elif not finished:
+            raw = raw[: len(raw) - sentinel.num_held(raw)]
+        rules = line if context.mode == "line" else block
+        verdict = rules.judge(raw, finished, context)
+        if start is not None and verdict.reason in (None, "blank"):
+            verdict = Verdict(verdict.text, True, "sentinel", verdict.replaces_rest)
+        self._verdict = _extended(self._verdict, verdict)
+
+
+def _extended(shown: Verdict, verdict: Verdict) -> Verdict:
+    """Return the verdict, or what was shown already where it would take some of that back."""
+    if verdict.text.startswith(shown.text):
+        return verdict
+    return Verdict(shown.text, verdict.done, verdict.reason)
