@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias, cast
 
 Kind: TypeAlias = Literal["metaspace", "byte_level", "other"]
 
@@ -20,8 +20,7 @@ _BYTE_PIECE: Final = re.compile(r"<0x([0-9A-Fa-f]{2})>\Z")
 
 def kind_of(spec: Mapping[str, Any]) -> Kind:
     """The kind of a parsed `tokenizer.json`, read from its decoder."""
-    decoder = spec.get("decoder") or {}
-    steps = decoder.get("decoders", []) if decoder.get("type") == "Sequence" else [decoder]
+    steps = steps_of(spec.get("decoder"), "decoders")
     types = {step.get("type") for step in steps}
     if "ByteLevel" in types:
         return "byte_level"
@@ -58,10 +57,10 @@ def piece_bytes(piece: str, kind: Kind, *, added: bool) -> bytes:
 
 def leading_space_of(spec: Mapping[str, Any]) -> Literal["always", "unless_space", "never"]:
     """Whether this tokenizer puts a space before a text, and whether a text's own space counts."""
-    for step in _steps(spec.get("normalizer"), "normalizers"):
+    for step in steps_of(spec.get("normalizer"), "normalizers"):
         if step.get("type") == "Prepend" and step.get("prepend") == METASPACE:
             return "always"
-    for step in _steps(spec.get("pre_tokenizer"), "pretokenizers"):
+    for step in steps_of(spec.get("pre_tokenizer"), "pretokenizers"):
         if step.get("type") == "Metaspace":
             scheme = step.get("prepend_scheme")
             if scheme is None:
@@ -80,8 +79,16 @@ def without_leading_space(spec: Mapping[str, Any]) -> dict[str, Any]:
     return changed
 
 
+def steps_of(node: object, key: str) -> list[dict[str, Any]]:
+    """The parts of a normalizer, pre-tokenizer, post-processor or decoder, a sequence or not."""
+    if not isinstance(node, dict) or not node:
+        return []
+    one = cast("dict[str, Any]", node)
+    return list(one.get(key, [])) if one.get("type") == "Sequence" else [one]
+
+
 def _rebuilt(node: dict[str, Any] | None, key: str) -> dict[str, Any] | None:
-    steps = [_without_space(step) for step in _steps(node, key) if step.get("type") != "Prepend"]
+    steps = [_without_space(step) for step in steps_of(node, key) if step.get("type") != "Prepend"]
     if not steps:
         return None
     return steps[0] if len(steps) == 1 else {"type": "Sequence", key: steps}
@@ -94,12 +101,6 @@ def _without_space(step: dict[str, Any]) -> dict[str, Any]:
     if step.get("type") == "ByteLevel":
         return {**step, "add_prefix_space": False}
     return step
-
-
-def _steps(node: dict[str, Any] | None, key: str) -> list[dict[str, Any]]:
-    if not node:
-        return []
-    return list(node.get(key, [])) if node.get("type") == "Sequence" else [node]
 
 
 def _byte_of() -> dict[str, int]:

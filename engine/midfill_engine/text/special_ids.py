@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from midfill_engine.errors import ModelError
+from midfill_engine.text.pieces import steps_of
 
 TokenId: TypeAlias = Callable[[str], int | None]
 
@@ -73,14 +74,11 @@ def _ids(value: object) -> list[int]:
 
 def _template_starts_with(spec: Mapping[str, Any], bos_id: int) -> bool:
     """Whether the post-processor puts the beginning-of-sequence token first."""
-    node = spec.get("post_processor") or {}
-    steps = node.get("processors", []) if node.get("type") == "Sequence" else [node]
-    for step in steps:
+    for step in steps_of(spec.get("post_processor"), "processors"):
         if step.get("type") != "TemplateProcessing" or not step.get("single"):
             continue
         first = step["single"][0].get("SpecialToken", {}).get("id")
-        if first is not None and bos_id in step.get("special_tokens", {}).get(first, {}).get(
-            "ids", []
-        ):
+        known: dict[str, dict[str, list[int]]] = step.get("special_tokens", {})
+        if first is not None and bos_id in known.get(first, {}).get("ids", []):
             return True
     return False
