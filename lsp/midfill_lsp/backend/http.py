@@ -113,7 +113,7 @@ async def _rejection(response: httpx.Response) -> BackendError:
     if status in {401, 403}:
         return AccessDenied(
             f"{_base(url)} refused the key (HTTP {status}){detail}; "
-            "set MIDFILL_API_KEY or engine.apiKeyFile to the engine's key"
+            "set MIDFILL_API_KEY or midfill.engine.apiKeyFile to the engine's key"
         )
     if status == 429:
         return Overloaded(f"{_base(url)} is overloaded (HTTP 429){detail}; try again later")

@@ -54,7 +54,7 @@ def build(config: EngineConfig, ready_file: Path, key_file: Path) -> list[str]:
     if config.command is None and (missing := missing_modules()):
         raise EngineStartError(
             f"the engine is not installed (no {', '.join(missing)}): "
-            'run pip install "midfill[engine]", or set engine.url to a running one'
+            'run pip install "midfill[engine]", or set midfill.engine.url to a running one'
         )
     return [
         *_program(config),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from midfill_lsp.errors import AccessDenied, ConfigError
+from midfill_lsp.errors import AccessDenied, EngineStartError
 
 KEY_VARIABLE = "MIDFILL_API_KEY"
 
@@ -24,16 +24,7 @@ class FixedEngine:
     """An engine at a configured URL: never started, watched or stopped from here."""
 
     def __init__(self, url: str, key_file: Path | None = None) -> None:
-        """Check the URL; the key is read when it is needed.
-
-        Raises:
-            ConfigError: `url` is not an http or https URL.
-        """
-        parts = urlsplit(url)
-        if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise ConfigError(f"engine.url {url!r} is not a URL such as http://127.0.0.1:8080")
-        if parts.username or parts.password:
-            raise ConfigError("engine.url holds a password; use engine.api_key_file instead")
+        """Keep the setting; it is checked when it is used, so that an editor gets a message."""
         self._url = url.rstrip("/")
         self._key_file = key_file
 
@@ -41,8 +32,18 @@ class FixedEngine:
         """Return the configured place.
 
         Raises:
+            EngineStartError: the URL is none, or holds a password.
             AccessDenied: the key file cannot be read.
         """
+        parts = urlsplit(self._url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise EngineStartError(
+                f"midfill.engine.url {self._url!r} is not a URL such as http://127.0.0.1:8080"
+            )
+        if parts.username or parts.password:
+            raise EngineStartError(
+                "midfill.engine.url holds a password; use midfill.engine.apiKeyFile instead"
+            )
         return Endpoint(self._url, self._read_key())
 
     def report_gone(self, url: str) -> None:
@@ -66,6 +67,6 @@ class FixedEngine:
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not text"
             raise AccessDenied(
-                f"engine.api_key_file {str(self._key_file)!r} cannot be read: {reason}"
+                f"midfill.engine.apiKeyFile {str(self._key_file)!r} cannot be read: {reason}"
             ) from error
         return key or None

@@ -151,7 +151,7 @@ class SharedEngine:
                 process.end(record.pid)
                 raise EngineStartError(
                     f"the engine was not ready within {self._config.start_timeout_s:g} s; "
-                    f"raise engine.startTimeout or see {record.log_file}"
+                    f"raise midfill.engine.startTimeoutS or see {record.log_file}"
                 )
             await asyncio.sleep(_POLL_S)
 

@@ -102,7 +102,7 @@ def _start(config: EngineConfig, folder: Path) -> Record:
     except OSError as error:
         key_file.unlink(missing_ok=True)
         raise EngineStartError(
-            f"{argv[0]!r} cannot be run: {error.strerror}; see engine.command"
+            f"{argv[0]!r} cannot be run: {error.strerror}; see midfill.engine.command"
         ) from error
     logger.info("engine started: pid=%d log=%s", pid, log_file)
     return Record(pid, time.time(), str(ready_file), str(key_file), str(log_file))

@@ -1,0 +1,31 @@
+"""`midfill lsp`: the language server on stdin and stdout."""
+
+from __future__ import annotations
+
+import argparse
+
+from midfill_lsp.cli import options as engine_options
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this subcommand's options."""
+    engine_options.add_engine_options(parser)
+    parser.add_argument("--stdio", action="store_true", help="the only way; editors may say it")
+    parser.add_argument(
+        "--no-early-start",
+        action="store_true",
+        help="start the engine only after the editor has sent its settings",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serve one editor, and return the exit status."""
+    config = engine_options.read_config(options)
+    if not options.no_early_start:
+        from midfill_lsp.engine_process import start
+
+        # Before the server's modules are imported: both take a second, and overlap.
+        start.start_early(config.engine)
+    from midfill_lsp import server
+
+    return server.run(engine_options.make_backend, config)

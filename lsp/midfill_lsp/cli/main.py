@@ -1,0 +1,88 @@
+"""The `midfill` command: picks the subcommand, and says what went wrong in one line.
+
+Subcommands are imported when they are asked for, so that `midfill lsp` starts fast. Each is a
+module with `add_arguments(parser)` and `run(options) -> int`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import NoReturn
+
+from midfill_lsp.errors import MidfillError
+
+_COMMANDS = {
+    "lsp": "the language server on stdin and stdout, for editors",
+    "serve": "the engine over HTTP; hands over to midfill-engine serve",
+    "demo": "complete code in sample files, as an editor would",
+    "complete": "print one completion for a file and a position",
+    "chat": "talk to the model in the terminal",
+    "models": "list models: the bundled one and the engine's",
+    "doctor": "say what was found on this machine, and what to do about what was not",
+}
+
+_INTERRUPTED = 130
+
+
+class UsageError(MidfillError):
+    """The command line asks for something that does not exist."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says errors as everything here does: one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage."""
+        raise UsageError(f"{message} (see {self.prog} --help)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line, and return the exit status.
+
+    Returns:
+        0 if all went well, 1 if not, 2 for a wrong command line, 130 after Ctrl-C.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        return _run(arguments)
+    except MidfillError as error:
+        print(f"midfill: error: {error}", file=sys.stderr)
+        return 2 if isinstance(error, UsageError) else 1
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`midfill complete ... | head`). Python would write
+        # a traceback when it flushes stdout at exit.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _run(arguments: Sequence[str]) -> int:
+    if arguments and arguments[0] == "serve":
+        from midfill_lsp.cli import serve
+
+        return serve.hand_over(arguments[1:])
+    parser = _Parser(prog="midfill", description="Code completion at the cursor.")
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    chosen = next((name for name in arguments if name in _COMMANDS), None)
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=_Parser)
+    for name, what in _COMMANDS.items():
+        subparser = subparsers.add_parser(name, help=what, description=what)
+        if name == chosen:
+            importlib.import_module(f"midfill_lsp.cli.{name}").add_arguments(subparser)
+    options = parser.parse_args(arguments)
+    if options.version:
+        from midfill_lsp.engine_process.command import version
+
+        print(f"midfill {version()}")
+        return 0
+    if options.command is None:
+        parser.print_help()
+        return 2
+    return int(importlib.import_module(f"midfill_lsp.cli.{options.command}").run(options))
