@@ -104,8 +104,9 @@ def tiny_reference(kind: str, seed: int = 0) -> Any:  # noqa: ANN401  # untyped 
     config = tiny_config(kind)
     make_config = cast("Any", AutoConfig).for_model
     make_model = cast("Any", AutoModelForCausalLM).from_config
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    rng = cast("Any", torch.random)
+    with rng.fork_rng(devices=[]):
+        rng.manual_seed(seed)
         model = make_model(make_config(**config), dtype=torch.float32)
         parameter: torch.nn.Parameter
         for parameter in model.parameters():
@@ -115,7 +116,7 @@ def tiny_reference(kind: str, seed: int = 0) -> Any:  # noqa: ANN401  # untyped 
 
 
 def write_tiny_model(folder: Path, kind: str, shards: int = 1, seed: int = 0) -> Path:
-    """Writes config.json, safetensors in about `shards` files and the tokenizer; returns `folder`."""
+    """Writes config, safetensors in about `shards` files and the tokenizer; returns `folder`."""
     model = tiny_reference(kind, seed)
     num_bytes = sum(p.numel() * p.element_size() for p in model.parameters())
     model.save_pretrained(folder, max_shard_size=num_bytes if shards == 1 else num_bytes // shards)

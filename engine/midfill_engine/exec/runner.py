@@ -5,29 +5,25 @@ Plain integers in and out. Loading happens on any thread; after that one thread 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 
 from midfill_engine.errors import ModelError, OutOfMemory
+from midfill_engine.exec.placement import choose_device, choose_dtype, set_threads
 from midfill_engine.exec.sampling import sample
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.model.checkpoint import Checkpoint, FolderCheckpoint, MemoryCheckpoint
 from midfill_engine.model.decoder import Decoder
 from midfill_engine.model.kv_cache import KVCache, slot_bytes
+from midfill_engine.model.shapes import num_parameters
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
-from midfill_engine.model.weights import load_weights, num_parameters
+from midfill_engine.model.weights import load_weights
 
 MAX_SLOTS = 8
 DEFAULT_MAX_TOTAL_TOKENS = 8192
-DTYPES: Mapping[str, torch.dtype] = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
 
 
 class Runner:
@@ -53,7 +49,7 @@ class Runner:
         Args:
             source: `starter`, a folder or a Hub id.
             device: `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
-            dtype: `auto` (float32 on the CPU, bfloat16 on a GPU) or a key of `DTYPES`.
+            dtype: `auto` (float32 on the CPU, bfloat16 on a GPU) or a key of `placement.DTYPES`.
             max_total_tokens: prompt and generated tokens per sequence; None takes the model's
                 context, at most 8192.
             cache_bytes: memory for keys and values; it makes 1 to 8 slots.
@@ -104,6 +100,7 @@ class Runner:
         max_total_tokens: int | None,
         cache_bytes: int,
     ) -> Runner:
+        set_threads()
         place = choose_device(device)
         kind = choose_dtype(dtype, place)
         max_len = _context(spec, max_total_tokens)
@@ -188,54 +185,6 @@ class Runner:
         return torch.tensor(token_ids, dtype=torch.int64, device=self._decoder.device)
 
 
-def set_threads(num_threads: int | None = None) -> None:
-    """Sets torch's threads for the process: as given, or one per core this process may use."""
-    torch.set_num_threads(num_threads or _num_cores())
-
-
-def _num_cores() -> int:
-    """Returns the physical cores; hyperthreads share the units that the products keep busy."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    # torch's own default counts physical cores where it can tell.
-    return max(1, min(usable or 1, torch.get_num_threads()))
-
-
-def choose_device(name: str) -> torch.device:
-    """Returns the device that `auto`, `cpu`, `cuda` or `cuda:N` means.
-
-    Raises:
-        ModelError: there is no such device.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cpu":
-        return torch.device("cpu")
-    kind, _, index = name.partition(":")
-    if kind != "cuda" or (index and not index.isdecimal()):
-        raise ModelError(f"device {name!r} is unknown; use auto, cpu, cuda or cuda:N")
-    if not torch.cuda.is_available():
-        raise ModelError(
-            f"device {name!r}: torch {torch.__version__} finds no CUDA GPU; use --device cpu"
-        )
-    if index and int(index) >= torch.cuda.device_count():
-        raise ModelError(f"device {name!r}: there are only {torch.cuda.device_count()} GPUs")
-    return torch.device(name)
-
-
-def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """Returns the dtype that a name means on a device.
-
-    Raises:
-        ModelError: the name is unknown.
-    """
-    if name == "auto":
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
-    dtype = DTYPES.get(name)
-    if dtype is None:
-        raise ModelError(f"dtype {name!r} is unknown; use auto, {', '.join(DTYPES)}")
-    return dtype
-
-
 def _context(spec: ModelSpec, max_total_tokens: int | None) -> int:
     longest = spec.max_position_embeddings
     if max_total_tokens is None:
@@ -248,7 +197,7 @@ def _context(spec: ModelSpec, max_total_tokens: int | None) -> int:
 
 
 @contextmanager
-def _memory_errors(num_tokens: int) -> Iterator[None]:
+def _memory_errors(num_tokens: int) -> Generator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -262,7 +211,7 @@ def _memory_errors(num_tokens: int) -> Iterator[None]:
 
 
 def _out_of_memory(error: Exception) -> bool:
-    """torch's CPU allocator raises a plain RuntimeError."""
+    """Whether it is one: torch's CPU allocator raises a plain RuntimeError."""
     return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(
         error
     )

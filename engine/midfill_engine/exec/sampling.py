@@ -11,7 +11,7 @@ float64 where probabilities are summed, so that the same logits give the same to
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -66,9 +66,9 @@ def uniform(seed: int, position: int) -> float:
 
 
 def draw(weights: Doubles, fraction: float) -> int:
-    """Returns the first index at which the running sum of `weights` exceeds fraction of the whole."""
-    running = np.cumsum(weights)
-    index = int(np.searchsorted(running, fraction * running[-1], side="right"))
+    """Returns the first index whose running sum of `weights` exceeds `fraction` of the whole."""
+    running: Doubles = np.cumsum(weights)
+    index = int(running.searchsorted(fraction * running[-1], side="right"))
     # Rounding may push the target up to the sum itself; the last index with weight is then meant.
     return index if index < len(weights) else int(np.flatnonzero(weights)[-1])
 
@@ -97,9 +97,7 @@ def _penalise(
     return scores
 
 
-def _warp(
-    scores: Floats, params: SamplingParams
-) -> tuple[npt.NDArray[np.int64] | None, Doubles]:
+def _warp(scores: Floats, params: SamplingParams) -> tuple[npt.NDArray[np.int64] | None, Doubles]:
     """Returns the kept ids, ascending (None: all), and their scores over the temperature."""
     warped: Doubles = scores.astype(np.float64) / params.temperature
     ids: npt.NDArray[np.int64] | None = None
@@ -134,5 +132,6 @@ def _greedy_on_device(logits: torch.Tensor) -> SampledToken:
     best = logits.argmax()
     logprob = logits[best] - logits.logsumexp(-1)
     # The decode step's one synchronisation with the device; doubles hold a token id exactly.
-    token_id, value = torch.stack((best.double(), logprob.double())).tolist()
-    return SampledToken(int(token_id), value)
+    # Torch leaves tolist untyped.
+    pair: list[float] = cast("Any", torch.stack((best.double(), logprob.double()))).tolist()
+    return SampledToken(int(pair[0]), pair[1])

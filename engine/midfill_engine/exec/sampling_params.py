@@ -1,4 +1,4 @@
-"""How a request wants its tokens chosen. Plain values: `serve` fills them, `exec.sampling` obeys."""
+"""How a request wants its tokens chosen: plain values that `serve` fills, `exec.sampling` obeys."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import torch
 
 
 def rms_norm(hidden: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
-    """Returns hidden [T, C] divided by its root mean square, times weight [C] (arXiv:1910.07467)."""
+    """Returns hidden [T, C] over its root mean square, times weight [C] (arXiv:1910.07467)."""
     wide = hidden.float()
     scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + eps)
     return (wide * scale).to(hidden.dtype) * weight

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeAlias, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -21,12 +21,8 @@ SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
 
 
-class TensorReader(Protocol):
-    """Reads tensors by name; a tensor may be a view that lives as long as the reader."""
-
-    def __call__(self, name: str) -> torch.Tensor:
-        """Returns the tensor as stored."""
-        ...
+TensorReader: TypeAlias = Callable[[str], torch.Tensor]
+"""Returns a tensor by name, as stored; it may be a view of a mapped file."""
 
 
 class Checkpoint(Protocol):
@@ -42,7 +38,7 @@ class Checkpoint(Protocol):
         """The shape of every tensor."""
         ...
 
-    def reader(self) -> ExitStack | Any:  # noqa: ANN401  # a context manager of TensorReader
+    def reader(self) -> AbstractContextManager[TensorReader]:
         """Opens the checkpoint; tensors must be copied before it closes."""
         ...
 
@@ -60,7 +56,7 @@ class MemoryCheckpoint:
         return {name: tuple(tensor.shape) for name, tensor in self.tensors.items()}
 
     @contextmanager
-    def reader(self) -> Iterator[TensorReader]:
+    def reader(self) -> Generator[TensorReader]:
         """Opens the checkpoint."""
         yield self.tensors.__getitem__
 
@@ -105,8 +101,8 @@ class FolderCheckpoint:
         return cls(origin=str(folder), shapes=shapes, files=files)
 
     @contextmanager
-    def reader(self) -> Iterator[TensorReader]:
-        """Maps files as they are asked for; they are unmapped at the end, once nobody views them."""
+    def reader(self) -> Generator[TensorReader]:
+        """Maps files as they are asked for; at the end they are unmapped once nobody views them."""
         handles: dict[Path, Any] = {}
         with ExitStack() as stack:
 

@@ -1,4 +1,4 @@
-"""The Llama family's forward pass for one sequence, with as few operations per step as torch allows.
+"""The Llama family's forward pass for one sequence, in as few operations as torch allows.
 
 Knows one slot of the cache at a time and nothing of requests. Called by `exec.runner`.
 """
@@ -55,7 +55,7 @@ class Decoder:
         """
         num_tokens = token_ids.shape[0]
         end = start + num_tokens
-        assert 0 < num_tokens, "forward without tokens"
+        assert num_tokens > 0, "forward without tokens"
         assert end <= cache.max_len, f"positions up to {end} in a cache of {cache.max_len}"
         hidden = self._weights.embedding[token_ids]
         rotations = self._rotations[start:end]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from torch.nn.functional import silu
 
@@ -25,13 +27,13 @@ def mix_experts(
     scores = torch.mm(normed, mlp.router).float().softmax(-1)
     shares, chosen = scores.topk(num_active, dim=-1)
     shares = (shares / shares.sum(-1, keepdim=True)).to(hidden.dtype)
-    wanted = chosen.tolist()
+    wanted: list[list[int]] = cast("Any", chosen).tolist()  # torch leaves it untyped
     if len(wanted) == 1:
         for column, expert in enumerate(wanted[0]):
             hidden.add_(_expert(mlp, expert, normed).mul_(shares[:, column : column + 1]))
         return
     for expert in sorted({idx for row in wanted for idx in row}):
-        rows, columns = (chosen == expert).nonzero(as_tuple=True)
+        rows, columns = torch.where(chosen == expert)
         output = _expert(mlp, expert, normed[rows])
         hidden.index_add_(0, rows, output.mul_(shares[rows, columns, None]))
 

@@ -43,10 +43,7 @@ class KVCache:
         self.values = torch.empty(shape, dtype=dtype, device=device)
         # Views made once: unbinding costs microseconds per layer in the decode step.
         self._slots = [
-            [
-                (self.keys[layer, slot], self.values[layer, slot])
-                for layer in range(spec.num_layers)
-            ]
+            [(self.keys[layer, slot], self.values[layer, slot]) for layer in range(spec.num_layers)]
             for slot in range(num_slots)
         ]
 

@@ -94,9 +94,7 @@ def _with_scaling(
         value = values.get(key)
         value = default if value is None else value
         if not isinstance(value, (int, float)) or isinstance(value, bool) or value <= 0:
-            raise ModelError(
-                f"config.json: rope type {kind} needs a positive {key}, not {value!r}"
-            )
+            raise ModelError(f"config.json: rope type {kind} needs a positive {key}, not {value!r}")
         return float(value)
 
     if kind in ("default", "dynamic"):

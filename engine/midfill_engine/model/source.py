@@ -47,8 +47,12 @@ def resolve(source: str) -> Path:
 
 def _fetch(source: str) -> Path:
     # Imported late: it takes a third of a second, and a local model does not need it.
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+    from huggingface_hub import snapshot_download  # pyright: ignore[reportUnknownVariableType]  # untyped in part
+    from huggingface_hub.errors import (
+        GatedRepoError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
 
     repo_id, _, revision = source.partition("@")
     try:
