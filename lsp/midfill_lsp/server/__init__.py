@@ -1,5 +1,12 @@
 """The language server's face to the editor; the sole place that knows pygls.
 
+    stdio       framing; stdin and stdout
+    rpc         exactly one reply to every request
+    handlers    which message goes where
+    window      the documents, the settings, the use cases wired to them
+    engine      the backend of the moment and how it is
+    notices     what the server says unasked
+
 `run` is called by the command line once the engine's start is under way, because importing this
 package takes about a second and the two should overlap. Nothing here decides what to suggest:
 that is `midfill_lsp.complete`.
@@ -7,33 +14,26 @@ that is `midfill_lsp.complete`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Protocol, runtime_checkable
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import BinaryIO
+
+from pygls.io_ import StdoutWriter
+from pygls.lsp.server import LanguageServer
 
 from midfill_lsp.backend.base import Backend
 from midfill_lsp.config import Config
+from midfill_lsp.server import handlers, stdio
+from midfill_lsp.server.engine import EngineControl
+from midfill_lsp.server.rpc import Protocol
+from midfill_lsp.server.window import Window
 
+__all__ = ["EngineControl", "run"]
 
-@runtime_checkable
-class EngineControl(Protocol):
-    """What a backend that owns an engine offers beyond `Backend`; found by `isinstance`."""
-
-    async def start(self) -> None:
-        """Return when the engine answers; raise `EngineStartError` otherwise.
-
-        Called once after the handshake, with a progress bar in the editor, and again after a
-        failure. Calls while a start is under way wait for that one. `infill` does the same
-        on its own, so a request may come before this call has returned.
-        """
-        ...
-
-    async def restart(self) -> None:
-        """Stop the engine this process started, if any, and start one anew."""
-        ...
-
-    def describe(self) -> Mapping[str, object]:
-        """Return `model`, `url` and `pid` of the engine; None where not known. Never a key."""
-        ...
+logger = logging.getLogger(__name__)
 
 
 def run(make_backend: Callable[[Config], Backend], config: Config) -> int:
@@ -49,4 +49,36 @@ def run(make_backend: Callable[[Config], Backend], config: Config) -> int:
     Returns:
         0 after `shutdown` (with `exit` or a closed stdin), 1 otherwise.
     """
-    raise NotImplementedError
+    logging.getLogger("pygls").setLevel(logging.WARNING)  # below, it logs every message
+    stdout = stdio.take_stdout()
+    try:
+        return asyncio.run(_serve(make_backend, config, stdout))
+    finally:
+        with contextlib.suppress(BrokenPipeError):
+            stdout.close()
+
+
+async def _serve(
+    make_backend: Callable[[Config], Backend], config: Config, stdout: BinaryIO
+) -> int:
+    server = LanguageServer("midfill", version("midfill"), protocol_cls=Protocol)
+    protocol = server.protocol
+    assert isinstance(protocol, Protocol)
+    protocol.set_writer(StdoutWriter(stdout))
+    window = Window(server, make_backend, config)
+    handlers.register(server, protocol, window)
+    messages: asyncio.Queue[bytes | None] = asyncio.Queue()
+    stdio.start_reading(messages)
+    try:
+        while not protocol.exit_requested.is_set():
+            body = await messages.get()
+            if body is None:
+                break
+            protocol.receive(body)
+            # Let a new request take its snapshot before the next message changes the document.
+            await asyncio.sleep(0)
+    except BrokenPipeError:
+        logger.warning("the editor is gone")
+    finally:
+        await protocol.close()
+    return protocol.exit_status

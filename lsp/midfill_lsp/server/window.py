@@ -1,0 +1,145 @@
+"""One editor window: its documents, its settings, and the use cases wired to them."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+from collections.abc import Callable, Mapping
+from typing import cast
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+
+from midfill_lsp import config as settings
+from midfill_lsp.backend.base import Backend
+from midfill_lsp.complete import Completer, CompletionRequest
+from midfill_lsp.config import Config
+from midfill_lsp.document import Edit, Encoding, Position, Snapshot, open_snapshot
+from midfill_lsp.errors import BackendError
+from midfill_lsp.metrics import Metrics
+from midfill_lsp.server.engine import EngineWatch
+from midfill_lsp.server.notices import Notices
+
+logger = logging.getLogger(__name__)
+
+
+class Window:
+    """The state behind the handlers. Everything runs on the event loop's thread."""
+
+    def __init__(
+        self, server: LanguageServer, make_backend: Callable[[Config], Backend], config: Config
+    ) -> None:
+        """Wire an empty window; nothing is started."""
+        self._base = config
+        self._from_handshake: dict[str, object] = {}
+        self._ids = itertools.count(1)
+        self.config = config
+        self.encoding: Encoding = "utf-16"
+        self.documents: dict[str, Snapshot] = {}
+        self.metrics = Metrics()
+        self.notices = Notices(server)
+        self.engine = EngineWatch(make_backend, config, self.notices)
+        self.completer = Completer(
+            backend=lambda: self.engine.backend,
+            config=lambda: self.config.completion,
+            current_version=self._version,
+            metrics=self.metrics,
+            window=str(os.getpid()),
+        )
+
+    def handshake(self, options: object, encoding: str) -> None:
+        """Take what `initialize` brought."""
+        self.encoding = cast("Encoding", encoding)
+        section = options.get("midfill") if isinstance(options, Mapping) else None
+        if isinstance(section, Mapping):
+            self._from_handshake = dict(cast("Mapping[str, object]", section))
+            self.notices.status_wanted = self._from_handshake.get("statusNotifications") is True
+
+    def configure(self, section: object) -> None:
+        """Rebuild the settings from the handshake's and the editor's `midfill` section."""
+        given = cast("Mapping[str, object]", section) if isinstance(section, Mapping) else {}
+        before = self.config
+        merged = settings.merge(self._from_handshake, given)
+        self.config, problems = settings.parse(merged, self._base)
+        if problems:
+            text = "; ".join(problems)
+            self.notices.tell_once(text, text, types.MessageType.Warning)
+        if self.config.completion.cache_entries != before.completion.cache_entries:
+            self.completer.resize_cache()
+        self.engine.reconfigure(self.config)
+
+    def open(self, document: types.TextDocumentItem) -> None:
+        """Take a document that was opened."""
+        self.documents[document.uri] = open_snapshot(
+            document.uri, document.language_id, document.version, document.text, self.encoding
+        )
+
+    def change(self, params: types.DidChangeTextDocumentParams) -> None:
+        """Apply the edits of one notification."""
+        snapshot = self.documents.get(params.text_document.uri)
+        if snapshot is None:
+            logger.warning("a change to a document that is not open")
+            return
+        edits = tuple(_edit(change) for change in params.content_changes)
+        self.documents[snapshot.uri] = snapshot.apply(edits, params.text_document.version)
+
+    async def complete(
+        self,
+        params: types.InlineCompletionParams,
+        request_id: str,
+        on_partial: Callable[[str], None] | None = None,
+    ) -> types.InlineCompletionList:
+        """Return the editor's form of a suggestion; an empty list for none and for failures.
+
+        The snapshot is taken before the first await.
+        """
+        snapshot = self.documents.get(params.text_document.uri)
+        explicit = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
+        if snapshot is None or not self.engine.may_ask(explicit):
+            return types.InlineCompletionList([])
+        position = Position(params.position.line, params.position.character)
+        line_idx, column = snapshot.locate(position)
+        request = CompletionRequest(request_id, snapshot, line_idx, column, explicit)
+        try:
+            with self.engine.asking():
+                suggestion = await self.completer.complete(request, on_partial)
+        except BackendError:
+            return types.InlineCompletionList([])
+        if suggestion is None:
+            return types.InlineCompletionList([])
+        return types.InlineCompletionList(
+            [self._item(request, suggestion.text, suggestion.replaces_rest)]
+        )
+
+    def _item(
+        self, request: CompletionRequest, text: str, replaces_rest: bool
+    ) -> types.InlineCompletionItem:
+        snapshot = request.snapshot
+        start = snapshot.position(request.line_idx, request.column)
+        end = start
+        if replaces_rest:
+            line = snapshot.lines[request.line_idx].rstrip("\r\n")
+            end = snapshot.position(request.line_idx, len(line))
+        return types.InlineCompletionItem(
+            insert_text=text,
+            range=types.Range(
+                types.Position(start.line, start.character), types.Position(end.line, end.character)
+            ),
+            command=types.Command("", "midfill.accepted", arguments=[f"{next(self._ids)}"]),
+        )
+
+    def _version(self, uri: str) -> int | None:
+        snapshot = self.documents.get(uri)
+        return snapshot.version if snapshot else None
+
+
+def _edit(change: types.TextDocumentContentChangeEvent) -> Edit:
+    if isinstance(change, types.TextDocumentContentChangePartial):
+        start, end = change.range.start, change.range.end
+        return Edit(
+            change.text,
+            Position(start.line, start.character),
+            Position(end.line, end.character),
+        )
+    return Edit(change.text)
