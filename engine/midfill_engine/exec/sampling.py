@@ -68,7 +68,7 @@ def uniform(seed: int, position: int) -> float:
 def draw(weights: Doubles, fraction: float) -> int:
     """Returns the first index whose running sum of `weights` exceeds `fraction` of the whole."""
     running: Doubles = np.cumsum(weights)
-    index = int(running.searchsorted(fraction * running[-1], side="right"))
+    index = int(running.searchsorted(fraction * float(running[-1]), side="right"))
     # Rounding may push the target up to the sum itself; the last index with weight is then meant.
     return index if index < len(weights) else int(np.flatnonzero(weights)[-1])
 

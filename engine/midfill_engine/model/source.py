@@ -33,9 +33,9 @@ def resolve(source: str) -> Path:
             )
         return STARTER_FOLDER
     folder = Path(source).expanduser()
-    if folder.is_dir():
+    if source and folder.is_dir():
         return folder
-    if folder.exists():
+    if folder.is_file():
         raise ModelError(f"{source} is a file; give the folder that holds config.json")
     if source.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(source):
         raise ModelError(
@@ -47,6 +47,7 @@ def resolve(source: str) -> Path:
 
 def _fetch(source: str) -> Path:
     # Imported late: it takes a third of a second, and a local model does not need it.
+    import httpx
     from huggingface_hub import snapshot_download  # pyright: ignore[reportUnknownVariableType]  # untyped in part
     from huggingface_hub.errors import (
         GatedRepoError,
@@ -69,7 +70,7 @@ def _fetch(source: str) -> Path:
         raise ModelError(
             f"model {repo_id} is not on the Hub, or is private: check the name, or set HF_TOKEN"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, httpx.HTTPError) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
             f"model {repo_id} is no folder here and cannot be fetched from the Hub ({reason}); "

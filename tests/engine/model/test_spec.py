@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -42,14 +42,15 @@ def test_new_spelling_gives_the_same_spec(kind: str) -> None:
     ],
 )
 def test_rope_frequencies_as_transformers(scaling: dict[str, Any]) -> None:
-    from transformers import LlamaConfig
-    from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
+    import transformers
+    from transformers.models.llama import modeling_llama
 
     config = {**tiny_config("llama"), "head_dim": 64, "max_position_embeddings": 16384}
     config["rope_scaling"] = scaling
     rope = ModelSpec.from_config(config).rope
-    embedding = LlamaRotaryEmbedding(LlamaConfig(**config))
-    expected = embedding.get_buffer("inv_freq")
+    llama_config = cast("Any", transformers).LlamaConfig(**config)
+    embedding = cast("Any", modeling_llama).LlamaRotaryEmbedding(llama_config)
+    expected = embedding.inv_freq
     torch.testing.assert_close(inverse_frequencies(rope, 64), expected, rtol=1e-6, atol=0)
     assert rope.magnitude == pytest.approx(embedding.attention_scaling)
 

@@ -1,0 +1,158 @@
+"""The runner as `runtime` uses it: plain integers, slots, typed errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+
+from midfill_engine.errors import ModelError, OutOfMemory
+from midfill_engine.exec.runner import Runner
+from midfill_engine.exec.sampling_params import SamplingParams
+from midfill_engine.model.decoder import Decoder
+from tests.engine.tiny import tiny_config, tiny_reference, write_tiny_model
+
+PROMPT = [1, 40, 41, 300, 310, 77, 78, 79, 200, 201, 202]
+GREEDY = SamplingParams()
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("model"), "llama-gqa")
+
+
+@pytest.fixture(scope="module")
+def runner(folder: Path) -> Runner:
+    return Runner.load(str(folder), device="cpu", max_total_tokens=64, cache_bytes=2**20)
+
+
+def generate(
+    runner: Runner, slot: int, token_ids: Sequence[int], start: int, sampling: SamplingParams
+) -> list[int]:
+    """Twelve tokens after PROMPT, of which [0, start) is in the slot."""
+    generated: list[int] = []
+    chunk = list(token_ids)
+    for _ in range(12):
+        token = runner.step(slot, chunk, start, sampling, PROMPT, generated)
+        generated.append(token.token_id)
+        start += len(chunk)
+        chunk = [token.token_id]
+    return generated
+
+
+def test_steps_equal_transformers(runner: Runner) -> None:
+    expected = tiny_reference("llama-gqa").generate(
+        torch.tensor([PROMPT]),
+        attention_mask=torch.ones(1, len(PROMPT), dtype=torch.int64),
+        max_new_tokens=12,
+        do_sample=False,
+        eos_token_id=None,
+        pad_token_id=0,
+    )
+    assert generate(runner, 0, PROMPT, 0, GREEDY) == expected[0, len(PROMPT) :].tolist()
+
+
+@pytest.mark.parametrize("sampling", [GREEDY, SamplingParams(temperature=1.0, seed=5)])
+def test_chunks_and_copied_prefix_change_nothing(runner: Runner, sampling: SamplingParams) -> None:
+    expected = generate(runner, 0, PROMPT, 0, sampling)
+    runner.prefill(1, PROMPT[:4], 0)
+    runner.prefill(1, PROMPT[4:6], 4)
+    assert generate(runner, 1, PROMPT[6:], 6, sampling) == expected
+    runner.copy_prefix(1, 2, 8)
+    assert generate(runner, 2, PROMPT[8:], 8, sampling) == expected
+
+
+def test_sizes(runner: Runner, folder: Path) -> None:
+    assert (runner.num_slots, runner.max_total_tokens, runner.vocab_size) == (8, 64, 512)
+    config = tiny_config("llama-gqa")
+    slot = 2 * 3 * config["num_key_value_heads"] * config["head_dim"] * 64 * 4
+    three = Runner.load(str(folder), device="cpu", max_total_tokens=64, cache_bytes=slot * 3 + 1)
+    assert three.num_slots == 3
+    small = Runner.load(str(folder), device="cpu", cache_bytes=0)
+    assert (small.num_slots, small.max_total_tokens) == (1, 512)
+
+
+def test_describe(runner: Runner) -> None:
+    assert runner.describe() == {
+        "architecture": "LlamaForCausalLM",
+        "parameters": tiny_reference("llama-gqa").num_parameters(),
+        "dtype": "float32",
+        "device": "cpu",
+        "attention": "grouped+sdpa",
+    }
+
+
+def test_from_parts() -> None:
+    model = tiny_reference("tied")
+    tensors = dict(model.state_dict())
+    del tensors["lm_head.weight"]
+    runner = Runner.from_parts(tiny_config("tied"), tensors)
+    with torch.no_grad():
+        logits = model(torch.tensor([PROMPT])).logits[0, -1]
+    assert runner.step(0, PROMPT, 0, GREEDY, PROMPT, []).token_id == int(logits.argmax())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"device": "tpu"}, "device 'tpu' is unknown"),
+        ({"device": "cuda:x"}, "device 'cuda:x' is unknown"),
+        ({"device": "cpu", "dtype": "int3"}, "dtype 'int3' is unknown"),
+        ({"device": "cpu", "max_total_tokens": 513}, "max_total_tokens 513 is outside 1 to 512"),
+        ({"device": "cpu", "max_total_tokens": 0}, "max_total_tokens 0 is outside"),
+    ],
+)
+def test_bad_options(folder: Path, options: dict[str, str | int], words: str) -> None:
+    with pytest.raises(ModelError, match=words):
+        Runner.load(str(folder), **options)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # mixed values
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_cuda_without_a_gpu(folder: Path) -> None:
+    with pytest.raises(ModelError, match="finds no CUDA GPU; use --device cpu"):
+        Runner.load(str(folder), device="cuda")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory."),
+    ],
+)
+def test_out_of_memory_is_typed_and_ends_one_step(
+    runner: Runner, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> torch.Tensor:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Decoder, "forward", fail)
+        with pytest.raises(OutOfMemory, match="computing 11 tokens; shorten the prompt"):
+            runner.step(0, PROMPT, 0, GREEDY, PROMPT, [])
+        with pytest.raises(OutOfMemory):
+            runner.prefill(0, PROMPT, 0)
+    assert len(generate(runner, 0, PROMPT, 0, GREEDY)) == 12
+
+
+def test_other_errors_pass_through(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> torch.Tensor:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(Decoder, "forward", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        runner.prefill(0, PROMPT, 0)
+
+
+def test_too_large_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_reference("codellama")
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr("midfill_engine.exec.runner.KVCache", fail)
+    with pytest.raises(ModelError, match="parameters in torch.float32 and a context of 512"):
+        Runner.from_parts(tiny_config("codellama"), model.state_dict())
