@@ -1,0 +1,190 @@
+"""`midfill-engine`: serve | info. Parses arguments and turns errors into one line and status 2."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from midfill_engine.config import EngineConfig, Limits, ModelConfig, ServerConfig, version
+from midfill_engine.errors import EngineError, StartError
+
+if TYPE_CHECKING:
+    from midfill_engine.serve.served import Served
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        options = _parser().parse_args(argv)
+        if options.command == "serve":
+            _serve(_config(options))
+        else:
+            _info(_config(options))
+    except EngineError as error:
+        line = " ".join(str(error).split())
+        print(f"midfill-engine: error: {line}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _serve(config: EngineConfig) -> None:
+    try:
+        from midfill_engine.serve.keys import choose_key
+        from midfill_engine.serve.server import run_server
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    key = choose_key(config.server, os.environ)
+    run_server(config, key, _load, _tell)
+
+
+def _load(config: EngineConfig) -> Served:
+    try:
+        from midfill_engine.serve.load import load_served
+
+        return load_served(config)
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+
+
+def _info(config: EngineConfig) -> None:
+    try:
+        from midfill_engine.serve.info import midfill_info
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    served = _load(config)
+    told = {
+        "model_id": served.model_id,
+        "max_total_tokens": served.max_total_tokens,
+        **midfill_info(served.info, served.family),
+    }
+    print(json.dumps(told, indent=2))
+    served.engine.close()
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _missing(error: ModuleNotFoundError) -> StartError:
+    return StartError(f"{error.name} is not installed: pip install 'midfill[engine]'")
+
+
+def _config(options: argparse.Namespace) -> EngineConfig:
+    model = ModelConfig(
+        source=options.model,
+        device=options.device,
+        dtype=options.dtype,
+        fim_family=options.fim_family,
+        max_total_tokens=options.max_total_tokens,
+        cache_mb=options.cache_mb,
+    )
+    if options.command != "serve":
+        return EngineConfig(model=model)
+    server = ServerConfig(
+        host=options.host,
+        port=options.port,
+        api_key_file=options.api_key_file,
+        no_auth=options.no_auth,
+        allow_origins=tuple(options.allow_origin),
+        ready_file=options.ready_file,
+        exit_when_unused_s=options.exit_when_unused,
+    )
+    return EngineConfig(model, server, Limits(max_requests=options.max_requests))
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong command line as every other error: in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the command line."""
+        raise StartError(f"{message} (see {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="midfill-engine", description="Midfill's inference engine: code infill over HTTP."
+    )
+    parser.add_argument("--version", action="version", version=f"midfill-engine {version()}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="serve | info")
+    serve = commands.add_parser("serve", help="load a model and answer over HTTP")
+    _add_model_options(serve)
+    _add_server_options(serve)
+    info = commands.add_parser("info", help="load a model and print what it is, as JSON")
+    _add_model_options(info)
+    return parser
+
+
+def _add_model_options(parser: argparse.ArgumentParser) -> None:
+    default = ModelConfig()
+    add = parser.add_argument
+    add("--model", default=default.source, help="folder, Hub id, or starter (default)")
+    add("--device", default=default.device, choices=("auto", "cpu", "cuda"))
+    add("--dtype", default=default.dtype, choices=("auto", "float32", "bfloat16", "float16"))
+    add("--fim-family", metavar="NAME", help="infill family, or none; default: recognised")
+    add("--max-total-tokens", type=_positive, metavar="N", help="prompt and completion")
+    add("--cache-mb", type=_positive, metavar="N", help="memory for keys and values")
+
+
+def _add_server_options(parser: argparse.ArgumentParser) -> None:
+    default = ServerConfig()
+    add = parser.add_argument
+    add("--host", default=default.host, help=f"address to listen on ({default.host})")
+    add("--port", default=default.port, type=_port, help=f"0 = a free one ({default.port})")
+    add("--api-key-file", type=Path, metavar="F", help="file that holds the API key")
+    add("--no-auth", action="store_true", help="serve without a key, on loopback only")
+    add(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="O",
+        help="let web pages of this origin in; may be repeated",
+    )
+    add("--ready-file", type=Path, metavar="F", help="written once requests are accepted")
+    add(
+        "--exit-when-unused",
+        type=_not_negative,
+        metavar="S",
+        help="end that many seconds after the last lease closed",
+    )
+    add("--max-requests", type=_positive, default=Limits().max_requests, metavar="N")
+
+
+def _positive(text: str) -> int:
+    return _whole_number(text, 1, sys.maxsize)
+
+
+def _port(text: str) -> int:
+    return _whole_number(text, 0, 65535)
+
+
+def _whole_number(text: str, low: int, high: int) -> int:
+    if not text.isdecimal() or not low <= int(text) <= high:
+        limit = f"at least {low}" if high == sys.maxsize else f"{low} to {high}"
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, {limit}")
+    return int(text)
+
+
+def _not_negative(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

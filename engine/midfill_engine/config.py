@@ -1,0 +1,111 @@
+"""Every default of the engine, in one tree. `cli` fills it from the command line, once.
+
+EngineConfig
+├── model: ModelConfig       which model, where and how it runs
+├── server: ServerConfig     socket, key, ready file, end of life
+└── limits: Limits           bounds of one request
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+Device: TypeAlias = Literal["auto", "cpu", "cuda"]
+Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Which model, where and how it runs.
+
+    Attributes:
+        source: a folder, a Hub id, or "starter" for the bundled model.
+        device: "auto" takes a GPU where there is one.
+        dtype: "auto" takes the device's own.
+        fim_family: an infill family's name, "none", or None to recognise it.
+        max_total_tokens: prompt and generated tokens of one request; None takes the model's.
+        cache_mb: megabytes of keys and values; None lets the runner choose.
+    """
+
+    source: str = "starter"
+    device: Device = "auto"
+    dtype: Dtype = "auto"
+    fim_family: str | None = None
+    max_total_tokens: int | None = None
+    cache_mb: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """Socket, key, ready file, end of life.
+
+    Attributes:
+        host: address to listen on.
+        port: 0 takes a free one.
+        api_key_file: file that holds the key; None makes one unless `MIDFILL_API_KEY` is set.
+        no_auth: serve without a key; on loopback only.
+        allow_origins: origins of web pages that may talk to the engine.
+        ready_file: written when requests are accepted.
+        exit_when_unused_s: end that long after the last lease closed; None stays.
+        first_lease_s: how long a new engine waits for its first lease then.
+        shutdown_s: how long running replies may take to end after a signal.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 8793
+    api_key_file: Path | None = None
+    no_auth: bool = False
+    allow_origins: tuple[str, ...] = ()
+    ready_file: Path | None = None
+    exit_when_unused_s: float | None = None
+    first_lease_s: float = 60.0
+    shutdown_s: int = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one request and of all of them.
+
+    Attributes:
+        max_requests: waiting and running at once.
+        max_body_bytes: of one request's body.
+        max_stops: stop texts of `/infill`.
+        max_stops_tgi: stop texts of the TGI and OpenAI routes, as those services have it.
+        max_session_chars: length of a session's name.
+        max_new_tokens: `/generate` where the request does not say.
+        pro_max_new_tokens: the PRO routes where the request does not say.
+        infill_max_new_tokens: `/infill` where the request does not say.
+        completion_max_tokens: `/v1/completions` where the request does not say.
+        recent_results: replies that the PRO routes remember.
+        inline_chars: texts longer than this are tokenised off the event loop; 16,384 characters
+            take about 5 ms.
+    """
+
+    max_requests: int = 128
+    max_body_bytes: int = 2_000_000
+    max_stops: int = 16
+    max_stops_tgi: int = 4
+    max_session_chars: int = 512
+    max_new_tokens: int = 1024
+    pro_max_new_tokens: int = 20
+    infill_max_new_tokens: int = 128
+    completion_max_tokens: int = 16
+    recent_results: int = 64
+    inline_chars: int = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class EngineConfig:
+    """Everything that can be set."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    server: ServerConfig = field(default_factory=ServerConfig)
+    limits: Limits = field(default_factory=Limits)
+
+
+def version() -> str:
+    """The version of the installed distribution."""
+    return metadata.version("midfill")

@@ -1,0 +1,134 @@
+"""The ASGI app: routes, access checks, and errors as JSON. Built by `server`."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from midfill_engine.errors import (
+    EngineDied,
+    IncompleteGeneration,
+    MethodNotAllowed,
+    NotFound,
+    RequestError,
+    Unavailable,
+)
+from midfill_engine.serve.access import HostCheck, KeyCheck
+from midfill_engine.serve.generation import ClientGone
+from midfill_engine.serve.infill import InfillRoutes
+from midfill_engine.serve.info import InfoRoutes
+from midfill_engine.serve.lease import Leases
+from midfill_engine.serve.openai import OpenAIRoutes
+from midfill_engine.serve.replies import error_reply
+from midfill_engine.serve.served import Served
+from midfill_engine.serve.tgi import TgiRoutes
+
+logger = logging.getLogger(__name__)
+
+
+def build_app(
+    served: Served,
+    *,
+    host: str,
+    api_key: str | None,
+    allow_origins: Sequence[str] = (),
+    leases: Leases | None = None,
+) -> Starlette:
+    """The app of one loaded model.
+
+    Args:
+        served: the model, the engine, the limits.
+        host: what the socket was bound to.
+        api_key: None serves everybody.
+        allow_origins: origins of web pages that may call.
+        leases: None counts leases and never ends.
+    """
+    kept = leases or Leases(served.live)
+    middleware = [Middleware(HostCheck, host=host, allow_origins=tuple(allow_origins))]
+    if allow_origins:
+        middleware.append(_cors(allow_origins))
+    middleware.append(Middleware(KeyCheck, api_key=api_key))
+    app = Starlette(
+        routes=[
+            *InfoRoutes(served).routes(),
+            *InfillRoutes(served).routes(),
+            *OpenAIRoutes(served).routes(),
+            Route("/lease", kept.route, methods=["GET"]),
+            *TgiRoutes(served).routes(),
+        ],
+        middleware=middleware,
+        exception_handlers={
+            RequestError: _on_refusal,
+            EngineDied: _on_refusal,
+            HTTPException: _on_refusal,
+            ClientGone: _on_client_gone,
+            ClientDisconnect: _on_client_gone,
+            Exception: _on_bug,
+        },
+        lifespan=lambda app: _lifespan(kept),
+    )
+    app.router.redirect_slashes = False
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(leases: Leases) -> AsyncGenerator[None]:
+    leases.start()
+    try:
+        yield
+    finally:
+        leases.stop()
+
+
+def _cors(allow_origins: Sequence[str]) -> Middleware:
+    return Middleware(
+        CORSMiddleware,
+        allow_origins=list(allow_origins),
+        allow_methods=["GET", "POST"],
+        allow_headers=["authorization", "content-type", "x-use-cache"],
+    )
+
+
+async def _on_refusal(request: Request, error: Exception) -> Response:
+    refusal = _as_request_error(request, error)
+    logger.info("refused %s %s: %d", request.method, request.url.path, refusal.status)
+    reply = error_reply(refusal, request.url.path)
+    if isinstance(error, HTTPException) and error.headers:
+        reply.headers.update(error.headers)
+    return reply
+
+
+def _as_request_error(request: Request, error: Exception) -> RequestError:
+    if isinstance(error, RequestError):
+        return error
+    if isinstance(error, EngineDied):
+        return Unavailable(str(error))
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    path = request.url.path[:100]
+    if status == 404:
+        return NotFound(f"no route {path}: see docs/protocol.md for those that exist")
+    if status == 405:
+        return MethodNotAllowed(f"{request.method} is not allowed on {path}")
+    return IncompleteGeneration(f"the request could not be answered ({status})")
+
+
+async def _on_client_gone(request: Request, error: Exception) -> Response:
+    """Nobody reads this reply."""
+    del request, error
+    return Response(status_code=499)
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    """Starlette raises the error again afterwards, so the server's log has the traceback."""
+    del error
+    bug = IncompleteGeneration("internal error, see the engine's log")
+    return error_reply(bug, request.url.path)

@@ -1,0 +1,165 @@
+"""One request from its submission to its last event, seen from the event loop.
+
+Bridges the engine thread's sink to an asyncio queue, makes sure of exactly one abort when the
+client goes first, and writes the request's log line. Used by every dialect; knows none of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any, TypeVar
+
+from starlette.types import Receive
+
+from midfill_engine.errors import GenerationFailed, IncompleteGeneration
+from midfill_engine.runtime.request import Event, Finished, GenerationRequest, TokenEvent
+from midfill_engine.serve.served import Served
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+
+
+class ClientGone(Exception):
+    """The client closed the connection; there is nobody to answer."""
+
+
+class Generation:
+    """A submitted request. `close` must be called; it aborts what has not finished.
+
+    Attributes:
+        request: what was submitted.
+        tokens: the token events so far.
+        text: the text that may be shown so far.
+        finished: the last event, once it came.
+        started_at: when the dialect began to work on it, on `time.perf_counter`.
+        queued_at: when it was submitted.
+    """
+
+    def __init__(
+        self, served: Served, request: GenerationRequest, *, dialect: str, started_at: float
+    ) -> None:
+        """Submit; must run on the event loop.
+
+        Raises:
+            Overloaded: too many requests are open.
+            EngineDied: nothing can be answered any more.
+        """
+        self.request = request
+        self.request_id = secrets.token_hex(6)
+        self.tokens: list[TokenEvent] = []
+        self.text = ""
+        self.finished: Finished | None = None
+        self.started_at = started_at
+        self.queued_at = time.perf_counter()
+        self._dialect = dialect
+        self._live = served.live
+        self._loop = asyncio.get_running_loop()
+        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._has_ended = False
+        self._closed = False
+        self._handle = served.engine.submit(request, self._sink)
+        self._live.closers.add(self._handle.abort)
+
+    async def events(self) -> AsyncIterator[Event]:
+        """Every event, the last one a `Finished`, also noted in `tokens`, `text`, `finished`."""
+        while self.finished is None:
+            event = await self._queue.get()
+            self.text += event.delta
+            if isinstance(event, Finished):
+                self.finished = event
+            else:
+                self.tokens.append(event)
+            yield event
+
+    async def result(self) -> Finished:
+        """Wait for the end.
+
+        Raises:
+            GenerationFailed: the engine could not finish it.
+            IncompleteGeneration: the engine is shutting down.
+        """
+        async for _ in self.events():
+            pass
+        assert self.finished is not None
+        return checked(self.finished)
+
+    def close(self) -> None:
+        """Abort unless the engine has finished; later calls do nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._live.closers.discard(self._handle.abort)
+        if not self._has_ended:
+            self._handle.abort()
+
+    def _sink(self, event: Event) -> None:
+        """On the engine thread."""
+        try:
+            self._loop.call_soon_threadsafe(self._receive, event)
+        except RuntimeError:
+            logger.debug("the event loop has closed before request %s ended", self.request_id)
+
+    def _receive(self, event: Event) -> None:
+        if isinstance(event, Finished):
+            self._has_ended = True
+            self._log(event)
+        self._queue.put_nowait(event)
+
+    def _log(self, finished: Finished) -> None:
+        timings = finished.timings
+        logger.info(
+            "request %s dialect=%s prompt=%d reused=%d generated=%d "
+            "queue_ms=%.1f prefill_ms=%.1f total_ms=%.1f outcome=%s",
+            self.request_id,
+            self._dialect,
+            timings.prompt_tokens,
+            timings.cached_tokens,
+            timings.generated_tokens,
+            timings.queue_ms,
+            timings.prefill_ms,
+            (time.perf_counter() - self.started_at) * 1e3,
+            finished.reason,
+        )
+
+
+def checked(finished: Finished) -> Finished:
+    """The same event, if it is an answer.
+
+    Raises:
+        GenerationFailed: the engine could not finish it.
+        IncompleteGeneration: it was aborted by a shutdown.
+    """
+    if finished.reason == "error":
+        raise GenerationFailed(f"Request failed during generation: {finished.error}")
+    if finished.reason == "aborted":
+        raise IncompleteGeneration("Incomplete generation: the engine is shutting down")
+    return finished
+
+
+async def unless_disconnected(receive: Receive, work: Coroutine[Any, Any, _T]) -> _T:
+    """The result of `work`, which is cancelled when the client goes.
+
+    Raises:
+        ClientGone: the client went first.
+    """
+    task = asyncio.ensure_future(work)
+    watcher = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGone
+        return task.result()
+    finally:
+        for part in (task, watcher):
+            part.cancel()
+        await asyncio.gather(task, watcher, return_exceptions=True)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

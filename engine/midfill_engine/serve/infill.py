@@ -1,0 +1,100 @@
+"""llama.cpp's `/infill`, with Midfill's `session` and `order`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from midfill_engine.runtime.request import Finished, TokenEvent
+from midfill_engine.serve.generation import Generation, checked, unless_disconnected
+from midfill_engine.serve.infill_request import InfillRequest, read_infill_request
+from midfill_engine.serve.parse import Json, read_object
+from midfill_engine.serve.replies import EventStream, json_reply, sse_event
+from midfill_engine.serve.served import Served
+
+
+class InfillRoutes:
+    """`POST /infill`."""
+
+    def __init__(self, served: Served) -> None:
+        """Answer with this model."""
+        self._served = served
+
+    def routes(self) -> list[Route]:
+        """For the app."""
+        return [Route("/infill", self._infill, methods=["POST"])]
+
+    async def _infill(self, request: Request) -> Response:
+        started_at = time.perf_counter()
+        body = await read_object(request, self._served.limits.max_body_bytes)
+        parsed = await read_infill_request(body, self._served)
+        generation = Generation(
+            self._served, parsed.generation, dialect="infill", started_at=started_at
+        )
+        if parsed.stream:
+            return EventStream(generation, self._events(parsed, generation))
+        try:
+            finished = await unless_disconnected(request.receive, generation.result())
+        finally:
+            generation.close()
+        tokens = shown_tokens(generation.tokens, generation.text)
+        reply = {"content": generation.text, "tokens": tokens}
+        return json_reply({**reply, **self._rest(parsed, finished)})
+
+    async def _events(self, parsed: InfillRequest, generation: Generation) -> AsyncIterator[bytes]:
+        num_told = 0
+        async for event in generation.events():
+            if isinstance(event, Finished):
+                finished = checked(event)
+                tokens = shown_tokens(generation.tokens, generation.text)[num_told:]
+                rest = self._rest(parsed, finished)
+                yield sse_event({"content": event.delta, "tokens": tokens, **rest})
+            elif event.delta:
+                tokens = shown_tokens(generation.tokens, generation.text)[num_told:]
+                num_told += len(tokens)
+                yield sse_event({"content": event.delta, "tokens": tokens, "stop": False})
+
+    def _rest(self, parsed: InfillRequest, finished: Finished) -> Json:
+        timings = finished.timings
+        reply: Json = {
+            "stop": True,
+            "stop_type": _STOP_TYPES.get(finished.reason, "none"),
+            "stopping_word": finished.stop_sequence or "",
+            "model": self._served.model_id,
+            "tokens_cached": timings.cached_tokens,
+            "tokens_evaluated": timings.prompt_tokens,
+            "tokens_predicted": timings.generated_tokens,
+            "truncated": parsed.truncated,
+            "timings": {
+                "cache_n": timings.cached_tokens,
+                "prompt_n": timings.prompt_tokens - timings.cached_tokens,
+                "prompt_ms": round(timings.prefill_ms, 3),
+                "predicted_n": timings.generated_tokens,
+                "predicted_ms": round(timings.decode_ms, 3),
+                "queue_ms": round(timings.queue_ms, 3),
+            },
+        }
+        if finished.reason == "superseded":
+            reply["superseded"] = True
+        return reply
+
+
+def shown_tokens(tokens: list[TokenEvent], text: str) -> list[int]:
+    """Ids of the tokens that the shown text begins in: no special ones, none of the stop text."""
+    ids: list[int] = []
+    offset = 0
+    for token in tokens:
+        if token.special:
+            continue
+        if offset >= len(text):
+            break
+        ids.append(token.token_id)
+        offset += len(token.text)
+    return ids
+
+
+_STOP_TYPES = {"eos_token": "eos", "length": "limit", "stop_sequence": "word"}

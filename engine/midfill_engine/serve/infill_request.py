@@ -1,0 +1,127 @@
+"""From an `/infill` body to a validated request (docs/protocol.md, `POST /infill`)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+from midfill_engine.runtime.request import GenerationRequest
+from midfill_engine.serve.parse import Fields, Json, invalid
+from midfill_engine.serve.sampling import llama_sampling
+from midfill_engine.serve.served import Served
+from midfill_engine.text.families import InfillFamily, Order
+from midfill_engine.text.fim import ExtraFile, InfillPrompt, build_infill
+
+
+@dataclass(frozen=True, slots=True)
+class InfillRequest:
+    """A validated request; `truncated` tells that prefix, suffix or other files were cut."""
+
+    generation: GenerationRequest
+    stream: bool
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Texts:
+    prefix: str
+    suffix: str
+    middle_start: str
+    extra: tuple[ExtraFile, ...]
+    order: Order | None
+
+    @property
+    def num_chars(self) -> int:
+        extra = sum(len(file.text) for file in self.extra)
+        return len(self.prefix) + len(self.suffix) + len(self.middle_start) + extra
+
+
+async def read_infill_request(body: Json, served: Served) -> InfillRequest:
+    """Validate a body and build its prompt.
+
+    Raises:
+        ValidationError: a field is missing or wrong, or the model cannot infill.
+    """
+    fields, limits = Fields(body), served.limits
+    family = served.family
+    if family is None:
+        raise invalid(
+            f"model {served.model_id} has no infill tokens: use /generate, or another model"
+        )
+    texts = _texts(fields, family)
+    asked = fields.integer("n_predict", low=-1, high=2**31 - 1, rule="must be >= -1")
+    if asked is None:
+        asked = limits.infill_max_new_tokens
+    sampling = llama_sampling(fields)
+    stop = fields.texts("stop", most=limits.max_stops)
+    cache_prompt = fields.flag("cache_prompt", default=True)
+    stream = fields.flag("stream", default=False)
+    session = _session(fields, limits.max_session_chars)
+    total = served.max_total_tokens
+    reserved = total // 4 if asked < 0 else min(asked, total // 2)
+    if texts.num_chars > limits.inline_chars:
+        prompt = await asyncio.to_thread(_build, texts, served, family, total - reserved)
+    else:
+        prompt = _build(texts, served, family, total - reserved)
+    generation = GenerationRequest(
+        prompt_ids=prompt.ids,
+        max_new_tokens=total - len(prompt.ids) if asked < 0 else reserved,
+        sampling=sampling,
+        stop=stop,
+        stop_token_ids=family.stop_ids,
+        session=session,
+        cache_prompt=cache_prompt,
+    )
+    return InfillRequest(generation, stream, prompt.truncated)
+
+
+def _build(texts: _Texts, served: Served, family: InfillFamily, budget_tokens: int) -> InfillPrompt:
+    return build_infill(
+        served.tokenizer,
+        family,
+        prefix=texts.prefix,
+        suffix=texts.suffix,
+        middle_start=texts.middle_start,
+        extra=texts.extra,
+        order=texts.order,
+        budget_tokens=budget_tokens,
+    )
+
+
+def _texts(fields: Fields, family: InfillFamily) -> _Texts:
+    order = fields.text("order")
+    if order is not None and order not in family.orders:
+        known = " or ".join(f'"{name}"' for name in family.orders)
+        raise invalid(f"`order` must be {known} for this model. Given: {order[:16]!r}")
+    return _Texts(
+        prefix=fields.needed_text("input_prefix"),
+        suffix=fields.needed_text("input_suffix"),
+        middle_start=fields.text("prompt") or "",
+        extra=_extra(fields),
+        order=order,
+    )
+
+
+def _extra(fields: Fields) -> tuple[ExtraFile, ...]:
+    value = fields.raw("input_extra")
+    if value is None:
+        return ()
+    message = "`input_extra` must be a list of objects with `filename` and `text`"
+    if not isinstance(value, list):
+        raise invalid(message)
+    files: list[ExtraFile] = []
+    for entry in cast("Sequence[object]", value):
+        if not isinstance(entry, dict):
+            raise invalid(message)
+        file = Fields(cast("Json", entry))
+        files.append(ExtraFile(file.text("filename") or "", file.needed_text("text")))
+    return tuple(files)
+
+
+def _session(fields: Fields, max_chars: int) -> str | None:
+    session = fields.text("session")
+    if session is not None and len(session) > max_chars:
+        raise invalid(f"`session` must have at most {max_chars} characters. Given: {len(session)}")
+    return session

@@ -1,0 +1,71 @@
+"""`GET /info` and `GET /health`: open to everybody, and without any user's text."""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from midfill_engine.config import version
+from midfill_engine.errors import Unavailable
+from midfill_engine.serve.parse import Json
+from midfill_engine.serve.replies import json_reply
+from midfill_engine.serve.served import ModelInfo, Served
+from midfill_engine.text.families import InfillFamily
+
+
+class InfoRoutes:
+    """What runs here, and whether it still does."""
+
+    def __init__(self, served: Served) -> None:
+        """Tell of this model."""
+        self._served = served
+
+    def routes(self) -> list[Route]:
+        """For the app."""
+        return [
+            Route("/health", self._health, methods=["GET"]),
+            Route("/info", self._info, methods=["GET"]),
+        ]
+
+    async def _health(self, request: Request) -> Response:
+        del request
+        if not self._served.engine.alive:
+            raise Unavailable("unhealthy: the engine thread has died, restart midfill-engine")
+        return json_reply({"status": "ok"})
+
+    async def _info(self, request: Request) -> Response:
+        del request
+        served = self._served
+        body: Json = {
+            "model_id": served.model_id,
+            "model_sha": None,
+            "model_pipeline_tag": "text-generation",
+            "max_concurrent_requests": served.limits.max_requests,
+            "max_best_of": 1,
+            "max_stop_sequences": served.limits.max_stops_tgi,
+            "max_input_tokens": served.max_total_tokens - 1,
+            "max_total_tokens": served.max_total_tokens,
+            "validation_workers": 1,
+            "max_client_batch_size": 1,
+            "router": "midfill-engine",
+            "version": version(),
+            "sha": None,
+            "docker_label": None,
+            "midfill": midfill_info(served.info, served.family),
+        }
+        return json_reply(body)
+
+
+def midfill_info(info: ModelInfo, family: InfillFamily | None) -> Json:
+    """The part of `/info` that is not TGI's."""
+    infill = None if family is None else {"family": family.name, "orders": list(family.orders)}
+    return {
+        "architecture": info.architecture,
+        "parameters": info.parameters,
+        "dtype": info.dtype,
+        "device": info.device,
+        "attention": info.attention,
+        "infill": infill,
+        "version": version(),
+    }

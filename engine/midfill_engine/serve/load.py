@@ -1,0 +1,62 @@
+"""From a model's name to a running engine. The only part of `serve` that imports torch, late."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from midfill_engine.config import EngineConfig
+from midfill_engine.serve.served import ModelInfo, Served
+from midfill_engine.text.families import find_family
+from midfill_engine.text.tokenizer import Tokenizer
+
+_DEFAULT_CACHE_BYTES = 2**30
+
+
+def load_served(config: EngineConfig) -> Served:
+    """Load the model and its tokenizer and start the engine thread.
+
+    Raises:
+        ModelError: in one line, what keeps the model from running.
+    """
+    from midfill_engine.exec.runner import Runner
+    from midfill_engine.model.source import resolve
+    from midfill_engine.runtime.loop import EngineLoop
+
+    model = config.model
+    folder = resolve(model.source)
+    tokenizer = Tokenizer.load(folder)
+    cache_mb = model.cache_mb
+    runner = Runner.load(
+        model.source,
+        device=model.device,
+        dtype=model.dtype,
+        max_total_tokens=model.max_total_tokens,
+        cache_bytes=_DEFAULT_CACHE_BYTES if cache_mb is None else cache_mb * 2**20,
+    )
+    family = find_family(tokenizer, vocab_size=runner.vocab_size, wanted=model.fim_family)
+    engine = EngineLoop(runner, tokenizer, max_requests=config.limits.max_requests)
+    engine.start()
+    told = runner.describe()
+    return Served(
+        engine=engine,
+        tokenizer=tokenizer,
+        family=family,
+        model_id=model_id(model.source),
+        max_total_tokens=runner.max_total_tokens,
+        info=ModelInfo(
+            architecture=str(told["architecture"]),
+            parameters=int(str(told["parameters"])),
+            dtype=str(told["dtype"]),
+            device=str(told["device"]),
+            attention=str(told["attention"]),
+        ),
+        limits=config.limits,
+    )
+
+
+def model_id(source: str) -> str:
+    """A model's name to its clients: a folder's own name, a Hub id without its revision."""
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        return folder.resolve().name
+    return source.partition("@")[0]

@@ -1,0 +1,155 @@
+"""Reads a request's JSON and its fields; every wrong value is refused by name.
+
+The texts are TGI's where TGI has one (router/src/validation.rs). Called by the dialects.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias, cast
+
+from starlette.requests import Request
+
+from midfill_engine.errors import BodyTooLarge, ValidationError
+from midfill_engine.text.tokenizer import without_surrogates
+
+Json: TypeAlias = dict[str, Any]
+
+_PREFIX = "Input validation error: "
+
+
+def invalid(message: str) -> ValidationError:
+    """A refusal in TGI's words."""
+    return ValidationError(_PREFIX + message)
+
+
+async def read_object(request: Request, max_bytes: int) -> Json:
+    """The request's body as a JSON object.
+
+    Raises:
+        BodyTooLarge: it is over `max_bytes`.
+        ValidationError: it is not a JSON object in UTF-8.
+    """
+    too_large = BodyTooLarge(f"the body is over {max_bytes} bytes: send less text")
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and int(announced) > max_bytes:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise too_large
+    try:
+        value: object = json.loads(bytes(body), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        reason = getattr(error, "msg", type(error).__name__)
+        at = getattr(error, "pos", None)
+        place = "" if at is None else f" at character {at}"
+        raise invalid(f"the body is not valid JSON ({reason}{place})") from None
+    if not isinstance(value, dict):
+        raise invalid("the body must be a JSON object")
+    return cast("Json", value)
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is no JSON number")
+
+
+class Fields:
+    """The fields of one JSON object; null counts as absent, as TGI has it."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        """Read from a parsed object."""
+        self._values = values
+
+    def has(self, name: str) -> bool:
+        """Whether the field is there and not null."""
+        return self._values.get(name) is not None
+
+    def raw(self, name: str) -> object:
+        """The value as it came."""
+        return self._values.get(name)
+
+    def text(self, name: str) -> str | None:
+        """A string, lone surrogates replaced."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not isinstance(value, str):
+            raise invalid(f"`{name}` must be a string")
+        return without_surrogates(value)
+
+    def needed_text(self, name: str) -> str:
+        """A string that must be there; it may be empty."""
+        value = self.text(name)
+        if value is None:
+            raise invalid(f"missing field `{name}`")
+        return value
+
+    def flag(self, name: str, *, default: bool) -> bool:
+        """True or false."""
+        value = self._values.get(name)
+        if value is None:
+            return default
+        if not isinstance(value, bool):
+            raise invalid(f"`{name}` must be true or false")
+        return value
+
+    def integer(self, name: str, *, low: int, high: int, rule: str) -> int | None:
+        """A whole number within [low, high]; `rule` says so to the user."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise invalid(f"`{name}` must be an integer")
+        if not low <= value <= high:
+            raise invalid(f"`{name}` {rule}")
+        return value
+
+    def number(self, name: str) -> float | None:
+        """A finite number; the caller checks its range."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise invalid(f"`{name}` must be a number")
+        try:
+            number = float(value)
+        except OverflowError:
+            number = math.inf
+        if not math.isfinite(number):
+            raise invalid(f"`{name}` must be a finite number")
+        return number
+
+    def texts(self, name: str, *, most: int) -> tuple[str, ...]:
+        """A list of strings that are not empty, or one string."""
+        value: object = self._values.get(name)
+        if value is None:
+            return ()
+        entries = cast("Sequence[object]", value if isinstance(value, list) else [value])
+        if len(entries) > most:
+            raise invalid(f"`{name}` supports up to {most} stop sequences. Given: {len(entries)}")
+        found = [entry for entry in entries if isinstance(entry, str)]
+        if len(found) != len(entries):
+            raise invalid(f"`{name}` must be a list of strings")
+        if not all(found):
+            raise invalid(f"`{name}` must not hold an empty string")
+        return tuple(without_surrogates(entry) for entry in found)
+
+    def nested(self, name: str) -> Fields:
+        """An object within this one; absent counts as empty."""
+        value = self._values.get(name)
+        if value is None:
+            return Fields({})
+        if not isinstance(value, dict):
+            raise invalid(f"`{name}` must be an object")
+        return Fields(cast("Json", value))
+
+    def refuse(self, *names: str, harmless: Sequence[object] = (False, 0, [], {})) -> None:
+        """Refuse fields that ask for something this engine does not do, by name."""
+        for name in names:
+            value = self._values.get(name)
+            if value is not None and value not in harmless:
+                raise invalid(f"`{name}` is not supported by this engine: leave it out")

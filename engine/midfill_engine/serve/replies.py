@@ -1,0 +1,137 @@
+"""What the client sees: error bodies in its dialect, JSON replies, server-sent events.
+
+Called by `app` and the dialects. A dialect is known by its path, so that a request which reaches
+no route is answered in the right form too.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import AsyncIterator, Mapping
+from typing import Literal, TypeAlias
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from midfill_engine.errors import IncompleteGeneration, RequestError
+from midfill_engine.serve.generation import ClientGone, Generation, unless_disconnected
+
+logger = logging.getLogger(__name__)
+
+RouteGroup: TypeAlias = Literal["tgi", "openai", "llama"]
+
+
+def route_group(path: str) -> RouteGroup:
+    """The dialect that a path belongs to."""
+    if path == "/v1" or path.startswith("/v1/"):
+        return "openai"
+    return "llama" if path in ("/infill", "/lease") else "tgi"
+
+
+def error_body(error: RequestError, group: RouteGroup) -> dict[str, object]:
+    """An error as its dialect writes it (docs/protocol.md, Errors)."""
+    message = str(error)
+    if group == "tgi":
+        return {"error": message, "error_type": error.error_type}
+    kind = _OPENAI_TYPES.get(error.status, "invalid_request_error")
+    if group == "llama":
+        return {"error": {"code": error.status, "message": message, "type": kind}}
+    code = "invalid_api_key" if error.status == 401 else None
+    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+
+
+def error_reply(error: RequestError, path: str) -> Response:
+    """A refusal with its status and headers."""
+    headers = dict(_ERROR_HEADERS.get(error.status, {}))
+    return json_reply(error_body(error, route_group(path)), status=error.status, headers=headers)
+
+
+def json_reply(
+    body: object, *, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """A JSON reply."""
+    return Response(to_json(body), status, headers, media_type="application/json")
+
+
+def to_json(body: object) -> bytes:
+    """Compact JSON in UTF-8."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode()
+
+
+def sse_event(body: object) -> bytes:
+    """One server-sent event."""
+    return b"data: " + to_json(body) + b"\n\n"
+
+
+class EventStream(Response):
+    """Server-sent events of one generation; the client's going aborts it.
+
+    An error after the start becomes the last event (docs/protocol.md, Errors).
+    """
+
+    media_type = "text/event-stream"
+
+    def __init__(
+        self,
+        generation: Generation,
+        events: AsyncIterator[bytes],
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Stream `events`, which are drawn from `generation`."""
+        super().__init__(None, headers={**STREAM_HEADERS, **(headers or {})})
+        del self.headers["content-length"]
+        self._generation = generation
+        self._events = events
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer; the generation is closed however this ends."""
+        try:
+            await unless_disconnected(receive, self._answer(scope["path"], send))
+        except ClientGone:
+            logger.debug("the client of request %s has gone", self._generation.request_id)
+        finally:
+            self._generation.close()
+
+    async def _answer(self, path: str, send: Send) -> None:
+        start = {"status": self.status_code, "headers": self.raw_headers}
+        await send({"type": "http.response.start", **start})
+        try:
+            async for event in self._events:
+                await send({"type": "http.response.body", "body": event, "more_body": True})
+        except RequestError as error:
+            stream_error = as_stream_error(error)
+            event = sse_event(error_body(stream_error, route_group(path)))
+            await send({"type": "http.response.body", "body": event, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def as_stream_error(error: RequestError) -> RequestError:
+    """The error as TGI names it inside a stream."""
+    if isinstance(error, IncompleteGeneration):
+        return _IncompleteStream(str(error))
+    return error
+
+
+class _IncompleteStream(IncompleteGeneration):
+    error_type = "incomplete_generation_stream"
+
+
+STREAM_HEADERS: Mapping[str, str] = {
+    "cache-control": "no-cache",
+    "x-accel-buffering": "no",
+}
+_ERROR_HEADERS: Mapping[int, Mapping[str, str]] = {
+    401: {"www-authenticate": "Bearer"},
+    429: {"retry-after": "1"},
+}
+_OPENAI_TYPES: Mapping[int, str] = {
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    424: "server_error",
+    429: "overloaded_error",
+    500: "server_error",
+    503: "unavailable_error",
+}

@@ -1,0 +1,105 @@
+"""Sampling parameters of each dialect, with its own rules of what turns sampling on."""
+
+from __future__ import annotations
+
+import secrets
+
+from midfill_engine.exec.sampling_params import SamplingParams
+from midfill_engine.serve.parse import Fields, invalid
+
+_U64 = 2**64 - 1
+_U31 = 2**31 - 1
+
+
+def tgi_sampling(fields: Fields, *, lenient: bool) -> SamplingParams:
+    """TGI's rules: any of `do_sample`, temperature, top_k and top_p turns sampling on.
+
+    Args:
+        fields: TGI's `parameters`.
+        lenient: as the PRO API of the announcement: temperature 0 is greedy, top_p 1.0 is none.
+    """
+    temperature = fields.number("temperature")
+    if temperature is not None and (temperature < 0 or (temperature == 0 and not lenient)):
+        raise invalid("`temperature` must be strictly positive")
+    top_p = fields.number("top_p")
+    if lenient and top_p == 1.0:
+        top_p = None
+    if top_p is not None and not 0.0 < top_p < 1.0:
+        raise invalid("`top_p` must be > 0.0 and < 1.0")
+    top_k = fields.integer("top_k", low=1, high=_U31, rule="must be strictly positive")
+    repetition_penalty = _repetition_penalty(fields, "repetition_penalty")
+    frequency_penalty = _frequency_penalty(fields)
+    seed = _seed(fields)
+    chosen = (temperature, top_k, top_p)
+    samples = fields.flag("do_sample", default=False) or any(part is not None for part in chosen)
+    if temperature is None:
+        temperature = 1.0 if samples else 0.0
+    return SamplingParams(
+        temperature=temperature,
+        top_k=top_k,
+        top_p=top_p,
+        repetition_penalty=repetition_penalty,
+        frequency_penalty=frequency_penalty,
+        seed=random_seed() if seed is None else seed,
+    )
+
+
+def openai_sampling(fields: Fields) -> SamplingParams:
+    """OpenAI's rules: temperature is 1 unless said otherwise, and 0 is greedy."""
+    temperature = fields.number("temperature")
+    if temperature is not None and not 0.0 <= temperature <= 2.0:
+        raise invalid("`temperature` must be >= 0.0 and <= 2.0")
+    top_p = fields.number("top_p")
+    if top_p is not None and not 0.0 < top_p <= 1.0:
+        raise invalid("`top_p` must be > 0.0 and <= 1.0")
+    seed = fields.integer("seed", low=-(2**63), high=_U64, rule="must fit 64 bits")
+    return SamplingParams(
+        temperature=1.0 if temperature is None else temperature,
+        top_p=None if top_p == 1.0 else top_p,
+        repetition_penalty=_repetition_penalty(fields, "repetition_penalty"),
+        frequency_penalty=_frequency_penalty(fields),
+        seed=random_seed() if seed is None else seed & _U64,
+    )
+
+
+def llama_sampling(fields: Fields) -> SamplingParams:
+    """llama.cpp's fields with a greedy default; 0 and -1 mean none where llama.cpp has it so."""
+    temperature = fields.number("temperature")
+    if temperature is not None and temperature < 0:
+        raise invalid("`temperature` must be >= 0.0")
+    top_p = fields.number("top_p")
+    if top_p is not None and not 0.0 < top_p <= 1.0:
+        raise invalid("`top_p` must be > 0.0 and <= 1.0")
+    top_k = fields.integer("top_k", low=-1, high=_U31, rule="must be >= -1")
+    seed = fields.integer("seed", low=-1, high=_U64, rule="must be >= -1")
+    return SamplingParams(
+        temperature=temperature or 0.0,
+        top_k=top_k if top_k is not None and top_k > 0 else None,
+        top_p=None if top_p == 1.0 else top_p,
+        repetition_penalty=_repetition_penalty(fields, "repeat_penalty"),
+        frequency_penalty=_frequency_penalty(fields),
+        seed=random_seed() if seed is None or seed < 0 else seed,
+    )
+
+
+def random_seed() -> int:
+    """A seed that JavaScript's numbers can hold."""
+    return secrets.randbits(53)
+
+
+def _repetition_penalty(fields: Fields, name: str) -> float:
+    penalty = fields.number(name)
+    if penalty is not None and penalty <= 0:
+        raise invalid(f"`{name}` must be strictly positive")
+    return 1.0 if penalty is None else penalty
+
+
+def _frequency_penalty(fields: Fields) -> float:
+    penalty = fields.number("frequency_penalty") or 0.0
+    if not -2.0 <= penalty <= 2.0:
+        raise invalid("`frequency_penalty` must be >= -2.0 and <= 2.0")
+    return penalty
+
+
+def _seed(fields: Fields) -> int | None:
+    return fields.integer("seed", low=0, high=_U64, rule="must be >= 0 and fit 64 bits")

@@ -1,0 +1,94 @@
+"""What the routes serve: one loaded model, the engine behind it, the limits. Built by `cli`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from midfill_engine.config import Limits
+from midfill_engine.runtime.request import EventSink, GenerationRequest
+from midfill_engine.text.families import InfillFamily
+from midfill_engine.text.tokenizer import Tokenizer
+
+
+class Handle(Protocol):
+    """The caller's end of a submitted request."""
+
+    def abort(self) -> None:
+        """End it by the next step; harmless when it has ended."""
+        ...
+
+
+class Engine(Protocol):
+    """The engine thread as the routes see it; `runtime.loop.EngineLoop` is the real one."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether requests can be answered."""
+        ...
+
+    def submit(self, request: GenerationRequest, sink: EventSink) -> Handle:
+        """Queue a request; raises Overloaded or EngineDied."""
+        ...
+
+    def close(self) -> None:
+        """Abort everything and end the thread."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What `/info` tells of the model beyond TGI's fields."""
+
+    architecture: str
+    parameters: int
+    dtype: str
+    device: str
+    attention: str
+
+
+@dataclass(slots=True)
+class LiveStreams:
+    """What is being answered at the moment, so that a shutdown can end it.
+
+    Attributes:
+        closers: one function per open reply; each ends its reply soon.
+    """
+
+    closers: set[Callable[[], None]] = field(default_factory=set[Callable[[], None]])
+
+    def end_all(self) -> None:
+        """Ask every open reply to end."""
+        for close in tuple(self.closers):
+            close()
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Everything a route needs.
+
+    Attributes:
+        engine: answers requests.
+        tokenizer: the model's vocabulary.
+        family: its infill sentinels, or None.
+        model_id: the name under which it is served.
+        max_total_tokens: prompt and generated tokens of one request.
+        info: for `/info`.
+        limits: bounds.
+        live: open replies.
+    """
+
+    engine: Engine
+    tokenizer: Tokenizer
+    family: InfillFamily | None
+    model_id: str
+    max_total_tokens: int
+    info: ModelInfo
+    limits: Limits = field(default_factory=Limits)
+    live: LiveStreams = field(default_factory=LiveStreams)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """`x-compute-type` as TGI names it."""
+        return {"x-compute-type": "cpu" if self.info.device == "cpu" else "gpu"}

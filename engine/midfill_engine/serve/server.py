@@ -1,0 +1,186 @@
+"""The process around the app: the socket, the model, uvicorn, the ready file, the end.
+
+`cli` calls `run_server` and knows nothing of uvicorn. The order is fixed: cheap checks, then the
+socket, so that a busy port is told at once, then torch and the model, then the ready file.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+
+from midfill_engine.config import EngineConfig, ServerConfig, version
+from midfill_engine.errors import StartError
+from midfill_engine.serve.app import build_app
+from midfill_engine.serve.keys import ApiKey, write_key, write_private
+from midfill_engine.serve.lease import Leases
+from midfill_engine.serve.served import LiveStreams, Served
+
+logger = logging.getLogger(__name__)
+
+
+def run_server(
+    config: EngineConfig,
+    key: ApiKey,
+    load: Callable[[EngineConfig], Served],
+    tell: Callable[[str], None],
+) -> None:
+    """Serve until a signal, or until unused.
+
+    Args:
+        config: all settings.
+        key: from `choose_key`.
+        load: loads the model and starts its engine; slow.
+        tell: shows one line to the user.
+
+    Raises:
+        StartError: the port is taken or a file cannot be written.
+        ModelError: the model cannot be loaded.
+    """
+    sock = bind(config.server)
+    with sock:
+        host, port = config.server.host, sock.getsockname()[1]
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        if key.warning is not None:
+            tell(f"midfill-engine: warning: {key.warning}")
+        key_file = None
+        if key.made and key.value is not None:
+            key_file = write_key(key.value, port)
+            tell(f"midfill-engine: the API key is in {key_file}")
+        try:
+            served = load(config)
+            try:
+                EngineServer(served, config.server, key.value, url, tell).run(sockets=[sock])
+            finally:
+                served.engine.close()
+        finally:
+            if key_file is not None:
+                key_file.unlink(missing_ok=True)
+
+
+def bind(config: ServerConfig) -> socket.socket:
+    """A listening socket.
+
+    Raises:
+        StartError: the address is in use or not ours; names the port and the remedy.
+    """
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((config.host, config.port))
+        sock.listen(128)
+        sock.set_inheritable(False)
+    except (OSError, OverflowError) as error:
+        sock.close()
+        raise StartError(_bind_failure(config, error)) from error
+    return sock
+
+
+def _bind_failure(config: ServerConfig, error: Exception) -> str:
+    code = getattr(error, "errno", None)
+    if code == errno.EADDRINUSE:
+        return (
+            f"port {config.port} on {config.host} is in use: stop what listens there, "
+            "or choose another with --port (0 takes a free one)"
+        )
+    if code == errno.EACCES:
+        return f"port {config.port} needs more rights: choose one above 1023 with --port"
+    reason = getattr(error, "strerror", None) or str(error)
+    return f"cannot listen on {config.host} port {config.port} ({reason}): check --host and --port"
+
+
+class EngineServer(uvicorn.Server):
+    """uvicorn on a socket of ours, which ends its streams when it ends."""
+
+    def __init__(
+        self,
+        served: Served,
+        config: ServerConfig,
+        api_key: str | None,
+        url: str,
+        tell: Callable[[str], None],
+    ) -> None:
+        """Prepare; `run` serves."""
+        self._live: LiveStreams = served.live
+        self._ready = {"pid": os.getpid(), "url": url, "model": served.model_id}
+        self._ready_file: Path | None = config.ready_file
+        self._tell = tell
+        leases = Leases(
+            served.live,
+            unused_s=config.exit_when_unused_s,
+            first_lease_s=config.first_lease_s,
+            on_unused=self._end_unused,
+        )
+        app: Starlette = build_app(
+            served,
+            host=config.host,
+            api_key=api_key,
+            allow_origins=config.allow_origins,
+            leases=leases,
+        )
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_level="warning",
+                access_log=False,
+                log_config=None,
+                lifespan="on",
+                server_header=False,
+                timeout_graceful_shutdown=config.shutdown_s,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to accept, then say so.
+
+        Raises:
+            StartError: the ready file cannot be written.
+        """
+        await super().startup(sockets)
+        if self._ready_file is not None:
+            text = json.dumps({**self._ready, "version": version()}) + "\n"
+            try:
+                write_private(self._ready_file, text)
+            except OSError as error:
+                raise StartError(
+                    f"cannot write the ready file {self._ready_file} ({error.strerror}): "
+                    "check --ready-file"
+                ) from error
+        self._tell(f"midfill-engine: {self._ready['model']} at {self._ready['url']}")
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Withdraw the ready file, end every open reply, then stop."""
+        if self._ready_file is not None:
+            self._ready_file.unlink(missing_ok=True)
+        self._live.end_all()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """SIGINT and SIGTERM end the server; unlike uvicorn's own, they are not raised again."""
+        handled = (signal.SIGINT, signal.SIGTERM)
+        try:
+            before = {sig: signal.signal(sig, self.handle_exit) for sig in handled}
+        except ValueError:  # not in the main thread, as in tests
+            before = {}
+        try:
+            yield
+        finally:
+            for sig, handler in before.items():
+                signal.signal(sig, handler)
+
+    def _end_unused(self) -> None:
+        logger.info("no lease is open any more: the engine ends")
+        self.should_exit = True
