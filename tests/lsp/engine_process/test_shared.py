@@ -1,0 +1,176 @@
+"""`SharedEngine`: found, started, shared, lost, restarted."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import stat
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from midfill_lsp.backend.base import InfillRequest
+from midfill_lsp.backend.infill import InfillBackend
+from midfill_lsp.engine_process import process, start, state
+from midfill_lsp.engine_process.shared import SharedEngine
+from midfill_lsp.errors import EngineStartError
+from tests.lsp.engine_process.conftest import Engines, until
+
+
+async def test_starts_once_for_many_callers(engines: Engines) -> None:
+    async with aclosing(SharedEngine(engines.config())) as engine:
+        endpoints = await asyncio.gather(*(engine.endpoint() for _ in range(5)))
+        assert len(set(endpoints)) == 1
+        assert len(engines.pids()) == 1
+        assert engine.describe() == {
+            "state": "ready",
+            "url": endpoints[0].url,
+            "pid": engines.pids()[0],
+            "model": "starter",
+            "reason": None,
+        }
+
+
+async def test_two_editors_share_and_the_engine_ends_with_the_last(engines: Engines) -> None:
+    first, second = SharedEngine(engines.config()), SharedEngine(engines.config())
+    endpoints = await asyncio.gather(first.endpoint(), second.endpoint())
+    assert endpoints[0] == endpoints[1]
+    (pid,) = engines.pids()
+    await first.aclose()
+    assert await second.endpoint() == endpoints[1]
+    assert process.is_alive(pid)
+    await second.aclose()
+    await until(lambda: not process.is_alive(pid))
+
+
+async def test_another_device_is_another_engine(engines: Engines) -> None:
+    one, other = (
+        SharedEngine(engines.config()),
+        SharedEngine(engines.config("--starts", "/dev/null")),
+    )
+    async with aclosing(one), aclosing(other):
+        assert (await one.endpoint()).url != (await other.endpoint()).url
+
+
+async def test_files_are_private_and_the_key_is_nowhere_else(
+    engines: Engines, state_dir: Path
+) -> None:
+    async with aclosing(SharedEngine(engines.config())) as engine:
+        key = (await engine.endpoint()).key
+        assert key is not None
+        check_private(state_dir, key, engines.pids()[0])
+
+
+def check_private(state_dir: Path, key: str, pid: int) -> None:
+    assert stat.S_IMODE(state_dir.stat().st_mode) == 0o700
+    files = list(state_dir.iterdir())
+    with_key = [path.suffix for path in files if key in path.read_text()]
+    assert with_key == [".key"]
+    for path in files:
+        assert path.suffix == ".json" or not stat.S_IMODE(path.stat().st_mode) & 0o077, path
+    arguments = Path(f"/proc/{pid}/cmdline")
+    if arguments.exists():
+        assert key.encode() not in arguments.read_bytes()
+
+
+async def test_engine_that_was_killed_is_replaced(engines: Engines) -> None:
+    backend = InfillBackend(SharedEngine(engines.config()))
+    async with aclosing(backend):
+        request = InfillRequest("a", "b", "s", 4)
+        assert [part async for part in backend.infill(request)][:3] == ["a", " +", " b"]
+        os.kill(engines.pids()[0], signal.SIGKILL)
+        assert [part async for part in backend.infill(request)][:3] == ["a", " +", " b"]
+        assert len(engines.pids()) == 2
+
+
+async def test_loss_is_noticed_without_a_request(engines: Engines) -> None:
+    async with aclosing(SharedEngine(engines.config())) as engine:
+        await engine.endpoint()
+        os.kill(engines.pids()[0], signal.SIGKILL)
+        await until(lambda: engine.describe()["state"] == "stopped")
+
+
+async def test_engine_that_keeps_dying_is_given_up(engines: Engines) -> None:
+    async with aclosing(SharedEngine(engines.config())) as engine:
+        for num_ended in range(3):
+            await engine.endpoint()
+            os.kill(engines.pids()[num_ended], signal.SIGKILL)
+            await until(lambda: engine.describe()["state"] != "ready")
+        for _ in range(2):
+            with pytest.raises(EngineStartError, match="3 times soon after its start"):
+                await engine.endpoint()
+        assert len(engines.pids()) == 3
+        await engine.restart()
+        await engine.endpoint()
+        assert len(engines.pids()) == 4
+
+
+async def test_restart(engines: Engines) -> None:
+    async with aclosing(SharedEngine(engines.config())) as engine:
+        before = await engine.endpoint()
+        await engine.restart()
+        assert not process.is_alive(engines.pids()[0])
+        assert await engine.endpoint() != before
+
+
+async def test_start_in_advance_is_found(engines: Engines) -> None:
+    start.start_early(engines.config())
+    async with aclosing(SharedEngine(engines.config())) as engine:
+        await engine.endpoint()
+    assert len(engines.pids()) == 1
+
+
+async def test_cancelled_caller_leaves_the_start_to_others(engines: Engines) -> None:
+    async with aclosing(SharedEngine(engines.config())) as engine:
+        impatient = asyncio.create_task(engine.endpoint())
+        patient = asyncio.create_task(engine.endpoint())
+        await asyncio.sleep(0)
+        impatient.cancel()
+        await patient
+        assert impatient.cancelled()
+
+
+async def test_closing_while_it_starts(engines: Engines) -> None:
+    engine = SharedEngine(engines.config())
+    waiting = asyncio.create_task(engine.endpoint())
+    await until(lambda: engine.describe()["state"] == "starting")
+    await engine.aclose()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+@pytest.mark.parametrize("what", ["wrong key", "dead process", "other process", "nobody listens"])
+async def test_stale_state_is_replaced(engines: Engines, what: str) -> None:
+    config = engines.config()
+    async with aclosing(SharedEngine(config)) as engine:
+        await engine.endpoint()
+        record = start.find(config)
+        assert record is not None
+        spoil(record, what)
+        async with aclosing(SharedEngine(config)) as other:
+            await other.endpoint()
+        assert len(engines.pids()) == 2
+        assert start.find(config) != record
+        assert key_is_gone(record)
+
+
+def key_is_gone(record: state.Record) -> bool:
+    return not Path(record.key_file).exists()
+
+
+def spoil(record: state.Record, what: str) -> None:
+    ready = state.read_ready(record)
+    assert ready is not None
+    facts = {"pid": ready.pid, "url": ready.url, "model": ready.model, "version": "0"}
+    if what == "wrong key":
+        Path(record.key_file).write_text("other")
+    elif what == "dead process":
+        facts["pid"] = 2**22 + 1
+    elif what == "other process":
+        facts["pid"] = os.getpid()
+    else:
+        facts |= {"pid": os.getpid(), "url": "http://127.0.0.1:9"}
+    Path(record.ready_file).write_text(json.dumps(facts))
