@@ -49,7 +49,9 @@ class Stream:
         while (room := self.row_len + 1 - len(ids)) > 0:
             if room < 48:
                 return ids + [sentinels.eos] * room, weights + [0.0] * room
-            budget = room if rng.random() < 0.4 else min(room, int(48 * (room / 48) ** rng.random()))
+            budget = (
+                room if rng.random() < 0.4 else min(room, int(48 * (room / 48) ** rng.random()))
+            )
             example = self._example(budget, encode, sentinels, rng)
             ids += example.ids
             weights += example.weights
@@ -74,9 +76,9 @@ class Stream:
 def sentinels_of(tokenizer: Tokenizer) -> Sentinels:
     """Returns the ids of the special tokens; asserts that the tokenizer has them all."""
     names = ("<s>", "</s>", "▁<PRE>", "▁<SUF>", "▁<MID>", "▁<EOT>")
-    ids = [tokenizer.token_to_id(name) for name in names]
-    assert None not in ids
-    return Sentinels(*(int(idx) for idx in ids))
+    ids = [idx for name in names if (idx := tokenizer.token_to_id(name)) is not None]
+    assert len(ids) == len(names)
+    return Sentinels(*ids)
 
 
 def encoder(tokenizer: Tokenizer) -> Encode:

@@ -57,7 +57,9 @@ class SourceFile:
 class Manifest:
     """What was taken and what was dropped, for the model card."""
 
-    packages: dict[str, dict[str, str | int]] = field(default_factory=dict[str, dict[str, str | int]])
+    packages: dict[str, dict[str, str | int]] = field(
+        default_factory=dict[str, dict[str, str | int]]
+    )
     refused: dict[str, str] = field(default_factory=dict[str, str])
     dropped: Counter[str] = field(default_factory=Counter[str])
 

@@ -8,7 +8,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from datasketch import MinHash, MinHashLSH
+from datasketch import (  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # ships no types
+    MinHash,
+    MinHashLSH,
+)
 
 NEAR = 0.7
 """Jaccard similarity of the line sets from which a file counts as a near duplicate."""
@@ -41,8 +44,9 @@ class Duplicates:
             return True
         self._exact.add(digest)
         sketch = MinHash(num_perm=NUM_PERM)
-        sketch.update_batch([line.encode() for line in lines])
-        if self._near.query(sketch):
+        encoded = [line.encode() for line in lines]
+        sketch.update_batch(encoded)  # pyright: ignore[reportUnknownMemberType]  # no types
+        if self._near.query(sketch):  # pyright: ignore[reportUnknownMemberType]  # no types
             return True
         self._near.insert(digest, sketch)
         return False

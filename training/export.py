@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import save_file  # pyright: ignore[reportUnknownVariableType]  # untyped path
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -31,6 +31,7 @@ def export(model: Decoder, tokenizer_dir: Path, out: Path) -> None:
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     assert tokenizer.get_vocab_size() == model.shape.vocab_size
     eot = tokenizer.token_to_id("▁<EOT>")
+    assert eot is not None
     tokenizers_kind.write_json(out / "config.json", config(model.shape, eot))
     generation: dict[str, object] = {
         "bos_token_id": 1, "eos_token_id": [2, eot], "pad_token_id": 2, "do_sample": False,
@@ -73,7 +74,7 @@ def write_weights(state: dict[str, Tensor], out: Path) -> None:
     shards: list[dict[str, Tensor]] = [{}]
     size = 0
     for name, value in weights.items():
-        if size + value.nbytes > MAX_SHARD_BYTES:
+        if shards[-1] and size + value.nbytes > MAX_SHARD_BYTES:
             shards.append({})
             size = 0
         shards[-1][name] = value

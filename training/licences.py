@@ -6,12 +6,25 @@ Knows licence names only, not files. Called by ``training.corpus``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Protocol
 
 PERMISSIVE = frozenset(
-    """mit mit-0 mit-cmu isc bsd bsd-2-clause bsd-3-clause 0bsd apache-2.0 psf psf-2.0 python-2.0
-    hpnd""".split()
+    [
+        "mit",
+        "mit-0",
+        "mit-cmu",
+        "isc",
+        "bsd",
+        "bsd-2-clause",
+        "bsd-3-clause",
+        "0bsd",
+        "apache-2.0",
+        "psf",
+        "psf-2.0",
+        "python-2.0",
+        "hpnd",
+    ]
 )
 """SPDX identifiers, in lower case, that the gate lets through."""
 
@@ -40,9 +53,9 @@ FIELDS = (
 class Metadata(Protocol):
     """The part of ``importlib.metadata.PackageMetadata`` that is read here."""
 
-    def __getitem__(self, key: str, /) -> str: ...
-    def __contains__(self, item: str, /) -> bool: ...
-    def get_all(self, name: str, failobj: None = None) -> list[str] | None: ...
+    def get_all(self, name: str, failobj: None = None) -> list[str] | None:
+        """Returns every value of a field, or None where it is absent."""
+        ...
 
 
 def permissive(metadata: Metadata) -> str | None:
@@ -51,7 +64,7 @@ def permissive(metadata: Metadata) -> str | None:
     The first source present decides: ``License-Expression``, the licence classifiers (all of
     which must be permissive), the ``License`` field.
     """
-    expression = metadata["License-Expression"] if "License-Expression" in metadata else ""
+    expression = first(metadata, "License-Expression")
     if expression:
         return expression if expression_permissive(expression) else None
     classifiers = licence_classifiers(metadata.get_all("Classifier") or ())
@@ -59,7 +72,13 @@ def permissive(metadata: Metadata) -> str | None:
         names = [CLASSIFIERS.get(name) for name in classifiers]
         known = [name for name in names if name]
         return " AND ".join(sorted(set(known))) if len(known) == len(names) else None
-    return field_licence(metadata["License"] if "License" in metadata else "")
+    return field_licence(first(metadata, "License"))
+
+
+def first(metadata: Metadata, name: str) -> str:
+    """Returns the first value of a field, or an empty string."""
+    values = metadata.get_all(name)
+    return values[0] if values else ""
 
 
 def expression_permissive(expression: str) -> bool:
@@ -91,24 +110,3 @@ def field_licence(field: str | None) -> str | None:
     if text.startswith("mit license copyright") or text.startswith("mit license permission"):
         return "mit"
     return next((name for pattern, name in FIELDS if pattern.fullmatch(text)), None)
-
-
-def as_metadata(fields: Mapping[str, str | list[str]]) -> Metadata:
-    """Wraps a plain mapping, for tests and for the standard library's made-up entry."""
-    return _Fields(fields)
-
-
-class _Fields:
-    def __init__(self, fields: Mapping[str, str | list[str]]) -> None:
-        self._fields = fields
-
-    def __getitem__(self, key: str, /) -> str:
-        value = self._fields[key]
-        return value if isinstance(value, str) else value[0]
-
-    def __contains__(self, item: str, /) -> bool:
-        return item in self._fields
-
-    def get_all(self, name: str, failobj: None = None) -> list[str] | None:
-        value = self._fields.get(name)
-        return [value] if isinstance(value, str) else value

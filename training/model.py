@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(query, shape.hidden_size, bias=False)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """x [B, T, hidden] -> [B, T, hidden]; cos, sin [T, D]."""
+        """X [B, T, hidden] -> [B, T, hidden]; cos, sin [T, D]."""
         num_rows, length, _ = x.shape
         s = self.shape
         q = self.q_proj(x).view(num_rows, length, s.num_heads, s.head_dim).transpose(1, 2)

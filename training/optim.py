@@ -55,14 +55,14 @@ class Muon(Optimizer):
 def orthogonal(matrices: Tensor, num_steps: int = 5) -> Tensor:
     """Returns [N, R, C] with all singular values pushed to about 1, in bfloat16."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = matrices.bfloat16()
+    x: Tensor = matrices.bfloat16()
     tall = x.shape[1] > x.shape[2]
-    x = x.transpose(1, 2) if tall else x
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x = x.mT if tall else x
+    x = x / (x.square().sum(dim=(1, 2), keepdim=True).sqrt() + 1e-7)
     for _ in range(num_steps):
-        gram = x @ x.transpose(1, 2)
+        gram: Tensor = x @ x.mT
         x = a * x + (b * gram + c * (gram @ gram)) @ x
-    return x.transpose(1, 2) if tall else x
+    return x.mT if tall else x
 
 
 def optimizers(model: Decoder, matrix_lr: float, embed_lr: float) -> list[Optimizer]:

@@ -26,7 +26,7 @@ a piece, so a cut at a line's end is always a cut between pieces."""
 
 
 def train(texts: Iterable[str], vocab_size: int) -> Tokenizer:
-    """Returns a tokenizer of exactly ``vocab_size`` ids, learnt from ``texts``."""
+    """Returns a tokenizer of ``vocab_size`` ids, fewer where ``texts`` do not yield as many."""
     learner = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     learner.normalizer = normalizers.Replace(" ", "▁")
     learner.pre_tokenizer = pre_tokenizers.Split(Regex(PIECES), "isolated")
@@ -63,7 +63,7 @@ def assemble(learnt: dict[str, Any], learner: Tokenizer, vocab_size: int) -> Tok
     tokenizer.decoder = decoders.Sequence(
         [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
     )
-    tokenizer.add_special_tokens(
+    tokenizer.add_special_tokens(  # pyright: ignore[reportUnknownMemberType]  # untyped list
         [AddedToken(token, special=True, normalized=False) for token in (*SPECIAL, *SENTINELS)]
     )
     return tokenizer
@@ -72,7 +72,7 @@ def assemble(learnt: dict[str, Any], learner: Tokenizer, vocab_size: int) -> Tok
 def with_spaces(
     pieces: list[str], merges: list[tuple[str, str]]
 ) -> tuple[list[str], list[tuple[str, str]]]:
-    """Returns pieces and merges with runs of up to 24 spaces and indented line ends, merged before anything else."""
+    """Adds runs of up to 24 spaces and indented line ends, merged before anything else."""
     runs = ["▁" * num for num in range(2, 25)]
     known = set(runs)
     alphabet = [piece for piece in pieces if len(piece) == 1]
@@ -80,12 +80,16 @@ def with_spaces(
     front: list[tuple[str, str]] = []
     for num in (16, 8, 4, 2):
         front.insert(0, ("▁" * (num // 2), "▁" * (num // 2)))
-    odd = [(runs_of(num), "▁" * (num - len(runs_of(num)))) for num in range(3, 25)
-           if num not in (4, 8, 16)]  # fmt: skip
+    odd = [
+        (runs_of(num), "▁" * (num - len(runs_of(num))))
+        for num in range(3, 25)
+        if num not in (4, 8, 16)
+    ]
     indents = [("\n", "▁" * num) for num in range(3, 24, 4)]
     other = [merge for merge in merges if not set("".join(merge)) <= {"▁", "\n"}]
     rest = [piece for piece in rest if not set(piece) <= {"▁", "\n"}]
-    return alphabet + runs + ["".join(pair) for pair in indents] + rest, front + odd + indents + other
+    ends = ["".join(pair) for pair in indents]
+    return alphabet + runs + ends + rest, front + odd + indents + other
 
 
 def runs_of(num: int) -> str:

@@ -10,12 +10,14 @@ import argparse
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer
+from torch import Tensor
 from torch.optim import Optimizer
 
 from training.batches import Stream
@@ -26,6 +28,8 @@ from training.schedule import Schedule
 from training.tokenizer import plain
 
 logger = logging.getLogger(__name__)
+
+LossOf = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Run:
 
 def start(recipe: Recipe) -> Run:
     """Returns a run at step 0."""
-    torch.manual_seed(recipe.seed)
+    torch.manual_seed(recipe.seed)  # pyright: ignore[reportUnknownMemberType]  # untyped
     model = Decoder(recipe.shape)
     return Run(model, optimizers(model, recipe.matrix_lr, recipe.embed_lr))
 
@@ -92,7 +96,7 @@ def train(work: Path, schedule: Schedule, recipe: Recipe) -> Run:
     if checkpoint.exists():
         run.load(checkpoint)
     base_rates = [[group["lr"] for group in optim.param_groups] for optim in start(recipe).optims]
-    loss_of = torch.compile(run.model.loss)
+    loss_of: LossOf = torch.compile(run.model.loss)  # pyright: ignore[reportUnknownMemberType]  # untyped
     saved_s = run.elapsed_s
     last = time.monotonic()
     losses: list[float] = []
@@ -114,12 +118,12 @@ def train(work: Path, schedule: Schedule, recipe: Recipe) -> Run:
     return run
 
 
-def update(run: Run, loss_of: Any, stream: Stream, recipe: Recipe) -> float:
+def update(run: Run, loss_of: LossOf, stream: Stream, recipe: Recipe) -> float:
     """Does one step and returns its loss in nats."""
     ids, targets, weights = stream.batch(run.step)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = loss_of(ids, targets, weights)
-    loss.backward()
+    loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip)
     for optim in run.optims:
         optim.step()

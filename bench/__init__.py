@@ -1,0 +1,1 @@
+"""Benchmarks; each is a program whose last stdout line is JSON."""
