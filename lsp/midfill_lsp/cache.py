@@ -28,7 +28,7 @@ class Entry:
 
     Attributes:
         document: the document's name; entries of one never answer for another.
-        prefix: text before the anchor, `\\n` line ends, cut to any length.
+        prefix: text before the anchor, LF line ends, cut to any length.
         suffix: text behind the anchor, the same.
         text: what stands between them; not empty.
         replaces_rest: the text also holds what stood behind the cursor on its line.

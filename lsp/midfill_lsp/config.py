@@ -148,7 +148,7 @@ def _parse_node(
     return cast("_Node", replace(base, **changes))
 
 
-def _parse_value(value: object, hint: Any, bounds: Mapping[str, float]) -> object:
+def _parse_value(value: object, hint: object, bounds: Mapping[str, float]) -> object:
     """Return `value` as the hint's type.
 
     Raises:

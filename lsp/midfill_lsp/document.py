@@ -4,7 +4,7 @@ The sole place that knows UTF-16 and UTF-8 columns; everybody else counts code p
 editor and no protocol library. `server` keeps the latest snapshot of each open document.
 
 A document is a tuple of lines and not one string, so that a key pressed in a file of megabytes
-touches one line. Lines end with `\\n`, `\\r\\n` or `\\r` and with nothing else (LSP 3.18, section
+touches one line. Lines end with LF, CRLF or CR and with nothing else (LSP 3.18, section
 "Text Documents"); the last line has no end and may be empty. pygls' own documents split at form
 feeds and U+2028 too, and so put later edits on the wrong line.
 """
@@ -110,7 +110,7 @@ class Snapshot:
         return Snapshot(self.uri, self.language_id, version, lines, self.encoding)
 
     def line_end(self, line_idx: int) -> str:
-        """Return the line end to write at a line: its own, else its neighbour's, else `\\n`."""
+        """Return the line end to write at a line: its own, else its neighbour's, else LF."""
         for idx in (line_idx, line_idx - 1, 0):
             if idx >= 0:
                 line = self.lines[idx]
@@ -128,7 +128,7 @@ def open_snapshot(
 
 
 def split_lines(text: str) -> tuple[str, ...]:
-    """Split at `\\n`, `\\r\\n` and `\\r`, ends kept; the last line has none and may be empty."""
+    """Split at LF, CRLF and CR, ends kept; the last line has none and may be empty."""
     lines = _LINE.findall(text)
     # After a last line without an end the pattern matches once more, emptily.
     if len(lines) > 1 and not lines[-2].endswith(("\r", "\n")):

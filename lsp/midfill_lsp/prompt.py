@@ -15,7 +15,7 @@ _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """Text for the engine, with `\\n` as the only line end.
+    """Text for the engine, with LF as the only line end.
 
     Attributes:
         prefix: ends at the cursor; starts at the start of `first_line` unless that line alone is
@@ -56,7 +56,7 @@ def build(
 
 
 def plain(text: str) -> str:
-    """Return `text` with `\\n` as the only line end, and lone surrogates replaced.
+    """Return `text` with LF as the only line end, and lone surrogates replaced.
 
     An editor that cuts a UTF-16 pair in two sends half characters, which UTF-8 cannot carry.
     """
@@ -70,9 +70,9 @@ def _first_line(lines: Sequence[str], line_idx: int, budget: int) -> int:
     lowest = half = line_idx
     while lowest > 0 and used + len(lines[lowest - 1]) <= budget:
         lowest -= 1
-        used += len(lines[lowest])
-        if used <= budget // 2:
+        if used < budget // 2:
             half = lowest
+        used += len(lines[lowest])
     return _anchor(lowest, half)
 
 

@@ -8,12 +8,12 @@
     overlap     text that repeats what stands behind the cursor
     repeat      loops
 
-`complete` calls; all text has `\\n` as its only line end.
+`complete` calls; all text has LF as its only line end.
 """
 
 from __future__ import annotations
 
 from midfill_lsp.trim.context import TrimContext, describe
-from midfill_lsp.trim.trimmer import TrimResult, TrimStep, Trimmer
+from midfill_lsp.trim.trimmer import Trimmer, TrimResult, TrimStep
 
 __all__ = ["TrimContext", "TrimResult", "TrimStep", "Trimmer", "describe"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from midfill_lsp.trim import indent, overlap, repeat
+from midfill_lsp.trim import brackets, indent, overlap, repeat
 from midfill_lsp.trim.context import TrimContext
 from midfill_lsp.trim.line import surplus
 from midfill_lsp.trim.verdict import Reason, Verdict
@@ -33,7 +33,9 @@ def judge(text: str, finished: bool, context: TrimContext) -> Verdict:
             return _closed(kept, line, num_blank, context)
         if overlap.repeats_below(full, context.line_below) and whole:
             return _cut(kept, "suffix", context)
-        if not whole and overlap.may_repeat_below(full, context.line_below):
+        if not whole and (
+            overlap.may_repeat_below(full, context.line_below) or _may_loop(kept, line)
+        ):
             break
         num_blank = 0
         kept.append(line)
@@ -48,7 +50,9 @@ def judge(text: str, finished: bool, context: TrimContext) -> Verdict:
 def _line_rules(kept: list[str], whole: bool, context: TrimContext) -> Verdict | None:
     """Judge the lines kept so far by what they close and whether they go round in a loop."""
     text = "\n".join(kept)
-    cut = surplus(text, context.allowed, context.language_id)
+    cut, num_closed = None, 0
+    if context.allowed is not None:
+        cut, num_closed = brackets.scan(context.head, text, context.allowed, context.language_id)
     if cut is not None:
         return _cut(text[:cut].split("\n"), "bracket", context)
     loop_len = repeat.loops_inline(kept[-1])
@@ -56,10 +60,10 @@ def _line_rules(kept: list[str], whole: bool, context: TrimContext) -> Verdict |
         return _cut([*kept[:-1], kept[-1][:loop_len]], "repeat", context)
     if not whole:
         return None
-    loop = repeat.loop_start(kept)
+    loop = repeat.loop_start([context.head + kept[0], *kept[1:]])
     if loop is not None:
         return _cut(kept[:loop], "repeat", context)
-    if context.allowed and surplus(text, (), context.language_id) is not None:
+    if num_closed:
         return _cut(kept, "block", context)  # the bracket around the block is closed now
     return None
 
@@ -77,7 +81,7 @@ def _closed(kept: list[str], line: str, num_blank: int, context: TrimContext) ->
     part = _closing_part(line, context) if not num_blank else ""
     if part:
         closed = [*kept, part]
-        if surplus("\n".join(closed), context.allowed, context.language_id) is None:
+        if surplus("\n".join(closed), context) is None:
             return _cut(closed, "block", context)
     return _cut(kept, "block", context)
 
@@ -97,7 +101,18 @@ def _closing_part(line: str, context: TrimContext) -> str:
 def _may_be_closing(line: str) -> bool:
     """Whether the unfinished line could become one whose start closes the block."""
     text = line.strip()
+    if text.startswith("</"):
+        return True
     return bool(_CLOSING.match(line)) or any(word.startswith(text) for word in _CLOSING_WORDS)
+
+
+def _may_loop(kept: list[str], line: str) -> bool:
+    """Whether the unfinished line could become the third copy of the two lines above."""
+    return (
+        len(kept) > 1
+        and kept[-1].strip() == kept[-2].strip() != ""
+        and (kept[-1].startswith(line.rstrip()))
+    )
 
 
 def _cut(kept: list[str], reason: Reason | None, context: TrimContext) -> Verdict:

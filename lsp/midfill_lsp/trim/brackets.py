@@ -10,8 +10,9 @@ import re
 from dataclasses import dataclass
 
 _BRACKET = r"[()\[\]{}]"
-_DOUBLE = r'"(?:\\.|[^"\\\n])*"'
-_SINGLE = r"'(?:\\.|[^'\\\n])*'"
+# A string that the text ends in is still being written.
+_DOUBLE = r'"(?:\\.|[^"\\\n])*(?:"|\Z)'
+_SINGLE = r"'(?:\\.|[^'\\\n])*(?:'|\Z)"
 _HASH = re.compile(
     r'"""(?:\\.|[^\\])*?"""|\'\'\'(?:\\.|[^\\])*?\'\'\''
     rf"|{_DOUBLE}|{_SINGLE}|#[^\n]*|{_BRACKET}"
@@ -22,7 +23,8 @@ _SLASH = re.compile(
 # In Rust a quote starts a lifetime more often than a character.
 _RUST = re.compile(rf"{_DOUBLE}|'(?:\\[^\n']+|[^'\\\n])'|/\*.*?\*/|//[^\n]*|{_BRACKET}", re.DOTALL)
 _HASH_LANGUAGES = frozenset(
-    "python ruby shellscript yaml toml makefile perl r elixir julia dockerfile cmake nim".split()
+    {"python", "ruby", "shellscript", "yaml", "toml", "makefile", "perl", "r", "elixir"}
+    | {"julia", "dockerfile", "cmake", "nim"}
 )
 _PAIR = {"(": ")", "[": "]", "{": "}"}
 PROSE = frozenset({"markdown", "plaintext", "latex", "restructuredtext", "text"})
@@ -70,30 +72,55 @@ def allowed_closers(prefix: str, suffix: str, language_id: str) -> tuple[str | N
     """
     openers, _ = unmatched(prefix, language_id)
     _, closers = unmatched(suffix, language_id)
-    first_line_end = suffix.find("\n")
+    first_line_len = len(suffix.split("\n", 1)[0])
     allowed: list[str | None] = []
     used = 0
     for opener in reversed(openers):
         closer = closers[used] if used < len(closers) else None
-        on_cursor_line = closer is not None and (
-            first_line_end < 0 or closer.offset < first_line_end
-        )
-        if closer and closer.closer == opener.closer:
-            if on_cursor_line or not closer.leads or closer.indent >= opener.indent:
-                used += 1
-                allowed.append(None)
-                continue
-        allowed.append(opener.closer)
+        if closer and _is_partner(opener, closer, first_line_len):
+            used += 1
+            allowed.append(None)
+        else:
+            allowed.append(opener.closer)
     return tuple(allowed)
 
 
-def first_surplus(text: str, allowed: tuple[str | None, ...], language_id: str) -> int | None:
-    """Return where `text` first closes a bracket that it must not close, None if nowhere."""
-    _, closers = unmatched(text, language_id)
-    for idx, closer in enumerate(closers):
-        if idx >= len(allowed) or allowed[idx] != closer.closer:
-            return closer.offset
-    return None
+def scan(
+    head: str, text: str, allowed: tuple[str | None, ...], language_id: str
+) -> tuple[int | None, int]:
+    """Look at what a suggestion closes.
+
+    Args:
+        head: the cursor's line before the suggestion; it says whether that is inside a string.
+        text: the suggestion.
+        allowed: what it may close (`allowed_closers`).
+        language_id: as the editor names it.
+
+    Returns:
+        Where `text` first closes what it must not, None if nowhere; and how many brackets that
+        were open before it are closed by then.
+    """
+    stack = list(reversed(allowed))
+    lowest = len(stack)
+    for match in _lexer(language_id).finditer(head + text):
+        token, offset = match[0], match.start() - len(head)
+        if offset < 0:
+            continue
+        if token in _PAIR:
+            stack.append(_PAIR[token])
+        elif token in _PAIR.values():
+            if not stack or stack[-1] != token:
+                return offset, len(allowed) - lowest
+            stack.pop()
+            lowest = min(lowest, len(stack))
+    return None, len(allowed) - lowest
+
+
+def _is_partner(opener: Bracket, closer: Bracket, first_line_len: int) -> bool:
+    if closer.closer != opener.closer:
+        return False
+    on_cursor_line = closer.offset < first_line_len
+    return on_cursor_line or not closer.leads or closer.indent >= opener.indent
 
 
 def _lexer(language_id: str) -> re.Pattern[str]:

@@ -48,7 +48,7 @@ class TrimContext:
 def describe(
     prefix: str, suffix: str, language_id: str, mode: Literal["auto", "line", "block"] = "auto"
 ) -> TrimContext:
-    """Return the context of a cursor between `prefix` and `suffix` (with `\\n` line ends)."""
+    """Return the context of a cursor between `prefix` and `suffix` (with LF line ends)."""
     head = prefix[prefix.rfind("\n") + 1 :]
     rest, _, below = suffix.partition("\n")
     rest = rest if rest.strip() else ""

@@ -27,7 +27,7 @@ def detect(prefix: str) -> Style:
             return Style(tabs=True, unit=_TAB_WIDTH)
         if line.startswith("  "):
             break
-    widths = [width(line) for line in lines if line.startswith("  ") and line.strip()]
+    widths = [width(line) for line in lines if line.startswith("  ")]
     unit = min((size for size in widths if size in (2, 4, 8)), default=4)
     return Style(tabs=False, unit=unit)
 

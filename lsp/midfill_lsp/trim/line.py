@@ -30,13 +30,15 @@ def judge(text: str, finished: bool, context: TrimContext) -> Verdict:
     return _at_line_end(line, finished, reason, context)
 
 
-def surplus(line: str, allowed: tuple[str | None, ...] | None, language_id: str) -> int | None:
-    """Return where `line` first closes what it must not, None if nowhere or not asked for."""
-    return None if allowed is None else brackets.first_surplus(line, allowed, language_id)
+def surplus(text: str, context: TrimContext) -> int | None:
+    """Return where `text` first closes what it must not, None if nowhere or not asked for."""
+    if context.allowed is None:
+        return None
+    return brackets.scan(context.head, text, context.allowed, context.language_id)[0]
 
 
 def _at_line_end(line: str, finished: bool, reason: Reason | None, context: TrimContext) -> Verdict:
-    cut = surplus(line, context.allowed, context.language_id)
+    cut = surplus(line, context)
     if cut is not None:
         line, finished, reason = line[:cut], True, "bracket"
     full = context.head + line
@@ -51,41 +53,37 @@ def _at_line_end(line: str, finished: bool, reason: Reason | None, context: Trim
 
 def _before_rest(line: str, finished: bool, reason: Reason | None, context: TrimContext) -> Verdict:
     rest = context.rest.strip()
-    cuts = (surplus(line, context.allowed, context.language_id), _closing_quote(line, rest))
+    cuts = (surplus(line, context), _closing_quote(line, rest))
     cut = min((place for place in cuts if place is not None), default=None)
     if not finished:
         shown = line if cut is None else line[:cut]
         return Verdict(shown[: len(shown) - overlap.num_held(shown, rest)].rstrip())
-    if cut is not None:
-        tail = line[cut:].rstrip()
-        if rest.startswith(tail):
-            return _stripped(_joined(line[:cut], context.rest), "suffix")
-        if _may_replace(line, rest, context):
-            return Verdict(line.rstrip(), done=True, reason=reason, replaces_rest=True)
-        return _stripped(_joined(line[:cut], context.rest), "bracket")
+    if cut is not None and _may_replace(line, rest, context):
+        if line.rstrip().endswith(rest):
+            return _stripped(_joined(line.rstrip()[: -len(rest)], context.rest), "suffix")
+        return Verdict(line.rstrip(), done=True, reason=reason, replaces_rest=True)
     repeated = 0 if rest[0] in _BRACKETS + _QUOTES else overlap.num_repeated(line, rest)
     if repeated:
-        return _stripped(_joined(line.rstrip()[:-repeated], context.rest), "suffix")
-    return _stripped(_joined(line, context.rest), reason)
+        kept = line.rstrip()[:-repeated]
+        return _stripped(_joined(kept[:cut], context.rest), "suffix")
+    if cut is None:
+        return _stripped(_joined(line, context.rest), reason)
+    repeats = rest.startswith(line[cut:].rstrip())
+    return _stripped(_joined(line[:cut], context.rest), "suffix" if repeats else "bracket")
 
 
 def _may_replace(line: str, rest: str, context: TrimContext) -> bool:
     """Whether the line holds all of a rest that is only closers, and closes rightly without it."""
-    if any(char not in _CLOSERS for char in rest.replace(" ", "")):
+    closers = rest.replace(" ", "")
+    if any(char not in _CLOSERS for char in closers):
         return False
     remaining = iter(line)
-    if not all(char in remaining for char in rest.replace(" ", "")):
+    if not all(char in remaining for char in closers):
         return False
-    return surplus(context.head + line, _outside(context), context.language_id) is None
-
-
-def _outside(context: TrimContext) -> tuple[str | None, ...] | None:
-    """Return what may be closed from the start of the cursor's line on, were the rest gone."""
     allowed = context.allowed_without_rest
     if allowed is None:
-        return None
-    openers, _ = brackets.unmatched(context.head, context.language_id)
-    return allowed[len(openers) :]
+        return True
+    return brackets.scan(context.head, line, allowed, context.language_id)[0] is None
 
 
 def _closing_quote(line: str, rest: str) -> int | None:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import re
 
-_BAR = "[|｜]"
+_BAR = "[|\uff5c]"  # DeepSeek writes the full-width one, and U+2581 for a space
 _SENTINEL = re.compile(
-    "[ ▁]?<(?:EOT|PRE|SUF|MID|EOD|/?s|unk|pad|bos|eos|mask)>"
+    "[ \u2581]?<(?:EOT|PRE|SUF|MID|EOD|/?s|unk|pad|bos|eos|mask)>"
     "|<(?:fim_(?:prefix|middle|suffix|pad)|file_sep|endoftext|filename|reponame|gh_stars"
     "|issue_start|issue_comment|issue_closed|jupyter_[a-z]+|empty_output|commit_[a-z]+)>"
-    f"|<{_BAR}(?:[a-z]+[_▁])*[a-z]+(?:[_▁][a-z]+)*{_BAR}>"
+    f"|<{_BAR}(?:[a-z]+[_\u2581])*[a-z]+{_BAR}>"
     r"|\[(?:PREFIX|SUFFIX|MIDDLE)\]"
 )
-_PARTIAL = re.compile(r"(?:[ ▁]?<[/|｜]?[A-Za-z_▁]{0,24}[|｜]?|\[[A-Z]{0,6})\Z")
+_PARTIAL = re.compile(
+    "(?:\u2581|[ \u2581]?<[/|\uff5c]?[A-Za-z_\u2581]{0,24}[|\uff5c]?|" + r"\[[A-Z]{0,6})\Z"
+)
 _STARTS = (
-    "<EOT> <PRE> <SUF> <MID> <EOD> <s> </s> <unk> <pad> <bos> <eos> <mask> <fim_prefix> "
-    "<fim_middle> <fim_suffix> <fim_pad> <file_sep> <endoftext> <filename> <reponame> <gh_stars> "
-    "<issue_start> <issue_comment> <issue_closed> <jupyter_ <empty_output> <commit_ "
-    "[PREFIX] [SUFFIX] [MIDDLE]"
-).split()
+    *("<EOT>", "<PRE>", "<SUF>", "<MID>", "<EOD>", "<s>", "</s>", "<unk>", "<pad>", "<bos>"),
+    *("<eos>", "<mask>", "<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>"),
+    *("<file_sep>", "<endoftext>", "<filename>", "<reponame>", "<gh_stars>", "<issue_start>"),
+    *("<issue_comment>", "<issue_closed>", "<empty_output>"),
+    *("[PREFIX]", "[SUFFIX]", "[MIDDLE]"),
+)
+_OPEN_ENDED = ("<|", "<\uff5c", "<jupyter_", "<commit_")
 _MARKUP = frozenset({"html", "xml", "vue", "svelte", "markdown", "javascriptreact", "php"})
 
 
@@ -28,7 +32,7 @@ def find(text: str, language_id: str) -> int | None:
     `<s>` and `</s>` strike text out in HTML and stay there.
     """
     for match in _SENTINEL.finditer(text):
-        if language_id in _MARKUP and match[0].strip(" ▁") in ("<s>", "</s>"):
+        if language_id in _MARKUP and match[0].strip(" \u2581") in ("<s>", "</s>"):
             continue
         return match.start()
     return None
@@ -39,8 +43,11 @@ def num_held(text: str) -> int:
     match = _PARTIAL.search(text)
     if match is None:
         return 0
-    tail = match[0].lstrip(" ▁")
-    open_ended = tail.startswith(("<|", "<｜"))
-    if open_ended or any(start.startswith(tail) for start in _STARTS):
+    if match[0] == "\u2581":
+        return 1
+    tail = match[0].lstrip(" \u2581")
+    if tail.startswith(_OPEN_ENDED) or any(
+        start.startswith(tail) for start in (*_STARTS, *_OPEN_ENDED)
+    ):
         return len(match[0])
     return 0
