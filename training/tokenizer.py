@@ -12,7 +12,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+)
 from tokenizers.trainers import BpeTrainer
 
 SPECIAL = ("<unk>", "<s>", "</s>")
@@ -65,6 +74,9 @@ def assemble(learnt: dict[str, Any], learner: Tokenizer, vocab_size: int) -> Tok
     )
     tokenizer.add_special_tokens(  # pyright: ignore[reportUnknownMemberType]  # untyped list
         [AddedToken(token, special=True, normalized=False) for token in (*SPECIAL, *SENTINELS)]
+    )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", order.index("<s>"))]
     )
     return tokenizer
 
@@ -125,7 +137,7 @@ def save(tokenizer: Tokenizer, folder: Path, context_len: int) -> None:
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         **names,
-        "add_bos_token": False,
+        "add_bos_token": True,
         "add_prefix_space": False,
         "clean_up_tokenization_spaces": False,
         "model_max_length": context_len,
