@@ -49,13 +49,19 @@ def read_config(options: argparse.Namespace) -> Config:
     command: str | None = options.engine_command
     engine = replace(
         config.engine,
-        model=options.model,
+        model=_absolute(options.model),
         device=options.device,
         url=options.engine_url,
         api_key_file=options.api_key_file,
         command=tuple(shlex.split(command)) if command else None,
     )
     return replace(config, engine=engine)
+
+
+def _absolute(model: str) -> str:
+    # The language server and the engine run in other folders.
+    path = Path(model).expanduser()
+    return str(path.resolve()) if model != "starter" and path.exists() else model
 
 
 def write_engine_options(config: EngineConfig) -> list[str]:
