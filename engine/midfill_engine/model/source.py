@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import cast
 
 from midfill_engine.errors import ModelError
 
@@ -47,14 +48,16 @@ def resolve(source: str) -> Path:
 
 def _fetch(source: str) -> Path:
     # Imported late: it takes a third of a second, and a local model does not need it.
-    import httpx
     from huggingface_hub import snapshot_download  # pyright: ignore[reportUnknownVariableType]  # untyped in part
     from huggingface_hub.errors import (
         GatedRepoError,
+        HfHubHTTPError,
         RepositoryNotFoundError,
         RevisionNotFoundError,
     )
 
+    # The Hub's client changed its HTTP library twice; this is the base of whichever it uses.
+    transport_error = cast("type[Exception]", HfHubHTTPError.__bases__[0])
     repo_id, _, revision = source.partition("@")
     try:
         folder = snapshot_download(
@@ -70,7 +73,7 @@ def _fetch(source: str) -> Path:
         raise ModelError(
             f"model {repo_id} is not on the Hub, or is private: check the name, or set HF_TOKEN"
         ) from None
-    except (OSError, ValueError, httpx.HTTPError) as error:
+    except (OSError, ValueError, transport_error) as error:
         reason = " ".join(str(error).split())[:200]
         raise ModelError(
             f"model {repo_id} is no folder here and cannot be fetched from the Hub ({reason}); "

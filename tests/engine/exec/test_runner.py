@@ -154,5 +154,5 @@ def test_too_large_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
     monkeypatch.setattr("midfill_engine.exec.runner.KVCache", fail)
-    with pytest.raises(ModelError, match="parameters in torch.float32 and a context of 512"):
+    with pytest.raises(ModelError, match="and a context of 512 do not fit"):
         Runner.from_parts(tiny_config("codellama"), model.state_dict())
