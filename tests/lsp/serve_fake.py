@@ -60,6 +60,7 @@ class ScriptedBackend(FakeEngine):
 
     async def _reported(self, request: InfillRequest) -> AsyncGenerator[str | StreamEnd, None]:
         self.report("infill", prefix=request.prefix, suffix=request.suffix, stop=request.stop)
+        num_aborted = self.num_aborted
         stream = super().infill(request)
         first = True
         try:
@@ -69,7 +70,6 @@ class ScriptedBackend(FakeEngine):
                     self.report("first")
                     first = False
         finally:
-            num_aborted = self.num_aborted
             await stream.aclose()
             if self.num_aborted > num_aborted:
                 self.report("aborted")

@@ -54,7 +54,9 @@ class EngineWatch:
         self._notices = notices
         self._config = config
         self._backend = make_backend(config)
-        self._starting = False
+        # Shown from the handshake on, though the start comes once the settings are known.
+        self._starting = isinstance(self._backend, EngineControl)
+        self._start_task: asyncio.Task[None] | None = None
         self._num_thinking = 0
         self._num_failures = 0
         self._retry_at = 0.0
@@ -79,8 +81,9 @@ class EngineWatch:
 
     def start_soon(self) -> None:
         """Start the engine in the background, if the backend has one."""
-        if isinstance(self._backend, EngineControl) and not self._starting:
-            self._keep(asyncio.create_task(self._start(self._backend.start())))
+        running = self._start_task is not None and not self._start_task.done()
+        if isinstance(self._backend, EngineControl) and not running:
+            self._start_task = self._keep(asyncio.create_task(self._start(self._backend.start())))
 
     async def restart(self) -> None:
         """Restart the engine; the outcome is told as at the first start.
@@ -99,6 +102,9 @@ class EngineWatch:
         """Take new settings; a change of the engine's makes a new backend."""
         before, self._config = self._config, config
         if config.engine != before.engine:
+            if self._start_task is not None:
+                self._start_task.cancel()
+                self._start_task = None
             self._keep(asyncio.create_task(self._backend.aclose()))
             self._backend = self._make_backend(config)
             self._forget_failures()
@@ -184,6 +190,7 @@ class EngineWatch:
     def _show(self) -> None:
         self._notices.status(*self.state)
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
+    def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task

@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from typing import Any, cast
+from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
@@ -18,6 +18,9 @@ from midfill_lsp.server.rpc import Protocol, told
 from midfill_lsp.server.window import Window
 
 logger = logging.getLogger(__name__)
+
+# Not `object`: pygls hands itself to a first parameter whose type it is an instance of.
+_RawParams = Mapping[str, Any] | list[Any] | None
 
 _OWN_DOCUMENTS = (
     types.TEXT_DOCUMENT_DID_OPEN,
@@ -77,17 +80,17 @@ def _register_completion(server: LanguageServer, protocol: Protocol, window: Win
         return await window.complete(params, str(protocol.msg_id))
 
     @server.feature("midfill/completion")
-    async def completion(params: object) -> types.InlineCompletionList:
+    async def completion(params: _RawParams) -> types.InlineCompletionList:
         typed, token = _completion_params(protocol, params)
         on_partial = _progress(protocol, token) if token is not None else None
         return await window.complete(typed, str(protocol.msg_id), on_partial)
 
     @server.feature("textDocument/didShowCompletion")
-    def did_show(_params: object) -> None:
+    def did_show(_params: _RawParams) -> None:
         window.metrics.events["shown"] += 1
 
     @server.feature("textDocument/didPartiallyAcceptCompletion")
-    def did_partially_accept(_params: object) -> None:
+    def did_partially_accept(_params: _RawParams) -> None:
         window.metrics.events["partly_accepted"] += 1
 
 
@@ -141,7 +144,7 @@ async def _pull(server: LanguageServer) -> object:
 
 
 def _completion_params(
-    protocol: Protocol, params: object
+    protocol: Protocol, params: _RawParams
 ) -> tuple[types.InlineCompletionParams, str | int | None]:
     """Return the standard part and the token of `midfill/completion`.
 
@@ -150,12 +153,11 @@ def _completion_params(
     """
     if not isinstance(params, Mapping):
         raise JsonRpcInvalidParams("midfill/completion: params must be an object")
-    fields = cast("Mapping[str, Any]", params)
-    token = fields.get("partialResultToken")
+    token = params.get("partialResultToken")
     if token is not None and (not isinstance(token, (str, int)) or isinstance(token, bool)):
         raise JsonRpcInvalidParams("midfill/completion: partialResultToken: text or number")
     try:
-        typed = protocol.structure(dict(fields), types.InlineCompletionParams)
+        typed = protocol.structure(dict(params), types.InlineCompletionParams)
     except Exception as error:
         raise JsonRpcInvalidParams(f"midfill/completion: {told(error)}") from None
     return typed, token

@@ -34,6 +34,7 @@ class Window:
         self._base = config
         self._from_handshake: dict[str, object] = {}
         self._ids = itertools.count(1)
+        self._told_problems: set[str] = set()
         self.config = config
         self.encoding: Encoding = "utf-16"
         self.documents: dict[str, Snapshot] = {}
@@ -62,8 +63,10 @@ class Window:
         before = self.config
         merged = settings.merge(self._from_handshake, given)
         self.config, problems = settings.parse(merged, self._base)
-        if problems:
-            text = "; ".join(problems)
+        fresh = [problem for problem in problems if problem not in self._told_problems]
+        self._told_problems.update(fresh)
+        if fresh:
+            text = "; ".join(fresh)
             self.notices.tell_once(text, text, types.MessageType.Warning)
         if self.config.completion.cache_entries != before.completion.cache_entries:
             self.completer.resize_cache()
