@@ -100,7 +100,7 @@ def _cors(allow_origins: Sequence[str]) -> Middleware:
 
 async def _on_refusal(request: Request, error: Exception) -> Response:
     refusal = _as_request_error(request, error)
-    logger.info("refused %s %s: %d", request.method, request.url.path, refusal.status)
+    logger.info("refused %s %a: %d", request.method, request.url.path[:100], refusal.status)
     reply = error_reply(refusal, request.url.path)
     if isinstance(error, HTTPException) and error.headers:
         reply.headers.update(error.headers)

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from midfill_engine.runtime.request import Finished, TokenEvent
+from midfill_engine.runtime.request import Finished
 from midfill_engine.serve.generation import Generation, checked, unless_disconnected
 from midfill_engine.serve.infill_request import InfillRequest, read_infill_request
 from midfill_engine.serve.parse import Json, read_object
@@ -41,22 +41,20 @@ class InfillRoutes:
             finished = await unless_disconnected(request.receive, generation.result())
         finally:
             generation.close()
-        tokens = shown_tokens(generation.tokens, generation.text)
+        tokens = ShownTokens(generation).take()
         reply = {"content": generation.text, "tokens": tokens}
         return json_reply({**reply, **self._rest(parsed, finished)})
 
     async def _events(self, parsed: InfillRequest, generation: Generation) -> AsyncIterator[bytes]:
-        num_told = 0
+        shown = ShownTokens(generation)
         async for event in generation.events():
             if isinstance(event, Finished):
                 finished = checked(event)
-                tokens = shown_tokens(generation.tokens, generation.text)[num_told:]
                 rest = self._rest(parsed, finished)
-                yield sse_event({"content": event.delta, "tokens": tokens, **rest})
+                yield sse_event({"content": event.delta, "tokens": shown.take(), **rest})
             elif event.delta:
-                tokens = shown_tokens(generation.tokens, generation.text)[num_told:]
-                num_told += len(tokens)
-                yield sse_event({"content": event.delta, "tokens": tokens, "stop": False})
+                body = {"content": event.delta, "tokens": shown.take(), "stop": False}
+                yield sse_event(body)
 
     def _rest(self, parsed: InfillRequest, finished: Finished) -> Json:
         timings = finished.timings
@@ -83,18 +81,29 @@ class InfillRoutes:
         return reply
 
 
-def shown_tokens(tokens: list[TokenEvent], text: str) -> list[int]:
-    """Ids of the tokens that the shown text begins in: no special ones, none of the stop text."""
-    ids: list[int] = []
-    offset = 0
-    for token in tokens:
-        if token.special:
-            continue
-        if offset >= len(text):
-            break
-        ids.append(token.token_id)
-        offset += len(token.text)
-    return ids
+class ShownTokens:
+    """Ids of the tokens that the shown text is made of: no special ones, none of the stop text."""
+
+    def __init__(self, generation: Generation) -> None:
+        """Begin with the first token."""
+        self._generation = generation
+        self._num_taken = 0
+        self._offset = 0
+
+    def take(self) -> list[int]:
+        """The ids that were not taken yet."""
+        generation = self._generation
+        finished = generation.finished
+        takes_all = finished is not None and finished.reason != "stop_sequence"
+        ids: list[int] = []
+        for token in generation.tokens[self._num_taken :]:
+            if not token.special:
+                if not takes_all and self._offset >= len(generation.text):
+                    break
+                ids.append(token.token_id)
+                self._offset += len(token.text)
+            self._num_taken += 1
+        return ids
 
 
 _STOP_TYPES = {"eos_token": "eos", "length": "limit", "stop_sequence": "word"}

@@ -1,0 +1,157 @@
+"""Apps over a fake engine, and a real uvicorn over a real engine loop with a fake model."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from midfill_engine.config import Limits, ServerConfig
+from midfill_engine.runtime.loop import EngineLoop
+from midfill_engine.serve.app import build_app
+from midfill_engine.serve.served import Engine, ModelInfo, Served
+from midfill_engine.serve.server import EngineServer, bind
+from midfill_engine.text.families import find_family
+from midfill_engine.text.tokenizer import Tokenizer
+from tests.engine.runtime.fake_runner import FakeRunner
+from tests.engine.serve.fakes import FakeEngine
+from tests.engine.tiny import write_tiny_tokenizer
+
+KEY = "test-key"
+AUTH = {"authorization": f"Bearer {KEY}"}
+
+
+@pytest.fixture(scope="session")
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    folder: Path = tmp_path_factory.mktemp("tokenizer")
+    write_tiny_tokenizer(folder)
+    return Tokenizer.load(folder)
+
+
+def serve_with(engine: Engine, tokenizer: Tokenizer, *, total: int = 200) -> Served:
+    """A served model of `total` tokens that is named owner/tiny."""
+    return Served(
+        engine=engine,
+        tokenizer=tokenizer,
+        family=find_family(tokenizer, vocab_size=512, wanted=None),
+        model_id="owner/tiny",
+        max_total_tokens=total,
+        info=ModelInfo("LlamaForCausalLM", 1000, "float32", "cpu", "sdpa"),
+        limits=Limits(),
+    )
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+@pytest.fixture
+def served(engine: FakeEngine, tokenizer: Tokenizer) -> Served:
+    return serve_with(engine, tokenizer)
+
+
+def client_of(served: Served, **options: Any) -> httpx.AsyncClient:  # noqa: ANN401  # passed on
+    """A client of an app in this process; it holds the key."""
+    settings: dict[str, Any] = {"api_key": KEY, **options}
+    app = build_app(served, host="127.0.0.1", **settings)
+    return httpx.AsyncClient(
+        transport=httpx.ASGITransport(app, raise_app_exceptions=False),
+        base_url="http://127.0.0.1",
+        headers=AUTH,
+    )
+
+
+@pytest.fixture
+async def client(served: Served) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(served) as found:
+        yield found
+
+
+@pytest.fixture
+async def plain_client(served: Served) -> AsyncIterator[httpx.AsyncClient]:
+    """Of a model without infill tokens."""
+    async with client_of(replace(served, family=None)) as found:
+        yield found
+
+
+def sse_values(text: str) -> list[Any]:
+    """The values of a finished stream; `[DONE]` stays a string."""
+    lines = [line.removeprefix("data: ") for line in text.splitlines() if line.startswith("data:")]
+    return [line if line == "[DONE]" else json.loads(line) for line in lines]
+
+
+class LiveServer:
+    """uvicorn in a thread, on a free port."""
+
+    def __init__(self, served: Served, config: ServerConfig) -> None:
+        self.served = served
+        self._socket = bind(config)
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._started = threading.Event()
+        self.server = EngineServer(served, config, KEY, self.url, self._tell)
+        self._thread = threading.Thread(target=self._run, name="test-server")
+        self._thread.start()
+        assert self._started.wait(30)
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers=AUTH, timeout=30)
+
+    def stop(self) -> None:
+        self.server.should_exit = True
+        self.join()
+
+    def join(self) -> None:
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+        self._socket.close()
+
+    def _run(self) -> None:
+        self.server.run(sockets=[self._socket])
+
+    def _tell(self, line: str) -> None:
+        assert self.url in line
+        self._started.set()
+
+
+@pytest.fixture
+def start_server() -> Iterator[Callable[..., LiveServer]]:
+    """Starts servers that are stopped at the test's end."""
+    servers: list[LiveServer] = []
+
+    def start(served: Served, **options: Any) -> LiveServer:  # noqa: ANN401  # passed on
+        servers.append(LiveServer(served, ServerConfig(port=0, **options)))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def runner() -> FakeRunner:
+    return FakeRunner()
+
+
+@pytest.fixture
+def loop(runner: FakeRunner, tokenizer: Tokenizer) -> Iterator[EngineLoop]:
+    """A running engine thread over a model that writes letters without an end."""
+    started = EngineLoop(runner, tokenizer, max_requests=4)
+    started.start()
+    yield started
+    runner.gate.set()
+    started.close()
+    started.check_integrity()
+
+
+@pytest.fixture
+def live(
+    loop: EngineLoop, tokenizer: Tokenizer, start_server: Callable[..., LiveServer]
+) -> LiveServer:
+    return start_server(serve_with(loop, tokenizer, total=10**9))

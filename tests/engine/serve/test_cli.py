@@ -1,0 +1,137 @@
+"""The command line: start-up errors in one line with status 2, the key, signals, the ready file."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import httpx
+import pytest
+
+from midfill_engine import cli
+from midfill_engine.config import ServerConfig
+from midfill_engine.errors import StartError
+from midfill_engine.serve import keys
+from tests.engine.tiny import write_tiny_model
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        ([], "required"),
+        (["serve", "--port", "x"], "'x' is not a whole number, 0 to 65535"),
+        (["serve", "--port", "70000"], "'70000' is not a whole number"),
+        (["serve", "--device", "tpu"], "invalid choice: 'tpu'"),
+        (["serve", "--exit-when-unused", "soon"], "'soon' is not a number of seconds"),
+        (["serve", "--max-requests", "0"], "'0' is not a whole number, at least 1"),
+        (["serve", "--bogus"], "--bogus"),
+        (["serve", "--no-auth", "--host", "0.0.0.0"], "--no-auth on 0.0.0.0"),
+        (["serve", "--api-key-file", "/nonexistent/key"], "cannot read the key file"),
+        (["serve", "--host", "203.0.113.1", "--port", "0"], "cannot listen on 203.0.113.1"),
+        (["serve", "--no-auth", "--port", "0", "--model", "/nonexistent"], "/nonexistent"),
+        (["info", "--model", "./nothing-here"], "./nothing-here"),
+    ],
+)
+def test_a_wrong_start_is_one_line_and_status_2(
+    capsys: pytest.CaptureFixture[str], argv: list[str], message: str
+) -> None:
+    assert cli.main(argv) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("midfill-engine: error: ")
+    assert err.count("\n") == 1
+    assert message in err
+
+
+def test_a_busy_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert cli.main(["serve", "--no-auth", "--port", str(port)]) == 2
+    err = capsys.readouterr().err
+    assert f"port {port} on 127.0.0.1 is in use" in err
+    assert "--port" in err
+
+
+def test_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_tiny_model(tmp_path / "tiny", "qwen2")
+    capsys.readouterr()
+    assert cli.main(["info", "--model", str(tmp_path / "tiny"), "--device", "cpu"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["model_id"], told["architecture"]) == ("tiny", "Qwen2ForCausalLM")
+    assert told["infill"]["family"] == "codellama"
+
+
+def test_where_the_key_comes_from(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    path.write_text("from-file\n")
+    path.chmod(0o600)
+    from_file = ServerConfig(api_key_file=path)
+    env = {keys.KEY_VARIABLE: " from-env "}
+    assert keys.choose_key(from_file, env) == keys.ApiKey("from-file")
+    assert keys.choose_key(ServerConfig(), env) == keys.ApiKey("from-env")
+    assert keys.choose_key(ServerConfig(no_auth=True), env) == keys.ApiKey(None)
+    made = [keys.choose_key(ServerConfig(), {}) for _ in range(2)]
+    assert made[0].made
+    assert made[0].value != made[1].value
+    path.chmod(0o644)
+    warning = keys.choose_key(from_file, {}).warning
+    assert warning is not None
+    assert str(path) in warning
+    for content in ("", " \n", "two\nlines", "é"):
+        path.write_text(content)
+        with pytest.raises(StartError, match="key file"):
+            keys.choose_key(from_file, {})
+
+
+def test_a_made_key_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    path = keys.write_key("secret", 4711)
+    assert path == tmp_path / "midfill" / "engine-4711.key"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.read_text() == "secret\n"
+    keys.write_key("newer", 4711)
+    assert path.read_text() == "newer\n"
+    assert len(list(path.parent.iterdir())) == 1
+
+
+@pytest.mark.e2e
+def test_from_start_to_signal(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path / "tiny", "codellama")
+    ready = tmp_path / "ready.json"
+    argv = [sys.executable, "-m", "midfill_engine.cli", "serve", "--model", str(tmp_path / "tiny")]
+    argv += ["--port", "0", "--device", "cpu", "--ready-file", str(ready)]
+    env = {name: value for name, value in os.environ.items() if name != keys.KEY_VARIABLE}
+    env["XDG_STATE_HOME"] = str(tmp_path / "state")
+    with subprocess.Popen(argv, env=env, stderr=subprocess.PIPE, text=True) as process:
+        timer = threading.Timer(60, process.kill)
+        timer.start()
+        try:
+            assert process.stderr is not None
+            key_line = process.stderr.readline()
+            key_file = Path(key_line.split(" is in ")[1].strip())
+            assert key_file.stat().st_mode & 0o777 == 0o600
+            assert "tiny at http://127.0.0.1:" in process.stderr.readline()
+            told = json.loads(ready.read_text())
+            assert told["pid"] == process.pid
+            headers = {"authorization": f"Bearer {key_file.read_text().strip()}"}
+            body = {"input_prefix": "a", "input_suffix": "b", "n_predict": -1, "stream": True}
+            body["stop"] = ["never written"]
+            with httpx.stream(
+                "POST", f"{told['url']}/infill", json=body, headers=headers, timeout=30
+            ) as reply:
+                lines = reply.iter_lines()
+                assert next(lines).startswith("data: ")
+                process.send_signal(signal.SIGTERM)
+                for _ in lines:
+                    pass
+            assert process.wait(30) == 0
+        finally:
+            timer.cancel()
+            process.kill()
+    assert not ready.exists()
+    assert not key_file.exists()

@@ -1,0 +1,104 @@
+"""Client libraries that nobody here wrote, and curl as announced, against a real tiny model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from huggingface_hub import InferenceClient
+from openai import OpenAI
+
+from midfill_engine.config import EngineConfig, ModelConfig
+from midfill_engine.serve.load import load_served
+from midfill_engine.serve.served import Served
+from tests.engine.serve.conftest import AUTH, KEY, LiveServer, sse_values
+from tests.engine.tiny import write_tiny_model
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    folder: Path = tmp_path_factory.mktemp("model") / "tiny"
+    write_tiny_model(folder, "codellama")
+    model = ModelConfig(source=str(folder), device="cpu", cache_mb=16)
+    served = load_served(EngineConfig(model=model))
+    yield served
+    served.engine.close()
+
+
+@pytest.fixture
+def url(tiny: Served, start_server: Callable[..., LiveServer]) -> str:
+    return start_server(tiny).url
+
+
+def test_hugging_face_client(url: str) -> None:
+    client = InferenceClient(model=url, token=KEY)
+    details = client.text_generation(
+        "def add(a, b):", details=True, max_new_tokens=6, return_full_text=False
+    )
+    text = client.text_generation("def add(a, b):", max_new_tokens=6, return_full_text=False)
+    assert details.generated_text == text
+    assert details.details is not None
+    assert details.details.finish_reason == "length"
+    assert details.details.generated_tokens == 6
+    assert len(details.details.tokens) == 6
+    pieces = client.text_generation(
+        "def add(a, b):", stream=True, max_new_tokens=6, return_full_text=False
+    )
+    assert "".join(pieces).rstrip("\ufffd") == details.generated_text.rstrip("\ufffd")
+    stream = client.text_generation(
+        "def add(a, b):", stream=True, details=True, max_new_tokens=6, return_full_text=False
+    )
+    events = list(stream)
+    assert [event.index for event in events] == [1, 2, 3, 4, 5, 6]
+    assert events[-1].generated_text == details.generated_text
+    assert events[-1].details is not None
+
+
+def test_hugging_face_client_sees_the_full_text_by_default(url: str) -> None:
+    client = InferenceClient(model=f"{url}/models/tiny", token=KEY)
+    assert client.text_generation("def add").startswith("def add")
+
+
+def test_openai_client(url: str) -> None:
+    with OpenAI(base_url=f"{url}/v1", api_key=KEY, max_retries=0) as client:
+        whole = client.completions.create(model="tiny", prompt="x =", temperature=0, max_tokens=5)
+        assert whole.usage is not None
+        assert whole.usage.completion_tokens == 5
+        assert whole.choices[0].finish_reason == "length"
+        stream = client.completions.create(
+            model="tiny", prompt="x =", temperature=0, max_tokens=5, stream=True
+        )
+        assert "".join(chunk.choices[0].text for chunk in stream) == whole.choices[0].text
+        infilled = client.completions.create(
+            model="tiny", prompt="def f():\n", suffix="\n", temperature=0, max_tokens=4
+        )
+        assert infilled.usage is not None
+        assert infilled.usage.prompt_tokens > 4
+
+
+def test_curl_as_announced(url: str) -> None:
+    headers = {**AUTH, "content-type": "application/json", "x-use-cache": "0"}
+    body = {"inputs": "<s>Source: system", "parameters": {"stop": ["<step>", "</s>"]}}
+    reply = httpx.post(f"{url}/models/tiny", json=body, headers=headers, timeout=30)
+    assert reply.status_code == 200
+    assert reply.json()[0]["generated_text"].startswith("<s>Source: system")
+    body = {"inputs": "In a", "parameters": {"temperature": 0.7, "max_new_tokens": 4}}
+    reply = httpx.post(f"{url}/models/tiny", json={**body, "stream": True}, headers=AUTH)
+    events = sse_values(reply.text)
+    assert events[-1]["details"]["generated_tokens"] <= 4
+    assert events[-1]["details"]["seed"] is not None
+
+
+def test_seeded_text_repeats_and_the_prefix_is_reused(url: str) -> None:
+    prefix = "def add(a, b):\n    ret"
+    body = {"input_prefix": prefix, "input_suffix": "\n", "n_predict": 6}
+    sampled = {**body, "temperature": 1.0, "seed": 3}
+    with httpx.Client(base_url=url, headers=AUTH, timeout=30) as client:
+        texts = {client.post("/infill", json=sampled).json()["content"] for _ in range(3)}
+        assert len(texts) == 1
+        longer = {**body, "input_prefix": prefix + "u"}
+        reply = client.post("/infill", json=longer).json()
+    assert reply["tokens_cached"] >= reply["tokens_evaluated"] - 4
+    assert reply["timings"]["prompt_n"] <= 4
