@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -157,7 +157,7 @@ class LspClient:
 
 
 @asynccontextmanager
-async def lsp_client(*command: str, env: dict[str, str] | None = None) -> AsyncIterator[LspClient]:
+async def lsp_client(*command: str, env: dict[str, str] | None = None) -> AsyncGenerator[LspClient]:
     """Start a server process and talk to it; it is gone on the way out."""
     process = await asyncio.create_subprocess_exec(
         *command,

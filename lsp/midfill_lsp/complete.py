@@ -193,20 +193,7 @@ class Completer:
         """Count and log a request that has ended, in whichever way."""
         self.last = explanation
         self._metrics.count(explanation)
-        logger.info(
-            "completion id=%s outcome=%s cache=%s mode=%s prompt_tokens=%s reused_tokens=%s "
-            "generated_tokens=%s shown_chars=%d cut_by=%s timings_ms=%s",
-            explanation.request_id,
-            explanation.outcome,
-            "hit" if explanation.cache_hit else "miss",
-            explanation.mode,
-            explanation.prompt_tokens,
-            explanation.cached_tokens,
-            explanation.generated_tokens,
-            explanation.shown_chars,
-            explanation.cut_by,
-            explanation.timings_ms,
-        )
+        logger.info("completion %s", explanation.summary())
 
 
 async def _stream(

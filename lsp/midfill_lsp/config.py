@@ -170,8 +170,8 @@ def _parse_value(value: object, hint: object, bounds: Mapping[str, float]) -> ob
         if isinstance(value, bool):
             return value
         raise ValueError("true or false")
-    if hint in (int, float):
-        return _parse_number(value, hint, bounds)
+    if hint is int or hint is float:
+        return _parse_number(value, int if hint is int else float, bounds)
     if isinstance(value, str) and value.strip():
         return Path(value).expanduser() if hint is Path else value
     raise ValueError("a text that is not empty")

@@ -48,6 +48,22 @@ class Explanation:
     generated_tokens: int | None = None
     timings_ms: dict[str, float] = field(default_factory=dict[str, float])
 
+    def summary(self) -> str:
+        """Return the one line that is logged of it."""
+        facts: dict[str, object] = {
+            "id": self.request_id,
+            "outcome": self.outcome,
+            "cache": "hit" if self.cache_hit else "miss",
+            "mode": self.mode,
+            "prompt_tokens": self.prompt_tokens,
+            "reused_tokens": self.cached_tokens,
+            "generated_tokens": self.generated_tokens,
+            "shown_chars": self.shown_chars,
+            "cut_by": self.cut_by,
+            **{f"{name}_ms": value for name, value in self.timings_ms.items()},
+        }
+        return " ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
+
 
 @dataclass(slots=True)
 class Trace:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
@@ -49,7 +49,7 @@ def start_server() -> StartServer:
 
 
 @asynccontextmanager
-async def _fake_server(**script: object) -> AsyncIterator[FakeServer]:
+async def _fake_server(**script: object) -> AsyncGenerator[FakeServer]:
     loop = asyncio.get_running_loop()
     connected: asyncio.Future[tuple[asyncio.StreamReader, asyncio.StreamWriter]]
     connected = loop.create_future()

@@ -18,6 +18,7 @@ from midfill_lsp.document import (
 
 ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-16", "utf-32")
 PIECES = [
+    *("\x85", "\x1c", "", "def f():\n", "x\n\n", "\n\r", "\ufeff"),
     "a",
     "ab",
     "\t",
@@ -33,7 +34,6 @@ PIECES = [
     "\x0b",
     "\x0c",
 ]
-PIECES += ["\x85", "\x1c", "", "def f():\n", "x\n\n", "\n\r", "\ufeff"]
 
 
 def units_of(char: str, encoding: Encoding) -> int:

@@ -214,3 +214,22 @@ async def test_commands_and_events(start_server: StartServer) -> None:
         events = (await status(client))["metrics"]["events"]
         assert events == {"shown": 1, "partly_accepted": 1, "accepted": 1}
         assert (await command("midfill.restartEngine"))["state"] == "ready"
+
+
+async def test_chat_streams_and_its_errors_are_told(start_server: StartServer) -> None:
+    async with start_server(deltas=["Hel", "lo"]) as fake:
+        await fake.client.initialize()
+        messages_sent = [{"role": "user", "content": "hi"}]
+        answer = await fake.client.request(
+            "midfill/chat", {"messages": messages_sent, "partialResultToken": 7}
+        )
+        assert answer == {"content": "Hello"}
+        shown = fake.client.notifications("$/progress")
+        assert [item["value"] for item in shown] == [{"content": "Hel"}, {"content": "Hello"}]
+        wrong: list[object] = [None, {}, {"messages": []}, {"messages": [{"role": "x"}]}]
+        for params in wrong:
+            assert (await fake.client.error("midfill/chat", params))["code"] == INVALID_PARAMS
+    async with start_server(infill_error="no model at /x") as fake:
+        await fake.client.initialize()
+        error = await fake.client.error("midfill/chat", {"messages": messages_sent})
+        assert (error["code"], error["message"]) == (-32803, "no model at /x")

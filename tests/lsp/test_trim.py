@@ -153,7 +153,8 @@ SENTINELS = [
         "[SUFFIX]", "[PREFIX]", "<|cursor|>", "<filename>",
     )
 ]  # fmt: skip
-SENTINELS += [
+
+NO_SENTINELS = [
     Case("html", "<p>█\n", "a <s>b</s> c\n", "a <s>b</s> c"),
     Case("html", "<p>█\n", "a<EOT>", "a"),
     Case(CPP, "vector<█\n", "int> a;", "int> a;"),
@@ -174,7 +175,7 @@ BRACKETS = [
     Case("markdown", "A list █\n", "a) one, b) two\n", "a) one, b) two"),
 ]
 
-ALL = LINES + SUFFIX + BLOCKS + SENTINELS + BRACKETS
+ALL = LINES + SUFFIX + BLOCKS + SENTINELS + NO_SENTINELS + BRACKETS
 
 
 def trim(case: Case, pieces: list[str]) -> TrimResult:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Protocol, runtime_checkable
 
 from lsprotocol import types
@@ -116,7 +116,7 @@ class EngineWatch:
         return explicit or not self._num_failures or time.monotonic() >= self._retry_at
 
     @contextlib.contextmanager
-    def asking(self) -> Iterator[None]:
+    def asking(self) -> Generator[None]:
         """Watch one request: show it, and note how it ended. Lets errors through."""
         self._num_thinking += 1
         self._show()
@@ -157,7 +157,7 @@ class EngineWatch:
             self._answered()
 
     @contextlib.contextmanager
-    def _showing_start(self) -> Iterator[None]:
+    def _showing_start(self) -> Generator[None]:
         self._starting = True
         self._show()
         try:

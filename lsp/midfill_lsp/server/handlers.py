@@ -4,39 +4,31 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
-from typing import Any
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcInvalidParams
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.lsp.server import LanguageServer
 
 from midfill_lsp.config import wire_name
 from midfill_lsp.errors import BackendError
-from midfill_lsp.server.rpc import Protocol, told
+from midfill_lsp.server import chat
+from midfill_lsp.server.raw import RawParams, is_token, members, told
+from midfill_lsp.server.rpc import Protocol
 from midfill_lsp.server.window import Window
 
 logger = logging.getLogger(__name__)
 
-# Not `object`: pygls hands itself to a first parameter whose type it is an instance of.
-_RawParams = Mapping[str, Any] | list[Any] | None
-
-_OWN_DOCUMENTS = (
-    types.TEXT_DOCUMENT_DID_OPEN,
-    types.TEXT_DOCUMENT_DID_CHANGE,
-    types.TEXT_DOCUMENT_DID_CLOSE,
-)
-
 
 def register(server: LanguageServer, protocol: Protocol, window: Window) -> None:
     """Connect every message that docs/protocol.md section 2 names."""
-    for method in _OWN_DOCUMENTS:  # pygls keeps documents of its own; see `document`
-        del protocol.fm.builtin_features[method]
+    protocol.own_documents()
     protocol.on_shutdown = window.engine.aclose
     _register_lifecycle(server, protocol, window)
     _register_documents(server, window)
     _register_completion(server, protocol, window)
+    _register_chat(server, protocol, window)
     _register_commands(server, window)
 
 
@@ -53,8 +45,7 @@ def _register_lifecycle(server: LanguageServer, protocol: Protocol, window: Wind
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
-        pushed = params.settings
-        section = pushed.get("midfill") if isinstance(pushed, Mapping) else None
+        section = members(params.settings).get("midfill")
         window.configure(section if section is not None else await _pull(server))
 
 
@@ -80,18 +71,31 @@ def _register_completion(server: LanguageServer, protocol: Protocol, window: Win
         return await window.complete(params, str(protocol.msg_id))
 
     @server.feature("midfill/completion")
-    async def completion(params: _RawParams) -> types.InlineCompletionList:
+    async def completion(params: RawParams) -> types.InlineCompletionList:
         typed, token = _completion_params(protocol, params)
-        on_partial = _progress(protocol, token) if token is not None else None
+        on_partial = _progress(protocol, token, "insertText") if token is not None else None
         return await window.complete(typed, str(protocol.msg_id), on_partial)
 
     @server.feature("textDocument/didShowCompletion")
-    def did_show(_params: _RawParams) -> None:
+    def did_show(_params: RawParams) -> None:
         window.metrics.events["shown"] += 1
 
     @server.feature("textDocument/didPartiallyAcceptCompletion")
-    def did_partially_accept(_params: _RawParams) -> None:
+    def did_partially_accept(_params: RawParams) -> None:
         window.metrics.events["partly_accepted"] += 1
+
+
+def _register_chat(server: LanguageServer, protocol: Protocol, window: Window) -> None:
+    @server.feature("midfill/chat")
+    async def ask(params: RawParams) -> dict[str, str]:
+        messages, token = chat.read(params)
+        on_partial = _progress(protocol, token, "content") if token is not None else None
+        try:
+            with window.engine.asking():
+                text = await chat.answer(window.engine.backend, messages, on_partial)
+        except BackendError as error:
+            raise JsonRpcException(str(error), types.LSPErrorCodes.RequestFailed) from error
+        return {"content": text}
 
 
 def _register_commands(server: LanguageServer, window: Window) -> None:
@@ -144,27 +148,26 @@ async def _pull(server: LanguageServer) -> object:
 
 
 def _completion_params(
-    protocol: Protocol, params: _RawParams
+    protocol: Protocol, params: RawParams
 ) -> tuple[types.InlineCompletionParams, str | int | None]:
     """Return the standard part and the token of `midfill/completion`.
 
     Raises:
         JsonRpcInvalidParams: something is missing or has the wrong type.
     """
-    if not isinstance(params, Mapping):
-        raise JsonRpcInvalidParams("midfill/completion: params must be an object")
-    token = params.get("partialResultToken")
-    if token is not None and (not isinstance(token, (str, int)) or isinstance(token, bool)):
+    fields = members(params)
+    token = fields.get("partialResultToken")
+    if token is not None and not is_token(token):
         raise JsonRpcInvalidParams("midfill/completion: partialResultToken: text or number")
     try:
-        typed = protocol.structure(dict(params), types.InlineCompletionParams)
+        typed = protocol.structure(fields, types.InlineCompletionParams)
     except Exception as error:
         raise JsonRpcInvalidParams(f"midfill/completion: {told(error)}") from None
     return typed, token
 
 
-def _progress(protocol: Protocol, token: str | int) -> Callable[[str], None]:
+def _progress(protocol: Protocol, token: str | int, name: str) -> Callable[[str], None]:
     def send(text: str) -> None:
-        protocol.notify(types.PROGRESS, types.ProgressParams(token, {"insertText": text}))
+        protocol.notify(types.PROGRESS, types.ProgressParams(token, {name: text}))
 
     return send

@@ -17,10 +17,11 @@ from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import Any, TypeVar, cast
 
-import cattrs
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.protocol import LanguageServerProtocol, lsp_method
+
+from midfill_lsp.server.raw import is_token, members, told
 
 logger = logging.getLogger(__name__)
 
@@ -57,17 +58,17 @@ class Protocol(LanguageServerProtocol):
         except ValueError:
             self._reject(None, types.ErrorCodes.ParseError, "the message is not JSON")
             return
-        if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
+        if members(message).get("jsonrpc") != "2.0":
             self._reject(None, types.ErrorCodes.InvalidRequest, "not a JSON-RPC 2.0 message")
             return
         # Each handler runs in its own context: pygls keeps the request's id there.
-        contextvars.copy_context().run(self._dispatch, cast("dict[str, Any]", message))
+        contextvars.copy_context().run(self._dispatch, members(message))
 
     def _dispatch(self, message: dict[str, Any]) -> None:
         method, msg_id = message.get("method"), message.get("id")
         if method is None:
             self._receive_response(message)
-        elif not isinstance(method, str) or not _is_id(msg_id, "id" in message):
+        elif not isinstance(method, str) or not (is_token(msg_id) or "id" not in message):
             self._reject(None, types.ErrorCodes.InvalidRequest, "bad method or id")
         elif "id" in message:
             assert msg_id is not None
@@ -133,19 +134,26 @@ class Protocol(LanguageServerProtocol):
         if error is None:
             future.set_result(message.get("result"))
         else:
-            code = error.get("code", 0) if isinstance(error, dict) else 0
-            future.set_exception(JsonRpcException("the editor refused", code))
+            future.set_exception(JsonRpcException("the editor refused", members(error).get("code")))
 
     def _cancel(self, message: dict[str, Any]) -> None:
         """Answer a cancelled request at once; its handler cleans up on its own time."""
-        params = message.get("params")
-        msg_id = params.get("id") if isinstance(params, dict) else None
+        msg_id = members(message.get("params")).get("id")
         if not isinstance(msg_id, (str, int)) or msg_id not in self._unanswered:
             return
         future = self._request_futures.pop(msg_id, None)
         self._reject(msg_id, types.LSPErrorCodes.RequestCancelled, "cancelled")
         if future is not None:
             future.cancel()
+
+    def own_documents(self) -> None:
+        """Take the documents away from pygls, which splits lines where LSP does not."""
+        for method in (
+            types.TEXT_DOCUMENT_DID_OPEN,
+            types.TEXT_DOCUMENT_DID_CHANGE,
+            types.TEXT_DOCUMENT_DID_CLOSE,
+        ):
+            cast("Any", self.fm).builtin_features.pop(method)
 
     def structure(self, data: dict[str, Any], kind: type[_Params]) -> _Params:
         """Return JSON as a type of `lsprotocol`; raises what cattrs raises."""
@@ -230,18 +238,6 @@ class Protocol(LanguageServerProtocol):
                 await asyncio.wait_for(self.on_shutdown(), _SHUTDOWN_TIMEOUT_S)
             except asyncio.TimeoutError:
                 logger.warning("the backend did not close within %g s", _SHUTDOWN_TIMEOUT_S)
-
-
-def _is_id(value: object, present: bool) -> bool:
-    return not present or (isinstance(value, (str, int)) and not isinstance(value, bool))
-
-
-def told(error: Exception) -> str:
-    """Return what is wrong and where, without the values: they may be users' code."""
-    try:
-        return "; ".join(cattrs.transform_error(error))
-    except Exception:
-        return type(error).__name__
 
 
 def _log_failure(future: Any) -> None:  # noqa: ANN401  # asyncio's or a thread's future

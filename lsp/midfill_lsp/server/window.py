@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import cast
 
 from lsprotocol import types
@@ -20,6 +20,7 @@ from midfill_lsp.errors import BackendError
 from midfill_lsp.metrics import Metrics
 from midfill_lsp.server.engine import EngineWatch
 from midfill_lsp.server.notices import Notices
+from midfill_lsp.server.raw import members
 
 logger = logging.getLogger(__name__)
 
@@ -52,16 +53,13 @@ class Window:
     def handshake(self, options: object, encoding: str) -> None:
         """Take what `initialize` brought."""
         self.encoding = cast("Encoding", encoding)
-        section = options.get("midfill") if isinstance(options, Mapping) else None
-        if isinstance(section, Mapping):
-            self._from_handshake = dict(cast("Mapping[str, object]", section))
-            self.notices.status_wanted = self._from_handshake.get("statusNotifications") is True
+        self._from_handshake = members(members(options).get("midfill"))
+        self.notices.status_wanted = self._from_handshake.get("statusNotifications") is True
 
     def configure(self, section: object) -> None:
         """Rebuild the settings from the handshake's and the editor's `midfill` section."""
-        given = cast("Mapping[str, object]", section) if isinstance(section, Mapping) else {}
         before = self.config
-        merged = settings.merge(self._from_handshake, given)
+        merged = settings.merge(self._from_handshake, members(section))
         self.config, problems = settings.parse(merged, self._base)
         fresh = [problem for problem in problems if problem not in self._told_problems]
         self._told_problems.update(fresh)
