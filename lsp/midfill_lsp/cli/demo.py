@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
 
 async def _show(screen: Screen, arguments: Sequence[str]) -> int:
     rows: list[Row] = []
-    typed: tuple[Sample, str] | None = None
+    shown: list[tuple[Sample, str]] = []
     started = time.perf_counter()
     async with Editor(arguments) as editor:
         with screen.waiting("Starting the language server and the engine with its model ..."):
@@ -49,15 +49,15 @@ async def _show(screen: Screen, arguments: Sequence[str]) -> int:
         for sample in samples.load():
             text, row = await _suggest(screen, editor, sample)
             rows.append(row)
-            if text and (typed is None or typed[1][0].isspace()):
-                typed = (sample, text)
-        if typed is not None:
-            rows.append(await _type_through(screen, editor, *typed))
+            if text:
+                shown.append((sample, text))
+        if shown:
+            rows.append(await _type_through(screen, editor, *max(shown, key=_worth_typing)))
         rows.append(await _cancel(editor))
     screen.table(rows)
-    if typed is None:
+    if not shown:
         screen.say("\nNothing was suggested: see midfill doctor for the model in use.")
-    return 0 if typed is not None else 1
+    return 0 if shown else 1
 
 
 async def _suggest(screen: Screen, editor: Editor, sample: Sample) -> tuple[str, Row]:
@@ -124,6 +124,12 @@ async def _cancel(editor: Editor) -> Row:
             raise
         return Row("cancelled request", "answered as cancelled", total_ms=_ms_since(started))
     return Row("cancelled request", "was answered before", total_ms=_ms_since(started))
+
+
+def _worth_typing(shown: tuple[Sample, str]) -> tuple[bool, int]:
+    """Rank by what a typed character shows: a letter rather than a space, much left after it."""
+    first_line = shown[1].partition("\n")[0]
+    return not first_line[:1].isspace(), len(first_line)
 
 
 def _replaces_rest(items: Sequence[dict[str, Any]]) -> bool:

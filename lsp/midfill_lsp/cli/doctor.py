@@ -1,0 +1,51 @@
+"""`midfill doctor`: what was found on this machine, and what to do about what was not."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from midfill_lsp.cli import options as engine_options
+from midfill_lsp.cli.find_editors import find_editors
+from midfill_lsp.cli.find_engine import find_engine
+from midfill_lsp.cli.find_installed import find_installed
+from midfill_lsp.cli.finding import Finding
+
+_MARKS = {"ok": "ok", "missing": "--", "broken": "!!"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add this subcommand's options."""
+    parser.epilog = "The status is 0 unless something is broken that completions need."
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    engine_options.add_engine_options(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the findings; 1 if one of them is broken."""
+    config = engine_options.read_config(options).engine
+    findings = find_installed(is_engine_needed=config.url is None and config.command is None)
+    if not any(finding.state == "broken" for finding in findings):
+        findings += asyncio.run(find_engine(config))
+    findings += find_editors()
+    is_broken = any(finding.state == "broken" for finding in findings)
+    if options.json:
+        print(
+            json.dumps({"ok": not is_broken, "findings": [asdict(f) for f in findings]}, indent=2)
+        )
+    else:
+        _print(findings)
+    return 1 if is_broken else 0
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    width = max(len(finding.name) for finding in findings)
+    for finding in findings:
+        print(f"{_MARKS[finding.state]}  {finding.name:{width}}  {finding.found}")
+        if finding.remedy is not None:
+            print(f"{'':{width + 4}}  > {finding.remedy}")
+    broken = [finding.name for finding in findings if finding.state == "broken"]
+    print(f"\nBroken: {', '.join(broken)}." if broken else "\nCompletions work.")

@@ -1,0 +1,73 @@
+"""What is installed and set on this machine, without importing or starting it. For `doctor`."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import stat
+import sys
+from importlib import metadata
+from pathlib import Path
+
+from midfill_lsp.cli.finding import Finding
+from midfill_lsp.engine_process import command, state
+from midfill_lsp.errors import EngineStartError
+
+
+def find_installed(*, is_engine_needed: bool) -> list[Finding]:
+    """Return findings about versions, the engine's packages, the token and the state folder."""
+    return [
+        Finding(
+            "midfill", "ok", f"{command.version()} ({shutil.which('midfill') or 'not on PATH'})"
+        ),
+        Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}"),
+        _engine_extra(is_engine_needed),
+        _torch(),
+        _token(),
+        _state_dir(),
+    ]
+
+
+def _engine_extra(is_needed: bool) -> Finding:
+    missing = command.missing_modules()
+    if not missing:
+        return Finding("engine extra", "ok", "installed")
+    return Finding(
+        "engine extra",
+        "broken" if is_needed else "missing",
+        f"not installed: {', '.join(missing)}",
+        'run pip install "midfill[engine]", or give the URL of a running engine',
+    )
+
+
+def _torch() -> Finding:
+    try:
+        return Finding("torch", "ok", metadata.version("torch"))
+    except metadata.PackageNotFoundError:
+        return Finding("torch", "missing", "not installed", 'run pip install "midfill[engine]"')
+
+
+def _token() -> Finding:
+    """Return whether there is a Hugging Face token and where; never what it is."""
+    if os.environ.get("HF_TOKEN"):
+        return Finding("token", "ok", "present in HF_TOKEN")
+    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
+    path = Path(os.environ.get("HF_TOKEN_PATH") or Path(home) / "token").expanduser()
+    if path.is_file():
+        return Finding("token", "ok", f"present in {path}")
+    return Finding(
+        "token",
+        "missing",
+        f"none in HF_TOKEN or {path}",
+        "only gated or private models on the Hub need one: set HF_TOKEN, or run hf auth login",
+    )
+
+
+def _state_dir() -> Finding:
+    try:
+        folder = state.ensure_dir()
+    except EngineStartError as error:
+        return Finding("state folder", "broken", str(error), f"set {state.DIR_VARIABLE}")
+    mode = "" if sys.platform == "win32" else f" (mode {stat.S_IMODE(folder.stat().st_mode):04o})"
+    return Finding("state folder", "ok", f"{folder}{mode}")
