@@ -49,7 +49,7 @@ def in_turns(
     count: int,
     known: int = 0,
 ) -> dict[str, list[Trace]]:
-    """Returns the traces of `repetitions` completions each, taken in turns after an uncounted one."""
+    """Returns the traces of `repetitions` completions each, in turns, after an uncounted one."""
     traces: dict[str, list[Trace]] = {each.name: [] for each in contenders}
     for _ in range(repetitions + 1):
         for each in contenders:
