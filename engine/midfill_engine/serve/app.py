@@ -66,18 +66,17 @@ def build_app(
             *TgiRoutes(served).routes(),
         ],
         middleware=middleware,
-        exception_handlers={
-            RequestError: _on_refusal,
-            EngineDied: _on_refusal,
-            HTTPException: _on_refusal,
-            ClientGone: _on_client_gone,
-            ClientDisconnect: _on_client_gone,
-            Exception: _on_bug,
-        },
+        exception_handlers=dict.fromkeys(_REFUSALS, _on_refusal)
+        | dict.fromkeys(_DEPARTURES, _on_client_gone)
+        | {Exception: _on_bug},
         lifespan=lambda app: _lifespan(kept),
     )
     app.router.redirect_slashes = False
     return app
+
+
+_REFUSALS: tuple[type[Exception], ...] = (RequestError, EngineDied, HTTPException)
+_DEPARTURES: tuple[type[Exception], ...] = (ClientGone, ClientDisconnect)
 
 
 @asynccontextmanager

@@ -67,12 +67,7 @@ async def read_tgi_request(
     inputs = outer.needed_text("inputs")
     fields = outer.nested("parameters")
     sampling = tgi_sampling(fields, lenient=pro)
-    if not (pro and fields.raw("typical_p") == 1.0):
-        fields.refuse("typical_p", harmless=())
-    fields.refuse(*_UNSUPPORTED)
-    best_of = fields.integer("best_of", low=1, high=2**31, rule="must be > 0")
-    if best_of is not None and best_of > 1:
-        raise invalid("`best_of` over 1 is not supported by this engine: leave it out")
+    _refuse_unsupported(fields, pro=pro)
     asked = fields.integer(
         "max_new_tokens", low=1, high=2**31 - 1, rule="must be strictly positive"
     )
@@ -81,14 +76,11 @@ async def read_tgi_request(
     truncate = _truncate(fields, served)
     if not inputs:
         raise invalid("`inputs` cannot be empty")
-    ids = await _encode(inputs, served)
-    if truncate is not None:
-        ids = ids[-truncate:]
+    ids = await _encode(inputs, truncate, served)
     default = limits.pro_max_new_tokens if pro else None
-    max_new_tokens = _max_new_tokens(len(ids), asked or default, served)
     generation = GenerationRequest(
         prompt_ids=tuple(ids),
-        max_new_tokens=max_new_tokens,
+        max_new_tokens=_max_new_tokens(len(ids), asked or default, served),
         sampling=sampling,
         stop=stop,
         stop_token_ids=_stop_ids(ids, served),
@@ -104,13 +96,22 @@ async def read_tgi_request(
     )
 
 
+def _refuse_unsupported(fields: Fields, *, pro: bool) -> None:
+    if not (pro and fields.raw("typical_p") == 1.0):
+        fields.refuse("typical_p", harmless=())
+    fields.refuse(*_UNSUPPORTED)
+    best_of = fields.integer("best_of", low=1, high=2**31, rule="must be > 0")
+    if best_of is not None and best_of > 1:
+        raise invalid("`best_of` over 1 is not supported by this engine: leave it out")
+
+
 def _truncate(fields: Fields, served: Served) -> int | None:
     most = served.max_total_tokens - 1
     rule = f"must be strictly positive and less than {most}. Given: {fields.raw('truncate')}"
     return fields.integer("truncate", low=1, high=most, rule=rule)
 
 
-async def _encode(inputs: str, served: Served) -> list[int]:
+async def _encode(inputs: str, truncate: int | None, served: Served) -> list[int]:
     encode = served.tokenizer.encode_with_specials
     if len(inputs) > served.limits.inline_chars:
         ids = await asyncio.to_thread(encode, inputs)
@@ -118,7 +119,7 @@ async def _encode(inputs: str, served: Served) -> list[int]:
         ids = encode(inputs)
     if not ids:
         raise invalid("`inputs` cannot be empty")
-    return ids
+    return ids if truncate is None else ids[-truncate:]
 
 
 def _max_new_tokens(prompt_len: int, asked: int | None, served: Served) -> int:

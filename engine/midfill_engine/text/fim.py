@@ -81,19 +81,12 @@ def build_infill(
         prefix, middle_part = prefix + middle_start, []
     room = budget_tokens - len(suffix_part) - extra_parts.num_tokens - _NUM_SENTINELS
     room = max(1, room - _in_steps(len(middle_part), budget_tokens))
-    start = window.prefix_start(tokenizer, prefix, room)
-    prefix_part = tokenizer.encode(extra_parts.text + prefix[start:], bos=False)
-    kept = max(0, room + extra_parts.num_tokens - len(extra_parts.ids))
-    hard_cut = max(0, len(prefix_part) - kept)
-    if hard_cut:
-        prefix_part = prefix_part[hard_cut:]
-    bos = tokenizer.encode("", bos=True)
+    prefix_part, prefix_cut = _prefix(tokenizer, prefix, extra_parts, room)
     body = _arrange(family, order, prefix_part, suffix_part)
-    ids = (*bos, *extra_parts.ids, *body, *middle_part)
+    ids = (*tokenizer.encode("", bos=True), *extra_parts.ids, *body, *middle_part)
     if len(ids) > budget_tokens:
         raise ValueError(f"{len(ids)} tokens do not fit into {budget_tokens}")
-    truncated = suffix_cut or extra_cut or start > 0 or hard_cut > 0
-    return InfillPrompt(ids, truncated, order)
+    return InfillPrompt(ids, suffix_cut or extra_cut or prefix_cut, order)
 
 
 _NUM_SENTINELS = 5
@@ -107,6 +100,18 @@ class _Extra:
     ids: tuple[int, ...]
     text: str
     num_tokens: int
+
+
+def _prefix(tokenizer: Tokenizer, text: str, extra: _Extra, room: int) -> tuple[list[int], bool]:
+    """The other files' text and the end of the prefix, as ids, and whether anything was cut.
+
+    A text of more tokens than characters may still be too long after the anchored cut; then its
+    first tokens go.
+    """
+    start = window.prefix_start(tokenizer, text, room)
+    ids = tokenizer.encode(extra.text + text[start:], bos=False)
+    hard_cut = max(0, len(ids) - max(0, room + extra.num_tokens - len(extra.ids)))
+    return ids[hard_cut:], start > 0 or hard_cut > 0
 
 
 def _extra_files(

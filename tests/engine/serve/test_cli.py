@@ -119,7 +119,8 @@ def test_from_start_to_signal(tmp_path: Path) -> None:
             told = json.loads(ready.read_text())
             assert told["pid"] == process.pid
             headers = {"authorization": f"Bearer {key_file.read_text().strip()}"}
-            body = {"input_prefix": "a", "input_suffix": "b", "n_predict": -1, "stream": True}
+            body: dict[str, object] = {"input_prefix": "a", "input_suffix": "b", "n_predict": -1}
+            body["stream"] = True
             body["stop"] = ["never written"]
             with httpx.stream(
                 "POST", f"{told['url']}/infill", json=body, headers=headers, timeout=30

@@ -18,7 +18,7 @@ _TEXTS = st.text(
 )
 _SETTINGS = settings(
     deadline=None,
-    max_examples=120,
+    max_examples=60,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

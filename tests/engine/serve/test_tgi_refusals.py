@@ -1,0 +1,84 @@
+"""Every refusal of the TGI and PRO routes, in TGI's words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.engine.serve.fakes import FakeEngine
+
+_REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"temperature": 0}, "`temperature` must be strictly positive"),
+    ({"temperature": -1.0}, "`temperature` must be strictly positive"),
+    ({"temperature": "hot"}, "`temperature` must be a number"),
+    ({"temperature": True}, "`temperature` must be a number"),
+    ({"temperature": 10**400}, "`temperature` must be a finite number"),
+    ({"top_p": 1.0}, "`top_p` must be > 0.0 and < 1.0"),
+    ({"top_p": 0}, "`top_p` must be > 0.0 and < 1.0"),
+    ({"top_k": 0}, "`top_k` must be strictly positive"),
+    ({"top_k": 1.5}, "`top_k` must be an integer"),
+    ({"repetition_penalty": 0}, "`repetition_penalty` must be strictly positive"),
+    ({"frequency_penalty": 3}, "`frequency_penalty` must be >= -2.0 and <= 2.0"),
+    ({"max_new_tokens": 0}, "`max_new_tokens` must be strictly positive"),
+    ({"max_new_tokens": True}, "`max_new_tokens` must be an integer"),
+    ({"seed": -1}, "`seed` must be >= 0 and fit 64 bits"),
+    ({"stop": list("abcde")}, "`stop` supports up to 4 stop sequences. Given: 5"),
+    ({"stop_sequences": [1]}, "`stop_sequences` must be a list of strings"),
+    ({"stop": [""]}, "`stop` must not hold an empty string"),
+    ({"truncate": 0}, "`truncate` must be strictly positive and less than 199. Given: 0"),
+    ({"details": 1}, "`details` must be true or false"),
+    ({"best_of": 2}, "`best_of` over 1 is not supported"),
+    ({"top_n_tokens": 2}, "`top_n_tokens` is not supported"),
+    ({"decoder_input_details": True}, "`decoder_input_details` is not supported"),
+    ({"typical_p": 0.9}, "`typical_p` is not supported"),
+    ({"grammar": {"type": "json", "value": "{}"}}, "`grammar` is not supported"),
+    ({"watermark": True}, "`watermark` is not supported"),
+    ({"adapter_id": "a"}, "`adapter_id` is not supported"),
+    (
+        {"max_new_tokens": 199},
+        "`inputs` tokens + `max_new_tokens` must be <= 200. "
+        "Given: 2 `inputs` tokens and 199 `max_new_tokens`",
+    ),
+]
+
+
+@pytest.mark.parametrize(("parameters", "message"), _REFUSED)
+async def test_wrong_values_are_named(
+    client: httpx.AsyncClient, engine: FakeEngine, parameters: dict[str, Any], message: str
+) -> None:
+    for path in ("/generate", "/generate_stream"):
+        reply = await client.post(path, json={"inputs": "x", "parameters": parameters})
+        assert reply.status_code == 422
+        body = reply.json()
+        assert body["error"].startswith(f"Input validation error: {message}")
+        assert body["error_type"] == "validation"
+    assert not engine.requests
+
+
+_BAD_BODIES: list[tuple[bytes, str]] = [
+    (b"{", "not valid JSON"),
+    (b"\xff\xfe{", "not valid JSON"),
+    (b"[" * 100_000, "not valid JSON"),
+    (b'{"inputs": "x", "parameters": {"temperature": NaN}}', "not valid JSON"),
+    (b"[]", "must be a JSON object"),
+    (b"{}", "missing field `inputs`"),
+    (b'{"inputs": 3}', "`inputs` must be a string"),
+    (b'{"inputs": ""}', "`inputs` cannot be empty"),
+    (b'{"inputs": "x", "parameters": []}', "`parameters` must be an object"),
+    (b'{"inputs": "%s"}' % (b"x" * 300), "`inputs` must have less than 199 tokens. Given: 301"),
+]
+
+
+@pytest.mark.parametrize(("body", "message"), _BAD_BODIES)
+async def test_wrong_bodies_are_refused(
+    client: httpx.AsyncClient, body: bytes, message: str
+) -> None:
+    for path in ("/generate", "/"):
+        if path == "/" and "less than" in message:
+            message = "`inputs` tokens + `max_new_tokens` must be <= 200"
+        reply = await client.post(path, content=body)
+        assert reply.status_code == 422
+        assert message in reply.json()["error"]
+        assert reply.json()["error_type"] == "validation"
