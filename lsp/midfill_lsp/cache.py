@@ -5,8 +5,8 @@ cursor that lies inside it: the same prefix, then text that the suggestion start
 same suffix. So typing along, and going back to an earlier point, are answered without I/O, and so
 is a bracket or quote that the editor closed by itself (`foo(` becomes `foo(|)`). `complete` calls.
 
-Entries are found by a short tail of the prefix and head of the suffix, one dictionary look-up per
-typed character, and compared in full before they are used.
+Entries are found by a short head of the suffix, then a short tail of the prefix, one dictionary
+look-up per typed character, and compared in full before they are used.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _HEAD_CHARS = 48
 _MAX_AUTO_CLOSED = 3
 _CLOSES = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'", "`": "`"}
 
-_Key = tuple[str, str, str]
+_Place = tuple[str, str]  # document, and head of the suffix
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +67,7 @@ class SuggestionCache:
         assert num_entries > 0
         self._num_entries = num_entries
         self._entries: OrderedDict[Entry, None] = OrderedDict()
-        self._index: dict[_Key, list[Entry]] = {}
-        self._longest = 0  # upper bound of len(entry.text)
+        self._index: dict[_Place, dict[str, list[Entry]]] = {}  # then by the prefix's tail
 
     def __len__(self) -> int:
         """Return how many suggestions are kept."""
@@ -77,16 +76,15 @@ class SuggestionCache:
     def store(self, entry: Entry) -> None:
         """Keep a suggestion; one for the same place takes its predecessor's."""
         assert entry.text
-        key = _key(entry)
-        for other in self._index.get(key, []):
+        place, tail = _key(entry)
+        for other in self._index.get(place, {}).get(tail, []):
             if (other.prefix, other.suffix) == (entry.prefix, entry.suffix):
                 self._drop(other)
                 break
         while len(self._entries) >= self._num_entries:
             self._drop(next(iter(self._entries)))
         self._entries[entry] = None
-        self._index.setdefault(key, []).append(entry)
-        self._longest = max(self._longest, len(entry.text))
+        self._index.setdefault(place, {}).setdefault(tail, []).append(entry)
 
     def match(self, document: str, prefix: str, suffix: str) -> Hit | None:
         """Return what an earlier suggestion has to say at this cursor.
@@ -106,22 +104,25 @@ class SuggestionCache:
     def check_integrity(self) -> None:
         """Assert what must hold between calls; for tests."""
         assert len(self._entries) <= self._num_entries
-        indexed = [entry for bucket in self._index.values() for entry in bucket]
+        buckets = [bucket for tails in self._index.values() for bucket in tails.values()]
+        indexed = [entry for bucket in buckets for entry in bucket]
         assert len(indexed) == len(self._entries)
         assert set(indexed) == set(self._entries)
-        assert all(self._index.values()), "an empty bucket was left"
-        assert self._longest >= max((len(entry.text) for entry in self._entries), default=0)
+        assert all(buckets), "an empty bucket was left"
+        assert all(self._index.values()), "an empty place was left"
 
     def _match_behind(
         self, document: str, prefix: str, suffix: str, num_closed: int
     ) -> tuple[int, Entry, Hit] | None:
         """Match with the first `num_closed` characters of the suffix taken as auto-closed."""
         behind = suffix[num_closed:]
-        head = behind[:_HEAD_CHARS]
-        for num_typed in range(min(self._longest, len(prefix)), -1, -1):
+        tails = self._index.get((document, behind[:_HEAD_CHARS]))
+        if not tails:
+            return None
+        longest = max(len(entry.text) for bucket in tails.values() for entry in bucket)
+        for num_typed in range(min(longest, len(prefix)), -1, -1):
             anchor = len(prefix) - num_typed
-            key = (document, prefix[max(0, anchor - _TAIL_CHARS) : anchor], head)
-            for entry in self._index.get(key, ()):
+            for entry in tails.get(prefix[max(0, anchor - _TAIL_CHARS) : anchor], ()):
                 hit = _follow(entry, prefix, anchor, behind, suffix[:num_closed])
                 if hit:
                     return num_typed, entry, hit
@@ -129,13 +130,13 @@ class SuggestionCache:
 
     def _drop(self, entry: Entry) -> None:
         del self._entries[entry]
-        key = _key(entry)
-        bucket = self._index[key]
-        bucket.remove(entry)
-        if not bucket:
-            del self._index[key]
-        if not self._entries:
-            self._longest = 0
+        place, tail = _key(entry)
+        tails = self._index[place]
+        tails[tail].remove(entry)
+        if not tails[tail]:
+            del tails[tail]
+        if not tails:
+            del self._index[place]
 
 
 def _follow(entry: Entry, prefix: str, anchor: int, behind: str, closed: str) -> Hit | None:
@@ -184,8 +185,8 @@ def _num_closers(suffix: str) -> int:
     return count
 
 
-def _key(entry: Entry) -> _Key:
-    return entry.document, entry.prefix[-_TAIL_CHARS:], entry.suffix[:_HEAD_CHARS]
+def _key(entry: Entry) -> tuple[_Place, str]:
+    return (entry.document, entry.suffix[:_HEAD_CHARS]), entry.prefix[-_TAIL_CHARS:]
 
 
 def _same_tail(one: str, other: str) -> bool:

@@ -177,4 +177,4 @@ def _spliced(
     fresh = split_lines(middle)
     if end[0] + 1 < len(lines):
         fresh = fresh[:-1]  # `middle` keeps the end of its last line, so the rest is empty
-    return (*lines[:first_idx], *fresh, *lines[end[0] + 1 :])
+    return lines[:first_idx] + fresh + lines[end[0] + 1 :]
