@@ -1,0 +1,139 @@
+"""The subcommands as real processes, with a real language server and an engine without a model."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from midfill_lsp.cli.editor import Editor
+from midfill_lsp.cli.rpc import ServerFailed
+from tests.lsp.backend.fake_engine import LAST_EVENT, FakeEngine, Reply, event
+from tests.lsp.cli.command import midfill
+from tests.lsp.engine_process.conftest import PROGRAM, Engines, engines
+
+__all__ = ["engines"]
+
+pytestmark = pytest.mark.e2e
+NOTHING = Reply([event({**LAST_EVENT, "tokens_predicted": 0})])
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> str:
+    path = tmp_path / "add.py"
+    path.write_text("# 🙂\ndef add(a, b):\n    return \n", encoding="utf-8")
+    return str(path)
+
+
+async def test_complete(engine: FakeEngine, sample: str) -> None:
+    place = ["--line", "2", "--character", "11"]
+    done = await midfill("complete", sample, *place, "--engine-url", engine.url)
+    assert (done.status, done.out, done.err) == (0, "a + b\n", "")
+    (request,) = (request for request in engine.requests if request.path == "/infill")
+    assert request.body["input_prefix"].endswith("def add(a, b):\n    return ")
+
+
+async def test_complete_as_json(engine: FakeEngine, sample: str) -> None:
+    place = ["--line", "2", "--character", "11"]
+    done = await midfill("complete", sample, *place, "--json", "--engine-url", engine.url)
+    reply = json.loads(done.out)
+    assert reply["items"][0]["insertText"] == "a + b"
+    assert reply["explain"]["generatedTokens"] == 4
+
+
+async def test_complete_nothing(engine: FakeEngine, sample: str) -> None:
+    engine.replies["/infill"] = NOTHING
+    place = ["--line", "2", "--character", "11"]
+    done = await midfill("complete", sample, *place, "--engine-url", engine.url)
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("midfill: no completion here: ")
+
+
+async def test_complete_with_an_engine_that_fails_to_start(sample: str) -> None:
+    command = f"{sys.executable} {PROGRAM} --fail 'no such model'"
+    place = ["--line", "2", "--character", "11"]
+    done = await midfill("complete", sample, *place, "--engine-command", command)
+    assert (done.status, done.out) == (1, "")
+    assert done.err == "midfill: error: no such model\n"
+
+
+async def test_demo(engine: FakeEngine) -> None:
+    done = await midfill("demo", "--engine-url", engine.url)
+    assert done.status == 0, done
+    assert "a + b" in done.out
+    assert "by the cache, without the engine" in done.out
+    assert "answered as cancelled" in done.out
+    assert "\x1b" not in done.out
+
+
+async def test_demo_without_suggestions(engine: FakeEngine) -> None:
+    engine.replies["/infill"] = NOTHING
+    done = await midfill("demo", "--engine-url", engine.url)
+    assert done.status == 1
+    assert "Nothing was suggested" in done.out
+
+
+async def test_demo_starts_and_leaves_an_engine(engines: Engines) -> None:
+    done = await midfill("demo", "--engine-command", engines.command_line())
+    assert done.status == 0, done
+    assert len(engines.pids()) == 1
+
+
+async def test_chat(engine: FakeEngine) -> None:
+    done = await midfill("chat", "--engine-url", engine.url, stdin="Hello\n\nAgain\n/new\nMore\n")
+    assert (done.status, done.out) == (0, "Hello you\n" * 3)
+    inputs = [r.body["inputs"] for r in engine.requests if r.path == "/generate_stream"]
+    assert inputs == [
+        "User: Hello\nAssistant:",
+        "User: Hello\nAssistant: Hello you\nUser: Again\nAssistant:",
+        "User: More\nAssistant:",
+    ]
+
+
+async def test_chat_says_what_the_bundled_model_is(engines: Engines) -> None:
+    done = await midfill("chat", "--engine-command", engines.command_line(), stdin="Hi\n/exit\nx")
+    assert done.out == "Hello you\n"
+    assert "not to chat" in done.err
+
+
+async def test_chat_goes_on_after_an_error(engine: FakeEngine) -> None:
+    engine.replies["/generate_stream"] = Reply([b'{"error": "too long"}'], 422)
+    done = await midfill("chat", "--engine-url", engine.url, stdin="Hello\nAgain\n")
+    assert done.status == 1
+    assert done.err.count("midfill: error: ") == 2
+    assert "too long" in done.err
+
+
+async def test_models(engine: FakeEngine) -> None:
+    done = await midfill("models", "--engine-url", engine.url)
+    assert done.status == 0
+    assert "starter" in done.out
+    assert "fake" in done.out
+
+
+async def test_doctor(engine: FakeEngine, tmp_path: Path) -> None:
+    found = await midfill("doctor", "--json", "--engine-url", engine.url, HF_TOKEN="hf_hidden")
+    assert found.status == 0, found
+    assert "hf_hidden" not in found.out
+    assert "secret" not in found.out
+    states = {finding["name"]: finding for finding in json.loads(found.out)["findings"]}
+    assert states["engine"]["state"] == "ok"
+    assert states["token"]["found"] == "present in HF_TOKEN"
+    assert {"midfill", "python", "torch", "state folder", "model", "device", "attention"} <= set(
+        states
+    )
+
+
+async def test_doctor_with_a_wrong_key(engine: FakeEngine) -> None:
+    found = await midfill("doctor", "--engine-url", engine.url, MIDFILL_API_KEY="wrong")
+    assert found.status == 1
+    assert "refused the key" in found.out
+    assert "Broken: engine." in found.out
+
+
+async def test_editor_tells_why_the_server_ended() -> None:
+    with pytest.raises(ServerFailed, match="unrecognized arguments: --nonsense"):
+        async with Editor(["--nonsense"]):
+            pass
