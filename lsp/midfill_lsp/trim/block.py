@@ -14,37 +14,56 @@ _CLOSING_WORDS = ("end", "fi", "done", "esac", "</")
 _MAX_BLANK_LINES = 1
 
 
-def judge(text: str, finished: bool, context: TrimContext) -> Verdict:
-    """Judge the text so far; `finished` means that the backend has no more."""
-    lines = text.split("\n")
-    kept: list[str] = []
-    num_blank = 0
-    for idx, raw in enumerate(lines):
-        whole = finished or idx < len(lines) - 1
+class BlockRules:
+    """Judges a growing text; finished lines are judged once."""
+
+    def __init__(self, context: TrimContext) -> None:
+        """Start with no lines."""
+        self._context = context
+        self._kept: list[str] = []  # finished lines that stay, blank ones among them
+        self._num_blank = 0
+
+    def judge(self, text: str, finished: bool) -> Verdict:
+        """Judge the text so far; `finished` means that the backend has no more."""
+        lines = text.split("\n")
+        for idx in range(len(self._kept), len(lines)):
+            whole = finished or idx < len(lines) - 1
+            verdict = self._judge_line(lines[idx], idx, whole)
+            if verdict is not None:
+                return verdict
+        if finished:
+            return _cut(self._kept, None, self._context)
+        return Verdict("\n".join(self._kept).rstrip())
+
+    def _judge_line(self, raw: str, idx: int, whole: bool) -> Verdict | None:
+        """Keep a finished line and return None, or say where the text stands with this one."""
+        context, kept = self._context, self._kept
         line = indent.adapt(raw, context.indent_style) if idx else raw
-        full = context.head + line if idx == 0 else line
+        full = line if idx else context.head + line
+        held = Verdict("\n".join(kept).rstrip())
         if idx and not line.strip():
-            num_blank += 1
+            if not whole:
+                return held
+            self._num_blank += 1
             kept.append("")
-            continue
-        if idx and _ends_before(line, num_blank, context):
+            return None
+        if idx and _ends_before(line, self._num_blank, context):
             if not whole and _may_be_closing(line):
-                break
-            return _closed(kept, line, num_blank, context)
-        if overlap.repeats_below(full, context.line_below) and whole:
+                return held
+            return _closed(kept, line, self._num_blank, context)
+        if whole and overlap.repeats_below(full, context.line_below):
             return _cut(kept, "suffix", context)
         if not whole and (
             overlap.may_repeat_below(full, context.line_below) or _may_loop(kept, line)
         ):
-            break
-        num_blank = 0
-        kept.append(line)
-        verdict = _line_rules(kept, whole, context)
-        if verdict:
-            return verdict
-    if finished:
-        return _cut(kept, None, context)
-    return Verdict("\n".join(kept).rstrip())
+            return held
+        verdict = _line_rules([*kept, line], whole, context)
+        if verdict is None and whole:
+            self._num_blank = 0
+            kept.append(line)
+        if verdict is None and not whole:
+            return Verdict("\n".join([*kept, line]).rstrip())
+        return verdict
 
 
 def _line_rules(kept: list[str], whole: bool, context: TrimContext) -> Verdict | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from midfill_lsp.trim import block, line, sentinel
+from midfill_lsp.trim import line, sentinel
+from midfill_lsp.trim.block import BlockRules
 from midfill_lsp.trim.context import TrimContext
 from midfill_lsp.trim.verdict import Reason, Verdict
 
@@ -47,6 +48,7 @@ class Trimmer:
     def __init__(self, context: TrimContext) -> None:
         """Start with nothing shown."""
         self._context = context
+        self._block = BlockRules(context) if context.mode == "block" else None
         self._raw = ""
         self._verdict = Verdict("")
 
@@ -79,8 +81,10 @@ class Trimmer:
             finished = True
         elif not finished:
             raw = raw[: len(raw) - sentinel.num_held(raw)]
-        rules = line if context.mode == "line" else block
-        verdict = rules.judge(raw, finished, context)
+        if self._block:
+            verdict = self._block.judge(raw, finished)
+        else:
+            verdict = line.judge(raw, finished, context)
         if start is not None and verdict.reason in (None, "blank"):
             verdict = Verdict(verdict.text, True, "sentinel", verdict.replaces_rest)
         self._verdict = _extended(self._verdict, verdict)
