@@ -21,7 +21,7 @@ from midfill_engine.text.families import find_family
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.fake_runner import FakeRunner
 from tests.engine.serve.fakes import FakeEngine
-from tests.engine.tiny import write_tiny_tokenizer
+from tests.engine.tiny import write_tiny_model, write_tiny_tokenizer
 
 KEY = "test-key"
 AUTH = {"authorization": f"Bearer {KEY}"}
@@ -32,6 +32,12 @@ def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
     folder: Path = tmp_path_factory.mktemp("tokenizer")
     write_tiny_tokenizer(folder)
     return Tokenizer.load(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real model, tiny and random."""
+    return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny", "codellama")
 
 
 def serve_with(engine: Engine, tokenizer: Tokenizer, *, total: int = 200) -> Served:

@@ -18,7 +18,6 @@ from midfill_engine import cli
 from midfill_engine.config import ServerConfig
 from midfill_engine.errors import StartError
 from midfill_engine.serve import keys
-from tests.engine.tiny import write_tiny_model
 
 
 @pytest.mark.parametrize(
@@ -57,12 +56,11 @@ def test_a_busy_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--port" in err
 
 
-def test_info(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_tiny_model(tmp_path / "tiny", "qwen2")
+def test_info(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    assert cli.main(["info", "--model", str(tmp_path / "tiny"), "--device", "cpu"]) == 0
+    assert cli.main(["info", "--model", str(tiny_folder), "--device", "cpu"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["model_id"], told["architecture"]) == ("tiny", "Qwen2ForCausalLM")
+    assert (told["model_id"], told["architecture"]) == ("tiny", "LlamaForCausalLM")
     assert told["infill"]["family"] == "codellama"
 
 
@@ -100,10 +98,9 @@ def test_a_made_key_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.e2e
-def test_from_start_to_signal(tmp_path: Path) -> None:
-    write_tiny_model(tmp_path / "tiny", "codellama")
+def test_from_start_to_signal(tiny_folder: Path, tmp_path: Path) -> None:
     ready = tmp_path / "ready.json"
-    argv = [sys.executable, "-m", "midfill_engine.cli", "serve", "--model", str(tmp_path / "tiny")]
+    argv = [sys.executable, "-m", "midfill_engine.cli", "serve", "--model", str(tiny_folder)]
     argv += ["--port", "0", "--device", "cpu", "--ready-file", str(ready)]
     env = {name: value for name, value in os.environ.items() if name != keys.KEY_VARIABLE}
     env["XDG_STATE_HOME"] = str(tmp_path / "state")

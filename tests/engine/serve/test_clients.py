@@ -14,14 +14,11 @@ from midfill_engine.config import EngineConfig, ModelConfig
 from midfill_engine.serve.load import load_served
 from midfill_engine.serve.served import Served
 from tests.engine.serve.conftest import AUTH, KEY, LiveServer, sse_values
-from tests.engine.tiny import write_tiny_model
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    folder: Path = tmp_path_factory.mktemp("model") / "tiny"
-    write_tiny_model(folder, "codellama")
-    model = ModelConfig(source=str(folder), device="cpu", cache_mb=16)
+def tiny(tiny_folder: Path) -> Iterator[Served]:
+    model = ModelConfig(source=str(tiny_folder), device="cpu", cache_mb=16)
     served = load_served(EngineConfig(model=model))
     yield served
     served.engine.close()

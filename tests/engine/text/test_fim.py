@@ -168,7 +168,7 @@ def _code(rng: random.Random, num_chars: int) -> str:
     return text
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("order", ["psm", "spm"])
 def test_typing_leaves_the_cut_in_place(starter_kind: Tokenizer, seed: int, order: Order) -> None:
     """What stands before the cursor's neighbourhood moves only in large steps, and forward."""
