@@ -1,1 +1,1 @@
-"""Tests."""
+"""docs/protocol.md against both of its sides."""

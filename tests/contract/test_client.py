@@ -1,0 +1,73 @@
+"""Our client code sends and understands what docs/protocol.md says, against a real engine too."""
+
+from __future__ import annotations
+
+import json
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
+from midfill_lsp.backend.infill import InfillBackend
+from midfill_lsp.engine_process.endpoint import FixedEngine
+from midfill_lsp.engine_process.state import Ready, Record, read_ready
+from tests.contract.conftest import KEY, RealEngine
+from tests.contract.examples import shape
+from tests.lsp.backend.fake_engine import FakeEngine, Reply, event
+from tests.lsp.backend.stream import REQUEST, collect
+
+
+async def test_infill_request_has_the_documented_fields(
+    page: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDFILL_API_KEY", "secret")
+    documented = page["request /infill"]
+    async with FakeEngine() as engine, aclosing(InfillBackend(FixedEngine(engine.url))) as backend:
+        await collect(backend.infill(REQUEST))
+        sent = engine.requests[0].body
+    assert set(sent) <= set(documented)
+    assert {key: shape(value) for key, value in sent.items()} == {
+        key: shape(documented[key]) for key in sent
+    }
+
+
+async def test_documented_reply_is_understood(
+    page: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDFILL_API_KEY", "secret")
+    reply = page["reply /infill"]
+    async with FakeEngine() as engine, aclosing(InfillBackend(FixedEngine(engine.url))) as backend:
+        engine.replies["/infill"] = Reply([event(reply)])
+        texts, end = await collect(backend.infill(REQUEST))
+    assert texts == ["a + b"]
+    timings = {name: ms for name, ms in reply["timings"].items() if name.endswith("_ms")}
+    assert end == StreamEnd("stop", 24, 0, 4, timings)
+
+
+def test_documented_ready_file_is_understood(page: dict[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "ready.json"
+    path.write_text(json.dumps(page["ready-file"]))
+    ready = read_ready(Record(1, 0.0, str(path), "", ""))
+    assert ready == Ready(4242, "http://127.0.0.1:40123", "starter", "0.1.0")
+
+
+@pytest.mark.e2e
+async def test_backend_with_a_real_engine(
+    real_engine: RealEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDFILL_API_KEY", KEY)
+    request = InfillRequest("def add(a, b):\n    return ", "\n", "session", 8)
+    async with aclosing(InfillBackend(FixedEngine(real_engine.url))) as backend:
+        texts, end = await collect(backend.infill(request))
+        assert end is not None
+        assert end.generated_tokens is not None
+        assert 0 < end.generated_tokens <= 8
+        assert {"prompt_ms", "predicted_ms", "queue_ms"} <= set(end.timings_ms)
+        again, end = await collect(backend.infill(request))
+        assert "".join(again) == "".join(texts)
+        assert end is not None
+        assert end.cached_tokens
+        _, end = await collect(backend.chat((ChatMessage("user", "Hello"),), 8))
+        assert end is not None
