@@ -10,6 +10,7 @@ float64 where probabilities are summed, so that the same logits give the same to
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, TypeAlias, cast
 
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from midfill_engine.errors import EngineError
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -42,7 +44,23 @@ def sample(
         prompt_ids: tokens that the repetition penalty covers.
         generated_ids: more of them; the frequency penalty counts these only.
         position: index of the chosen token in the sequence; keys the draw.
+
+    Raises:
+        EngineError: the logits are not numbers (float16 overflowed, or the weights are broken).
     """
+    token = _choose(logits, params, prompt_ids, generated_ids, position)
+    if not math.isfinite(token.logprob):
+        raise EngineError("the model's logits are not numbers; try --dtype float32")
+    return token
+
+
+def _choose(
+    logits: torch.Tensor,
+    params: SamplingParams,
+    prompt_ids: Sequence[int],
+    generated_ids: Sequence[int],
+    position: int,
+) -> SampledToken:
     if params.greedy and not _penalised(params) and logits.device.type != "cpu":
         return _greedy_on_device(logits)
     # The decode step's one synchronisation with the device.

@@ -6,11 +6,12 @@ Knows one slot of the cache at a time and nothing of requests. Called by `exec.r
 from __future__ import annotations
 
 import torch
-from torch.nn.functional import rms_norm, silu
+from torch.nn.functional import silu
 
 from midfill_engine.model.attention import Attention
 from midfill_engine.model.experts import mix_experts
 from midfill_engine.model.kv_cache import KVCache
+from midfill_engine.model.norm import normalise
 from midfill_engine.model.rope import rotation_table
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import DenseMlp, LayerWeights, ModelWeights
@@ -33,7 +34,6 @@ class Decoder:
         self.device = device
         self._weights = weights
         self._scale = spec.head_dim**-0.5
-        self._norm_shape = (spec.hidden_size,)
         self._num_turned = spec.num_heads + spec.num_kv_heads
         table = rotation_table(spec.rope, spec.head_dim, max_len or spec.max_position_embeddings)
         self._rotations = table[:, None].to(device)
@@ -75,9 +75,7 @@ class Decoder:
             if layer.out_bias is not None:
                 hidden.add_(layer.out_bias)
             self._feed_forward(layer, hidden)
-        normed = rms_norm(
-            hidden, self._norm_shape, self._weights.final_norm, self.spec.rms_norm_eps
-        )
+        normed = normalise(hidden, self._weights.final_norm, self.spec.rms_norm_eps)
         return torch.mm(normed, self._weights.head).float()
 
     def _write(
@@ -92,7 +90,7 @@ class Decoder:
         """Writes keys and values of hidden [T, C]; returns the last queries, [num_rows, H, D]."""
         spec = self.spec
         num_tokens = hidden.shape[0]
-        normed = rms_norm(hidden, self._norm_shape, layer.attention_norm, spec.rms_norm_eps)
+        normed = normalise(hidden, layer.attention_norm, spec.rms_norm_eps)
         if layer.qkv_bias is None:
             qkv = torch.mm(normed, layer.qkv)
         else:
@@ -109,7 +107,7 @@ class Decoder:
     def _feed_forward(self, layer: LayerWeights, hidden: torch.Tensor) -> None:
         """Adds the MLP's output to hidden [T, C] in place."""
         mlp = layer.mlp
-        normed = rms_norm(hidden, self._norm_shape, layer.mlp_norm, self.spec.rms_norm_eps)
+        normed = normalise(hidden, layer.mlp_norm, self.spec.rms_norm_eps)
         if not isinstance(mlp, DenseMlp):
             mix_experts(mlp, normed, hidden, self.spec.num_active_experts)
             return

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from midfill_engine.errors import EngineError
 from midfill_engine.exec.sampling import draw, sample, uniform
 from midfill_engine.exec.sampling_params import SamplingParams
 
@@ -73,6 +74,12 @@ def test_known_draws() -> None:
         0.303568,
         0.462925,
     ]
+
+
+@pytest.mark.parametrize("params", [SamplingParams(), SamplingParams(temperature=1.0, top_p=0.9)])
+def test_logits_that_are_no_numbers(params: SamplingParams) -> None:
+    with pytest.raises(EngineError, match="not numbers; try --dtype float32"):
+        sample(torch.full((5,), float("nan")), params, [], [], 0)
 
 
 def test_draws_are_spread() -> None:

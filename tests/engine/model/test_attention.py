@@ -9,6 +9,7 @@ import torch
 
 from midfill_engine.kernels import reference
 from midfill_engine.model.attention import Attention
+from midfill_engine.model.norm import normalise
 from midfill_engine.model.rope import RopeSpec, rotation_table
 from tests.engine.model.conftest import CPU
 
@@ -55,9 +56,8 @@ def test_interleaved_rotation_keeps_scalar_products() -> None:
 
 def test_norm_and_swiglu() -> None:
     hidden, weight = torch.randn(5, 24), torch.randn(24)
-    torch.testing.assert_close(
-        torch.nn.functional.rms_norm(hidden, (24,), weight, 1e-5),
-        reference.rms_norm(hidden, weight, 1e-5),
-    )
+    for rows in (hidden, hidden[:1], hidden.bfloat16()):
+        expected = reference.rms_norm(rows, weight.to(rows.dtype), 1e-5)
+        torch.testing.assert_close(normalise(rows, weight.to(rows.dtype), 1e-5), expected)
     gate, up = hidden.chunk(2, dim=-1)
     torch.testing.assert_close(torch.nn.functional.silu(gate) * up, reference.swiglu(hidden))
