@@ -1,0 +1,39 @@
+"""The real engine, whose model steps wait for a test: `python gated_engine.py serve ...`.
+
+The folder `MIDFILL_TEST_GATE` holds `steps` (how many began) and, once the test lets the steps
+go, `open`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from midfill_engine.cli import main
+from midfill_engine.exec.runner import Runner
+
+real_step = Runner.step
+
+
+def gated_step(self: Runner, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # passed on
+    folder = Path(os.environ["MIDFILL_TEST_GATE"])
+    began = folder / "steps.new"
+    began.write_text(str(num_steps(folder) + 1))
+    began.replace(folder / "steps")
+    while not (folder / "open").exists():  # another process opens the gate
+        time.sleep(0.002)
+    return real_step(self, *args, **kwargs)
+
+
+def num_steps(folder: Path) -> int:
+    """How many steps the engine of a gate folder has begun."""
+    steps = folder / "steps"
+    return int(steps.read_text()) if steps.exists() else 0
+
+
+if __name__ == "__main__":
+    Runner.step = gated_step  # type: ignore[method-assign]
+    sys.exit(main(sys.argv[1:]))
