@@ -59,7 +59,7 @@ def settings(engine: dict[str, Any] | None = None, **completion: object) -> dict
 
 async def engine_pid(client: LspClient) -> int | None:
     """Return the process id of the engine in use."""
-    command = {"command": "midfill.status", "arguments": []}
+    command: dict[str, Any] = {"command": "midfill.status", "arguments": []}
     status = await client.request("workspace/executeCommand", command)
     pid: int | None = status["engine"]["pid"]
     return pid

@@ -34,13 +34,13 @@ def at(line: int, character: int, **more: object) -> dict[str, Any]:
 async def ask(editor: LspClient, line: int, character: int) -> dict[str, Any]:
     """Return the one item that the standard method suggests."""
     result = await editor.request("textDocument/inlineCompletion", at(line, character))
+    item: dict[str, Any]
     (item,) = result["items"]
-    assert isinstance(item, dict)
     return item
 
 
 async def explain(editor: LspClient) -> dict[str, Any]:
-    command = {"command": "midfill.explain", "arguments": []}
+    command: dict[str, Any] = {"command": "midfill.explain", "arguments": []}
     result: dict[str, Any] = await editor.request("workspace/executeCommand", command)
     return result
 

@@ -30,7 +30,8 @@ def test_plain_install_brings_no_engine_packages(tmp_path: Path) -> None:
     environment = tmp_path / "venv"
     venv.create(environment, with_pip=True)
     python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
-    install = [python, "-m", "pip", "install", "--quiet", "-c", ROOT / "constraints.txt", source]
+    constraints = str(ROOT / "constraints.txt")
+    install = [str(python), "-m", "pip", "install", "--quiet", "-c", constraints, str(source)]
     subprocess.run(install, check=True, timeout=150)
 
     probe = (
