@@ -65,9 +65,11 @@ async def _answer(conversation: Conversation, question: str) -> None:
     printing = asyncio.create_task(_print(conversation, question))
     with _on_interrupt(printing):
         await asyncio.wait([printing])
-    print()
-    if not printing.cancelled():
-        printing.result()
+    try:
+        if not printing.cancelled():
+            printing.result()
+    finally:
+        print()
 
 
 async def _print(conversation: Conversation, question: str) -> None:

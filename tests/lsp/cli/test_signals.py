@@ -61,6 +61,22 @@ async def test_interrupt_at_the_prompt_leaves(engine: FakeEngine) -> None:
     chat.stdin.close()
 
 
+async def test_reader_that_hangs_up_ends_the_chat_without_a_traceback(engine: FakeEngine) -> None:
+    reading, writing = os.pipe()
+    chat = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "midfill_lsp.cli", "chat", "--engine-url", engine.url),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=writing,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    os.close(writing)
+    os.close(reading)
+    _, err = await asyncio.wait_for(chat.communicate(b"Hi\n"), 20)
+    assert chat.returncode == 1
+    assert b"Traceback" not in err
+
+
 async def test_engine_ends_after_the_language_server_was_killed(engines: Engines) -> None:
     server = await start("lsp", "--no-early-start", "--engine-command", engines.command_line())
     assert server.stdin is not None
