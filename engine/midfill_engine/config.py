@@ -52,6 +52,8 @@ class ServerConfig:
         exit_when_unused_s: end that long after the last lease closed; None stays.
         first_lease_s: how long a new engine waits for its first lease then.
         shutdown_s: how long running replies may take to end after a signal.
+        keep_alive_s: how long an idle connection stays open; over the time after which clients
+            drop theirs (httpx 5 s), so that none sends a request into a closing connection.
     """
 
     host: str = "127.0.0.1"
@@ -63,6 +65,7 @@ class ServerConfig:
     exit_when_unused_s: float | None = None
     first_lease_s: float = 60.0
     shutdown_s: int = 2
+    keep_alive_s: int = 75
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,50 @@
+"""What a client sees below HTTP: small writes leave at once, idle connections, odd requests."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from midfill_engine.config import ServerConfig
+from midfill_engine.errors import StartError
+from midfill_engine.serve.server import bind
+from midfill_engine.text.tokenizer import Tokenizer
+from tests.engine.serve.conftest import LiveServer, serve_with
+from tests.engine.serve.fakes import FakeEngine
+
+
+async def test_small_writes_are_not_delayed() -> None:
+    """Without TCP_NODELAY every reply came 40 ms late: Nagle waited for a delayed ACK."""
+    accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def note(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        end: socket.socket = writer.get_extra_info("socket")
+        accepted.set_result(end.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        writer.close()
+
+    with bind(ServerConfig(port=0)) as sock:
+        async with await asyncio.start_server(note, sock=sock):
+            _, writer = await asyncio.open_connection(*sock.getsockname())
+            assert await accepted
+            writer.close()
+            await writer.wait_closed()
+
+
+def test_idle_connections_outlive_the_clients_patience(
+    tokenizer: Tokenizer, start_server: Callable[..., LiveServer]
+) -> None:
+    """uvicorn's 5 s are httpx's too: a key after a pause hit a connection that was closing."""
+    live = start_server(serve_with(FakeEngine(), tokenizer))
+    client_s = httpx.Limits().keepalive_expiry
+    assert client_s is not None
+    assert live.server.config.timeout_keep_alive > 2 * client_s
+
+
+@pytest.mark.parametrize("host", ["..", "a" * 64 + ".example"])
+def test_a_host_that_cannot_be_a_name_is_a_start_error(host: str) -> None:
+    with pytest.raises(StartError, match="cannot listen on .* check --host"):
+        bind(ServerConfig(host=host, port=0))
