@@ -46,7 +46,7 @@ clean:  ## remove .venv and caches
 	@echo "== preparing .venv with $(PYTHON)"
 	@$(PYTHON) -m venv .venv || { \
 	  echo "python cannot make environments: on Debian, apt install python3-venv"; exit 1; }
-	@$(PIP) --quiet pip
+	@$(PIP) --quiet 'pip>=25.1'
 	@touch $@
 
 # torch by its exact version first: a range would pull the newest build with gigabytes of CUDA.
