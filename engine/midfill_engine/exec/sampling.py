@@ -48,23 +48,13 @@ def sample(
     Raises:
         EngineError: the logits are not numbers (float16 overflowed, or the weights are broken).
     """
-    token = _choose(logits, params, prompt_ids, generated_ids, position)
-    if not math.isfinite(token.logprob):
-        raise EngineError("the model's logits are not numbers; try --dtype float32")
-    return token
-
-
-def _choose(
-    logits: torch.Tensor,
-    params: SamplingParams,
-    prompt_ids: Sequence[int],
-    generated_ids: Sequence[int],
-    position: int,
-) -> SampledToken:
     if params.greedy and not _penalised(params) and logits.device.type != "cpu":
-        return _greedy_on_device(logits)
+        token = _greedy_on_device(logits)
+        _check(token.logprob)
+        return token
     # The decode step's one synchronisation with the device.
     scores: Floats = logits.cpu().numpy()
+    _check(float(scores.max()))  # NaN if any is; a token may be ruled out by -inf, not all
     if _penalised(params):
         scores = _penalise(scores, params, prompt_ids, generated_ids)
     if params.greedy:
@@ -91,6 +81,11 @@ def draw(weights: Doubles, fraction: float) -> int:
     return index if index < len(weights) else int(np.flatnonzero(weights)[-1])
 
 
+def _check(value: float) -> None:
+    if not math.isfinite(value):
+        raise EngineError("the model's logits are not numbers; try --dtype float32")
+
+
 def _penalised(params: SamplingParams) -> bool:
     return params.repetition_penalty != 1.0 or params.frequency_penalty != 0.0
 
@@ -101,14 +96,18 @@ def _penalise(
     prompt_ids: Sequence[int],
     generated_ids: Sequence[int],
 ) -> Floats:
-    """Repetition: positive scores are divided, negative ones multiplied (arXiv:1909.05858)."""
+    """Repetition: positive scores are divided, negative ones multiplied (arXiv:1909.05858).
+
+    An extreme penalty takes a score to the bound, not to infinity, which would end as NaN.
+    """
     scores = scores.copy()
     generated = np.asarray(generated_ids, dtype=np.int64)
     if params.repetition_penalty != 1.0:
         seen = np.unique(np.concatenate((np.asarray(prompt_ids, dtype=np.int64), generated)))
         old = scores[seen]
-        penalty = np.float32(params.repetition_penalty)
-        scores[seen] = np.where(old < 0, old * penalty, old / penalty)
+        penalty = min(max(params.repetition_penalty, 1 / _LARGEST), _LARGEST)
+        factor = np.where(old < 0, penalty, 1 / penalty)
+        scores[seen] = np.clip(old * factor, -_LARGEST, _LARGEST)
     if params.frequency_penalty != 0.0 and len(generated):
         ids, counts = np.unique(generated, return_counts=True)
         scores[ids] -= (counts * params.frequency_penalty).astype(np.float32)
@@ -117,7 +116,9 @@ def _penalise(
 
 def _warp(scores: Floats, params: SamplingParams) -> tuple[npt.NDArray[np.int64] | None, Doubles]:
     """Returns the kept ids, ascending (None: all), and their scores over the temperature."""
-    warped: Doubles = scores.astype(np.float64) / params.temperature
+    # The best score becomes 0, so that the smallest temperature overflows to weights of 0 only.
+    with np.errstate(over="ignore"):
+        warped: Doubles = (scores - scores.max().astype(np.float64)) / params.temperature
     ids: npt.NDArray[np.int64] | None = None
     if params.top_k is not None and params.top_k < len(warped):
         bound = np.partition(warped, -params.top_k)[-params.top_k]
@@ -140,6 +141,10 @@ def _nucleus(warped: Doubles, top_p: float) -> npt.NDArray[np.int64]:
     before = np.cumsum(weights[order]) - weights[order]
     num_kept = max(1, int(np.count_nonzero(before < top_p * weights.sum())))
     return np.sort(order[:num_kept])
+
+
+_LARGEST = 1e30
+"""Bound of penalised scores; sums and differences of such still fit float32."""
 
 
 def _log_sum_exp(scores: Floats, largest: np.float32) -> float:

@@ -34,7 +34,10 @@ class SamplingParams:
 
 @dataclass(frozen=True, slots=True)
 class SampledToken:
-    """One chosen token; `logprob` is its natural log-probability after the penalties."""
+    """One chosen token and its natural log-probability in the distribution it was drawn from.
+
+    That is after penalties, temperature, top-k and top-p, as TGI reports it.
+    """
 
     token_id: int
     logprob: float

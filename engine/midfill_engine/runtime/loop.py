@@ -18,7 +18,7 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from functools import partial
 
-from midfill_engine.errors import EngineDied, OutOfMemory, Overloaded
+from midfill_engine.errors import EngineDied, EngineError, Overloaded
 from midfill_engine.runtime.interface import ModelRunner
 from midfill_engine.runtime.request import EventSink, FinishReason, GenerationRequest
 from midfill_engine.runtime.sequence import Sequence
@@ -185,7 +185,8 @@ class EngineLoop:
         """Run one piece of a sequence's work; a failure ends that sequence only."""
         try:
             work()
-        except OutOfMemory as error:
+        except EngineError as error:  # its text is for the user: no memory, no numbers
+            logger.warning("request %d failed: %s", sequence.request_id, error)
             self._finish(sequence, "error", str(error))
         except Exception:
             logger.exception("request %d failed", sequence.request_id)

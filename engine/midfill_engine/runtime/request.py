@@ -62,7 +62,7 @@ class TokenEvent:
             special token's name.
         delta: text that may be shown now: special tokens and stop texts are never in it, and
             what might become a stop text is held back until it is decided.
-        logprob: natural log-probability.
+        logprob: natural log-probability, see `exec.sampling_params.SampledToken`.
         special: whether the token is a special one of the tokenizer.
     """
 

@@ -76,10 +76,46 @@ def test_known_draws() -> None:
     ]
 
 
-@pytest.mark.parametrize("params", [SamplingParams(), SamplingParams(temperature=1.0, top_p=0.9)])
-def test_logits_that_are_no_numbers(params: SamplingParams) -> None:
+@pytest.mark.parametrize("bad", [[float("nan")] * 5, [1.0, float("nan"), 2.0], [float("inf"), 1.0]])
+@pytest.mark.parametrize(
+    "params",
+    [
+        SamplingParams(),
+        SamplingParams(temperature=1.0, top_p=0.9),
+        SamplingParams(temperature=1.0, top_k=2),  # once "zero-size array" for some NaN
+        SamplingParams(repetition_penalty=2.0),
+    ],
+)
+def test_logits_that_are_no_numbers(params: SamplingParams, bad: list[float]) -> None:
     with pytest.raises(EngineError, match="not numbers; try --dtype float32"):
-        sample(torch.full((5,), float("nan")), params, [], [], 0)
+        sample(torch.tensor(bad), params, [], [], 0)
+
+
+@pytest.mark.parametrize("temperature", [5e-324, 1e-320, 1e-300, 1e-9])
+@pytest.mark.parametrize("top_k", [None, 5])
+def test_the_smallest_temperature_is_greedy(temperature: float, top_k: int | None) -> None:
+    """Once scores / temperature overflowed, and the request failed with "not numbers"."""
+    logits = random_logits(4)
+    params = SamplingParams(temperature=temperature, top_k=top_k, top_p=0.9)
+    token = sample(logits, params, [], [], 3)
+    assert (token.token_id, token.logprob) == (int(logits.argmax()), 0.0)
+
+
+def test_the_largest_temperature_draws_evenly() -> None:
+    params = SamplingParams(temperature=1e308)
+    tokens = {sample(random_logits(5), params, [], [], at).token_id for at in range(200)}
+    assert len(tokens) > 40
+
+
+@pytest.mark.parametrize("penalty", [5e-324, 1e-300, 1e-30, 1e30, 1e308])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_extreme_repetition_penalties_stay_numbers(penalty: float, temperature: float) -> None:
+    """Once 0 / 0 in float32, and the request failed with "not numbers"."""
+    logits = torch.tensor([0.0, 3.0, -3.0, 1.0])
+    params = SamplingParams(temperature=temperature, repetition_penalty=penalty)
+    token = sample(logits, params, [0, 1, 2], [], 0)
+    assert token.token_id == (1 if penalty < 1 else 3) or temperature == 1.0
+    assert np.isfinite(token.logprob)
 
 
 def test_draws_are_spread() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from midfill_engine.errors import EngineDied, OutOfMemory, Overloaded
+from midfill_engine.errors import EngineDied, EngineError, OutOfMemory, Overloaded
 from midfill_engine.runtime.loop import PREFILL_CHUNK, EngineLoop
 from midfill_engine.runtime.request import GenerationRequest
 from midfill_engine.text.tokenizer import Tokenizer
@@ -168,11 +168,14 @@ def test_a_failing_step_ends_one_request_only(loop: EngineLoop, runner: FakeRunn
     def fail(prompt: Sequence[int]) -> None:
         if prompt[0] == 66:
             raise OutOfMemory("out of memory: shorten the prompt")
+        if prompt[0] == 70:
+            raise EngineError("the model's logits are not numbers; try --dtype float32")
         if prompt[0] == 77:
             raise RuntimeError("bug")
 
     runner.fail = fail
-    for first, message in ((66, "out of memory: shorten the prompt"), (77, "internal error")):
+    messages = {66: "out of memory: shorten", 70: "try --dtype float32", 77: "internal error"}
+    for first, message in messages.items():
         collector = Collector()
         loop.submit(request([first], 3), collector)
         end = collector.finished()
