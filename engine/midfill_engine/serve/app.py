@@ -93,7 +93,7 @@ def _cors(allow_origins: Sequence[str]) -> Middleware:
         CORSMiddleware,
         allow_origins=list(allow_origins),
         allow_methods=["GET", "POST"],
-        allow_headers=["authorization", "content-type", "x-use-cache"],
+        allow_headers=["*"],  # client libraries send their own, such as x-stainless-*
     )
 
 

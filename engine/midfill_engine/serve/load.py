@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 from midfill_engine.config import EngineConfig
+from midfill_engine.errors import ModelError
 from midfill_engine.serve.served import ModelInfo, Served
 from midfill_engine.text.families import find_family
+from midfill_engine.text.fim import MIN_BUDGET_TOKENS
 from midfill_engine.text.tokenizer import Tokenizer
 
 _DEFAULT_CACHE_BYTES = 2**30
+_MIN_TOTAL_TOKENS = 2 * MIN_BUDGET_TOKENS
+"""Half of the context may go to a completion; the other half must hold a prompt."""
 
 
 def load_served(config: EngineConfig) -> Served:
@@ -33,6 +37,11 @@ def load_served(config: EngineConfig) -> Served:
         max_total_tokens=model.max_total_tokens,
         cache_bytes=_DEFAULT_CACHE_BYTES if cache_mb is None else cache_mb * 2**20,
     )
+    if runner.max_total_tokens < _MIN_TOTAL_TOKENS:
+        raise ModelError(
+            f"a context of {runner.max_total_tokens} tokens is too short to serve: "
+            f"{_MIN_TOTAL_TOKENS} are needed; see --max-total-tokens"
+        )
     family = find_family(tokenizer, vocab_size=runner.vocab_size, wanted=model.fim_family)
     engine = EngineLoop(runner, tokenizer, max_requests=config.limits.max_requests)
     engine.start()

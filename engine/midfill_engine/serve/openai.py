@@ -18,7 +18,7 @@ from midfill_engine.serve.parse import Fields, Json, invalid, read_object
 from midfill_engine.serve.replies import EventStream, json_reply, sse_event
 from midfill_engine.serve.sampling import openai_sampling
 from midfill_engine.serve.served import Served
-from midfill_engine.text.fim import build_infill
+from midfill_engine.text.fim import MIN_BUDGET_TOKENS, build_infill
 
 _UNSUPPORTED = ("echo", "logprobs", "logit_bias", "presence_penalty")
 
@@ -96,6 +96,9 @@ class OpenAIRoutes:
         if suffix is not None:
             if served.family is None:
                 raise invalid("`suffix` needs an infill model, and this one has no infill tokens")
+            if room < MIN_BUDGET_TOKENS:
+                most = served.max_total_tokens - MIN_BUDGET_TOKENS
+                raise invalid(f"`max_tokens` must be <= {most} with `suffix`. Given: {max_tokens}")
             return build_infill(
                 served.tokenizer, served.family, prefix=prompt, suffix=suffix, budget_tokens=room
             ).ids

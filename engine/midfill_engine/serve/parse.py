@@ -44,17 +44,31 @@ async def read_object(request: Request, max_bytes: int) -> Json:
     try:
         value: object = json.loads(bytes(body), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
-        reason = getattr(error, "msg", type(error).__name__)
-        at = getattr(error, "pos", None)
-        place = "" if at is None else f" at character {at}"
-        raise invalid(f"the body is not valid JSON ({reason}{place})") from None
+        raise invalid(f"the body is not valid JSON ({_json_fault(error)})") from None
     if not isinstance(value, dict):
         raise invalid("the body must be a JSON object")
     return cast("Json", value)
 
 
+def _json_fault(error: Exception) -> str:
+    """What is wrong, without a word of the body."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.pos}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"not {error.encoding} at byte {error.start}"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, _NotANumber):
+        return str(error)
+    return "a number with too many digits"  # int() refuses over 4,300
+
+
+class _NotANumber(ValueError):
+    """NaN or Infinity, which Python reads and JSON lacks."""
+
+
 def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
+    raise _NotANumber(f"{name} is no JSON number")
 
 
 class Fields:

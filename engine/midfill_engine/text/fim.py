@@ -62,7 +62,7 @@ def build_infill(
         family: its sentinels.
         prefix: text before the cursor; cut at its front, in large steps.
         suffix: text after the cursor; at most a quarter of the budget, cut at its end.
-        budget_tokens: most tokens the prompt may have, over 16.
+        budget_tokens: most tokens the prompt may have, at least MIN_BUDGET_TOKENS.
         middle_start: text that the middle begins with (llama.cpp's `prompt`); a long one counts
             as the prefix's end.
         extra: other files, the most important last; at most a quarter of the budget.
@@ -88,6 +88,9 @@ def build_infill(
         raise ValueError(f"{len(ids)} tokens do not fit into {budget_tokens}")
     return InfillPrompt(ids, suffix_cut or extra_cut or prefix_cut, order)
 
+
+MIN_BUDGET_TOKENS = 32
+"""A prompt of this size holds the sentinels and something of every part (found by trying: 9)."""
 
 _NUM_SENTINELS = 5
 """Beginning of sequence, three sentinels, and the implicit leading space."""

@@ -88,7 +88,7 @@ async def test_origins(served: Served) -> None:
         assert reply.status_code == 200
         assert reply.headers["access-control-allow-origin"] == "https://page.example"
         asks = {**headers, "access-control-request-method": "POST"}
-        asks["access-control-request-headers"] = "authorization, content-type"
+        asks["access-control-request-headers"] = "authorization, content-type, x-stainless-os"
         assert (await client.options("/generate", headers=asks)).status_code == 200
         other = {"origin": "https://other.example"}
         assert (await client.post("/generate", json=body, headers=other)).status_code == 403

@@ -56,6 +56,17 @@ def test_a_busy_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--port" in err
 
 
+@pytest.mark.parametrize("command", ["serve", "info"])
+def test_a_context_too_short_to_serve(
+    tiny_folder: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    """Infill has to fit half of it; once such an engine answered 500."""
+    argv = [command, "--model", str(tiny_folder), "--max-total-tokens", "63"]
+    argv += ["--no-auth", "--port", "0"] if command == "serve" else []
+    assert cli.main(argv) == 2
+    assert "a context of 63 tokens is too short to serve: 64" in capsys.readouterr().err
+
+
 def test_info(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert cli.main(["info", "--model", str(tiny_folder), "--device", "cpu"]) == 0

@@ -88,6 +88,7 @@ _REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"temperature": 2.5}, "`temperature` must be >= 0.0 and <= 2.0"),
     ({"top_p": 0}, "`top_p` must be > 0.0 and <= 1.0"),
     ({"seed": 2**70}, "`seed` must fit 64 bits"),
+    ({"max_tokens": 199, "suffix": "y"}, "`max_tokens` must be <= 168 with `suffix`. Given: 199"),
     ({"max_tokens": 0}, "`max_tokens` must be > 0 and < 200"),
     ({"stop": list("abcde")}, "`stop` supports up to 4"),
     ({"stream": "yes"}, "`stream` must be true or false"),

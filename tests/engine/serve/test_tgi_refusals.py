@@ -59,9 +59,12 @@ async def test_wrong_values_are_named(
 
 _BAD_BODIES: list[tuple[bytes, str]] = [
     (b"{", "not valid JSON"),
-    (b"\xff\xfe{", "not valid JSON"),
-    (b"[" * 100_000, "not valid JSON"),
-    (b'{"inputs": "x", "parameters": {"temperature": NaN}}', "not valid JSON"),
+    (b'{"inputs": "\xc3("}', "not valid JSON (not utf-8 at byte 12)"),
+    (b"\xff\xfe{", "not valid JSON (not utf-16"),
+    (b"[" * 100_000, "not valid JSON (nested too deeply)"),
+    (b'{"inputs": "x", "parameters": {"temperature": NaN}}', "(NaN is no JSON number)"),
+    (b'{"inputs": "x", "seed": -Infinity}', "(-Infinity is no JSON number)"),
+    (b'{"inputs": "x", "seed": %s}' % (b"9" * 5000), "(a number with too many digits)"),
     (b"[]", "must be a JSON object"),
     (b"{}", "missing field `inputs`"),
     (b'{"inputs": 3}', "`inputs` must be a string"),
