@@ -40,7 +40,8 @@ def choose_key(config: ServerConfig, environ: Mapping[str, str]) -> ApiKey:
     """The key that the command line and the environment ask for.
 
     Raises:
-        StartError: `--no-auth` off loopback; a key file that is missing, unreadable or empty.
+        StartError: `--no-auth` off loopback or beside a key file; a key file that is missing,
+            unreadable or empty; a key that cannot stand in a header.
     """
     if config.no_auth:
         if not is_loopback(config.host):
@@ -48,12 +49,14 @@ def choose_key(config: ServerConfig, environ: Mapping[str, str]) -> ApiKey:
                 f"--no-auth on {config.host} would let the whole network in: "
                 "use it on 127.0.0.1 only, or set a key"
             )
+        if config.api_key_file is not None:
+            raise StartError("--no-auth and --api-key-file exclude each other: leave one out")
         return ApiKey(None)
     if config.api_key_file is not None:
         return _read_key(config.api_key_file)
     key = environ.get(KEY_VARIABLE, "").strip()
     if key:
-        return ApiKey(key)
+        return ApiKey(_checked(key, KEY_VARIABLE))
     return ApiKey(secrets.token_urlsafe(32), made=True)
 
 
@@ -98,9 +101,15 @@ def _read_key(path: Path) -> ApiKey:
         ) from error
     if not key:
         raise StartError(f"the key file {path} is empty: put the key on its first line")
-    if "\n" in key or not key.isascii() or not key.isprintable():
-        raise StartError(f"the key file {path} must hold one line of printable ASCII")
+    key = _checked(key, f"the key file {path}")
     warning = None
     if os.name == "posix" and mode & (stat.S_IRGRP | stat.S_IROTH):
         warning = f"{path} can be read by other users: chmod 600 it"
     return ApiKey(key, warning=warning)
+
+
+def _checked(key: str, origin: str) -> str:
+    """The key, if it can stand in a header as it is."""
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise StartError(f"{origin} must hold one key of printable ASCII, without spaces")
+    return key

@@ -52,8 +52,9 @@ class Leases:
             self._timer = None
 
     async def route(self, request: Request) -> Response:
-        """`GET /lease`."""
-        del request
+        """`GET /lease`; HEAD, which has no end of its own to wait for, takes none."""
+        if request.method == "HEAD":
+            return Response(headers=STREAM_HEADERS, media_type=_LeaseStream.media_type)
         return _LeaseStream(self, self._live, self._beat_s)
 
     def open(self) -> None:

@@ -64,8 +64,8 @@ def run_server(
             finally:
                 served.engine.close()
         finally:
-            if key_file is not None:
-                key_file.unlink(missing_ok=True)
+            if key_file is not None and key.value is not None:
+                _withdraw(key_file, key.value + "\n")
 
 
 def bind(config: ServerConfig) -> socket.socket:
@@ -74,6 +74,8 @@ def bind(config: ServerConfig) -> socket.socket:
     Raises:
         StartError: the address is in use or not ours; names the port and the remedy.
     """
+    if not config.host:  # every address, to a socket
+        raise StartError("--host is empty: name an address, such as 127.0.0.1")
     family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
     # With the protocol named, asyncio sets TCP_NODELAY on what it accepts; without it, every
     # reply and every event waits up to 40 ms for the client's delayed acknowledgement.
@@ -116,7 +118,9 @@ class EngineServer(uvicorn.Server):
     ) -> None:
         """Prepare; `run` serves."""
         self._live: LiveStreams = served.live
-        self._ready = {"pid": os.getpid(), "url": url, "model": served.model_id}
+        self._line = f"midfill-engine: {served.model_id} at {url}"
+        ready = {"pid": os.getpid(), "url": url, "model": served.model_id, "version": version()}
+        self._ready_text = json.dumps(ready) + "\n"
         self._ready_file: Path | None = config.ready_file
         self._tell = tell
         leases = Leases(
@@ -156,20 +160,19 @@ class EngineServer(uvicorn.Server):
         """
         await super().startup(sockets)
         if self._ready_file is not None:
-            text = json.dumps({**self._ready, "version": version()}) + "\n"
             try:
-                write_private(self._ready_file, text)
+                write_private(self._ready_file, self._ready_text)
             except OSError as error:
                 raise StartError(
                     f"cannot write the ready file {self._ready_file} ({error.strerror}): "
                     "check --ready-file"
                 ) from error
-        self._tell(f"midfill-engine: {self._ready['model']} at {self._ready['url']}")
+        self._tell(self._line)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Withdraw the ready file, end every open reply, then stop."""
         if self._ready_file is not None:
-            self._ready_file.unlink(missing_ok=True)
+            _withdraw(self._ready_file, self._ready_text)
         self._live.end_all()
         await super().shutdown(sockets)
 
@@ -190,3 +193,12 @@ class EngineServer(uvicorn.Server):
     def _end_unused(self) -> None:
         logger.info("no lease is open any more: the engine ends")
         self.should_exit = True
+
+
+def _withdraw(path: Path, text: str) -> None:
+    """Remove a file of ours, unless another engine has written its own there by now."""
+    try:
+        if path.read_text(encoding="utf-8") == text:
+            path.unlink()
+    except (OSError, ValueError) as error:
+        logger.debug("cannot remove %s: %s", path.name, type(error).__name__)

@@ -31,7 +31,9 @@ from midfill_engine.serve import keys
         (["serve", "--max-requests", "0"], "'0' is not a whole number, at least 1"),
         (["serve", "--bogus"], "--bogus"),
         (["serve", "--no-auth", "--host", "0.0.0.0"], "--no-auth on 0.0.0.0"),
+        (["serve", "--no-auth", "--api-key-file", "k"], "exclude each other"),
         (["serve", "--api-key-file", "/nonexistent/key"], "cannot read the key file"),
+        (["serve", "--host", ""], "--host is empty"),
         (["serve", "--host", "203.0.113.1", "--port", "0"], "cannot listen on 203.0.113.1"),
         (["serve", "--no-auth", "--port", "0", "--model", "/nonexistent"], "/nonexistent"),
         (["info", "--model", "./nothing-here"], "./nothing-here"),
@@ -91,10 +93,23 @@ def test_where_the_key_comes_from(tmp_path: Path) -> None:
     warning = keys.choose_key(from_file, {}).warning
     assert warning is not None
     assert str(path) in warning
-    for content in ("", " \n", "two\nlines", "é"):
+    for content in ("", " \n", "two\nlines", "é", "two words", "\x00"):
         path.write_text(content)
         with pytest.raises(StartError, match="key file"):
             keys.choose_key(from_file, {})
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n", "\t \r\n"])
+def test_a_blank_key_counts_as_none(blank: str) -> None:
+    assert keys.choose_key(ServerConfig(), {keys.KEY_VARIABLE: blank}).made
+
+
+@pytest.mark.parametrize("key", ["two\nlines", "é", "two words", "\udcff", "a\x01b"])
+def test_a_key_that_no_header_can_hold_is_refused(key: str) -> None:
+    """A lone byte once ended in a traceback, a line break in a key that nobody could send."""
+    with pytest.raises(StartError, match="MIDFILL_API_KEY must hold one key") as raised:
+        keys.choose_key(ServerConfig(), {keys.KEY_VARIABLE: key})
+    assert key not in str(raised.value)
 
 
 def test_a_made_key_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from midfill_engine.config import ServerConfig
 from midfill_engine.errors import StartError
 from midfill_engine.serve.server import bind
 from midfill_engine.text.tokenizer import Tokenizer
-from tests.engine.serve.conftest import LiveServer, serve_with
+from tests.engine.serve.conftest import AUTH, LiveServer, serve_with
 from tests.engine.serve.fakes import FakeEngine
 
 
@@ -37,14 +38,53 @@ async def test_small_writes_are_not_delayed() -> None:
 def test_idle_connections_outlive_the_clients_patience(
     tokenizer: Tokenizer, start_server: Callable[..., LiveServer]
 ) -> None:
-    """uvicorn's 5 s are httpx's too: a key after a pause hit a connection that was closing."""
+    """Uvicorn's 5 s are httpx's too: a key after a pause hit a connection that was closing."""
     live = start_server(serve_with(FakeEngine(), tokenizer))
     client_s = httpx.Limits().keepalive_expiry
     assert client_s is not None
     assert live.server.config.timeout_keep_alive > 2 * client_s
 
 
+def test_head_of_a_lease_ends_and_holds_nothing(
+    tokenizer: Tokenizer, start_server: Callable[..., LiveServer]
+) -> None:
+    """Its reply never ended, and it counted as a lease."""
+    live = start_server(serve_with(FakeEngine(), tokenizer))
+    with live.client() as client:
+        reply = client.head("/lease")
+        assert (reply.status_code, reply.content) == (200, b"")
+        assert reply.headers["content-type"].startswith("text/event-stream")
+        assert not live.served.live.closers
+
+
+def test_the_ready_file_of_another_engine_stays(
+    tokenizer: Tokenizer, start_server: Callable[..., LiveServer], tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready.json"
+    first = start_server(serve_with(FakeEngine(), tokenizer), ready_file=ready)
+    start_server(serve_with(FakeEngine(), tokenizer), ready_file=ready)
+    newer = ready.read_text()
+    first.stop()
+    assert ready.read_text() == newer
+
+
+def test_a_ready_file_that_cannot_be_removed_does_not_stop_the_end(
+    tokenizer: Tokenizer, start_server: Callable[..., LiveServer], tmp_path: Path
+) -> None:
+    """The error came before the streams were ended, and out of the shutdown."""
+    ready = tmp_path / "ready.json"
+    live = start_server(serve_with(FakeEngine(), tokenizer), ready_file=ready)
+    ready.unlink()
+    ready.mkdir()
+    with httpx.stream("GET", f"{live.url}/lease", headers=AUTH, timeout=30) as reply:
+        lines = reply.iter_lines()
+        assert next(lines).startswith("data: ")
+        live.server.should_exit = True
+        assert list(lines)[-1:] in ([], [""])
+    live.join()
+
+
 @pytest.mark.parametrize("host", ["..", "a" * 64 + ".example"])
 def test_a_host_that_cannot_be_a_name_is_a_start_error(host: str) -> None:
-    with pytest.raises(StartError, match="cannot listen on .* check --host"):
+    with pytest.raises(StartError, match=r"cannot listen on .* check --host"):
         bind(ServerConfig(host=host, port=0))
