@@ -161,10 +161,10 @@ class Completer:
         snapshot, config = request.snapshot, self._config()
         context = describe(prompt.prefix, prompt.suffix, snapshot.language_id, config.mode)
         trace.note(mode=context.mode)
-        trimmer = Trimmer(context)
+        trimmer = Trimmer(context, is_shown=on_partial is not None)
         ask = _infill_request(prompt, context, config, self._session(snapshot.uri))
         end = await _stream(self._backend(), ask, trimmer, trace, _emitter(request, on_partial))
-        result = trimmer.finish()
+        result = trimmer.finish(cut_short=end is not None and end.reason == "limit")
         trace.note(
             shown_chars=len(result.text),
             cut_chars=result.num_cut,

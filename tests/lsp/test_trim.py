@@ -7,25 +7,11 @@ must be the same, and what was shown may only ever grow.
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
-from typing import Literal
 
 import pytest
 
-from midfill_lsp.trim import Trimmer, TrimResult, describe
-
-
-@dataclass(frozen=True)
-class Case:
-    """A document with its cursor, what the backend writes, and what is to be inserted."""
-
-    language: str
-    document: str
-    written: str
-    inserted: str
-    replaces_rest: bool = False
-    mode: Literal["auto", "line", "block"] = "auto"
-
+from midfill_lsp.trim import Trimmer, describe
+from tests.lsp.trimming import Case, in_pieces, trim
 
 PY, JS, TS, GO = "python", "javascript", "typescript", "go"
 RUST, C, CPP, JAVA = "rust", "c", "cpp", "java"
@@ -143,6 +129,26 @@ BLOCKS = [
     Case(PY, "x = 1█\n", "\ny = 2\n", "\ny = 2", mode="block"),
 ]
 
+STARTS = [
+    # the document has the blanks already
+    Case(PY, "def f(x):\n    # █\n", " a comment\n", "a comment"),
+    Case(PY, "return █\n", "  x\n", "x"),
+    Case(PY, "with a as f:\n    █\n", "    if x:\n        y()\n", "if x:\n        y()"),
+    Case(GO, "func f() {\n\t█\n}\n", "\tx := 1\n", "x := 1"),
+    Case("markdown", "- one\n- █\n", "   two\n", "two"),
+    # or lacks some
+    Case(PY, "class A:\n    def f(self):\n    █\n", "        x = 1\n", "    x = 1"),
+    Case(PY, "class A:\n    def f(self):\n    █\n", "    x = 1\n", "    x = 1"),
+    Case(PY, "class A:\n\tdef f(self):\n\t█\n", "        x = 1\n", "\tx = 1"),
+    Case(PY, "x = 1█\n", "  # one\n", "  # one"),
+    # a docstring stands on its own line
+    Case(PY, "def f():█\n", ' """It."""\n    x()\n', '\n    """It."""\n    x()'),
+    Case(PY, "class A:\n\tdef f():█\n", '"""It."""\n', '\n\t\t"""It."""'),
+    Case(PY, "def f():█\n", " return 1\n", " return 1"),
+    Case(PY, "def f():█\n", "\n    x = 1  \n    y = 2\n", "\n    x = 1\n    y = 2"),
+    Case(PY, "def f():█\n", "  \n    x = 1\n", "\n    x = 1"),
+]
+
 SENTINELS = [
     Case(PY, "x = █", f"1{sentinel}junk", "1")
     for sentinel in (
@@ -175,32 +181,7 @@ BRACKETS = [
     Case("markdown", "A list █\n", "a) one, b) two\n", "a) one, b) two"),
 ]
 
-ALL = LINES + SUFFIX + BLOCKS + SENTINELS + NO_SENTINELS + BRACKETS
-
-
-def trim(case: Case, pieces: list[str]) -> TrimResult:
-    prefix, suffix = case.document.split("█")
-    trimmer = Trimmer(describe(prefix, suffix, case.language, case.mode))
-    shown = ""
-    for piece in pieces:
-        step = trimmer.feed(piece)
-        assert step.text.startswith(shown), "text that was shown was taken back"
-        shown = step.text
-        if step.done:
-            break
-    result = trimmer.finish()
-    assert result.text.startswith(shown), "text that was shown was taken back"
-    return result
-
-
-def in_pieces(text: str, seed: int) -> list[str]:
-    rng = random.Random(seed)
-    pieces: list[str] = []
-    while text:
-        size = rng.randrange(1, 9)
-        pieces.append(text[:size])
-        text = text[size:]
-    return pieces
+ALL = LINES + SUFFIX + BLOCKS + STARTS + SENTINELS + NO_SENTINELS + BRACKETS
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: f"{case.language}-{case.document!r:.40}")
@@ -237,13 +218,25 @@ def test_text_is_shown_while_it_grows() -> None:
     trimmer = Trimmer(describe("def f():\n    ", "\n\nprint(f())\n", PY))
     assert trimmer.feed("if ").text == "if"
     assert trimmer.feed("x:\n").text == "if x:"
-    assert trimmer.feed("        y").text == "if x:\n        y"
+    assert trimmer.feed("        y").text == "if x:"  # a line below comes when it is complete
+    assert trimmer.feed(" = 1\n").text == "if x:\n        y = 1"
 
 
 def test_what_could_repeat_the_suffix_is_held_back() -> None:
     trimmer = Trimmer(describe("def f(x):\n    ", "\n    return x\n", PY))
     assert trimmer.feed("y = 1\n    ret").text == "y = 1"
-    assert trimmer.feed("urn y").text == "y = 1\n    return y"
+    assert trimmer.feed("urn y\n").text == "y = 1\n    return y"
+
+
+def test_a_block_that_was_cut_short_loses_its_half_line() -> None:
+    trimmer = Trimmer(describe("def f():\n    ", "\n", PY))
+    shown = trimmer.feed("if x:\n        y = 1\n        z = so").text
+    result = trimmer.finish(cut_short=True)
+    assert (result.text, result.reason) == ("if x:\n        y = 1", "limit")
+    assert shown == result.text
+    alone = Trimmer(describe("def f():\n    ", "\n", PY))
+    alone.feed("x = so")
+    assert alone.finish(cut_short=True).text == "x = so"
 
 
 def test_the_reason_and_the_cut_are_told() -> None:
@@ -253,22 +246,8 @@ def test_the_reason_and_the_cut_are_told() -> None:
     assert (result.reason, result.num_cut) == ("sentinel", 9)
 
 
-@pytest.mark.parametrize(
-    ("document", "written", "num_chars"),
-    [
-        ("x = █", "f(1, 2) + " * 40, 70),
-        ("def f():\n    █\n", "a = 1\n" + "    a = 1\n" * 30, 16),
-        ("def f():\n    █\n", "a()\n    b()\n" + "    a()\n    b()\n" * 30, 48),
-        ("x = [\n    █\n]\n", "0, 0, 0,\n" + "    0, 0, 0,\n" * 30, 30),
-    ],
-)
-def test_loops_end_soon(document: str, written: str, num_chars: int) -> None:
-    for pieces in (list(written), in_pieces(written, 1), [written]):
-        result = trim(Case(PY, document, "", ""), pieces)
-        assert written.startswith(result.text)
-        assert 0 < len(result.text) <= num_chars
-        assert result.reason == "repeat"
-
-
-def test_a_rule_is_not_a_loop() -> None:
-    assert trim(Case(PY, "# █\n", "", ""), list("-" * 70 + "\n")).text == "-" * 70
+def test_a_line_end_in_two_pieces_is_one() -> None:
+    trimmer = Trimmer(describe("def f():", "\n", PY))
+    for piece in ("\r", "\n    x()\r", "\n\r", "", "\n    y()"):
+        trimmer.feed(piece)
+    assert trimmer.finish().text == "\n    x()\n\n    y()"

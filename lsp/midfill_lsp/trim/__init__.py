@@ -2,6 +2,7 @@
 
     context     what the cursor's surroundings ask for: line or block, brackets, the lines below
     trimmer     feeds deltas through the rules; what was shown is only ever extended
+    start       the blanks that a suggestion begins with
     sentinel    control tokens that leaked into the text
     brackets    closers that the document has already
     block       the end of a block, from indentation and braces

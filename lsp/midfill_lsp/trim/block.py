@@ -6,7 +6,7 @@ import re
 
 from midfill_lsp.trim import brackets, indent, overlap, repeat
 from midfill_lsp.trim.context import TrimContext
-from midfill_lsp.trim.line import surplus
+from midfill_lsp.trim.line import surplus, unlooped
 from midfill_lsp.trim.verdict import Reason, Verdict
 
 _CLOSING = re.compile(r"[ \t]*(?:[)\]}]+[;,]?|(?:end|fi|done|esac)\b|</[\w.:-]+>)")
@@ -23,47 +23,61 @@ class BlockRules:
         self._kept: list[str] = []  # finished lines that stay, blank ones among them
         self._num_blank = 0
 
-    def judge(self, text: str, finished: bool) -> Verdict:
-        """Judge the text so far; `finished` means that the backend has no more."""
+    def judge(self, text: str, finished: bool, cut_short: bool = False) -> Verdict:
+        """Judge the text so far.
+
+        The first line grows character by character, each one below is shown when it is complete:
+        only then is it known whether it belongs to the block.
+
+        Args:
+            text: from the start.
+            finished: the backend has no more.
+            cut_short: it had, but was not let; so the last line may lack its end.
+        """
         lines = text.split("\n")
         for idx in range(len(self._kept), len(lines)):
-            whole = finished or idx < len(lines) - 1
-            verdict = self._judge_line(lines[idx], idx, whole)
+            is_last = idx == len(lines) - 1
+            if is_last and any(map(str.strip, self._kept)) and (cut_short or not finished):
+                return _cut(self._kept, "limit", self._context) if cut_short else self._held()
+            verdict = self._judge_line(lines[idx], idx, finished or not is_last)
             if verdict is not None:
                 return verdict
-        if finished:
-            return _cut(self._kept, None, self._context)
-        return Verdict("\n".join(self._kept).rstrip())
+        return _cut(self._kept, None, self._context) if finished else self._held()
+
+    def _held(self) -> Verdict:
+        num_shown = len(self._kept) - repeat.num_lines_held(self._kept)
+        return Verdict("\n".join(self._kept[:num_shown]).rstrip())
 
     def _judge_line(self, raw: str, idx: int, whole: bool) -> Verdict | None:
         """Keep a finished line and return None, or say where the text stands with this one."""
         context, kept = self._context, self._kept
         line = indent.adapt(raw, context.indent_style) if idx else raw
         full = line if idx else context.head + line
-        held = Verdict("\n".join(kept).rstrip())
         if idx and not line.strip():
             if not whole:
-                return held
+                return self._held()
             self._num_blank += 1
             kept.append("")
             return None
         if idx and _ends_before(line, self._num_blank, context):
             if not whole and _may_be_closing(line):
-                return held
+                return self._held()
             return _closed(kept, line, self._num_blank, context)
         if whole and overlap.repeats_below(full, context.line_below):
             return _cut(kept, "suffix", context)
-        if not whole and (
-            overlap.may_repeat_below(full, context.line_below) or _may_loop(kept, line)
-        ):
-            return held
+        if whole and not idx and repeat.repeats_above(full, context.line_above):
+            return _cut(kept, "repeat", context)
+        if not whole and _may_repeat(full, context):
+            return self._held()
         verdict = _line_rules([*kept, line], whole, context)
-        if verdict is None and whole:
-            self._num_blank = 0
-            kept.append(line)
-        if verdict is None and not whole:
-            return Verdict("\n".join([*kept, line]).rstrip())
-        return verdict
+        if verdict is not None:
+            return verdict
+        if not whole:
+            shown = line[: len(line) - repeat.num_held(line)]
+            return Verdict("\n".join([*kept, shown]).rstrip())
+        self._num_blank = 0
+        kept.append(line.rstrip())
+        return None
 
 
 def _line_rules(kept: list[str], whole: bool, context: TrimContext) -> Verdict | None:
@@ -76,9 +90,11 @@ def _line_rules(kept: list[str], whole: bool, context: TrimContext) -> Verdict |
         return _cut(text[:cut].split("\n"), "bracket", context)
     loop_len = repeat.loops_inline(kept[-1])
     if loop_len is not None:
-        return _cut([*kept[:-1], kept[-1][:loop_len]], "repeat", context)
+        return _cut([*kept[:-1], unlooped(kept[-1], loop_len, context)], "repeat", context)
     if not whole:
         return None
+    if repeat.goes_on_from(kept[:-1], kept[-1]):
+        return _cut(kept[:-1], "repeat", context)
     loop = repeat.loop_start([context.head + kept[0], *kept[1:]])
     if loop is not None:
         return _cut(kept[:loop], "repeat", context)
@@ -105,6 +121,11 @@ def _closed(kept: list[str], line: str, num_blank: int, context: TrimContext) ->
     return _cut(kept, "block", context)
 
 
+def _may_repeat(full: str, context: TrimContext) -> bool:
+    below = overlap.may_repeat_below(full, context.line_below)
+    return below or repeat.may_repeat_above(full, context.line_above)
+
+
 def _closing_part(line: str, context: TrimContext) -> str:
     match = _CLOSING.match(line)
     if match is None:
@@ -123,15 +144,6 @@ def _may_be_closing(line: str) -> bool:
     if text.startswith("</"):
         return True
     return bool(_CLOSING.match(line)) or any(word.startswith(text) for word in _CLOSING_WORDS)
-
-
-def _may_loop(kept: list[str], line: str) -> bool:
-    """Whether the unfinished line could become the third copy of the two lines above."""
-    return (
-        len(kept) > 1
-        and kept[-1].strip() == kept[-2].strip() != ""
-        and (kept[-1].startswith(line.rstrip()))
-    )
 
 
 def _cut(kept: list[str], reason: Reason | None, context: TrimContext) -> Verdict:

@@ -24,7 +24,9 @@ def judge(text: str, finished: bool, context: TrimContext) -> Verdict:
     reason: Reason | None = "line" if newline else None
     loop_len = repeat.loops_inline(line)
     if loop_len is not None:
-        line, finished, reason = line[:loop_len], True, "repeat"
+        line, finished, reason = unlooped(line, loop_len, context), True, "repeat"
+    if not finished:
+        line = line[: len(line) - repeat.num_held(line)]
     if context.rest:
         return _before_rest(line, finished, reason, context)
     return _at_line_end(line, finished, reason, context)
@@ -37,6 +39,12 @@ def surplus(text: str, context: TrimContext) -> int | None:
     return brackets.scan(context.head, text, context.allowed, context.language_id)[0]
 
 
+def unlooped(line: str, loop_len: int, context: TrimContext) -> str:
+    """Return a line up to where its loop begins; nothing of it if that leaves a bracket open."""
+    line = line[:loop_len]
+    return "" if any(brackets.unmatched(line, context.language_id)) else line
+
+
 def _at_line_end(line: str, finished: bool, reason: Reason | None, context: TrimContext) -> Verdict:
     cut = surplus(line, context)
     if cut is not None:
@@ -45,8 +53,12 @@ def _at_line_end(line: str, finished: bool, reason: Reason | None, context: Trim
     if finished:
         if overlap.repeats_below(full, context.line_below):
             return Verdict("", done=True, reason="suffix")
+        if repeat.repeats_above(full, context.line_above):
+            return Verdict("", done=True, reason="repeat")
         return _stripped(line.rstrip(), reason)
     if overlap.may_repeat_below(full, context.line_below):
+        return Verdict("")
+    if repeat.may_repeat_above(full, context.line_above):
         return Verdict("")
     return Verdict(line.rstrip())
 

@@ -1,40 +1,119 @@
-"""Loops, which small models fall into."""
+"""Loops, which small models fall into: a phrase, a line, or some lines, over and over.
+
+What reads as code is judged mildly (`x.parent.parent.parent` is no loop), prose and whole lines
+strictly: nobody writes a phrase of three words twice in a row.
+"""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 
-_COPIES = 3
 _MAX_PERIOD = 4
-_INLINE_LOOP = re.compile(r"(.{2,40}?)\1{5,}\Z")
-_ONE_CHAR_LOOP = re.compile(r"(\S)\1{79,}\Z")
+_MAX_UNIT = 60
+_TELLING = 8  # letters and digits that make a second copy of lines a loop; below, it is the third
+_TELLING_APART = 12  # the same, for a line that comes a third time with others between
+_UNITS = (
+    re.compile(r"(.{2,4}?)\1{5,}"),
+    re.compile(r"(.{5,11}?)\1{4,}"),
+    re.compile(r"(.{12,19}?)\1{3,}"),
+    re.compile(rf"(.{{20,{_MAX_UNIT}}}?)\1{{2,}}"),
+)
+_MIN_UNITS_LEN = 24
+_PHRASES = (  # three words of prose; five of code
+    re.compile(r"\b([^\W\d_]+(?:[ ,]+[^\W\d_]+){2,7})[ ,]+\1\b"),
+    re.compile(r"\b([^\W\d][\w.]*(?:[ ,]+[^\W\d][\w.]*){4,9})[ ,]+\1\b"),
+)
+_ONE_CHAR = re.compile(r"(\S)\1{79,}")
+_COMMON_LINE = re.compile(r"\W|(?:return|raise|throw|yield|pass|break|continue)\b")
 
 
 def loop_start(lines: list[str]) -> int | None:
     """Return the index of the first line to drop when the last lines run in a loop.
 
-    A loop is three copies of one to four lines in a row. One copy stays. The lines are finished
-    ones; blank lines make no loop.
+    A loop is a copy of the one to four lines above, two copies if they say little; blank lines
+    between them do not count. Or it is a line that says much and came twice before. The first
+    copy stays. The lines are finished ones.
     """
+    seen = [idx for idx, line in enumerate(lines) if line.strip()]
     for period in range(1, _MAX_PERIOD + 1):
-        size = period * _COPIES
-        if len(lines) < size:
-            return None
-        unit = lines[-period:]
-        if not any(line.strip() for line in unit):
+        telling = _weight("".join(lines[idx] for idx in seen[-period:])) >= _TELLING
+        size = period * (2 if telling else 3)
+        if len(seen) < size:
             continue
-        if all(lines[len(lines) - size + idx] == unit[idx % period] for idx in range(size)):
-            return len(lines) - size + period
-    return None
+        # Closing brackets one below the other differ in nothing but their indentation.
+        copies = [lines[idx].strip() if telling else lines[idx] for idx in seen[-size:]]
+        if copies[period:] == copies[:-period]:
+            return seen[-size + period]
+    last = lines[seen[-1]].strip() if seen else ""
+    if _weight(last) < _TELLING_APART or _COMMON_LINE.match(last):
+        return None
+    return seen[-1] if Counter(line.strip() for line in lines)[last] > 2 else None
+
+
+def num_lines_held(lines: list[str]) -> int:
+    """Return how many lines at the end, blank ones counted, could become a copy of those above."""
+    seen = [idx for idx, line in enumerate(lines) if line.strip()]
+    texts = [lines[idx].strip() for idx in seen]
+    for size in range(min(_MAX_PERIOD - 1, len(seen) // 2), 0, -1):
+        for period in range(size + 1, min(_MAX_PERIOD, len(seen) - size) + 1):
+            if texts[-size:] == texts[-size - period : -period]:
+                return len(lines) - seen[-size]
+    return 0
+
+
+def repeats_above(line: str, line_above: str | None) -> bool:
+    """Whether a finished line, and one that says something, is the one above once more."""
+    if line_above is None or _weight(line) < _TELLING:
+        return False
+    return line.strip() == line_above.strip()
+
+
+def may_repeat_above(line: str, line_above: str | None) -> bool:
+    """Whether an unfinished line could yet become the one above once more."""
+    if line_above is None or _weight(line_above) < _TELLING:
+        return False
+    return bool(line.strip()) and line_above.strip().startswith(line.strip())
+
+
+def goes_on_from(lines: list[str], line: str) -> bool:
+    """Whether a phrase that began in the lines above comes again in `line`."""
+    return _phrase(" ".join(" ".join([*lines[-2:], line]).split())) is not None
 
 
 def loops_inline(line: str) -> int | None:
-    """Return the length that a line that ends in a loop is cut to, None if it does not.
+    """Return the length that a line with a loop in it is cut to, None if it has none.
 
-    Six copies of the same 2 to 40 characters, or 80 of one; the first copy stays.
+    Two copies of a phrase, of which the first stays; or more copies of some other piece, the more
+    the shorter it is, and then nothing of the line is worth keeping.
     """
-    match = _INLINE_LOOP.search(line) if len(line) >= 24 else None
-    if match and match[1].strip() and len(set(match[1])) > 1 and len(match[0]) >= 24:
-        return match.start() + len(match[1])
-    match = _ONE_CHAR_LOOP.search(line)
-    return match.start() + 80 if match else None
+    for pattern in _UNITS:
+        for match in pattern.finditer(line):
+            unit = match[1]
+            if len(match[0]) >= _MIN_UNITS_LEN and unit.strip() and len(set(unit)) > 1:
+                return 0
+    rule = _ONE_CHAR.search(line)
+    return rule.start() + 80 if rule else _phrase(line)
+
+
+def num_held(line: str) -> int:
+    """Return how many characters at the end of an unfinished line repeat what is before them."""
+    longest = 0
+    for period in range(5, min(_MAX_UNIT, len(line) - 1) + 1):
+        end = len(line)
+        while end > period and line[end - 1] == line[end - 1 - period]:
+            end -= 1
+        longest = max(longest, len(line) - end)
+    return longest
+
+
+def _phrase(text: str) -> int | None:
+    for pattern in _PHRASES:
+        for match in pattern.finditer(text):
+            if len(set(re.findall(r"\w+", match[1]))) > 1:  # not `end end end`
+                return match.end(1)
+    return None
+
+
+def _weight(text: str) -> int:
+    return sum(map(str.isalnum, text))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from midfill_lsp.trim import line, sentinel
+from midfill_lsp.trim import line, sentinel, start
 from midfill_lsp.trim.block import BlockRules
 from midfill_lsp.trim.context import TrimContext
 from midfill_lsp.trim.verdict import Reason, Verdict
@@ -17,7 +17,7 @@ class TrimStep:
     """What may be shown after a delta.
 
     Attributes:
-        text: all of it so far; starts with the text of every earlier step.
+        text: all of it so far; starts with the text of every earlier step if those are shown.
         done: no later delta can change it; the stream should be closed.
     """
 
@@ -45,8 +45,15 @@ class TrimResult:
 class Trimmer:
     """Trims one suggestion while it is being written."""
 
-    def __init__(self, context: TrimContext) -> None:
-        """Start with nothing shown."""
+    def __init__(self, context: TrimContext, is_shown: bool = True) -> None:
+        """Start with nothing shown.
+
+        Args:
+            context: the cursor's surroundings.
+            is_shown: somebody shows what `feed` returns. If not, `finish` may return less.
+        """
+        self._is_shown = is_shown
+        self._ends_in_cr = False
         self._context = context
         self._block = BlockRules(context) if context.mode == "block" else None
         self._raw = ""
@@ -54,15 +61,23 @@ class Trimmer:
 
     def feed(self, delta: str) -> TrimStep:
         """Take the next piece of text. After `done` further pieces change nothing."""
-        if not self._verdict.done:
+        if delta and not self._verdict.done:
+            is_second_half = self._ends_in_cr and delta.startswith("\n")
+            self._ends_in_cr = delta.endswith("\r")
+            if is_second_half:  # of a line end that came in two pieces
+                delta = delta[1:]
             self._raw += delta.replace("\r\n", "\n").replace("\r", "\n")
             self._judge(finished=False)
         return TrimStep(self._verdict.text, self._verdict.done)
 
-    def finish(self) -> TrimResult:
-        """Say that no more comes, and return what to insert."""
+    def finish(self, cut_short: bool = False) -> TrimResult:
+        """Say that no more comes, and return what to insert.
+
+        Args:
+            cut_short: there would have been more; then a block loses its unfinished last line.
+        """
         if not self._verdict.done:
-            self._judge(finished=True)
+            self._judge(finished=True, cut_short=cut_short)
         verdict = self._verdict
         return TrimResult(
             text=verdict.text,
@@ -71,23 +86,24 @@ class Trimmer:
             num_cut=max(0, len(self._raw) - len(verdict.text)),
         )
 
-    def _judge(self, finished: bool) -> None:
+    def _judge(self, finished: bool, cut_short: bool = False) -> None:
         context = self._context
         raw = self._raw
-        start = sentinel.find(raw, context.language_id)
-        if start is not None:
-            raw, finished = raw[:start], True
+        leak = sentinel.find(raw, context.language_id)
+        if leak is not None:
+            raw, finished, cut_short = raw[:leak], True, False
         elif len(raw) > _MAX_CHARS:
-            finished = True
+            finished = cut_short = True
         elif not finished:
             raw = raw[: len(raw) - sentinel.num_held(raw)]
+        raw = start.adjust(raw, context)
         if self._block:
-            verdict = self._block.judge(raw, finished)
+            verdict = self._block.judge(raw, finished, cut_short)
         else:
             verdict = line.judge(raw, finished, context)
-        if start is not None and verdict.reason in (None, "blank"):
+        if leak is not None and verdict.reason in (None, "blank"):
             verdict = Verdict(verdict.text, True, "sentinel", verdict.replaces_rest)
-        self._verdict = _extended(self._verdict, verdict)
+        self._verdict = _extended(self._verdict, verdict) if self._is_shown else verdict
 
 
 def _extended(shown: Verdict, verdict: Verdict) -> Verdict:

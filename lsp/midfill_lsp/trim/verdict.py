@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Reason = Literal["line", "block", "suffix", "bracket", "repeat", "sentinel", "blank"]
+Reason = Literal["line", "block", "suffix", "bracket", "repeat", "sentinel", "limit", "blank"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,29 @@
+"""How a suggestion begins: its first blanks, which the document may have already."""
+
+from __future__ import annotations
+
+import re
+
+from midfill_lsp.trim import indent
+from midfill_lsp.trim.context import TrimContext
+
+_BLANKS = re.compile(r"[ \t]*")
+_QUOTES = ('"""', "'''")
+
+
+def adjust(raw: str, context: TrimContext) -> str:
+    """Return the text with the blanks that fit the cursor; the rest stays as it came.
+
+    Text that could still be judged otherwise when more of it is there comes back empty.
+    """
+    blanks = _BLANKS.match(raw)
+    assert blanks is not None
+    text = raw[blanks.end() :]
+    if context.docstring_indent is not None and any(
+        quotes.startswith(text[:3]) for quotes in _QUOTES
+    ):
+        is_docstring = text.startswith(_QUOTES)
+        return f"\n{context.docstring_indent}{text}" if is_docstring else ""
+    if context.max_blanks is None or indent.width(raw) <= context.max_blanks:
+        return raw
+    return indent.adapt(" " * context.max_blanks, context.indent_style) + text
