@@ -89,6 +89,7 @@ def _config(options: argparse.Namespace) -> EngineConfig:
         fim_family=options.fim_family,
         max_total_tokens=options.max_total_tokens,
         cache_mb=options.cache_mb,
+        num_threads=options.threads,
     )
     if options.command != "serve":
         return EngineConfig(model=model)
@@ -135,6 +136,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--fim-family", metavar="NAME", help="infill family, or none; default: recognised")
     add("--max-total-tokens", type=_positive, metavar="N", help="prompt and completion")
     add("--cache-mb", type=_positive, metavar="N", help="memory for keys and values")
+    add("--threads", type=_threads, metavar="N", help="CPU threads; default: physical cores")
 
 
 def _add_server_options(parser: argparse.ArgumentParser) -> None:
@@ -163,6 +165,10 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
 
 def _positive(text: str) -> int:
     return _whole_number(text, 1, sys.maxsize)
+
+
+def _threads(text: str) -> int:
+    return _whole_number(text, 1, 1024)
 
 
 def _port(text: str) -> int:

@@ -28,6 +28,7 @@ class ModelConfig:
         fim_family: an infill family's name, "none", or None to recognise it.
         max_total_tokens: prompt and generated tokens of one request; None takes the model's.
         cache_mb: megabytes of keys and values; None lets the runner choose.
+        num_threads: threads of the CPU's products; None takes one per physical core.
     """
 
     source: str = "starter"
@@ -36,6 +37,7 @@ class ModelConfig:
     fim_family: str | None = None
     max_total_tokens: int | None = None
     cache_mb: int | None = None
+    num_threads: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

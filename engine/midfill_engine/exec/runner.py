@@ -43,6 +43,7 @@ class Runner:
         dtype: str = "auto",
         max_total_tokens: int | None = None,
         cache_bytes: int = 2**30,
+        num_threads: int | None = None,
     ) -> Runner:
         """Loads a model and reserves its cache.
 
@@ -53,12 +54,15 @@ class Runner:
             max_total_tokens: prompt and generated tokens per sequence; None takes the model's
                 context, at most 8192.
             cache_bytes: memory for keys and values; it makes 1 to 8 slots.
+            num_threads: torch's threads, for the whole process; None takes one per physical core,
+                at most OMP_NUM_THREADS.
 
         Raises:
             ModelError: anything that keeps the model from running, in one line.
         """
         folder = resolve(source)
         spec = ModelSpec.from_folder(folder)
+        set_threads(num_threads)
         return cls._build(
             spec,
             FolderCheckpoint.open(folder),
@@ -80,6 +84,7 @@ class Runner:
         cache_bytes: int = 2**24,
     ) -> Runner:
         """As `load`, from a config.json as a mapping and tensors by their names on the Hub."""
+        set_threads()
         return cls._build(
             ModelSpec.from_config(config),
             MemoryCheckpoint(tensors),
@@ -100,7 +105,6 @@ class Runner:
         max_total_tokens: int | None,
         cache_bytes: int,
     ) -> Runner:
-        set_threads()
         place = choose_device(device)
         kind = choose_dtype(dtype, place)
         max_len = _context(spec, max_total_tokens)

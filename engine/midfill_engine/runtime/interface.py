@@ -21,6 +21,11 @@ class ModelRunner(Protocol):
         """Prompt and generated tokens that fit one slot."""
         ...
 
+    @property
+    def vocab_size(self) -> int:
+        """Token ids are [0, vocab_size)."""
+        ...
+
     def prefill(self, slot: int, token_ids: Sequence[int], start: int) -> None:
         """Write keys and values of `token_ids` at [start, start + len)."""
         ...

@@ -18,7 +18,7 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from functools import partial
 
-from midfill_engine.errors import EngineDied, EngineError, Overloaded
+from midfill_engine.errors import EngineDied, EngineError, Overloaded, ValidationError
 from midfill_engine.runtime.interface import ModelRunner
 from midfill_engine.runtime.request import EventSink, FinishReason, GenerationRequest
 from midfill_engine.runtime.sequence import Sequence
@@ -89,12 +89,16 @@ class EngineLoop:
         """Queue a request; its events go to `sink` on the engine thread.
 
         Raises:
+            ValidationError: a token is none of the model's.
             Overloaded: too many requests are open.
             EngineDied: the engine thread has ended.
         """
         total = len(request.prompt_ids) + request.max_new_tokens
         assert request.prompt_ids, "an empty prompt must be rejected by the dialect"
         assert total <= self._runner.max_total_tokens, "too long: the dialect must check"
+        if (largest := max(request.prompt_ids)) >= self._runner.vocab_size:
+            told = f"the prompt holds token {largest}, outside of the model's embedding"
+            raise ValidationError(f"{told}: its tokenizer does not belong to its weights")
         sequence = Sequence(
             request=request,
             sink=sink,

@@ -46,6 +46,7 @@ class Generation:
         """Submit; must run on the event loop.
 
         Raises:
+            ValidationError: a token is none of the model's.
             Overloaded: too many requests are open.
             EngineDied: nothing can be answered any more.
         """

@@ -35,6 +35,7 @@ def load_served(config: EngineConfig) -> Served:
         device=model.device,
         dtype=model.dtype,
         max_total_tokens=model.max_total_tokens,
+        num_threads=model.num_threads,
         cache_bytes=_DEFAULT_CACHE_BYTES if cache_mb is None else cache_mb * 2**20,
     )
     if runner.max_total_tokens < _MIN_TOTAL_TOKENS:

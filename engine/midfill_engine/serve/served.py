@@ -29,7 +29,7 @@ class Engine(Protocol):
         ...
 
     def submit(self, request: GenerationRequest, sink: EventSink) -> Handle:
-        """Queue a request; raises Overloaded or EngineDied."""
+        """Queue a request; raises ValidationError, Overloaded or EngineDied."""
         ...
 
     def close(self) -> None:

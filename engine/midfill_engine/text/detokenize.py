@@ -32,10 +32,8 @@ class Detokenizer:
         return self._decoder.decode(self._tokenizer.token_bytes(token_id))
 
     def flush(self) -> str:
-        """What was held back, an unfinished character as U+FFFD."""
-        if self._by_offset is not None:
-            return self._by_offset.flush()
-        return self._decoder.decode(b"", final=True)
+        """What was held back; an unfinished character is dropped, since no byte of it is text."""
+        return "" if self._by_offset is None else self._by_offset.flush()
 
 
 class _OffsetDecoder:
@@ -62,4 +60,4 @@ class _OffsetDecoder:
 
     def flush(self) -> str:
         before = self._tokenizer.decode(self._ids[: self._shown_len])
-        return self._tokenizer.decode(self._ids)[len(before) :]
+        return self._tokenizer.decode(self._ids)[len(before) :].rstrip("\ufffd")

@@ -74,6 +74,17 @@ def test_sizes(runner: Runner, folder: Path) -> None:
     assert (small.num_slots, small.max_total_tokens) == (1, 512)
 
 
+def test_threads(folder: Path) -> None:
+    before = torch.get_num_threads()
+    try:
+        Runner.load(str(folder), device="cpu", max_total_tokens=64, num_threads=1)
+        assert torch.get_num_threads() == 1
+        Runner.load(str(folder), device="cpu", max_total_tokens=64, num_threads=2)
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_describe(runner: Runner) -> None:
     assert runner.describe() == {
         "architecture": "LlamaForCausalLM",

@@ -51,6 +51,10 @@ class FakeRunner:
         return self._num_slots
 
     @property
+    def vocab_size(self) -> int:
+        return 10**6
+
+    @property
     def max_total_tokens(self) -> int:
         return self._max_total_tokens
 

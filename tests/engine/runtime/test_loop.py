@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from midfill_engine.errors import EngineDied, EngineError, OutOfMemory, Overloaded
+from midfill_engine.errors import EngineDied, EngineError, OutOfMemory, Overloaded, ValidationError
 from midfill_engine.runtime.loop import PREFILL_CHUNK, EngineLoop
 from midfill_engine.runtime.request import GenerationRequest
 from midfill_engine.text.tokenizer import Tokenizer
@@ -162,6 +162,22 @@ def test_a_split_character_is_never_sent_broken(loop: EngineLoop, runner: FakeRu
     assert end.reason == "eos_token"
     assert [event.delta for event in collector.tokens] == ["", "é", "", "", "", "🙂", ""]
     assert collector.tokens[-1].special
+
+
+def test_a_character_that_the_limit_cuts_is_left_out(loop: EngineLoop, runner: FakeRunner) -> None:
+    script = [FIRST_BYTE_TOKEN + byte for byte in "a🙂".encode()]
+    runner.choose = lambda tokens: script[len(tokens) - 1]
+    collector = Collector()
+    loop.submit(request([1], 4), collector)
+    end = collector.finished()
+    assert (end.reason, collector.text + end.delta) == ("length", "a")
+
+
+def test_tokens_outside_of_the_embedding_are_refused(loop: EngineLoop, runner: FakeRunner) -> None:
+    """On a GPU such an index ends the process, on the CPU it was an internal error."""
+    with pytest.raises(ValidationError, match=f"token {runner.vocab_size}"):
+        loop.submit(request([1, runner.vocab_size], 1), Collector())
+    assert loop.num_open == 0
 
 
 def test_a_failing_step_ends_one_request_only(loop: EngineLoop, runner: FakeRunner) -> None:

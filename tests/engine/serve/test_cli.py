@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import torch
 
 from midfill_engine import cli
 from midfill_engine.config import ServerConfig
@@ -29,6 +30,7 @@ from midfill_engine.serve import keys
         (["serve", "--device", "tpu"], "invalid choice: 'tpu'"),
         (["serve", "--exit-when-unused", "soon"], "'soon' is not a number of seconds"),
         (["serve", "--max-requests", "0"], "'0' is not a whole number, at least 1"),
+        (["serve", "--threads", "0"], "'0' is not a whole number, 1 to 1024"),
         (["serve", "--bogus"], "--bogus"),
         (["serve", "--no-auth", "--host", "0.0.0.0"], "--no-auth on 0.0.0.0"),
         (["serve", "--no-auth", "--api-key-file", "k"], "exclude each other"),
@@ -71,7 +73,13 @@ def test_a_context_too_short_to_serve(
 
 def test_info(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    assert cli.main(["info", "--model", str(tiny_folder), "--device", "cpu"]) == 0
+    before = torch.get_num_threads()
+    argv = ["info", "--model", str(tiny_folder), "--device", "cpu", "--threads", str(before + 1)]
+    try:
+        assert cli.main(argv) == 0
+        assert torch.get_num_threads() == before + 1
+    finally:
+        torch.set_num_threads(before)
     told = json.loads(capsys.readouterr().out)
     assert (told["model_id"], told["architecture"]) == ("tiny", "LlamaForCausalLM")
     assert told["infill"]["family"] == "codellama"
