@@ -148,12 +148,18 @@ async def unless_disconnected(receive: Receive, work: Coroutine[Any, Any, _T]) -
     Raises:
         ClientGone: the client went first.
     """
-    task = asyncio.ensure_future(work)
-    watcher = asyncio.ensure_future(_disconnected(receive))
+    return await unless(_disconnected(receive), work, ClientGone())
+
+
+async def unless(
+    signal: Coroutine[Any, Any, object], work: Coroutine[Any, Any, _T], error: Exception
+) -> _T:
+    """The result of `work`; if `signal` returns first, `work` is cancelled and `error` raised."""
+    task, watcher = asyncio.ensure_future(work), asyncio.ensure_future(signal)
     try:
         await asyncio.wait({task, watcher}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
-            raise ClientGone
+            raise error
         return task.result()
     finally:
         for part in (task, watcher):

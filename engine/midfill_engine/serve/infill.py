@@ -30,7 +30,7 @@ class InfillRoutes:
 
     async def _infill(self, request: Request) -> Response:
         started_at = time.perf_counter()
-        body = await read_object(request, self._served.limits.max_body_bytes)
+        body = await read_object(request, self._served)
         parsed = await read_infill_request(body, self._served)
         generation = Generation(
             self._served, parsed.generation, dialect="infill", started_at=started_at

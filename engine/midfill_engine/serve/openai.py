@@ -44,7 +44,7 @@ class OpenAIRoutes:
 
     async def _completions(self, request: Request) -> Response:
         started_at = time.perf_counter()
-        body = await read_object(request, self._served.limits.max_body_bytes)
+        body = await read_object(request, self._served)
         parsed = await self._read(body, started_at)
         generation = Generation(
             self._served, parsed.generation, dialect="openai", started_at=started_at

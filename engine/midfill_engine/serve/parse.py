@@ -5,14 +5,17 @@ The texts are TGI's where TGI has one (router/src/validation.rs). Called by the 
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from starlette.requests import Request
 
-from midfill_engine.errors import BodyTooLarge, ValidationError
+from midfill_engine.errors import BodyTooLarge, Unavailable, ValidationError
+from midfill_engine.serve.generation import unless
+from midfill_engine.serve.served import LiveStreams, Served
 from midfill_engine.text.tokenizer import without_surrogates
 
 Json: TypeAlias = dict[str, Any]
@@ -25,13 +28,25 @@ def invalid(message: str) -> ValidationError:
     return ValidationError(_PREFIX + message)
 
 
-async def read_object(request: Request, max_bytes: int) -> Json:
+async def read_object(request: Request, served: Served) -> Json:
     """The request's body as a JSON object.
 
     Raises:
-        BodyTooLarge: it is over `max_bytes`.
+        BodyTooLarge: it is over the bound.
         ValidationError: it is not a JSON object in UTF-8.
+        Unavailable: the server ends and does not wait for the rest.
     """
+    body = await _read_unless_ended(_body(request, served.limits.max_body_bytes), served.live)
+    try:
+        value: object = json.loads(body, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise invalid(f"the body is not valid JSON ({_json_fault(error)})") from None
+    if not isinstance(value, dict):
+        raise invalid("the body must be a JSON object")
+    return cast("Json", value)
+
+
+async def _body(request: Request, max_bytes: int) -> bytes:
     too_large = BodyTooLarge(f"the body is over {max_bytes} bytes: send less text")
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > max_bytes:
@@ -41,13 +56,17 @@ async def read_object(request: Request, max_bytes: int) -> Json:
         body += chunk
         if len(body) > max_bytes:
             raise too_large
+    return bytes(body)
+
+
+async def _read_unless_ended(body: Coroutine[Any, Any, bytes], live: LiveStreams) -> bytes:
+    """The body, or Unavailable once a shutdown ends what is open: clients may send half of one."""
+    ended = asyncio.Event()
+    live.closers.add(ended.set)
     try:
-        value: object = json.loads(bytes(body), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise invalid(f"the body is not valid JSON ({_json_fault(error)})") from None
-    if not isinstance(value, dict):
-        raise invalid("the body must be a JSON object")
-    return cast("Json", value)
+        return await unless(ended.wait(), body, Unavailable("the engine is shutting down"))
+    finally:
+        live.closers.discard(ended.set)
 
 
 def _json_fault(error: Exception) -> str:

@@ -37,14 +37,14 @@ class TgiRoutes:
 
     async def _generate(self, request: Request) -> Response:
         started_at = time.perf_counter()
-        body = await read_object(request, self._served.limits.max_body_bytes)
+        body = await read_object(request, self._served)
         parsed = await read_tgi_request(body, self._served, pro=False, started_at=started_at)
         reply, headers = await self._answer(request, parsed)
         return json_reply(reply, headers={**self._served.headers, **headers})
 
     async def _generate_stream(self, request: Request) -> Response:
         started_at = time.perf_counter()
-        body = await read_object(request, self._served.limits.max_body_bytes)
+        body = await read_object(request, self._served)
         parsed = await read_tgi_request(body, self._served, pro=False, started_at=started_at)
         return self._stream(parsed)
 
@@ -58,7 +58,7 @@ class TgiRoutes:
 
     async def _pro(self, request: Request) -> Response:
         started_at = time.perf_counter()
-        body = await read_object(request, self._served.limits.max_body_bytes)
+        body = await read_object(request, self._served)
         parsed = await read_tgi_request(body, self._served, pro=True, started_at=started_at)
         if parsed.stream:
             return self._stream(parsed)

@@ -14,7 +14,7 @@ from midfill_engine.config import ServerConfig
 from midfill_engine.errors import StartError
 from midfill_engine.serve.server import bind
 from midfill_engine.text.tokenizer import Tokenizer
-from tests.engine.serve.conftest import AUTH, LiveServer, serve_with
+from tests.engine.serve.conftest import AUTH, KEY, LiveServer, serve_with
 from tests.engine.serve.fakes import FakeEngine
 
 
@@ -81,6 +81,25 @@ def test_a_ready_file_that_cannot_be_removed_does_not_stop_the_end(
         assert next(lines).startswith("data: ")
         live.server.should_exit = True
         assert list(lines)[-1:] in ([], [""])
+    live.join()
+
+
+def test_the_end_does_not_wait_for_half_a_body(
+    tokenizer: Tokenizer, start_server: Callable[..., LiveServer]
+) -> None:
+    """It took the whole grace time, and each such client a traceback in the log."""
+    live = start_server(serve_with(FakeEngine(), tokenizer))
+    head = f"POST /infill HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {KEY}\r\n"
+    address = ("127.0.0.1", int(live.url.rpartition(":")[2]))
+    with socket.create_connection(address, timeout=30) as connection:
+        # Whoever reads "100 Continue" knows that the route waits for the body.
+        connection.sendall(f"{head}expect: 100-continue\r\ncontent-length: 99\r\n\r\n".encode())
+        assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        connection.sendall(b'{"input_prefix"')
+        live.server.should_exit = True
+        reply = connection.makefile("rb").read()
+    assert reply.startswith(b"HTTP/1.1 503")
+    assert b"shutting down" in reply
     live.join()
 
 
