@@ -19,6 +19,7 @@ class LspClient:
     Attributes:
         received: all messages from the server, in order.
         answers: replies of ours to the server's requests, by method; null for others.
+        ignored: methods of the server's requests that get no reply.
     """
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
@@ -29,6 +30,7 @@ class LspClient:
         self._ended = False
         self.received: list[Message] = []
         self.answers: dict[str, Callable[[Any], object]] = {}
+        self.ignored: set[str] = set()
 
     async def send(self, message: Message) -> None:
         """Send a message as it stands."""
@@ -151,7 +153,7 @@ class LspClient:
         async with self._came:
             self.received.append(message)
             self._came.notify_all()
-        if "method" in message and "id" in message:
+        if "method" in message and "id" in message and message["method"] not in self.ignored:
             answer = self.answers.get(message["method"], lambda _params: None)
             await self.send({"id": message["id"], "result": answer(message.get("params"))})
 

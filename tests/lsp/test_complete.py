@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import pytest
 
-from midfill_lsp.backend.base import StreamEnd
+from midfill_lsp.backend.base import Backend, StreamEnd
 from midfill_lsp.complete import Completer, CompletionRequest, Suggestion
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Position, Snapshot, open_snapshot
@@ -29,16 +31,22 @@ class World:
         self.version: int | None = 1
         self.metrics = Metrics()
         self.slept: list[float] = []
+        self.asked: list[bool] = []
         self.debounce = asyncio.Event()
         self.debounce.set()
         self.completer = Completer(
-            lambda: self.backend,
+            self._asking,
             lambda: self.config,
-            lambda _uri: self.version,
+            lambda snapshot: snapshot.version == self.version,
             self.metrics,
             "window",
             self._sleep,
         )
+
+    @contextmanager
+    def _asking(self, explicit: bool) -> Generator[Backend]:
+        self.asked.append(explicit)
+        yield self.backend
 
     async def _sleep(self, delay_s: float) -> None:
         self.slept.append(delay_s)
@@ -126,10 +134,35 @@ async def test_an_explicit_request_does_not_wait() -> None:
 async def test_a_stale_result_is_kept_but_not_shown() -> None:
     world = World(FakeBackend(["a + b"]))
     world.version = 2
-    assert await world.completer.complete(at()) is None
+    assert await world.completer.complete(at(explicit=True)) is None
     suggestion = await world.completer.complete(at(CODE.replace("█", "a█")))
     assert suggestion == Suggestion(" + b", False)
     assert world.metrics.outcomes == {"stale": 1, "cached": 1}
+    assert world.asked == [True]  # what the cache answers bothers nobody
+
+
+async def test_a_document_that_changed_in_the_debounce_asks_nobody() -> None:
+    world = World(FakeBackend(["a + b"]))
+    world.version = 2
+    assert await world.completer.complete(at()) is None
+    assert world.backend.requests == []
+    assert world.metrics.outcomes == {"stale": 1}
+
+
+async def test_an_older_request_does_not_overtake() -> None:
+    world = World(FakeBackend(["a + b", " + c"], gate=asyncio.Event()))
+    world.debounce.clear()
+    older = asyncio.create_task(world.completer.complete(at()))
+    await asyncio.sleep(0)
+    newer = asyncio.create_task(world.completer.complete(at(explicit=True)))
+    await world.backend.started.wait()
+    world.debounce.set()
+    assert await older is None
+    assert len(world.backend.requests) == 1, "the engine would have ended the newer one"
+    assert world.backend.gate
+    world.backend.gate.set()
+    assert await newer is not None
+    assert world.metrics.outcomes == {"superseded": 1, "shown": 1}
 
 
 @pytest.mark.parametrize(

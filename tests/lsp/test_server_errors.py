@@ -166,7 +166,9 @@ async def test_a_failed_start_is_told_once_and_the_server_lives_on(
         assert messages(fake.client) == ["Midfill: no model"]
         told = await status(fake.client)
         assert told["state"] == "error"
-        assert told["metrics"]["outcomes"] == {"error": 2}
+        assert told["metrics"]["outcomes"] == {"error": 4}
+        last = await fake.client.request("workspace/executeCommand", {"command": "midfill.explain"})
+        assert last["detail"].startswith("not tried again yet: no model at /x")
         assert await fake.client.shut_down() == 0
 
 

@@ -100,28 +100,40 @@ class EngineWatch:
 
     def reconfigure(self, config: Config) -> None:
         """Take new settings; a change of the engine's makes a new backend."""
-        before, self._config = self._config, config
-        if config.engine != before.engine:
-            if self._start_task is not None:
-                self._start_task.cancel()
-                self._start_task = None
-            self._keep(asyncio.create_task(self._backend.aclose()))
-            self._backend = self._make_backend(config)
-            self._forget_failures()
+        if self._take(config):
             self.start_soon()
         self._show()
 
-    def may_ask(self, explicit: bool) -> bool:
-        """Whether to bother the backend: after a failed start, automatic requests wait a while."""
-        return explicit or not self._num_failures or time.monotonic() >= self._retry_at
+    def prepare(self, config: Config) -> None:
+        """Take the settings of the handshake, without a word and without starting anything."""
+        self._take(config)
+
+    def _take(self, config: Config) -> bool:
+        """Return whether the backend is a new one now."""
+        before, self._config = self._config, config
+        if config.engine == before.engine:
+            return False
+        if self._start_task is not None:
+            self._start_task.cancel()
+            self._start_task = None
+        self._keep(asyncio.create_task(self._backend.aclose()))
+        self._backend = self._make_backend(config)
+        self._forget_failures()
+        return True
 
     @contextlib.contextmanager
-    def asking(self) -> Generator[None]:
-        """Watch one request: show it, and note how it ended. Lets errors through."""
+    def asking(self, explicit: bool = True) -> Generator[Backend]:
+        """Give the backend for one request: show that, and note how it ended. Lets errors through.
+
+        Raises:
+            BackendError: it failed to start, and automatic requests leave it alone for a while.
+        """
+        if not explicit and self._num_failures and time.monotonic() < self._retry_at:
+            raise BackendError(f"not tried again yet: {self._reason}")
         self._num_thinking += 1
         self._show()
         try:
-            yield
+            yield self._backend
             self._answered()
         except BackendError as error:
             self._failed(error)

@@ -91,8 +91,8 @@ def _register_chat(server: LanguageServer, protocol: Protocol, window: Window) -
         messages, token = chat.read(params)
         on_partial = _progress(protocol, token, "content") if token is not None else None
         try:
-            with window.engine.asking():
-                text = await chat.answer(window.engine.backend, messages, on_partial)
+            with window.engine.asking() as backend:
+                text = await chat.answer(backend, messages, on_partial)
         except BackendError as error:
             raise JsonRpcException(str(error), types.LSPErrorCodes.RequestFailed) from error
         return {"content": text}

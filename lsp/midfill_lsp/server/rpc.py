@@ -55,7 +55,7 @@ class Protocol(LanguageServerProtocol):
         """Handle one message as it came off the wire."""
         try:
             message = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             self._reject(None, types.ErrorCodes.ParseError, "the message is not JSON")
             return
         if members(message).get("jsonrpc") != "2.0":
@@ -229,8 +229,7 @@ class Protocol(LanguageServerProtocol):
         running = [item for key, item in self._request_futures.items() if key != own_id]
         for future in running:
             future.cancel()
-        tasks: list[asyncio.Task[Any]]
-        tasks = [cast("Any", future) for future in running if isinstance(future, asyncio.Task)]
+        tasks = [cast("asyncio.Task[Any]", f) for f in running if isinstance(f, asyncio.Task)]
         if tasks:  # their streams are closed before the backend is
             await asyncio.wait(tasks, timeout=_SHUTDOWN_TIMEOUT_S)
         if self.on_shutdown is not None:

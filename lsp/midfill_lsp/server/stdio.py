@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 import threading
 from typing import BinaryIO
+
+logger = logging.getLogger(__name__)
 
 _READ_BYTES = 1 << 16
 _MAX_BODY_BYTES = 256 << 20
@@ -76,7 +79,9 @@ def start_reading(messages: asyncio.Queue[bytes | None]) -> None:
                     bodies = frames.feed(data)
                     if bodies:
                         loop.call_soon_threadsafe(put, bodies)
-            except (OSError, FrameError):
+            except FrameError as error:
+                logger.error("stdin is no language server protocol: %s", error)
+            except OSError:
                 pass
             loop.call_soon_threadsafe(put, [None])
 

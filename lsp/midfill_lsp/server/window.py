@@ -43,9 +43,9 @@ class Window:
         self.notices = Notices(server)
         self.engine = EngineWatch(make_backend, config, self.notices)
         self.completer = Completer(
-            backend=lambda: self.engine.backend,
+            asking=self.engine.asking,
             config=lambda: self.config.completion,
-            current_version=self._version,
+            is_current=lambda snapshot: self.documents.get(snapshot.uri) is snapshot,
             metrics=self.metrics,
             window=str(os.getpid()),
         )
@@ -55,6 +55,10 @@ class Window:
         self.encoding = cast("Encoding", encoding)
         self._from_handshake = members(members(options).get("midfill"))
         self.notices.status_wanted = self._from_handshake.get("statusNotifications") is True
+        # Problems are told when the editor's section is known. A request may come before that.
+        self.config, _ = settings.parse(self._from_handshake, self._base)
+        self.completer.clear_cache()
+        self.engine.prepare(self.config)
 
     def configure(self, section: object) -> None:
         """Rebuild the settings from the handshake's and the editor's `midfill` section."""
@@ -66,8 +70,8 @@ class Window:
         if fresh:
             text = "; ".join(fresh)
             self.notices.tell_once(text, text, types.MessageType.Warning)
-        if self.config.completion.cache_entries != before.completion.cache_entries:
-            self.completer.resize_cache()
+        if self.config != before:
+            self.completer.clear_cache()
         self.engine.reconfigure(self.config)
 
     def open(self, document: types.TextDocumentItem) -> None:
@@ -97,14 +101,13 @@ class Window:
         """
         snapshot = self.documents.get(params.text_document.uri)
         explicit = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
-        if snapshot is None or not self.engine.may_ask(explicit):
+        if snapshot is None:
             return types.InlineCompletionList([])
         position = Position(params.position.line, params.position.character)
         line_idx, column = snapshot.locate(position)
         request = CompletionRequest(request_id, snapshot, line_idx, column, explicit)
         try:
-            with self.engine.asking():
-                suggestion = await self.completer.complete(request, on_partial)
+            suggestion = await self.completer.complete(request, on_partial)
         except BackendError:
             return types.InlineCompletionList([])
         if suggestion is None:
@@ -129,10 +132,6 @@ class Window:
             ),
             command=types.Command("", "midfill.accepted", arguments=[f"{next(self._ids)}"]),
         )
-
-    def _version(self, uri: str) -> int | None:
-        snapshot = self.documents.get(uri)
-        return snapshot.version if snapshot else None
 
 
 def _edit(change: types.TextDocumentContentChangeEvent) -> Edit:

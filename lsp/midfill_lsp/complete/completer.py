@@ -1,8 +1,8 @@
-"""The completion use case, start to end: cache, skip, debounce, prompt, stream, trim, store.
+"""A completion from start to end: skip, prompt, cache, debounce, stream, trim, store.
 
-Knows no protocol library and no HTTP. `server` makes the request from a snapshot that it took
-before its first await, and cancels the call when the editor does; closing the backend's stream is
-the abort, and it happens on every way out.
+`server` makes the request from a snapshot that it took before its first await, and cancels the
+call when the editor does; closing the backend's stream is the abort, and it happens on every way
+out.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, aclosing
 
 from midfill_lsp import prompt as prompts
 from midfill_lsp.backend.base import Backend, InfillRequest, StreamEnd
 from midfill_lsp.cache import Entry, SuggestionCache
+from midfill_lsp.complete.request import CompletionRequest, Suggestion
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Snapshot
 from midfill_lsp.errors import BackendError
@@ -27,46 +27,14 @@ logger = logging.getLogger(__name__)
 _MAX_SESSION_CHARS = 512
 
 
-@dataclass(frozen=True, slots=True)
-class CompletionRequest:
-    """A cursor in a document at one version.
-
-    Attributes:
-        request_id: as the editor numbers it; for the log.
-        snapshot: the document.
-        line_idx: the cursor's line.
-        column: code points before the cursor in that line.
-        explicit: the user asked for it; then nothing is skipped and nothing waits.
-    """
-
-    request_id: str
-    snapshot: Snapshot
-    line_idx: int
-    column: int
-    explicit: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """Text for the cursor, with the document's line ends.
-
-    Attributes:
-        text: not empty.
-        replaces_rest: it takes the place of the rest of the cursor's line.
-    """
-
-    text: str
-    replaces_rest: bool
-
-
 class Completer:
     """Answers completion requests of one window, several at a time."""
 
     def __init__(
         self,
-        backend: Callable[[], Backend],
+        asking: Callable[[bool], AbstractContextManager[Backend]],
         config: Callable[[], CompletionConfig],
-        current_version: Callable[[str], int | None],
+        is_current: Callable[[Snapshot], bool],
         metrics: Metrics,
         window: str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -74,23 +42,25 @@ class Completer:
         """Wire the use case.
 
         Args:
-            backend: the backend of the moment; it changes with the settings.
+            asking: gives the backend of the moment for one request, explicit or not, and watches
+                how it goes; raises `BackendError` on entry where it had better be left alone.
             config: the settings of the moment.
-            current_version: the version of an open document now, None if it was closed.
+            is_current: whether a document still is as this snapshot has it.
             metrics: where outcomes are counted.
             window: names this window in the engine's sessions.
             sleep: waits the debounce, in seconds.
         """
-        self._backend = backend
+        self._asking = asking
         self._config = config
-        self._current_version = current_version
+        self._is_current = is_current
         self._metrics = metrics
         self._window = window
         self._sleep = sleep
+        self._newest: dict[str, CompletionRequest] = {}  # by document, while they run
         self.cache = SuggestionCache(config().cache_entries)
         self.last: Explanation | None = None
 
-    def resize_cache(self) -> None:
+    def clear_cache(self) -> None:
         """Begin an empty cache of the size that the settings ask for now."""
         self.cache = SuggestionCache(self._config().cache_entries)
 
@@ -116,12 +86,15 @@ class Completer:
                 column=request.column,
             )
         )
+        self._newest[snapshot.uri] = request
         try:
             return await self._answer(request, trace, on_partial)
         except BackendError as error:
             trace.note(outcome="error", detail=str(error))
             raise
         finally:
+            if self._newest.get(snapshot.uri) is request:
+                del self._newest[snapshot.uri]
             trace.clock("total")
             self._close(trace.explanation)
 
@@ -145,10 +118,17 @@ class Completer:
         hit = self.cache.match(snapshot.uri, prompt.prefix, prompt.suffix)
         if hit:
             trace.note(outcome="cached", cache_hit=True, shown_chars=len(hit.text))
-            return _suggestion(request, hit.text, hit.replaces_rest)
+            return Suggestion(request.with_line_ends(hit.text), hit.replaces_rest)
         if not request.explicit and config.debounce_ms:
             await self._sleep(config.debounce_ms / 1000)
             trace.clock("debounce")
+            # One that came meanwhile is ahead: asking now would end it in the engine.
+            if self._newest.get(snapshot.uri, request) is not request:
+                trace.note(outcome="superseded", detail="by a later request, in the debounce")
+                return None
+            if not self._is_current(snapshot):
+                trace.note(outcome="stale")
+                return None
         return await self._generate(request, prompt, trace, on_partial)
 
     async def _generate(
@@ -163,7 +143,8 @@ class Completer:
         trace.note(mode=context.mode)
         trimmer = Trimmer(context, is_shown=on_partial is not None)
         ask = _infill_request(prompt, context, config, self._session(snapshot.uri))
-        end = await _stream(self._backend(), ask, trimmer, trace, _emitter(request, on_partial))
+        with self._asking(request.explicit) as backend:
+            end = await _stream(backend, ask, trimmer, trace, _emitter(request, on_partial))
         result = trimmer.finish(cut_short=end is not None and end.reason == "limit")
         trace.note(
             shown_chars=len(result.text),
@@ -180,11 +161,11 @@ class Completer:
         self.cache.store(
             Entry(snapshot.uri, prompt.prefix, prompt.suffix, result.text, result.replaces_rest)
         )
-        if self._current_version(snapshot.uri) != snapshot.version:
+        if not self._is_current(snapshot):
             trace.note(outcome="stale")
             return None
         trace.note(outcome="shown")
-        return _suggestion(request, result.text, result.replaces_rest)
+        return Suggestion(request.with_line_ends(result.text), result.replaces_rest)
 
     def _session(self, uri: str) -> str:
         return f"{self._window}/{uri}"[: _MAX_SESSION_CHARS - len("/typing")] + "/typing"
@@ -252,15 +233,8 @@ def _infill_request(
 def _emitter(
     request: CompletionRequest, on_partial: Callable[[str], None] | None
 ) -> Callable[[str], None]:
-    end = request.snapshot.line_end(request.line_idx)
-
     def emit(text: str) -> None:
         if on_partial:
-            on_partial(text.replace("\n", end))
+            on_partial(request.with_line_ends(text))
 
     return emit
-
-
-def _suggestion(request: CompletionRequest, text: str, replaces_rest: bool) -> Suggestion:
-    end = request.snapshot.line_end(request.line_idx)
-    return Suggestion(text.replace("\n", end), replaces_rest)

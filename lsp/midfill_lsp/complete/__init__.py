@@ -1,0 +1,12 @@
+"""The completion use case. Knows no protocol library and no HTTP; `server` calls.
+
+request     where, and what is suggested
+completer   from the request to the suggestion
+"""
+
+from __future__ import annotations
+
+from midfill_lsp.complete.completer import Completer
+from midfill_lsp.complete.request import CompletionRequest, Suggestion
+
+__all__ = ["Completer", "CompletionRequest", "Suggestion"]
