@@ -130,13 +130,16 @@ class EngineWatch:
         """
         if not explicit and self._num_failures and time.monotonic() < self._retry_at:
             raise BackendError(f"not tried again yet: {self._reason}")
+        backend = self._backend
         self._num_thinking += 1
         self._show()
         try:
-            yield self._backend
-            self._answered()
+            yield backend
+            if backend is self._backend:
+                self._answered()
         except BackendError as error:
-            self._failed(error)
+            if backend is self._backend:  # one that was replaced is closed, and fails for that
+                self._failed(error)
             raise
         finally:
             self._num_thinking -= 1
