@@ -34,6 +34,11 @@ def watch() -> tuple[EngineWatch, FakeNotices]:
     return EngineWatch(lambda _config: FakeBackend(), Config(), notices), notices
 
 
+def told(engine: EngineWatch) -> str:
+    state, reason = engine.state
+    return f"{state}: {reason}" if reason else state
+
+
 def ask(
     engine: EngineWatch, error: BackendError | None = None, config: Config | None = None
 ) -> None:
@@ -50,7 +55,7 @@ async def test_a_replaced_backends_failure_says_nothing_of_the_new_one() -> None
     engine, _notices = watch()
     with pytest.raises(EngineGone):
         ask(engine, EngineGone("closed"), Config(engine=EngineConfig(model="other")))
-    assert engine.state[0] == "ready"
+    assert told(engine) == "ready"
     await engine.aclose()
 
 
@@ -60,10 +65,10 @@ async def test_automatic_requests_leave_a_failed_engine_alone_for_a_while() -> N
         ask(engine, EngineStartError("no model"))
     with pytest.raises(BackendError, match="not tried again yet: no model"):
         ask(engine)
-    assert engine.state == ("error", "no model")
+    assert told(engine) == "error: no model"
     with engine.asking(explicit=True):
         pass
-    assert engine.state[0] == "ready"
+    assert told(engine) == "ready"
     ask(engine)
     assert notices.messages == ["no model"]
 
@@ -72,7 +77,7 @@ async def test_a_lost_engine_is_asked_again_at_once() -> None:
     engine, notices = watch()
     with pytest.raises(EngineGone):
         ask(engine, EngineGone("gone"))
-    assert engine.state == ("error", "gone")
+    assert told(engine) == "error: gone"
     ask(engine)
-    assert engine.state[0] == "ready"
+    assert told(engine) == "ready"
     assert notices.messages == []

@@ -56,6 +56,7 @@ def test_loops_end_soon(document: str, written: str, num_chars: int) -> None:
             "x = a.shape if a not in a.shape if a not in a.shape\n",
             "x = a.shape if a not in",
         ),
+        ("def f():\n    █\n", "x = 1\n    y = 1" + "0" * 60 + "\n", "x = 1"),
         # what stands above
         ("    def f(self, a):\n    █\n", "def f(self, a):\n        x()\n", ""),
         ("first_thing(b)\n█\n", "first_thing(b)\n", ""),

@@ -24,6 +24,7 @@ _PHRASES = (  # three words of prose; five of code
     re.compile(r"\b([^\W\d_]+(?:[ ,]+[^\W\d_]+){2,7})[ ,]+\1\b"),
     re.compile(r"\b([^\W\d][\w.]*(?:[ ,]+[^\W\d][\w.]*){4,9})[ ,]+\1\b"),
 )
+_ONE_DIGIT = re.compile(r"([^\W_])\1{31,}")
 _ONE_CHAR = re.compile(r"(\S)\1{79,}")
 _COMMON_LINE = re.compile(r"\W|(?:return|raise|throw|yield|pass|break|continue)\b")
 
@@ -92,6 +93,8 @@ def loops_inline(line: str) -> int | None:
             unit = match[1]
             if len(match[0]) >= _MIN_UNITS_LEN and unit.strip() and len(set(unit)) > 1:
                 return 0
+    if _ONE_DIGIT.search(line):
+        return 0
     rule = _ONE_CHAR.search(line)
     return rule.start() + 80 if rule else _phrase(line)
 
