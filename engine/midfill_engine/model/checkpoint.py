@@ -134,7 +134,7 @@ def _read_index(folder: Path) -> dict[str, str]:
         content: object = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ModelError(_no_weights(folder)) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} cannot be read ({error}); fetch it again") from None
     places = cast("dict[str, object]", content).get("weight_map") if _is_dict(content) else None
     if not _is_dict(places) or not places:

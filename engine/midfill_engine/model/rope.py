@@ -78,8 +78,8 @@ def parse_rope(config: Mapping[str, object], default_theta: float, max_len: int)
     if values.get("partial_rotary_factor", 1.0) not in (1, None):
         raise ModelError("config.json: partial_rotary_factor other than 1 cannot be run")
     theta = values.get("rope_theta") or config.get("rope_theta") or default_theta
-    if not isinstance(theta, (int, float)):
-        raise ModelError(f"config.json: rope_theta must be a number, not {theta!r}")
+    if not isinstance(theta, (int, float)) or not 0 < theta < math.inf:
+        raise ModelError(f"config.json: rope_theta must be a positive number, not {theta!r}")
     return _with_scaling(kind, float(theta), config, values, max_len)
 
 

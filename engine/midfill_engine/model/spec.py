@@ -76,7 +76,7 @@ class ModelSpec:
             raise ModelError(
                 f"{folder} has no config.json; give a folder in the Hugging Face format"
             ) from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ModelError(f"{path} cannot be read ({error}); fetch the model again") from None
         if not isinstance(config, dict):
             raise ModelError(f"{path} holds no JSON object; fetch the model again")
@@ -96,6 +96,8 @@ class ModelSpec:
         _refuse(config)
         hidden_size = _size(config, "hidden_size")
         num_layers = _size(config, "num_hidden_layers")
+        if num_layers > _MOST_LAYERS:
+            raise ModelError(f"config.json: {num_layers} layers cannot be run; fetch it again")
         num_heads = _size(config, "num_attention_heads")
         head_dim = _size(config, "head_dim", hidden_size // num_heads)
         num_kv_heads = _size(config, "num_key_value_heads", num_heads)
@@ -130,6 +132,9 @@ class ModelSpec:
             eos_token_ids=_token_ids(config, "eos_token_id"),
         )
 
+
+_MOST_LAYERS = 10_000
+"""Far above every model; a damaged number would take minutes to be found out by the weights."""
 
 _MAX_LENS: Mapping[Architecture, int] = {
     "LlamaForCausalLM": 2048,

@@ -64,7 +64,7 @@ class Generation:
         self._has_ended = False
         self._closed = False
         self._handle = served.engine.submit(request, self._sink)
-        self._live.closers.add(self._handle.abort)
+        self._live.add(self._handle.abort)
 
     async def events(self) -> AsyncIterator[Event]:
         """Every event, the last one a `Finished`, also noted in `tokens`, `text`, `finished`."""

@@ -89,7 +89,7 @@ class _LeaseStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         end = self._ending.set
         self._leases.open()
-        self._live.closers.add(end)
+        self._live.add(end)
         try:
             await unless_disconnected(receive, self._beat(send))
         except ClientGone:

@@ -62,7 +62,7 @@ async def _body(request: Request, max_bytes: int) -> bytes:
 async def _read_unless_ended(body: Coroutine[Any, Any, bytes], live: LiveStreams) -> bytes:
     """The body, or Unavailable once a shutdown ends what is open: clients may send half of one."""
     ended = asyncio.Event()
-    live.closers.add(ended.set)
+    live.add(ended.set)
     try:
         return await unless(ended.wait(), body, Unavailable("the engine is shutting down"))
     finally:

@@ -54,12 +54,21 @@ class LiveStreams:
 
     Attributes:
         closers: one function per open reply; each ends its reply soon.
+        ending: whether a shutdown has begun.
     """
 
     closers: set[Callable[[], None]] = field(default_factory=set[Callable[[], None]])
+    ending: bool = False
+
+    def add(self, close: Callable[[], None]) -> None:
+        """Note an open reply; one that begins during a shutdown is ended at once."""
+        self.closers.add(close)
+        if self.ending:
+            close()
 
     def end_all(self) -> None:
-        """Ask every open reply to end."""
+        """Ask every open reply to end, and those that still come."""
+        self.ending = True
         for close in tuple(self.closers):
             close()
 

@@ -123,6 +123,7 @@ class EngineServer(uvicorn.Server):
         self._ready_text = json.dumps(ready) + "\n"
         self._ready_file: Path | None = config.ready_file
         self._tell = tell
+        self._failure: StartError | None = None
         leases = Leases(
             served.live,
             unused_s=config.exit_when_unused_s,
@@ -152,21 +153,27 @@ class EngineServer(uvicorn.Server):
             )
         )
 
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to accept, then say so.
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until the end.
 
         Raises:
             StartError: the ready file cannot be written.
         """
+        super().run(sockets)
+        if self._failure is not None:  # raised here: out of the event loop it leaves a traceback
+            raise self._failure
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to accept, then say so; without a ready file that was asked for, end at once."""
         await super().startup(sockets)
         if self._ready_file is not None:
             try:
                 write_private(self._ready_file, self._ready_text)
             except OSError as error:
-                raise StartError(
-                    f"cannot write the ready file {self._ready_file} ({error.strerror}): "
-                    "check --ready-file"
-                ) from error
+                place = f"the ready file {self._ready_file} ({error.strerror})"
+                self._failure = StartError(f"cannot write {place}: check --ready-file")
+                self.should_exit = True
+                return
         self._tell(self._line)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -54,7 +54,7 @@ def _read_object(path: Path) -> dict[str, Any]:
         value: object = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ModelError(f"{path} is not readable JSON ({error}): download it again") from error
     if not isinstance(value, dict):
         raise ModelError(f"{path} does not hold a JSON object: download it again")

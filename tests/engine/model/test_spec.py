@@ -91,6 +91,8 @@ def test_token_ids() -> None:
         ({"tie_word_embeddings": "yes"}, ["tie_word_embeddings", "'yes'"]),
         ({"eos_token_id": "</s>"}, ["eos_token_id", "'</s>'"]),
         ({"rope_theta": "big"}, ["rope_theta", "'big'"]),
+        ({"rope_theta": -1}, ["rope_theta", "positive", "-1"]),
+        ({"num_hidden_layers": 10**7}, ["10000000 layers"]),
         ({"rope_scaling": {"type": "longrope", "factor": 2}}, ["'longrope'", "yarn"]),
         ({"rope_scaling": {"type": "linear"}}, ["linear", "factor", "None"]),
         ({"rope_scaling": [1]}, ["rope_scaling", "[1]"]),
@@ -108,7 +110,13 @@ def test_errors_name_the_value(change: dict[str, Any], words: list[str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("content", "word"), [(None, "config.json"), ("{", "cannot be read"), ("[]", "no JSON object")]
+    ("content", "word"),
+    [
+        (None, "config.json"),
+        ("{", "cannot be read"),
+        ("[" * 100_000, "cannot be read"),
+        ("[]", "no JSON object"),
+    ],
 )
 def test_errors_of_the_file(tmp_path: Path, content: str | None, word: str) -> None:
     if content is not None:

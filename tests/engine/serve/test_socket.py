@@ -12,7 +12,7 @@ import pytest
 
 from midfill_engine.config import ServerConfig
 from midfill_engine.errors import StartError
-from midfill_engine.serve.server import bind
+from midfill_engine.serve.server import EngineServer, bind
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.serve.conftest import AUTH, KEY, LiveServer, serve_with
 from tests.engine.serve.fakes import FakeEngine
@@ -101,6 +101,30 @@ def test_the_end_does_not_wait_for_half_a_body(
     assert reply.startswith(b"HTTP/1.1 503")
     assert b"shutting down" in reply
     live.join()
+
+
+@pytest.mark.parametrize("name", ["none/ready.json", "."])
+def test_a_ready_file_that_cannot_be_written_ends_without_a_traceback(
+    tokenizer: Tokenizer, tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """Raised inside of the event loop, it left forty lines on stderr."""
+    config = ServerConfig(port=0, ready_file=tmp_path / name)
+    served = serve_with(FakeEngine(), tokenizer)
+    with bind(config) as sock:
+        server = EngineServer(served, config, None, "http://127.0.0.1", lambda _: None)
+        with pytest.raises(StartError, match="cannot write the ready file"):
+            server.run(sockets=[sock])
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_reply_that_begins_during_the_end_ends(tokenizer: Tokenizer) -> None:
+    """A prompt tokenised meanwhile was submitted afterwards, and nobody ended it."""
+    live = serve_with(FakeEngine(), tokenizer).live
+    ended: list[str] = []
+    live.add(lambda: ended.append("before"))
+    live.end_all()
+    live.add(lambda: ended.append("after"))
+    assert ended == ["before", "after"]
 
 
 @pytest.mark.parametrize("host", ["..", "a" * 64 + ".example"])
