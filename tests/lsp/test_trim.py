@@ -129,26 +129,6 @@ BLOCKS = [
     Case(PY, "x = 1█\n", "\ny = 2\n", "\ny = 2", mode="block"),
 ]
 
-STARTS = [
-    # the document has the blanks already
-    Case(PY, "def f(x):\n    # █\n", " a comment\n", "a comment"),
-    Case(PY, "return █\n", "  x\n", "x"),
-    Case(PY, "with a as f:\n    █\n", "    if x:\n        y()\n", "if x:\n        y()"),
-    Case(GO, "func f() {\n\t█\n}\n", "\tx := 1\n", "x := 1"),
-    Case("markdown", "- one\n- █\n", "   two\n", "two"),
-    # or lacks some
-    Case(PY, "class A:\n    def f(self):\n    █\n", "        x = 1\n", "    x = 1"),
-    Case(PY, "class A:\n    def f(self):\n    █\n", "    x = 1\n", "    x = 1"),
-    Case(PY, "class A:\n\tdef f(self):\n\t█\n", "        x = 1\n", "\tx = 1"),
-    Case(PY, "x = 1█\n", "  # one\n", "  # one"),
-    # a docstring stands on its own line
-    Case(PY, "def f():█\n", ' """It."""\n    x()\n', '\n    """It."""\n    x()'),
-    Case(PY, "class A:\n\tdef f():█\n", '"""It."""\n', '\n\t\t"""It."""'),
-    Case(PY, "def f():█\n", " return 1\n", " return 1"),
-    Case(PY, "def f():█\n", "\n    x = 1  \n    y = 2\n", "\n    x = 1\n    y = 2"),
-    Case(PY, "def f():█\n", "  \n    x = 1\n", "\n    x = 1"),
-]
-
 SENTINELS = [
     Case(PY, "x = █", f"1{sentinel}junk", "1")
     for sentinel in (
@@ -181,7 +161,7 @@ BRACKETS = [
     Case("markdown", "A list █\n", "a) one, b) two\n", "a) one, b) two"),
 ]
 
-ALL = LINES + SUFFIX + BLOCKS + STARTS + SENTINELS + NO_SENTINELS + BRACKETS
+ALL = LINES + SUFFIX + BLOCKS + SENTINELS + NO_SENTINELS + BRACKETS
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: f"{case.language}-{case.document!r:.40}")

@@ -47,9 +47,9 @@ def test_loops_end_soon(document: str, written: str, num_chars: int) -> None:
         ),
         (
             "def f():\n    █\n",
-            "a = first_thing(b)\n    x()\n    a = first_thing(b)\n    y()\n"
-            "    a = first_thing(b)\n    z()\n",
-            "a = first_thing(b)\n    x()\n    a = first_thing(b)\n    y()",
+            "".join(f"a = first_thing(b)\n    {name}()\n    " for name in "vwxyz"),
+            "a = first_thing(b)\n    v()\n    a = first_thing(b)\n    w()\n"
+            "    a = first_thing(b)\n    x()",
         ),
         (
             "def f():\n    █\n",
@@ -80,6 +80,7 @@ def test_what_stays_of_a_loop(document: str, written: str, inserted: str) -> Non
         "foo(None, None, None, None)",
         "'%s %s %s %s' % (a, b, c, d)",
         "a if b else c if d else e",
+        "# " + "| -------------------- " * 4 + "|",
     ],
 )
 def test_repetition_that_people_write_stays(written: str) -> None:

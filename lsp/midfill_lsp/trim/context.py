@@ -11,6 +11,7 @@ from midfill_lsp.trim import brackets, indent
 Mode = Literal["line", "block"]
 
 _OPENS_BLOCK = re.compile(r"(?:[{(\[]|=>|\bdo|\bthen)\s*\Z")
+_MAY_INDENT = re.compile(r"(?:[:)]|\belse)\s*\Z")
 _TAKES_DOCSTRING = re.compile(r"[ \t]*(?:async[ \t]+)?(?:def|class)\b.*:[ \t]*\Z")
 _COLON_LANGUAGES = frozenset({"python", "yaml", "nim", "gdscript", "starlark"})
 _NO_BRACKETS = brackets.PROSE | {"yaml", "html", "xml"}
@@ -104,9 +105,16 @@ def _max_blanks(line_above: str, head: str, language_id: str, style: indent.Styl
         return None
     if head.strip():
         return 0
-    step = style.unit if _opens_block(line_above, language_id) else 0
+    step = style.unit if _may_indent(line_above, language_id) else 0
     level = indent.width(line_above) + step
     return max(0, level - indent.width(head))
+
+
+def _may_indent(line_above: str, language_id: str) -> bool:
+    """Whether the line below may be indented more; `case 1:` and `if (x)` open no block here."""
+    if language_id in _COLON_LANGUAGES:
+        return _opens_block(line_above, language_id)
+    return _opens_block(line_above, language_id) or bool(_MAY_INDENT.search(line_above))
 
 
 def _docstring_indent(head: str, language_id: str, style: indent.Style) -> str | None:

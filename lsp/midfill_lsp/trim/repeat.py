@@ -12,14 +12,15 @@ from collections import Counter
 _MAX_PERIOD = 4
 _MAX_UNIT = 60
 _TELLING = 8  # letters and digits that make a second copy of lines a loop; below, it is the third
-_TELLING_APART = 12  # the same, for a line that comes a third time with others between
+_TELLING_APART = 12  # the same, for a line that comes again and again with others between
+_MANY = 4
 _UNITS = (
     re.compile(r"(.{2,4}?)\1{5,}"),
     re.compile(r"(.{5,11}?)\1{4,}"),
     re.compile(r"(.{12,19}?)\1{3,}"),
     re.compile(rf"(.{{20,{_MAX_UNIT}}}?)\1{{2,}}"),
 )
-_MIN_UNITS_LEN = 24
+_MIN_UNITS_LEN, _MIN_RULE_LEN = 24, 100
 _PHRASES = (  # three words of prose; five of code
     re.compile(r"\b([^\W\d_]+(?:[ ,]+[^\W\d_]+){2,7})[ ,]+\1\b"),
     re.compile(r"\b([^\W\d][\w.]*(?:[ ,]+[^\W\d][\w.]*){4,9})[ ,]+\1\b"),
@@ -33,8 +34,8 @@ def loop_start(lines: list[str]) -> int | None:
     """Return the index of the first line to drop when the last lines run in a loop.
 
     A loop is a copy of the one to four lines above, two copies if they say little; blank lines
-    between them do not count. Or it is a line that says much and came twice before. The first
-    copy stays. The lines are finished ones.
+    between them do not count. Or it is a line that says much and came three times before. The
+    first copy stays. The lines are finished ones.
     """
     seen = [idx for idx, line in enumerate(lines) if line.strip()]
     for period in range(1, _MAX_PERIOD + 1):
@@ -49,7 +50,7 @@ def loop_start(lines: list[str]) -> int | None:
     last = lines[seen[-1]].strip() if seen else ""
     if _weight(last) < _TELLING_APART or _COMMON_LINE.match(last):
         return None
-    return seen[-1] if Counter(line.strip() for line in lines)[last] > 2 else None
+    return seen[-1] if Counter(line.strip() for line in lines)[last] >= _MANY else None
 
 
 def num_lines_held(lines: list[str]) -> int:
@@ -91,7 +92,8 @@ def loops_inline(line: str) -> int | None:
     for pattern in _UNITS:
         for match in pattern.finditer(line):
             unit = match[1]
-            if len(match[0]) >= _MIN_UNITS_LEN and unit.strip() and len(set(unit)) > 1:
+            min_len = _MIN_UNITS_LEN if _weight(unit) else _MIN_RULE_LEN  # rows of a table
+            if len(match[0]) >= min_len and unit.strip() and len(set(unit)) > 1:
                 return 0
     if _ONE_DIGIT.search(line):
         return 0
