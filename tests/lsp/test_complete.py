@@ -141,6 +141,18 @@ async def test_a_stale_result_is_kept_but_not_shown() -> None:
     assert world.asked == [True]  # what the cache answers bothers nobody
 
 
+async def test_nothing_grows_in_a_document_that_has_changed() -> None:
+    world = World(FakeBackend(["a ", "+ ", "b"]))
+    partial: list[str] = []
+
+    def show_and_type(text: str) -> None:
+        partial.append(text)
+        world.version = 2
+
+    assert await world.completer.complete(at(explicit=True), show_and_type) is None
+    assert partial == ["a"]
+
+
 async def test_a_document_that_changed_in_the_debounce_asks_nobody() -> None:
     world = World(FakeBackend(["a + b"]))
     world.version = 2

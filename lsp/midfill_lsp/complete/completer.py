@@ -144,7 +144,7 @@ class Completer:
         trimmer = Trimmer(context, is_shown=on_partial is not None)
         ask = _infill_request(prompt, context, config, self._session(snapshot.uri))
         with self._asking(request.explicit) as backend:
-            end = await _stream(backend, ask, trimmer, trace, _emitter(request, on_partial))
+            end = await _stream(backend, ask, trimmer, trace, self._emitter(request, on_partial))
         result = trimmer.finish(cut_short=end is not None and end.reason == "limit")
         trace.note(
             shown_chars=len(result.text),
@@ -166,6 +166,15 @@ class Completer:
             return None
         trace.note(outcome="shown")
         return Suggestion(request.with_line_ends(result.text), result.replaces_rest)
+
+    def _emitter(
+        self, request: CompletionRequest, on_partial: Callable[[str], None] | None
+    ) -> Callable[[str], None]:
+        def emit(text: str) -> None:
+            if on_partial and self._is_current(request.snapshot):
+                on_partial(request.with_line_ends(text))
+
+        return emit
 
     def _session(self, uri: str) -> str:
         return f"{self._window}/{uri}"[: _MAX_SESSION_CHARS - len("/typing")] + "/typing"
@@ -228,13 +237,3 @@ def _infill_request(
         max_tokens=config.max_line_tokens if line else config.max_block_tokens,
         stop=("\n",) if line else (),
     )
-
-
-def _emitter(
-    request: CompletionRequest, on_partial: Callable[[str], None] | None
-) -> Callable[[str], None]:
-    def emit(text: str) -> None:
-        if on_partial:
-            on_partial(request.with_line_ends(text))
-
-    return emit
