@@ -12,9 +12,11 @@ import logging
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import uvicorn
 from starlette.applications import Starlette
@@ -58,7 +60,8 @@ def run_server(
             key_file = write_key(key.value, port)
             tell(f"midfill-engine: the API key is in {key_file}")
         try:
-            served = load(config)
+            with _sigterm_unwinds():
+                served = load(config)
             try:
                 EngineServer(served, config.server, key.value, url, tell).run(sockets=[sock])
             finally:
@@ -66,6 +69,23 @@ def run_server(
         finally:
             if key_file is not None and key.value is not None:
                 _withdraw(key_file, key.value + "\n")
+
+
+@contextmanager
+def _sigterm_unwinds() -> Generator[None]:
+    """While the model loads, SIGTERM ends the process as SIGINT does: the key file is removed."""
+
+    def end(number: int, _frame: object) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def bind(config: ServerConfig) -> socket.socket:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -10,9 +11,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from midfill_engine.config import ServerConfig
+from midfill_engine.config import EngineConfig, ServerConfig
 from midfill_engine.errors import StartError
-from midfill_engine.serve.server import EngineServer, bind
+from midfill_engine.serve.keys import ApiKey
+from midfill_engine.serve.served import Served
+from midfill_engine.serve.server import EngineServer, bind, run_server
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.serve.conftest import AUTH, KEY, LiveServer, serve_with
 from tests.engine.serve.fakes import FakeEngine
@@ -125,6 +128,22 @@ def test_a_reply_that_begins_during_the_end_ends(tokenizer: Tokenizer) -> None:
     live.end_all()
     live.add(lambda: ended.append("after"))
     assert ended == ["before", "after"]
+
+
+def test_sigterm_while_the_model_loads_leaves_no_key_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    config = EngineConfig(server=ServerConfig(port=0))
+
+    def load(_config: EngineConfig) -> Served:
+        assert len(list((tmp_path / "midfill").iterdir())) == 1
+        signal.raise_signal(signal.SIGTERM)
+        raise AssertionError("the signal was lost")
+
+    with pytest.raises(SystemExit, match="143"):
+        run_server(config, ApiKey("made", made=True), load, lambda _: None)
+    assert list((tmp_path / "midfill").iterdir()) == []
 
 
 @pytest.mark.parametrize("host", ["..", "a" * 64 + ".example"])
