@@ -116,8 +116,9 @@ class Frame:
         """Return what rich draws."""
         sample = self._sample
         syntax = Syntax("", "python", theme="ansi_dark", background_color="default")
-        code = syntax.highlight(sample.text.rstrip("\n"))
-        code.rstrip()
+        code = syntax.highlight(sample.text)
+        # Blanks at the end stay as far as the caret, or the ghost text moves up to a line above.
+        code = code[: max(sample.offset, len(sample.text.rstrip()))]
         before, after = code[: sample.offset], code[sample.offset + self._num_replaced :]
         text = Text.assemble(before, (self._typed, _TYPED), (self._ghost, _GHOST), after)
         panel = Panel(text, title=sample.name, title_align="left", width=_WIDTH)
