@@ -158,6 +158,10 @@ BRACKETS = [
     Case(JS, "const a = [1, █];\n", "2, 3];\n", "2, 3"),
     Case(C, "int a[█];\n", "10]; // ]", "10]; // ]", True),
     Case(PY, 's = "(" + █\n', '")"\n', '")"'),
+    Case(PY, 'def f():\n    """It (as\n    ever (told █\n    """\n', "here).\n", "here)."),
+    Case(JS, "/* It (as\n * ever (told █\n */\n", "here).\n", "here)."),
+    Case(PY, "def f():\n    x = int(█\n\n\ndef g():\n    a (b), c)\n", "y)\n", "y)"),
+    Case(PY, 'x = 1\n"""A\ntext"""\ny = f(█\n' + "#\n", "z)\n", "z)"),
     Case("markdown", "A list █\n", "a) one, b) two\n", "a) one, b) two"),
 ]
 
@@ -231,3 +235,11 @@ def test_a_line_end_in_two_pieces_is_one() -> None:
     for piece in ("\r", "\n    x()\r", "\n\r", "", "\n    y()"):
         trimmer.feed(piece)
     assert trimmer.finish().text == "\n    x()\n\n    y()"
+
+
+def test_a_docstring_far_above_is_known_to_be_closed() -> None:
+    above = 'def f():\n    """It\'s (long.\n\n' + "    A line of text.\n" * 300 + '    """\n'
+    assert trim(Case(PY, above + "    x = f(█\n", "", ""), ["y)\n"]).text == "y)"
+    below = "    A line of text.\n" * 300
+    inside = f'def f():\n    """It (long.\n\n{below}    It is (so '
+    assert trim(Case(PY, inside + '█\n    """\n', "", ""), ["here).\n"]).text == "here)."

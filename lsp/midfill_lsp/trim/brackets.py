@@ -29,6 +29,7 @@ _HASH_LANGUAGES = frozenset(
     | {"julia", "dockerfile", "cmake", "nim"}
 )
 _WINDOW_CHARS = 4_000  # each way; 12,000 took 8 ms on dense code, on the event loop
+_TEXTS = {'"""': '"""', "'''": "'''", "/*": "*/", "`": "`"}
 _PAIR = {"(": ")", "[": "]", "{": "}"}
 _CLOSERS = frozenset(_PAIR.values())
 PROSE = frozenset({"markdown", "plaintext", "latex", "restructuredtext", "text"})
@@ -71,22 +72,36 @@ def allowed_closers(prefix: str, suffix: str, language_id: str) -> tuple[str | N
     """Return what a suggestion may close, innermost bracket first.
 
     An entry is the closer of a bracket that the document leaves open, or None where the suffix
-    closes that bracket. A closer of the suffix is taken as an opener's if it has its kind and
-    does not lead a line that is indented less than the opener's.
+    closes that bracket. A closer of the suffix is taken as an opener's if it has its kind, does
+    not lead a line that is indented less than the opener's, and, unless it is a brace, does not
+    stand behind such a line.
     """
     openers, _ = unmatched(_near(prefix), language_id)
     _, closers = unmatched(suffix[:_WINDOW_CHARS], language_id)
-    first_line_len = len(suffix.split("\n", 1)[0])
     allowed: list[str | None] = []
     used = 0
     for opener in reversed(openers):
         closer = closers[used] if used < len(closers) else None
-        if closer and _is_partner(opener, closer, first_line_len):
+        if closer and _is_partner(opener, closer, suffix):
             used += 1
             allowed.append(None)
         else:
             allowed.append(opener.closer)
     return tuple(allowed)
+
+
+def ends_in_text(prefix: str, language_id: str) -> bool:
+    """Whether the prefix ends in a string or comment of several lines, such as a docstring."""
+    near = _near(prefix)
+    token, end = "", 0
+    for match in _lexer(language_id).finditer(near):
+        token, end = match[0], match.end()
+    if end < len(near):
+        return False
+    for opener, closer in _TEXTS.items():
+        if token.startswith(opener):
+            return len(token) < len(opener + closer) or not token.endswith(closer)
+    return False
 
 
 def scan(
@@ -124,19 +139,24 @@ def _near(prefix: str) -> str:
     """Return the end of the prefix, from a place that is likely not inside a docstring."""
     if len(prefix) <= _WINDOW_CHARS:
         return prefix
-    window = prefix[-_WINDOW_CHARS:]
-    window = window[window.find("\n") + 1 :]
+    start = prefix.find("\n", len(prefix) - _WINDOW_CHARS) + 1
     for quotes in ('"""', "'''"):
-        if window.count(quotes) % 2:
-            window = window[window.find(quotes) + len(quotes) :]
-    return window
+        if prefix.count(quotes, 0, start) % 2:
+            start = max(start, prefix.find(quotes, start) + len(quotes))
+    return prefix[start:]
 
 
-def _is_partner(opener: Bracket, closer: Bracket, first_line_len: int) -> bool:
+def _is_partner(opener: Bracket, closer: Bracket, suffix: str) -> bool:
     if closer.closer != opener.closer:
         return False
-    on_cursor_line = closer.offset < first_line_len
-    return on_cursor_line or not closer.leads or closer.indent >= opener.indent
+    below = suffix[: closer.offset].split("\n")[1:]
+    if not below:
+        return True
+    if closer.closer == "}":  # labels and preprocessor lines stand at the left inside of blocks
+        return not closer.leads or closer.indent >= opener.indent
+    between = [line for line in below[:-1] if line.strip()]
+    indents = [len(line) - len(line.lstrip(" \t")) for line in between]
+    return min([*indents, closer.indent]) >= opener.indent
 
 
 def _lexer(language_id: str) -> re.Pattern[str]:

@@ -64,7 +64,7 @@ def describe(
     rest, _, below = suffix.partition("\n")
     rest = rest if rest.strip() else ""
     opens = _opens_block(head, language_id)
-    counts = language_id not in _NO_BRACKETS
+    counts = language_id not in _NO_BRACKETS and not brackets.ends_in_text(prefix, language_id)
     style = indent.detect(prefix)
     allowed = brackets.allowed_closers
     return TrimContext(
