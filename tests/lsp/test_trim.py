@@ -62,6 +62,8 @@ SUFFIX = [
     Case("html", "<div>█</div>\n", "text</div>\n", "text"),
     Case("json", '{"a": "█"}\n', 'b"}', "b"),
     # the next line is there already
+    Case(PY, "def f(a):█\n    return a\n", "\n        return a\n", ""),
+    Case(PY, "if a:█\nreturn a\n", "\n    return a\n", "\n    return a"),
     Case(PY, "def f(x):\n    █\n    return x\n", "return x\n", ""),
     Case(PY, "def f(x):\n    █\n    return x\n", "x += 1\n    return x\n", "x += 1"),
     Case(PY, "if a:\n    █\nelse:\n    b()\n", "c()\nelse:\n    b()\n", "c()"),

@@ -63,7 +63,7 @@ class BlockRules:
             if not whole and _may_be_closing(line):
                 return self._held()
             return _closed(kept, line, self._num_blank, context)
-        if whole and overlap.repeats_below(full, context.line_below):
+        if whole and _repeats_below(full, context):
             return _cut(kept, "suffix", context)
         if whole and not idx and repeat.repeats_above(full, context.line_above):
             return _cut(kept, "repeat", context)
@@ -121,8 +121,22 @@ def _closed(kept: list[str], line: str, num_blank: int, context: TrimContext) ->
     return _cut(kept, "block", context)
 
 
+def _repeats_below(full: str, context: TrimContext) -> bool:
+    if _is_inside(context.line_below, context):
+        return overlap.repeats_below(full.lstrip(), (context.line_below or "").lstrip())
+    return overlap.repeats_below(full, context.line_below)
+
+
+def _is_inside(line_below: str | None, context: TrimContext) -> bool:
+    """Whether the block has that line already; then it repeats however it is indented."""
+    return line_below is not None and context.opens and indent.width(line_below) > context.level
+
+
 def _may_repeat(full: str, context: TrimContext) -> bool:
-    below = overlap.may_repeat_below(full, context.line_below)
+    if _is_inside(context.line_below, context):
+        below = overlap.may_repeat_below(full.lstrip(), (context.line_below or "").lstrip())
+    else:
+        below = overlap.may_repeat_below(full, context.line_below)
     return below or repeat.may_repeat_above(full, context.line_above)
 
 
