@@ -119,7 +119,11 @@ async def _encode(inputs: str, truncate: int | None, served: Served) -> list[int
         ids = encode(inputs)
     if not ids:
         raise invalid("`inputs` cannot be empty")
-    return ids if truncate is None else ids[-truncate:]
+    if truncate is None or truncate >= len(ids):
+        return ids
+    # The beginning-of-sequence token stays, as in TGI: models write badly without it.
+    head = ids[: int(truncate > 1 and ids[0] == served.tokenizer.bos_id)]
+    return [*head, *ids[len(ids) - truncate + len(head) :]]
 
 
 def _max_new_tokens(prompt_len: int, asked: int | None, served: Served) -> int:

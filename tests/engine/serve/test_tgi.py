@@ -164,12 +164,18 @@ async def test_what_turns_sampling_on(
     assert (sampling.temperature, sampling.top_k, sampling.top_p) == (temperature, top_k, top_p)
 
 
+@pytest.mark.parametrize("truncate", [1, 2, 7, 101, 102])
 async def test_truncate_keeps_the_last_tokens(
-    client: httpx.AsyncClient, engine: FakeEngine
+    client: httpx.AsyncClient, engine: FakeEngine, tokenizer: Tokenizer, truncate: int
 ) -> None:
-    body = {"inputs": "x" * 300, "parameters": {"truncate": 7, "max_new_tokens": 3}}
+    """And the first one, which begins the sequence: it was cut away with the text."""
+    inputs = "xy" * 50
+    body = {"inputs": inputs, "parameters": {"truncate": truncate, "max_new_tokens": 3}}
     assert (await client.post("/generate", json=body)).status_code == 200
-    assert len(engine.requests[0].prompt_ids) == 7
+    whole = tokenizer.encode_with_specials(inputs)
+    num_first = 1 if truncate > 1 else 0
+    wanted = [*whole[:num_first], *whole[len(whole) - truncate + num_first :]]
+    assert list(engine.requests[0].prompt_ids) == (wanted if truncate < len(whole) else whole)
 
 
 async def test_a_lone_surrogate_is_no_error(client: httpx.AsyncClient) -> None:
