@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,7 +17,7 @@ import pytest
 import torch
 
 from midfill_engine import cli
-from midfill_engine.config import ServerConfig
+from midfill_engine.config import Limits, ModelConfig, ServerConfig
 from midfill_engine.errors import StartError
 from midfill_engine.serve import keys
 
@@ -49,6 +50,19 @@ def test_a_wrong_start_is_one_line_and_status_2(
     assert err.startswith("midfill-engine: error: ")
     assert err.count("\n") == 1
     assert message in err
+
+
+def test_the_page_lists_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "configuration.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `(--[\w-]+)` \| (.*?) \| ", page, re.M))
+    with pytest.raises(SystemExit):
+        cli.main(["serve", "--help"])
+    options = set(re.findall(r"^  (--[\w-]+)", capsys.readouterr().out, re.M))
+    assert set(rows) == options
+    server, limits = ServerConfig(), Limits()
+    assert rows["--model"] == f"`{ModelConfig().source}`"
+    assert (rows["--host"], rows["--port"]) == (f"`{server.host}`", f"`{server.port}`")
+    assert rows["--max-requests"] == f"`{limits.max_requests}`"
 
 
 def test_a_busy_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
