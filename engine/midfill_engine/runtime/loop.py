@@ -225,6 +225,7 @@ class EngineLoop:
 
     def _finish(self, sequence: Sequence, reason: FinishReason, error: str | None = None) -> None:
         """End a sequence wherever it stands: exactly one `Finished` leaves."""
+        event = sequence.finish(reason, error)  # first: where it fails, `_guard` ends it as error
         if sequence in self._waiting:
             self._waiting.remove(sequence)
         if sequence in self._running:
@@ -235,7 +236,7 @@ class EngineLoop:
         with self._lock:
             self._open_requests -= 1
         try:
-            sequence.sink(sequence.finish(reason, error))
+            sequence.sink(event)
         except Exception:
             logger.exception("the receiver of request %d failed", sequence.request_id)
 

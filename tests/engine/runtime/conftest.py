@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pytest
 
 from midfill_engine.runtime.loop import EngineLoop
-from midfill_engine.runtime.request import Event, Finished, TokenEvent
+from midfill_engine.runtime.request import Event, Finished, GenerationRequest, TokenEvent
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.fake_runner import FakeRunner
 from tests.engine.tiny import write_tiny_tokenizer
@@ -67,3 +67,14 @@ def loop(runner: FakeRunner, tokenizer: Tokenizer) -> Iterator[EngineLoop]:
     runner.gate.set()
     loop.close()
     loop.check_integrity()
+
+
+def request(prompt: Sequence[int], max_new_tokens: int = 8, **fields: object) -> GenerationRequest:
+    return GenerationRequest(tuple(prompt), max_new_tokens, **fields)  # type: ignore[arg-type]  # test shorthand
+
+
+def run(loop: EngineLoop, asked: GenerationRequest) -> Collector:
+    collector = Collector()
+    loop.submit(asked, collector)
+    collector.finished()
+    return collector

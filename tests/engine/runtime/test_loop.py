@@ -11,21 +11,10 @@ from midfill_engine.errors import EngineDied, EngineError, OutOfMemory, Overload
 from midfill_engine.runtime.loop import PREFILL_CHUNK, EngineLoop
 from midfill_engine.runtime.request import GenerationRequest
 from midfill_engine.text.tokenizer import Tokenizer
-from tests.engine.runtime.conftest import Collector
+from tests.engine.runtime.conftest import Collector, request, run
 from tests.engine.runtime.fake_runner import ENDLESS, FIRST_BYTE_TOKEN, FakeRunner, expected_tokens
 
 EOS = 2
-
-
-def request(prompt: Sequence[int], max_new_tokens: int = 8, **fields: object) -> GenerationRequest:
-    return GenerationRequest(tuple(prompt), max_new_tokens, **fields)  # type: ignore[arg-type]  # test shorthand
-
-
-def run(loop: EngineLoop, asked: GenerationRequest) -> Collector:
-    collector = Collector()
-    loop.submit(asked, collector)
-    collector.finished()
-    return collector
 
 
 def test_a_request_gets_its_tokens_and_one_end(loop: EngineLoop) -> None:
