@@ -185,6 +185,7 @@ class EngineServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to accept, then say so; without a ready file that was asked for, end at once."""
+        self._live.ending = False  # a loaded model may be served again
         await super().startup(sockets)
         if self._ready_file is not None:
             try:
