@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.contenders import KINDS, SHAPES, Contender, Trace, write_random
 from midfill_engine.model.source import resolve
+from midfill_engine.model.spec import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +196,11 @@ def compare(options: Options, model: str, threads: int) -> dict[str, Any]:
     return results
 
 
+def context_of(folder: Path) -> int:
+    """Returns the model's context, tokens."""
+    return ModelSpec.from_folder(folder).max_position_embeddings
+
+
 def main() -> None:
     """Parses the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -205,7 +211,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0, help="0: as the engine chooses")
     parser.add_argument("--repetitions", type=int, default=9)
     parser.add_argument("--new-tokens", type=int, default=32)
-    parser.add_argument("--context", type=int, default=2048)
+    parser.add_argument("--context", type=int, help="default: the model's, at most 2048")
     parser.add_argument("--fresh", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     logging.getLogger("transformers").setLevel(logging.ERROR)
@@ -218,7 +224,7 @@ def main() -> None:
         options = Options(
             folder=folder,
             dtypes=tuple(arguments.dtypes.split(",")),
-            context=arguments.context,
+            context=arguments.context or min(2048, context_of(folder)),
             new_tokens=arguments.new_tokens,
             repetitions=arguments.repetitions,
         )

@@ -33,7 +33,12 @@ from bench.cases import Case, MissingPackageError, edit_similarity, first_line, 
 NUM_PREDICT = 48
 START_TIMEOUT_S = 120.0
 
-Complete = Callable[[Case, Order], str]
+
+class EngineStartError(Exception):
+    """The engine ended, or was not ready in time; the message holds its output."""
+
+
+Complete = Callable[[Case, Order, bool], str]
 
 
 def main() -> int:
@@ -46,14 +51,12 @@ def main() -> int:
         return 1
     cases = bench_cases.draw(files, args.num_cases, args.seed)
     began = time.monotonic()
-    with backend(args) as complete:
-        completions = {
-            "no_op": [""] * len(cases),
-            "copy_line": [bench_cases.copy_line(case) for case in cases],
-            "copy_suffix": [bench_cases.copy_suffix(case) for case in cases],
-            "model_psm": run(cases, complete, "psm"),
-            "model_spm": run(cases, complete, "spm"),
-        }
+    try:
+        with backend(args) as complete:
+            completions = complete_all(cases, complete, heal=args.backend == "transformers")
+    except (EngineStartError, httpx.HTTPError) as error:
+        print(f"bench/quality.py: {error}", file=sys.stderr)
+        return 1
     results = {name: score(cases, texts) for name, texts in completions.items()}
     result = {
         "bench": "quality",
@@ -88,11 +91,25 @@ def parse() -> argparse.Namespace:
     return args
 
 
-def run(cases: Sequence[Case], complete: Complete, order: Order) -> list[str]:
+def complete_all(cases: Sequence[Case], complete: Complete, heal: bool) -> dict[str, list[str]]:
+    """Returns the first lines of baselines and model, by name of the row."""
+    completions = {
+        "no_op": [""] * len(cases),
+        "copy_line": [bench_cases.copy_line(case) for case in cases],
+        "copy_suffix": [bench_cases.copy_suffix(case) for case in cases],
+        "model_psm": run(cases, complete, "psm"),
+        "model_spm": run(cases, complete, "spm"),
+    }
+    if heal:
+        completions["model_spm_healed"] = run(cases, complete, "spm", heal=True)
+    return completions
+
+
+def run(cases: Sequence[Case], complete: Complete, order: Order, heal: bool = False) -> list[str]:
     """Returns the model's first lines; progress goes to stderr."""
     texts: list[str] = []
     for idx, case in enumerate(cases, start=1):
-        texts.append(first_line(complete(case, order)))
+        texts.append(first_line(complete(case, order, heal)))
         if idx % 100 == 0:
             print(f"{order}: {idx}/{len(cases)}", file=sys.stderr)
     return texts
@@ -133,7 +150,11 @@ def backend(args: argparse.Namespace) -> Generator[Complete]:
     """Yields the function that completes a case: the reference, or an engine over HTTP."""
     if args.backend == "transformers":
         reference = Reference(args.model)
-        yield lambda case, order: reference.complete(case.prefix, case.suffix, order, NUM_PREDICT)
+
+        def refer(case: Case, order: Order, heal: bool) -> str:
+            return reference.complete(case.prefix, case.suffix, order, NUM_PREDICT, heal)
+
+        yield refer
     elif args.url:
         key = args.api_key_file.read_text().strip() if args.api_key_file else ""
         with attached(args.url, key) as complete:
@@ -149,7 +170,8 @@ def attached(url: str, key: str) -> Generator[Complete]:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
 
-        def complete(case: Case, order: Order) -> str:
+        def complete(case: Case, order: Order, heal: bool) -> str:
+            assert not heal, "the engine decides that itself"
             body = {
                 "input_prefix": case.prefix, "input_suffix": case.suffix, "order": order,
                 "n_predict": NUM_PREDICT, "temperature": 0, "stop": ["\n"], "stream": False,
@@ -171,12 +193,16 @@ def started(model: Path, folder: Path) -> Generator[Complete]:
         sys.executable, "-m", "midfill_engine.cli", "serve", "--model", str(model), "--port", "0",
         "--ready-file", str(ready_file), "--api-key-file", str(key_file),
     ]  # fmt: skip
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+    log = folder / "engine.log"
+    with (
+        log.open("w") as sink,
+        subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT) as process,
+    ):
         try:
             deadline = time.monotonic() + START_TIMEOUT_S
             while not ready_file.exists():
                 if process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"the engine did not start: {' '.join(command)}")
+                    raise EngineStartError(f"the engine did not start: {log.read_text().strip()}")
                 time.sleep(0.1)
             with attached(json.loads(ready_file.read_text())["url"], "bench-quality-key") as ask:
                 yield ask

@@ -1,13 +1,13 @@
 """An endless, seeded stream of token batches: examples drawn, packed, cut into rows.
 
-The stream's whole state is one step number, so a resumed run goes on with the same batches.
+The stream's whole state is a step number and a mix, so a resumed run goes on with the same batches.
 Called by ``training.train``.
 """
 
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from tokenizers import Tokenizer
@@ -24,9 +24,8 @@ class Stream:
     num_rows: int
     row_len: int
     seed: int = 0
-    mix: Mix = field(default_factory=Mix)
 
-    def batch(self, step: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def batch(self, step: int, mix: Mix) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Returns inputs [B, T] and targets [B, T] (int64) and weights [B, T] (float32)."""
         rng = random.Random(f"{self.seed}/{step}")
         sentinels = sentinels_of(self.tokenizer)
@@ -34,14 +33,14 @@ class Stream:
         rows: list[list[int]] = []
         weights: list[list[float]] = []
         for _ in range(self.num_rows):
-            row, weight = self._row(encode, sentinels, rng)
+            row, weight = self._row(encode, sentinels, rng, mix)
             rows.append(row)
             weights.append(weight)
         ids = torch.tensor(rows, dtype=torch.int64)
         return ids[:, :-1], ids[:, 1:], torch.tensor(weights, dtype=torch.float32)[:, 1:]
 
     def _row(
-        self, encode: Encode, sentinels: Sentinels, rng: random.Random
+        self, encode: Encode, sentinels: Sentinels, rng: random.Random, mix: Mix
     ) -> tuple[list[int], list[float]]:
         """Packs examples until ``row_len + 1`` tokens stand; the last one is made to fit."""
         ids: list[int] = []
@@ -50,20 +49,22 @@ class Stream:
             if room < 48:
                 return ids + [sentinels.eos] * room, weights + [0.0] * room
             budget = (
-                room if rng.random() < 0.4 else min(room, int(48 * (room / 48) ** rng.random()))
+                room
+                if rng.random() < mix.full_row
+                else min(room, int(48 * (room / 48) ** rng.random()))
             )
-            example = self._example(budget, encode, sentinels, rng)
+            example = self._example(budget, encode, sentinels, rng, mix)
             ids += example.ids
             weights += example.weights
         return ids, weights
 
     def _example(
-        self, budget: int, encode: Encode, sentinels: Sentinels, rng: random.Random
+        self, budget: int, encode: Encode, sentinels: Sentinels, rng: random.Random, mix: Mix
     ) -> Example:
         text = self._text(rng)
-        if rng.random() < self.mix.infill:
-            return infill(text, budget, encode, sentinels, rng, self.mix)
-        return plain(text, budget, encode, sentinels, rng)
+        if rng.random() < mix.infill:
+            return infill(text, budget, encode, sentinels, rng, mix)
+        return plain(text, budget, encode, sentinels, rng, mix)
 
     def _text(self, rng: random.Random) -> str:
         """Draws a text with a chance that grows with its length up to 12,000 characters."""

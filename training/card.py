@@ -23,19 +23,18 @@ ROWS = {
     "copy_suffix": "what followed the longest repeated text",
     "model_psm": "**model, prefix first**",
     "model_spm": "**model, suffix first**",
+    "model_spm_healed": "model, suffix first, the last token taken back (transformers only)",
 }
 
 
-def write(work: Path, model: Path, quality: Path | None) -> None:
+def write(work: Path, model: Path, quality: list[Path]) -> None:
     """Writes ``model/README.md``; without ``quality`` the table says so."""
     manifest: dict[str, Any] = json.loads((work / "corpus" / "manifest.json").read_text())
     config: dict[str, Any] = json.loads((model / "config.json").read_text())
     log: list[dict[str, Any]] = [
         json.loads(line) for line in (work / "train.jsonl").read_text().splitlines()
     ]
-    measured: dict[str, Any] | None = (
-        json.loads(quality.read_text().splitlines()[-1]) if quality else None
-    )
+    measured = [json.loads(path.read_text().splitlines()[-1]) for path in quality]
     packages = manifest["packages"]
     text = Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         num_params=f"{num_params(config) / 1e6:.1f}",
@@ -87,13 +86,19 @@ def package_table(packages: dict[str, dict[str, Any]]) -> str:
     )
 
 
-def quality_table(measured: dict[str, Any] | None) -> str:
-    """Returns the table of ``bench/quality.py``, intervals included."""
-    if measured is None:
+def quality_table(runs: list[dict[str, Any]]) -> str:
+    """Returns the table of ``bench/quality.py``; each row is from the first run that has it."""
+    if not runs:
         return "Not measured yet."
+    measured = runs[0]
+    results: dict[str, Any] = {}
+    for each in runs:
+        results = {**each["results"], **results}
     lines = ["| completion | exact match | edit similarity |", "| --- | --- | --- |"]
     for name, label in ROWS.items():
-        row = measured["results"][name]
+        if name not in results:
+            continue
+        row = results[name]
         cells = [
             f"{mean:.1%} ({low:.1%} to {high:.1%})"
             for mean, low, high in (row["exact_match"], row["edit_similarity"])
@@ -110,7 +115,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
-    parser.add_argument("--quality", type=Path, help="the output of bench/quality.py")
+    parser.add_argument(
+        "--quality", type=Path, nargs="*", default=[], help="outputs of bench/quality.py"
+    )
     args = parser.parse_args()
     write(args.work, args.model, args.quality)
 

@@ -22,7 +22,7 @@ FILE_CHARS = 20_000
 """And from no more than this of one file."""
 
 
-def run(work: Path, hours: float, roots: list[Path], out: Path, quality: Path | None) -> None:
+def run(work: Path, hours: float, roots: list[Path], out: Path) -> None:
     """Runs the stages that are not done yet."""
     recipe = Recipe()
     if not (work / "corpus" / "manifest.json").exists():
@@ -31,9 +31,12 @@ def run(work: Path, hours: float, roots: list[Path], out: Path, quality: Path | 
     if not (work / "tokenizer" / "tokenizer.json").exists():
         learnt = tokenizer.train(sample(work), recipe.shape.vocab_size)
         tokenizer.save(learnt, work / "tokenizer", recipe.shape.context_len)
-    finished = train(work, Schedule(budget_s=hours * 3600), recipe)
-    export.export(finished.model, work / "tokenizer", out)
-    card.write(work, out, quality)
+    schedule = Schedule(budget_s=hours * 3600)
+    trained = train(work, schedule, recipe)
+    if not schedule.done(trained.elapsed_s):
+        return
+    export.export(trained.model, work / "tokenizer", out)
+    card.write(work, out, [])
 
 
 def sample(work: Path) -> list[str]:
@@ -55,10 +58,9 @@ def main() -> None:
     parser.add_argument("--hours", type=float, required=True, help="training time, all resumes")
     parser.add_argument("--root", type=Path, action="append", default=[], help="site-packages")
     parser.add_argument("--out", type=Path, help="model folder (default: WORK/model)")
-    parser.add_argument("--quality", type=Path, help="output of bench/quality.py for the card")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    run(args.work, args.hours, args.root, args.out or args.work / "model", args.quality)
+    run(args.work, args.hours, args.root, args.out or args.work / "model")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """The learning rate over time: warm up, hold, decay to zero; told in shares of a time budget.
 
+The decay is 1 - sqrt(share of it that is over): Haegele et al. 2024, arXiv 2405.18392.
+
 The decay can be brought forward. Pure arithmetic on (step, elapsed seconds), so a resumed run
 computes what the first one would have. Called by ``training.train``.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 
@@ -15,7 +18,7 @@ class Schedule:
 
     budget_s: float
     warmup_steps: int = 60
-    decay_share: float = 0.4
+    decay_share: float = 0.55
 
     def decay_start_s(self) -> float:
         """Returns when the decay begins, in seconds of training."""
@@ -24,9 +27,12 @@ class Schedule:
     def factor(self, step: int, elapsed_s: float) -> float:
         """Returns the share of the peak rate, in [0, 1]."""
         warm = min(1.0, (step + 1) / self.warmup_steps)
-        left = self.budget_s - elapsed_s
-        cool = min(1.0, max(0.0, left / (self.budget_s - self.decay_start_s())))
-        return warm * cool
+        late = (elapsed_s - self.decay_start_s()) / (self.budget_s - self.decay_start_s())
+        return warm * (1 - math.sqrt(min(1.0, max(0.0, late))))
+
+    def decaying(self, elapsed_s: float) -> bool:
+        """Whether the decay has begun."""
+        return elapsed_s >= self.decay_start_s()
 
     def done(self, elapsed_s: float) -> bool:
         """Whether the budget is spent."""

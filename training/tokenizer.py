@@ -42,7 +42,7 @@ def train(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     size = vocab_size - len(SPECIAL) - len(BYTES) - len(SENTINELS)
     learner.train_from_iterator(
         texts, BpeTrainer(vocab_size=size, special_tokens=[], show_progress=False, min_frequency=5,
-                          limit_alphabet=160, initial_alphabet=ALPHABET)
+                          limit_alphabet=len(ALPHABET), initial_alphabet=ALPHABET)
     )  # fmt: skip
     learnt = json.loads(learner.to_str())["model"]
     return assemble(learnt, learner, vocab_size)

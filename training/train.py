@@ -22,12 +22,16 @@ from torch.optim import Optimizer
 
 from training.batches import Stream
 from training.corpus import read_lines
+from training.infill import LATE_MIX, Mix
 from training.model import Decoder, Shape
 from training.optim import optimizers
 from training.schedule import Schedule
 from training.tokenizer import plain
 
 logger = logging.getLogger(__name__)
+
+STOP = "stop"
+"""A file of this name in the work folder ends the run after its step, checkpoint saved."""
 
 LossOf = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -37,6 +41,8 @@ class Recipe:
     """Every number of the training run."""
 
     shape: Shape = field(default_factory=Shape)
+    mix: Mix = field(default_factory=Mix)
+    late_mix: Mix = LATE_MIX
     num_rows: int = 4
     matrix_lr: float = 0.02
     embed_lr: float = 0.004
@@ -105,7 +111,8 @@ def train(work: Path, schedule: Schedule, recipe: Recipe) -> Run:
         for optim, rates in zip(run.optims, base_rates, strict=True):
             for group, rate in zip(optim.param_groups, rates, strict=True):
                 group["lr"] = rate * factor
-        losses.append(update(run, loss_of, stream, recipe))
+        mix = recipe.late_mix if schedule.decaying(run.elapsed_s) else recipe.mix
+        losses.append(update(run, loss_of, stream, recipe, mix))
         now = time.monotonic()
         run.elapsed_s, last = run.elapsed_s + now - last, now
         if run.step % recipe.log_every == 0:
@@ -114,13 +121,16 @@ def train(work: Path, schedule: Schedule, recipe: Recipe) -> Run:
         if run.elapsed_s - saved_s > recipe.save_every_s:
             run.save(checkpoint)
             saved_s = run.elapsed_s
+        if (work / STOP).exists():
+            logger.info("stopped by %s", work / STOP)
+            break
     run.save(checkpoint)
     return run
 
 
-def update(run: Run, loss_of: LossOf, stream: Stream, recipe: Recipe) -> float:
+def update(run: Run, loss_of: LossOf, stream: Stream, recipe: Recipe, mix: Mix) -> float:
     """Does one step and returns its loss in nats."""
-    ids, targets, weights = stream.batch(run.step)
+    ids, targets, weights = stream.batch(run.step, mix)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = loss_of(ids, targets, weights)
     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped

@@ -62,7 +62,6 @@ def test_large_weights_are_sharded(
     assert load(out)[0].num_parameters() == sum(p.numel() for p in model.parameters())
 
 
-@pytest.mark.skipif(not (STARTER / "config.json").exists(), reason="no bundled model yet")
 def test_the_bundled_folder_is_whole() -> None:
     sizes = {path.name: path.stat().st_size for path in STARTER.glob("*.safetensors")}
     assert sizes

@@ -65,10 +65,10 @@ def test_empty_lines_only() -> None:
 
 def test_batches_depend_on_the_step_alone(plain: Tokenizer, code: str) -> None:
     stream = Stream([code * 3, code], plain, num_rows=2, row_len=128, seed=5)
-    ids, targets, weights = stream.batch(7)
+    ids, targets, weights = stream.batch(7, Mix())
     assert ids.shape == targets.shape == weights.shape == (2, 128)
     assert ids[:, 1:].equal(targets[:, :-1])
-    again = Stream([code * 3, code], plain, num_rows=2, row_len=128, seed=5).batch(7)
+    again = Stream([code * 3, code], plain, num_rows=2, row_len=128, seed=5).batch(7, Mix())
     assert ids.equal(again[0])
     assert weights.equal(again[2])
-    assert not ids.equal(stream.batch(8)[0])
+    assert not ids.equal(stream.batch(8, Mix())[0])

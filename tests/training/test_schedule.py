@@ -17,16 +17,17 @@ TINY = Shape(
 
 @pytest.mark.parametrize(
     ("step", "elapsed_s", "factor"),
-    [(0, 0, 0.1), (9, 5, 1.0), (500, 60, 1.0), (500, 80, 0.5), (500, 100, 0.0), (500, 120, 0.0)],
+    [(0, 0, 0.1), (9, 5, 1.0), (500, 60, 1.0), (500, 70, 0.5), (500, 100, 0.0), (500, 120, 0.0)],
 )
 def test_trapezoid(step: int, elapsed_s: float, factor: float) -> None:
     schedule = Schedule(budget_s=100, warmup_steps=10, decay_share=0.4)
+    assert schedule.decaying(elapsed_s) == (elapsed_s >= 60)
     assert schedule.factor(step, elapsed_s) == pytest.approx(factor)
     assert schedule.done(elapsed_s) == (elapsed_s >= 100)
 
 
 def advance(run: Run, stream: Stream, recipe: Recipe, num_steps: int) -> list[float]:
-    return [update(run, run.model.loss, stream, recipe) for _ in range(num_steps)]
+    return [update(run, run.model.loss, stream, recipe, recipe.mix) for _ in range(num_steps)]
 
 
 def test_a_resumed_run_goes_on_identically(plain: Tokenizer, code: str, tmp_path: Path) -> None:
