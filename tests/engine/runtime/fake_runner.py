@@ -7,6 +7,7 @@ changes the answer.
 from __future__ import annotations
 
 import threading
+import time
 import zlib
 from collections.abc import Callable, Sequence
 
@@ -15,6 +16,9 @@ from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 FIRST_BYTE_TOKEN = 3  # ids of tests/engine/tiny.py: 3 + byte
 ENDLESS = 10**8
 """Tokens that no test ever waits for: such a request ends by abort only."""
+STEP_S = 0.0003
+"""A step takes time, as every model's does: one that took none would produce events faster than
+any event loop could send them, and starve it."""
 
 
 def expected_tokens(prompt_ids: Sequence[int], count: int) -> list[int]:
@@ -79,6 +83,7 @@ class FakeRunner:
         generated_ids: Sequence[int],
     ) -> SampledToken:
         self.fail(prompt_ids)
+        time.sleep(STEP_S)
         self.prefill(slot, token_ids, start)
         assert self.slots[slot] == [*prompt_ids, *generated_ids], "the slot holds another text"
         return SampledToken(self.choose(self.slots[slot]), -1.0)
