@@ -23,7 +23,7 @@ ROWS = {
     "copy_suffix": "what followed the longest repeated text",
     "model_psm": "**model, prefix first**",
     "model_spm": "**model, suffix first**",
-    "model_spm_healed": "model, suffix first, the last token taken back (transformers only)",
+    "model_spm_healed": "model, suffix first, last token taken back (transformers only)",
 }
 
 
