@@ -8,7 +8,6 @@ import contextlib
 import signal
 import sys
 import threading
-from collections.abc import Generator
 from contextlib import aclosing
 
 from midfill_lsp.backend.base import Backend
@@ -39,11 +38,15 @@ def run(options: argparse.Namespace) -> int:
     if sys.stdin.isatty():
         print(_HELP, file=sys.stderr)
     backend = engine_options.make_backend(config)
-    return asyncio.run(_talk(backend, options.system, options.max_tokens))
+    try:
+        return asyncio.run(_talk(backend, options.system, options.max_tokens))
+    except asyncio.CancelledError:  # Ctrl-C at the prompt
+        raise KeyboardInterrupt from None
 
 
 async def _talk(backend: Backend, system: str | None, max_tokens: int) -> int:
     conversation = Conversation(backend, system, max_tokens)
+    interrupts = _Interrupts()
     status = 0
     async with aclosing(backend):
         while (question := await _next_question()) is not None:
@@ -53,23 +56,47 @@ async def _talk(backend: Backend, system: str | None, max_tokens: int) -> int:
                 conversation.forget()
             elif question:
                 try:
-                    await _answer(conversation, question)
+                    await _answer(conversation, question, interrupts)
                 except BackendError as error:
                     print(f"midfill: error: {error}", file=sys.stderr)
                     status = 1
     return status
 
 
-async def _answer(conversation: Conversation, question: str) -> None:
+class _Interrupts:
+    """Ctrl-C cancels the answer that is being written, and between answers the chat itself.
+
+    The loop's own signal handling wakes it up; Python's may leave it asleep when the signal comes
+    right before the loop begins to wait.
+    """
+
+    def __init__(self) -> None:
+        """Listen from now on."""
+        self._chat = asyncio.current_task()
+        self.answer: asyncio.Task[None] | None = None
+        loop = asyncio.get_running_loop()
+        try:
+            loop.add_signal_handler(signal.SIGINT, self._stop)
+        except NotImplementedError:  # Windows
+            signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self._stop))
+
+    def _stop(self) -> None:
+        task = self.answer or self._chat
+        if task is not None:
+            task.cancel()
+
+
+async def _answer(conversation: Conversation, question: str, interrupts: _Interrupts) -> None:
     """Print the answer as it comes, until its end or Ctrl-C."""
     printing = asyncio.create_task(_print(conversation, question))
-    with _on_interrupt(printing):
-        await asyncio.wait([printing])
+    interrupts.answer = printing
     try:
+        await asyncio.wait([printing])
         if not printing.cancelled():
             printing.result()
     finally:
-        print()
+        interrupts.answer = None
+        print(flush=True)
 
 
 async def _print(conversation: Conversation, question: str) -> None:
@@ -78,22 +105,6 @@ async def _print(conversation: Conversation, question: str) -> None:
         async for part in stream:
             if isinstance(part, str):
                 print(part, end="", flush=True)
-
-
-@contextlib.contextmanager
-def _on_interrupt(task: asyncio.Task[None]) -> Generator[None, None, None]:
-    """Let Ctrl-C cancel the task instead of ending the program, while this is entered."""
-    loop = asyncio.get_running_loop()
-    before = signal.getsignal(signal.SIGINT)
-
-    def stop(_number: int, _frame: object) -> None:
-        loop.call_soon_threadsafe(task.cancel)
-
-    signal.signal(signal.SIGINT, stop)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 async def _next_question() -> str | None:
