@@ -74,11 +74,14 @@ class _Interrupts:
         """Listen from now on."""
         self._chat = asyncio.current_task()
         self.answer: asyncio.Task[None] | None = None
-        loop = asyncio.get_running_loop()
+        self._loop = asyncio.get_running_loop()
         try:
-            loop.add_signal_handler(signal.SIGINT, self._stop)
+            self._loop.add_signal_handler(signal.SIGINT, self._stop)
         except NotImplementedError:  # Windows
-            signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(self._stop))
+            signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._loop.call_soon_threadsafe(self._stop)
 
     def _stop(self) -> None:
         task = self.answer or self._chat
