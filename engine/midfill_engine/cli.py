@@ -67,7 +67,7 @@ def _info(config: EngineConfig) -> None:
     told = {
         "model_id": served.model_id,
         "max_total_tokens": served.max_total_tokens,
-        **midfill_info(served.info, served.family),
+        **midfill_info(served),
     }
     print(json.dumps(told, indent=2))
     served.engine.close()

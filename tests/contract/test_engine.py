@@ -83,7 +83,7 @@ async def test_health_and_info_need_no_key(real_engine: RealEngine) -> None:
         facts = (await stranger.get("/info")).json()["midfill"]
     expected = {"architecture", "parameters", "dtype", "device", "attention", "infill", "version"}
     assert set(facts) == expected
-    assert set(facts["infill"]) == {"family", "orders"}
+    assert set(facts["infill"]) == {"family", "orders", "order", "heal", "line_start"}
 
 
 async def test_lease_names_the_process(client: httpx.AsyncClient, real_engine: RealEngine) -> None:

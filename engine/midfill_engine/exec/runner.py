@@ -170,8 +170,18 @@ class Runner:
         sampling: SamplingParams,
         prompt_ids: Sequence[int],
         generated_ids: Sequence[int],
+        allowed: Sequence[int] | None = None,
     ) -> SampledToken:
         """Runs `token_ids` at [start, start + len) and returns the token that follows.
+
+        Args:
+            slot: whose keys and values.
+            token_ids: what to run, at least one.
+            start: where; the slot's [0, start) is valid.
+            sampling: how to choose.
+            prompt_ids: see `sample`.
+            generated_ids: see `sample`.
+            allowed: ids that the token must be one of; None: any.
 
         Raises:
             OutOfMemory: it did not fit; the slot's [0, start) is still valid.
@@ -179,7 +189,7 @@ class Runner:
         with _memory_errors(len(token_ids)):
             logits = self._decoder.forward(self._tensor(token_ids), start, self._cache, slot, 1)
             position = start + len(token_ids)
-            return sample(logits[0], sampling, prompt_ids, generated_ids, position)
+            return sample(logits[0], sampling, prompt_ids, generated_ids, position, allowed)
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:
         """Copies keys and values of positions [0, length) of one slot to another."""

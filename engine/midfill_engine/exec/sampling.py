@@ -1,6 +1,7 @@
 """Choosing the next token from logits, in the order of TGI's processors.
 
-Repetition penalty, frequency penalty, temperature, top-k, top-p, then the draw. Called by `runner`
+Repetition penalty, frequency penalty, the constraint on which tokens may come (ours, not TGI's),
+temperature, top-k, top-p, then the draw. Called by `runner`
 (and later by speculation, once per position). The draw depends on (seed, position) and the logits
 alone: not on the batch, not on what was drawn before. So a draft can be verified without loss.
 
@@ -31,12 +32,13 @@ def sample(
     prompt_ids: Sequence[int],
     generated_ids: Sequence[int],
     position: int,
+    allowed: Sequence[int] | None = None,
 ) -> SampledToken:
     """Returns the token at `position` and its log-probability.
 
-    The log-probability is that of the distribution drawn from, after penalties, temperature,
-    top-k and top-p, as TGI reports it (HeterogeneousNextTokenChooser takes log_softmax of the
-    warped scores). Greedy choice takes the lowest id among equals.
+    The log-probability is that of the distribution drawn from, after penalties, constraint,
+    temperature, top-k and top-p, as TGI reports it (HeterogeneousNextTokenChooser takes
+    log_softmax of the warped scores). Greedy choice takes the lowest id among equals.
 
     Args:
         logits: [V] float32 on any device.
@@ -44,11 +46,13 @@ def sample(
         prompt_ids: tokens that the repetition penalty covers.
         generated_ids: more of them; the frequency penalty counts these only.
         position: index of the chosen token in the sequence; keys the draw.
+        allowed: ids that the token must be one of, in any order, at least one; None: any.
 
     Raises:
         EngineError: the logits are not numbers (float16 overflowed, or the weights are broken).
     """
-    if params.greedy and not _penalised(params) and logits.device.type != "cpu":
+    plain = params.greedy and not _penalised(params) and allowed is None
+    if plain and logits.device.type != "cpu":
         token = _greedy_on_device(logits)
         _check(token.logprob)
         return token
@@ -57,6 +61,8 @@ def sample(
     _check(float(scores.max()))  # NaN if any is; a token may be ruled out by -inf, not all
     if _penalised(params):
         scores = _penalise(scores, params, prompt_ids, generated_ids)
+    if allowed is not None:
+        scores = _restrict(scores, allowed)
     if params.greedy:
         token_id = int(scores.argmax())
         return SampledToken(token_id, -_log_sum_exp(scores, scores[token_id]))
@@ -112,6 +118,15 @@ def _penalise(
         ids, counts = np.unique(generated, return_counts=True)
         scores[ids] -= (counts * params.frequency_penalty).astype(np.float32)
     return scores
+
+
+def _restrict(scores: Floats, allowed: Sequence[int]) -> Floats:
+    """Rules every other token out."""
+    ids = np.asarray(allowed, dtype=np.int64)
+    restricted = np.full_like(scores, -np.inf)
+    restricted[ids] = scores[ids]
+    _check(float(restricted.max()))
+    return restricted
 
 
 def _warp(scores: Floats, params: SamplingParams) -> tuple[npt.NDArray[np.int64] | None, Doubles]:

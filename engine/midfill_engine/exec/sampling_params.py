@@ -36,7 +36,8 @@ class SamplingParams:
 class SampledToken:
     """One chosen token and its natural log-probability in the distribution it was drawn from.
 
-    That is after penalties, temperature, top-k and top-p, as TGI reports it.
+    That is after penalties, temperature, top-k and top-p, as TGI reports it, and among the allowed
+    tokens only where the choice was constrained.
     """
 
     token_id: int

@@ -38,8 +38,12 @@ class ModelRunner(Protocol):
         sampling: SamplingParams,
         prompt_ids: Sequence[int],
         generated_ids: Sequence[int],
+        allowed: Sequence[int] | None = None,
     ) -> SampledToken:
-        """Run `token_ids` at [start, start + len) and choose the token that follows."""
+        """Run `token_ids` at [start, start + len) and choose the token that follows.
+
+        `allowed`: ids that it must be one of, in any order, at least one; None: any.
+        """
         ...
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:

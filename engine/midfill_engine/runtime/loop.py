@@ -93,9 +93,10 @@ class EngineLoop:
             Overloaded: too many requests are open.
             EngineDied: the engine thread has ended.
         """
-        total = len(request.prompt_ids) + request.max_new_tokens
         assert request.prompt_ids, "an empty prompt must be rejected by the dialect"
-        assert total <= self._runner.max_total_tokens, "too long: the dialect must check"
+        assert request.most_tokens <= self._runner.max_total_tokens, (
+            "too long: the dialect must check"
+        )
         if (largest := max(request.prompt_ids)) >= self._runner.vocab_size:
             told = f"the prompt holds token {largest}, outside of the model's embedding"
             raise ValidationError(f"{told}: its tokenizer does not belong to its weights")
@@ -209,11 +210,13 @@ class EngineLoop:
             if request.max_new_tokens == 0 and not sequence.prompt_left:
                 self._finish(sequence, "length")
             return
-        token = self._runner.step(
-            slot, token_ids, start, request.sampling, request.prompt_ids, sequence.generated_ids
-        )
+        texts = (request.prompt_ids, sequence.generated_ids)
+        allowed = sequence.allowed()
+        token = self._runner.step(slot, token_ids, start, request.sampling, *texts, allowed)
         self._note_computed(sequence, token_ids)
-        sequence.sink(sequence.accept(token))
+        event = sequence.accept(token)
+        if event is not None:
+            sequence.sink(event)
         reason = sequence.finish_reason()
         if reason is not None:
             self._finish(sequence, reason)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from midfill_engine.exec.sampling_params import SamplingParams
+from midfill_engine.text.heal import Healing
 
 FinishReason: TypeAlias = Literal[
     "length", "eos_token", "stop_sequence", "aborted", "superseded", "error"
@@ -22,13 +23,16 @@ class GenerationRequest:
     """One sequence to continue.
 
     Attributes:
-        prompt_ids: token ids, at least one; `len(prompt_ids) + max_new_tokens` fits the context.
+        prompt_ids: token ids, at least one; `most_tokens` fit the context.
         max_new_tokens: at least 0; with 0 the prompt is only put into the cache (a warm-up).
+            Tokens that only repeat healed text do not count.
         stop: texts that end the generation.
         stop_token_ids: token ids that end it (end of sequence, end of infill).
         session: requests of one session share a cache slot, and a new one supersedes a running
             one; None belongs to no session.
         cache_prompt: False computes the prompt anew and leaves nothing behind.
+        healing: text that was taken back from the prompt: the answer is made to begin with it,
+            and no event tells of it.
     """
 
     prompt_ids: tuple[int, ...]
@@ -38,11 +42,21 @@ class GenerationRequest:
     stop_token_ids: frozenset[int] = frozenset()
     session: str | None = None
     cache_prompt: bool = True
+    healing: Healing | None = None
+
+    @property
+    def most_tokens(self) -> int:
+        """Positions that it may take; healed text is repeated in at most one token per byte."""
+        healed_len = 0 if self.healing is None else len(self.healing.text)
+        return len(self.prompt_ids) + healed_len + self.max_new_tokens
 
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Milliseconds on the engine thread's clock, and the token counts that belong to them."""
+    """Milliseconds on the engine thread's clock, and the token counts that belong to them.
+
+    Tokens that only repeat healed text are in the milliseconds, not in the counts.
+    """
 
     queue_ms: float
     prefill_ms: float
@@ -54,12 +68,12 @@ class Timings:
 
 @dataclass(frozen=True, slots=True)
 class TokenEvent:
-    """One token was chosen.
+    """One token was chosen, and it is more than a repetition of healed text.
 
     Attributes:
         token_id: the token.
-        text: the token's own text: what it completes of the UTF-8 stream (maybe empty), or a
-            special token's name.
+        text: the token's own text: what it completes of the UTF-8 stream (maybe empty) behind
+            healed text, or a special token's name.
         delta: text that may be shown now: special tokens and stop texts are never in it, and
             what might become a stop text is held back until it is decided.
         logprob: natural log-probability, see `exec.sampling_params.SampledToken`.

@@ -7,6 +7,7 @@ texts are found and held back, and the end is decided.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 
 from midfill_engine.exec.sampling_params import SampledToken
@@ -19,6 +20,7 @@ from midfill_engine.runtime.request import (
     TokenEvent,
 )
 from midfill_engine.text.detokenize import Detokenizer
+from midfill_engine.text.heal import HealingState
 from midfill_engine.text.stop import StopMatcher
 from midfill_engine.text.tokenizer import Tokenizer
 
@@ -41,12 +43,14 @@ class Sequence:
     generated_ids: list[int] = field(default_factory=list[int])
     placed_at: float | None = None
     first_token_at: float | None = None
+    _healing: HealingState = field(init=False)
     _detokenizer: Detokenizer = field(init=False)
     _stops: StopMatcher = field(init=False)
 
     def __post_init__(self) -> None:
         """Give the sequence its own incremental decoders."""
-        self._detokenizer = Detokenizer(self.tokenizer)
+        self._healing = HealingState(self.request.healing)
+        self._detokenizer = Detokenizer(self.tokenizer, skip_bytes=len(self._healing.left))
         self._stops = StopMatcher(self.request.stop)
 
     @property
@@ -65,14 +69,20 @@ class Sequence:
             return self.request.prompt_ids[self.computed_len :]
         return (self.generated_ids[-1],)
 
-    def accept(self, token: SampledToken) -> TokenEvent:
-        """Take a sampled token in and return what to tell about it."""
+    def allowed(self) -> Seq[int] | None:
+        """Return the ids that the next token must be one of; None: any."""
+        return self._healing.allowed()
+
+    def accept(self, token: SampledToken) -> TokenEvent | None:
+        """Take a sampled token in and return what to tell about it, if anything."""
         if self.first_token_at is None:
             self.first_token_at = time.perf_counter()
         self.generated_ids.append(token.token_id)
         ends = token.token_id in self.request.stop_token_ids
         special = ends or self.tokenizer.is_special(token.token_id)
         completed = "" if special else self._detokenizer.feed(token.token_id)
+        if self._healing.accept(self.tokenizer.token_bytes(token.token_id)):
+            return None
         return TokenEvent(
             token_id=token.token_id,
             text=self.tokenizer.token_text(token.token_id) if special else completed,
@@ -87,9 +97,14 @@ class Sequence:
             return "stop_sequence"
         if self.generated_ids and self.generated_ids[-1] in self.request.stop_token_ids:
             return "eos_token"
-        if len(self.generated_ids) >= self.request.max_new_tokens:
+        if self._num_new >= self.request.max_new_tokens:
             return "length"
         return None
+
+    @property
+    def _num_new(self) -> int:
+        """Generated tokens that are part of the answer."""
+        return len(self.generated_ids) - self._healing.num_repeated
 
     def finish(self, reason: FinishReason, error: str | None = None) -> Finished:
         """Return the last event; what was held back goes along unless a stop text matched."""
@@ -118,5 +133,5 @@ class Sequence:
             decode_ms=(now - first_at) * 1e3,
             prompt_tokens=len(self.request.prompt_ids),
             cached_tokens=self.cached_len,
-            generated_tokens=len(self.generated_ids),
+            generated_tokens=self._num_new,
         )

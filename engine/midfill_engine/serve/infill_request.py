@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
 from midfill_engine.runtime.request import GenerationRequest
+from midfill_engine.serve.infill_prompt import InfillTexts, infill_prompt
 from midfill_engine.serve.parse import Fields, Json, invalid
 from midfill_engine.serve.sampling import llama_sampling
 from midfill_engine.serve.served import Served
-from midfill_engine.text.families import InfillFamily, Order
-from midfill_engine.text.fim import ExtraFile, InfillPrompt, build_infill
+from midfill_engine.text.families import InfillFamily
+from midfill_engine.text.fim import ExtraFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,20 +22,6 @@ class InfillRequest:
     generation: GenerationRequest
     stream: bool
     truncated: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _Texts:
-    prefix: str
-    suffix: str
-    middle_start: str
-    extra: tuple[ExtraFile, ...]
-    order: Order | None
-
-    @property
-    def num_chars(self) -> int:
-        extra = sum(len(file.text) for file in self.extra)
-        return len(self.prefix) + len(self.suffix) + len(self.middle_start) + extra
 
 
 async def read_infill_request(body: Json, served: Served) -> InfillRequest:
@@ -61,46 +47,33 @@ async def read_infill_request(body: Json, served: Served) -> InfillRequest:
     session = _session(fields, limits.max_session_chars)
     total = served.max_total_tokens
     reserved = total // 4 if asked < 0 else min(asked, total // 2)
-    if texts.num_chars > limits.inline_chars:
-        prompt = await asyncio.to_thread(_build, texts, served, family, total - reserved)
-    else:
-        prompt = _build(texts, served, family, total - reserved)
+    prompt = await infill_prompt(texts, served, family, total - reserved)
+    healed_len = 0 if prompt.healing is None else len(prompt.healing.text)
     generation = GenerationRequest(
         prompt_ids=prompt.ids,
-        max_new_tokens=total - len(prompt.ids) if asked < 0 else reserved,
+        max_new_tokens=total - len(prompt.ids) - healed_len if asked < 0 else reserved,
         sampling=sampling,
         stop=stop,
         stop_token_ids=family.stop_ids,
         session=session,
         cache_prompt=cache_prompt,
+        healing=prompt.healing,
     )
     return InfillRequest(generation, stream, prompt.truncated)
 
 
-def _build(texts: _Texts, served: Served, family: InfillFamily, budget_tokens: int) -> InfillPrompt:
-    return build_infill(
-        served.tokenizer,
-        family,
-        prefix=texts.prefix,
-        suffix=texts.suffix,
-        middle_start=texts.middle_start,
-        extra=texts.extra,
-        order=texts.order,
-        budget_tokens=budget_tokens,
-    )
-
-
-def _texts(fields: Fields, family: InfillFamily) -> _Texts:
+def _texts(fields: Fields, family: InfillFamily) -> InfillTexts:
     order = fields.text("order")
     if order is not None and order not in family.orders:
         known = " or ".join(f'"{name}"' for name in family.orders)
         raise invalid(f"`order` must be {known} for this model. Given: {order[:16]!r}")
-    return _Texts(
+    return InfillTexts(
         prefix=fields.needed_text("input_prefix"),
         suffix=fields.needed_text("input_suffix"),
         middle_start=fields.text("prompt") or "",
         extra=_extra(fields),
         order=order,
+        heal=fields.optional_flag("heal"),
     )
 
 

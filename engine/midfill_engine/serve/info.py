@@ -10,7 +10,7 @@ from midfill_engine.config import version
 from midfill_engine.errors import Unavailable
 from midfill_engine.serve.parse import Json
 from midfill_engine.serve.replies import json_reply
-from midfill_engine.serve.served import ModelInfo, Served
+from midfill_engine.serve.served import Served
 from midfill_engine.text.families import InfillFamily
 
 
@@ -52,20 +52,31 @@ class InfoRoutes:
             "version": version(),
             "sha": None,
             "docker_label": None,
-            "midfill": midfill_info(served.info, served.family),
+            "midfill": midfill_info(served),
         }
         return json_reply(body)
 
 
-def midfill_info(info: ModelInfo, family: InfillFamily | None) -> Json:
+def midfill_info(served: Served) -> Json:
     """The part of `/info` that is not TGI's."""
-    infill = None if family is None else {"family": family.name, "orders": list(family.orders)}
+    info = served.info
     return {
         "architecture": info.architecture,
         "parameters": info.parameters,
         "dtype": info.dtype,
         "device": info.device,
         "attention": info.attention,
-        "infill": infill,
+        "infill": None if served.family is None else _infill_info(served.family, served),
         "version": version(),
+    }
+
+
+def _infill_info(family: InfillFamily, served: Served) -> Json:
+    defaults = served.infill_defaults
+    return {
+        "family": family.name,
+        "orders": list(family.orders),
+        "order": defaults.order or family.orders[0],
+        "heal": defaults.heal,
+        "line_start": defaults.line_start,
     }

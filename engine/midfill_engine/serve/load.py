@@ -9,6 +9,8 @@ from midfill_engine.errors import ModelError
 from midfill_engine.serve.served import ModelInfo, Served
 from midfill_engine.text.families import find_family
 from midfill_engine.text.fim import MIN_BUDGET_TOKENS
+from midfill_engine.text.heal import PieceIndex
+from midfill_engine.text.infill_defaults import InfillDefaults
 from midfill_engine.text.tokenizer import Tokenizer
 
 _DEFAULT_CACHE_BYTES = 2**30
@@ -44,12 +46,14 @@ def load_served(config: EngineConfig) -> Served:
             f"{_MIN_TOTAL_TOKENS} are needed; see --max-total-tokens"
         )
     family = find_family(tokenizer, vocab_size=runner.vocab_size, wanted=model.fim_family)
+    infill_defaults = InfillDefaults.read(folder, family)
     engine = EngineLoop(runner, tokenizer, max_requests=config.limits.max_requests)
     engine.start()
     told = runner.describe()
     return Served(
         engine=engine,
         tokenizer=tokenizer,
+        pieces=PieceIndex(tokenizer, runner.vocab_size),
         family=family,
         model_id=model_id(model.source),
         max_total_tokens=runner.max_total_tokens,
@@ -60,6 +64,7 @@ def load_served(config: EngineConfig) -> Served:
             device=str(told["device"]),
             attention=str(told["attention"]),
         ),
+        infill_defaults=infill_defaults,
         limits=config.limits,
     )
 

@@ -14,11 +14,13 @@ from starlette.routing import Route
 
 from midfill_engine.runtime.request import Finished, GenerationRequest
 from midfill_engine.serve.generation import Generation, checked, unless_disconnected
+from midfill_engine.serve.infill_prompt import InfillTexts, infill_prompt
 from midfill_engine.serve.parse import Fields, Json, invalid, read_object
 from midfill_engine.serve.replies import EventStream, json_reply, sse_event
 from midfill_engine.serve.sampling import openai_sampling
 from midfill_engine.serve.served import Served
-from midfill_engine.text.fim import MIN_BUDGET_TOKENS, build_infill
+from midfill_engine.text.fim import MIN_BUDGET_TOKENS, InfillPrompt
+from midfill_engine.text.heal import Healing
 
 _UNSUPPORTED = ("echo", "logprobs", "logit_bias", "presence_penalty")
 
@@ -77,31 +79,39 @@ class OpenAIRoutes:
         stream = fields.flag("stream", default=False)
         options = fields.nested("stream_options")
         include_usage = options.flag("include_usage", default=False)
-        if len(prompt) + len(suffix or "") > served.limits.inline_chars:
-            ids = await asyncio.to_thread(self._prompt_ids, prompt, suffix, max_tokens)
+        heal = fields.optional_flag("heal")
+        healing: Healing | None = None
+        if suffix is not None:
+            texts = InfillTexts(prompt, suffix, heal=heal)
+            infill = await self._infill_prompt(texts, max_tokens)
+            ids, healing = infill.ids, infill.healing
+        elif len(prompt) > served.limits.inline_chars:
+            ids = await asyncio.to_thread(self._prompt_ids, prompt, max_tokens)
         else:
-            ids = self._prompt_ids(prompt, suffix, max_tokens)
+            ids = self._prompt_ids(prompt, max_tokens)
         generation = GenerationRequest(
             prompt_ids=ids,
             max_new_tokens=max_tokens,
             sampling=sampling,
             stop=stop,
             stop_token_ids=self._stop_ids(suffix),
+            healing=healing,
         )
         return _Parsed(generation, stream, include_usage, started_at)
 
-    def _prompt_ids(self, prompt: str, suffix: str | None, max_tokens: int) -> tuple[int, ...]:
+    async def _infill_prompt(self, texts: InfillTexts, max_tokens: int) -> InfillPrompt:
+        served = self._served
+        if served.family is None:
+            raise invalid("`suffix` needs an infill model, and this one has no infill tokens")
+        room = served.max_total_tokens - max_tokens
+        if room < MIN_BUDGET_TOKENS:
+            most = served.max_total_tokens - MIN_BUDGET_TOKENS
+            raise invalid(f"`max_tokens` must be <= {most} with `suffix`. Given: {max_tokens}")
+        return await infill_prompt(texts, served, served.family, room)
+
+    def _prompt_ids(self, prompt: str, max_tokens: int) -> tuple[int, ...]:
         served = self._served
         room = served.max_total_tokens - max_tokens
-        if suffix is not None:
-            if served.family is None:
-                raise invalid("`suffix` needs an infill model, and this one has no infill tokens")
-            if room < MIN_BUDGET_TOKENS:
-                most = served.max_total_tokens - MIN_BUDGET_TOKENS
-                raise invalid(f"`max_tokens` must be <= {most} with `suffix`. Given: {max_tokens}")
-            return build_infill(
-                served.tokenizer, served.family, prefix=prompt, suffix=suffix, budget_tokens=room
-            ).ids
         ids = tuple(served.tokenizer.encode(prompt, bos=True))
         if not ids:
             raise invalid("`prompt` cannot be empty")

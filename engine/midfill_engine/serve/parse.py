@@ -123,10 +123,13 @@ class Fields:
 
     def flag(self, name: str, *, default: bool) -> bool:
         """True or false."""
+        value = self.optional_flag(name)
+        return default if value is None else value
+
+    def optional_flag(self, name: str) -> bool | None:
+        """True, false, or None where the request does not say."""
         value = self._values.get(name)
-        if value is None:
-            return default
-        if not isinstance(value, bool):
+        if value is not None and not isinstance(value, bool):
             raise invalid(f"`{name}` must be true or false")
         return value
 

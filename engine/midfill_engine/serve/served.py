@@ -9,6 +9,8 @@ from typing import Protocol
 from midfill_engine.config import Limits
 from midfill_engine.runtime.request import EventSink, GenerationRequest
 from midfill_engine.text.families import InfillFamily
+from midfill_engine.text.heal import PieceIndex
+from midfill_engine.text.infill_defaults import InfillDefaults
 from midfill_engine.text.tokenizer import Tokenizer
 
 
@@ -80,20 +82,24 @@ class Served:
     Attributes:
         engine: answers requests.
         tokenizer: the model's vocabulary.
+        pieces: the vocabulary's pieces, for token healing.
         family: its infill sentinels, or None.
         model_id: the name under which it is served.
         max_total_tokens: prompt and generated tokens of one request.
         info: for `/info`.
+        infill_defaults: how the model wants to be asked to infill.
         limits: bounds.
         live: open replies.
     """
 
     engine: Engine
     tokenizer: Tokenizer
+    pieces: PieceIndex
     family: InfillFamily | None
     model_id: str
     max_total_tokens: int
     info: ModelInfo
+    infill_defaults: InfillDefaults = field(default_factory=InfillDefaults)
     limits: Limits = field(default_factory=Limits)
     live: LiveStreams = field(default_factory=LiveStreams)
 

@@ -17,9 +17,16 @@ class Detokenizer:
     with its last byte. The first token's leading space is kept, since the text continues another.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        """Start with nothing decoded."""
+    def __init__(self, tokenizer: Tokenizer, skip_bytes: int = 0) -> None:
+        """Start with nothing decoded.
+
+        Args:
+            tokenizer: the vocabulary.
+            skip_bytes: leading bytes of the tokens that are no part of the text (`text.heal`);
+                0 for a tokenizer whose tokens are no bytes.
+        """
         self._tokenizer = tokenizer
+        self._skip_bytes = skip_bytes
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._by_offset = _OffsetDecoder(tokenizer) if tokenizer.kind == "other" else None
 
@@ -29,7 +36,10 @@ class Detokenizer:
             return ""
         if self._by_offset is not None:
             return self._by_offset.feed(token_id)
-        return self._decoder.decode(self._tokenizer.token_bytes(token_id))
+        piece = self._tokenizer.token_bytes(token_id)
+        kept = piece[self._skip_bytes :]
+        self._skip_bytes -= len(piece) - len(kept)
+        return self._decoder.decode(kept)
 
     def flush(self) -> str:
         """What was held back; an unfinished character is dropped, since no byte of it is text."""

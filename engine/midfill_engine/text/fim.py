@@ -9,6 +9,9 @@ and for a family without a middle sentinel (Codestral) `[bos] <SUF>{suffix} <PRE
 Prefix and suffix are encoded as in facebookresearch/codellama, `infilling_prompt_tokens`: the
 prefix as any text (with Llama's implicit leading space), the suffix without that space. With the
 suffix first, typing only appends tokens. Called by `serve`.
+
+With healing, the last tokens of the text right before the cursor (the prefix's end, or the middle's
+start) are taken back, and what is generated begins with them (`heal`).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from dataclasses import dataclass
 
 from midfill_engine.text import window
 from midfill_engine.text.families import InfillFamily, Order
+from midfill_engine.text.heal import MAX_BYTES, Healing, PieceIndex
 from midfill_engine.text.tokenizer import Tokenizer
 
 
@@ -37,11 +41,13 @@ class InfillPrompt:
         ids: the tokens, at most the budget.
         truncated: whether prefix, suffix or extra files were cut.
         order: the order that was used.
+        healing: what was taken back from the text before the cursor; None: nothing.
     """
 
     ids: tuple[int, ...]
     truncated: bool
     order: Order
+    healing: Healing | None = None
 
 
 def build_infill(
@@ -54,6 +60,7 @@ def build_infill(
     middle_start: str = "",
     extra: Sequence[ExtraFile] = (),
     order: Order | None = None,
+    heal: PieceIndex | None = None,
 ) -> InfillPrompt:
     """Build the prompt for the text between `prefix` and `suffix`.
 
@@ -67,6 +74,8 @@ def build_infill(
             as the prefix's end.
         extra: other files, the most important last; at most a quarter of the budget.
         order: None takes the model's own.
+        heal: the vocabulary to heal the text before the cursor with; None leaves it as it is.
+            MAX_BYTES tokens of the budget then stay free, to repeat what is taken back.
 
     Raises:
         ValueError: the family does not know the order.
@@ -74,6 +83,8 @@ def build_infill(
     order = order or family.orders[0]
     if order not in family.orders:
         raise ValueError(f"{family.name} knows {', '.join(family.orders)}, not {order}")
+    if heal is not None:
+        budget_tokens -= MAX_BYTES
     suffix_part, suffix_cut = window.suffix_ids(tokenizer, suffix, budget_tokens // 4)
     extra_parts, extra_cut = _extra_files(tokenizer, family, extra, budget_tokens // 4)
     middle_part = tokenizer.encode(middle_start, bos=False, leading_space=False)
@@ -82,11 +93,12 @@ def build_infill(
     room = budget_tokens - len(suffix_part) - extra_parts.num_tokens - _NUM_SENTINELS
     room = max(1, room - _in_steps(len(middle_part), budget_tokens))
     prefix_part, prefix_cut = _prefix(tokenizer, prefix, extra_parts, room)
+    healing = None if heal is None else _take_back(tokenizer, heal, middle_part or prefix_part)
     body = _arrange(family, order, prefix_part, suffix_part)
     ids = (*tokenizer.encode("", bos=True), *extra_parts.ids, *body, *middle_part)
     if len(ids) > budget_tokens:
         raise ValueError(f"{len(ids)} tokens do not fit into {budget_tokens}")
-    return InfillPrompt(ids, suffix_cut or extra_cut or prefix_cut, order)
+    return InfillPrompt(ids, suffix_cut or extra_cut or prefix_cut, order, healing)
 
 
 MIN_BUDGET_TOKENS = 32
@@ -138,6 +150,14 @@ def _extra_files(
     if ids and family.file_id is not None:
         ids.append(family.file_id)
     return _Extra(tuple(ids), "".join(texts), num_tokens), False
+
+
+def _take_back(tokenizer: Tokenizer, pieces: PieceIndex, ids: list[int]) -> Healing | None:
+    """Cut the tokens that the cursor may stand in off the end of `ids`."""
+    kept_len = len(ids) - pieces.take_back(ids)
+    text = b"".join(tokenizer.token_bytes(token_id) for token_id in ids[kept_len:])
+    del ids[kept_len:]
+    return Healing(text, pieces) if text else None
 
 
 def _arrange(

@@ -81,12 +81,16 @@ class FakeRunner:
         sampling: SamplingParams,
         prompt_ids: Sequence[int],
         generated_ids: Sequence[int],
+        allowed: Sequence[int] | None = None,
     ) -> SampledToken:
         self.fail(prompt_ids)
         time.sleep(STEP_S)
         self.prefill(slot, token_ids, start)
         assert self.slots[slot] == [*prompt_ids, *generated_ids], "the slot holds another text"
-        return SampledToken(self.choose(self.slots[slot]), -1.0)
+        token_id = self.choose(self.slots[slot])
+        if allowed is not None and token_id not in allowed:
+            token_id = min(allowed)
+        return SampledToken(token_id, -1.0)
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:
         assert length <= len(self.slots[src])

@@ -18,6 +18,7 @@ from midfill_engine.serve.app import build_app
 from midfill_engine.serve.served import Engine, ModelInfo, Served
 from midfill_engine.serve.server import EngineServer, bind
 from midfill_engine.text.families import find_family
+from midfill_engine.text.heal import PieceIndex
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.fake_runner import FakeRunner
 from tests.engine.serve.fakes import FakeEngine
@@ -45,6 +46,7 @@ def serve_with(engine: Engine, tokenizer: Tokenizer, *, total: int = 200) -> Ser
     return Served(
         engine=engine,
         tokenizer=tokenizer,
+        pieces=PieceIndex(tokenizer, 512),
         family=find_family(tokenizer, vocab_size=512, wanted=None),
         model_id="owner/tiny",
         max_total_tokens=total,

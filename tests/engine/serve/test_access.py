@@ -148,4 +148,10 @@ async def test_info(client: httpx.AsyncClient) -> None:
     info = (await client.get("/info")).json()
     assert info["model_id"] == "owner/tiny"
     assert info["max_total_tokens"] == 200
-    assert info["midfill"]["infill"] == {"family": "codellama", "orders": ["spm", "psm"]}
+    assert info["midfill"]["infill"] == {
+        "family": "codellama",
+        "orders": ["spm", "psm"],
+        "order": "spm",
+        "heal": False,
+        "line_start": "prefix",
+    }
