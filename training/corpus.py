@@ -1,204 +1,239 @@
 """Gathers the training text from installed packages: licence gate, hold-out, filters, duplicates.
 
-Reads site-packages folders and the standard library, writes JSON lines and a manifest into a work
-folder. Knows nothing of tokens. Called by ``training.run``; ``bench.cases`` shares the held-out
-list.
+    python -m training.corpus --out DIR [--root SITE_PACKAGES_OR_NODE_MODULES ...]
+
+Writes ``train.jsonl``, ``dev.jsonl``, ``test.jsonl`` and ``manifest.json``. The same roots give
+the same files in the same order. Knows nothing of tokens. Called by ``training.run``.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
+import argparse
+import functools
 import json
 import logging
+import multiprocessing
 import random
-import sys
-import sysconfig
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from training.dedup import Duplicates, HeldOutLines
-from training.filters import clean, reject, skip_path
-from training.licences import permissive
+from training import heldout
+from training.dedup import Duplicates, HeldOutLines, Sketch, sketch
+from training.heldout import held_out_path
+from training.languages import BY_NAME, Group
+from training.sources import (
+    Package,
+    SourceFile,
+    default_roots,
+    installed,
+    packages,
+    read,
+    read_some,
+    standard_library,
+)
+
+__all__ = [
+    "HELD_OUT",
+    "Manifest",
+    "SourceFile",
+    "build",
+    "default_roots",
+    "held_out_path",
+    "installed",
+    "read",
+    "read_lines",
+    "write_lines",
+]
 
 logger = logging.getLogger(__name__)
 
-HELD_OUT = {
-    "attrs": ("attr", "attrs"),
-    "click": ("click",),
-    "flask": ("flask",),
-    "httpx": ("httpx",),
-    "marshmallow": ("marshmallow",),
-    "requests": ("requests",),
-    "rich": ("rich",),
-    "structlog": ("structlog",),
-}
-"""Distribution -> its import packages. Held out whole: no tokenizer and no model sees them."""
-
-FORKS = {"httpx2", "asyncclick", "quart", "rich-click", "types-requests"}
-"""Distributions that are rewrites of held-out ones; dropped with them."""
+HELD_OUT = heldout.HELD_OUT["dev"]
 
 MAX_PACKAGE_BYTES = 3_000_000
 """No single distribution fills more of the corpus than this."""
+MAX_DECLARATION_BYTES = 60_000
+"""And no more of it is TypeScript declarations without code."""
+BUDGET: dict[Group, int] = {
+    "python": 165_000_000,
+    "javascript": 38_000_000,
+    "c": 20_000_000,
+    "text": 19_000_000,
+}
+"""Bytes of each group of languages; what is over after the shuffle is dropped."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """One file of the corpus; ``path`` is relative to its site-packages or stdlib folder."""
+@dataclass(slots=True)
+class Entry:
+    """What the manifest says of one package; sizes in bytes of UTF-8."""
 
-    package: str
+    version: str
     licence: str
-    path: str
-    text: str
+    files: int = 0
+    bytes: int = 0
+    languages: dict[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(slots=True)
 class Manifest:
     """What was taken and what was dropped, for the model card."""
 
-    packages: dict[str, dict[str, str | int]] = field(
-        default_factory=dict[str, dict[str, str | int]]
-    )
+    packages: dict[str, Entry] = field(default_factory=dict[str, Entry])
     refused: dict[str, str] = field(default_factory=dict[str, str])
     dropped: Counter[str] = field(default_factory=Counter[str])
+    held_out: dict[str, dict[str, Entry]] = field(default_factory=dict[str, dict[str, Entry]])
 
-    def add(self, file: SourceFile, version: str) -> None:
-        """Counts a kept file."""
-        entry = self.packages.setdefault(
-            file.package, {"version": version, "licence": file.licence, "files": 0, "bytes": 0}
-        )
-        entry["files"] = int(entry["files"]) + 1
-        entry["bytes"] = int(entry["bytes"]) + len(file.text.encode())
+    @property
+    def languages(self) -> Counter[str]:
+        """Bytes of each language in the training text."""
+        sizes: Counter[str] = Counter()
+        for entry in self.packages.values():
+            sizes.update(entry.languages)
+        return sizes
 
     def as_json(self) -> dict[str, object]:
         """Returns the manifest as plain dictionaries."""
         return {
-            "packages": self.packages,
+            "packages": {name: asdict(entry) for name, entry in self.packages.items()},
             "refused": self.refused,
             "dropped": dict(self.dropped),
+            "held_out": {
+                split: {name: asdict(entry) for name, entry in entries.items()}
+                for split, entries in self.held_out.items()
+            },
+            "languages": dict(self.languages),
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
-    """A distribution (or the standard library) with the files that may be read."""
+@dataclass(slots=True)
+class Gathered:
+    """What one package gives before its files are compared with other packages'."""
 
-    name: str
-    version: str
-    licence: str | None
-    files: tuple[tuple[str, Path], ...]
+    files: list[SourceFile]
+    sketches: list[Sketch]
+    dropped: Counter[str]
 
 
-def build(roots: Iterable[Path], stdlib: Path | None, out: Path, seed: int = 0) -> Manifest:
-    """Writes ``train.jsonl``, ``heldout.jsonl`` and ``manifest.json`` into ``out``."""
+def build(
+    roots: Iterable[Path],
+    stdlib: Path | None,
+    out: Path,
+    seed: int = 0,
+    pins: heldout.Pins | None = None,
+    num_workers: int = 1,
+) -> Manifest:
+    """Writes the corpus of what is installed below ``roots`` into ``out``.
+
+    ``pins`` are the held-out packages, which must be there (the repository's unless given).
+
+    Raises:
+        MissingPackageError: where a held-out package is absent or of another version, since
+            copies of its files could not be told.
+    """
     out.mkdir(parents=True, exist_ok=True)
-    packages = list(installed(roots))
-    if stdlib is not None:
-        packages.append(standard_library(stdlib))
+    found = packages(roots)
+    versions = {package.name: package.version for package in found}
     manifest = Manifest()
-    held_out = [f for p in packages if p.name in HELD_OUT for f in read(p, manifest)]
-    foreign = HeldOutLines(f.text for f in held_out)
+    held_out: list[SourceFile] = []
+    for split in heldout.SPLITS:
+        files = heldout.files_of(split, found, pins)
+        write_lines(out / f"{split}.jsonl", files)
+        manifest.held_out[split] = tally(files, versions)
+        held_out += files
+    if stdlib is not None:
+        found.append(standard_library(stdlib))
+        versions["python"] = found[-1].version
+    usable = [package for package in found if allowed(package, manifest)]
     kept: list[SourceFile] = []
     duplicates = Duplicates()
-    for package in packages:
-        kept += select(package, foreign, duplicates, manifest, random.Random(seed))
+    foreign = HeldOutLines(file.text for file in held_out)
+    for gathered in gather_all(usable, foreign, seed, num_workers):
+        manifest.dropped += gathered.dropped
+        for file, mark in zip(gathered.files, gathered.sketches, strict=True):
+            if duplicates.seen(mark):
+                manifest.dropped["duplicate"] += 1
+            else:
+                kept.append(file)
     random.Random(seed).shuffle(kept)
+    kept = within_budget(kept, manifest)
+    manifest.packages = tally(kept, versions)
     write_lines(out / "train.jsonl", kept)
-    write_lines(out / "heldout.jsonl", held_out)
-    (out / "manifest.json").write_text(json.dumps(manifest.as_json(), indent=1, sort_keys=True))
-    logger.info("%d files, %d bytes", len(kept), sum(len(f.text) for f in kept))
+    text = json.dumps(manifest.as_json(), indent=1, sort_keys=True)
+    (out / "manifest.json").write_text(text + "\n", encoding="utf-8")
+    logger.info("%d files, %s", len(kept), dict(manifest.languages))
     return manifest
 
 
-def select(
-    package: Package,
-    foreign: HeldOutLines,
-    duplicates: Duplicates,
-    manifest: Manifest,
-    rng: random.Random,
-) -> list[SourceFile]:
-    """Returns the files of one package that are trained on, at most ``MAX_PACKAGE_BYTES``."""
-    if package.name in HELD_OUT or package.name in FORKS:
-        return []
+def allowed(package: Package, manifest: Manifest) -> bool:
+    """Whether a package may be trained on; notes in the manifest where its licence forbids it."""
+    if heldout.excluded(package.name):
+        return False
     if package.licence is None:
         manifest.refused[package.name] = "licence"
-        return []
-    files = list(read(package, manifest))
-    rng.shuffle(files)
+        return False
+    return True
+
+
+def gather_all(
+    usable: Sequence[Package], foreign: HeldOutLines, seed: int, num_workers: int
+) -> Iterator[Gathered]:
+    """Yields what each package gives, in their order."""
+    shares = [usable[idx::num_workers] for idx in range(num_workers)]
+    one = functools.partial(gather_share, foreign=foreign, seed=seed)
+    if num_workers == 1:
+        done = [one(shares[0])]
+    else:
+        # Not fork: Python 3.12 warns of it in a process with threads, which torch has.
+        with multiprocessing.get_context("spawn").Pool(num_workers) as pool:
+            done = pool.map(one, shares, chunksize=1)
+    for idx in range(len(usable)):
+        yield done[idx % num_workers][idx // num_workers]
+
+
+def gather_share(usable: Sequence[Package], foreign: HeldOutLines, seed: int) -> list[Gathered]:
+    """Returns what each package of one worker's share gives."""
+    return [gather(package, foreign, seed) for package in usable]
+
+
+def gather(package: Package, foreign: HeldOutLines, seed: int) -> Gathered:
+    """Returns the files of one package that may be trained on, and their sketches."""
+    dropped: Counter[str] = Counter()
     kept: list[SourceFile] = []
-    size = 0
+    for file in read_some(package, MAX_PACKAGE_BYTES, MAX_DECLARATION_BYTES, dropped, seed):
+        if held_out_path(file.path):
+            dropped["held-out name"] += 1
+        elif foreign.overlaps(file.text):
+            dropped["held-out lines"] += 1
+        else:
+            kept.append(file)
+    return Gathered(kept, [sketch(file.text) for file in kept], dropped)
+
+
+def within_budget(files: Sequence[SourceFile], manifest: Manifest) -> list[SourceFile]:
+    """Returns the files, in order, that fit the budgets of their groups of languages."""
+    sizes: Counter[Group] = Counter()
+    kept: list[SourceFile] = []
     for file in files:
-        reason = (
-            "package full" if size > MAX_PACKAGE_BYTES
-            else "held-out name" if held_out_path(file.path)
-            else "held-out lines" if foreign.overlaps(file.text)
-            else "duplicate" if duplicates.seen(file.text)
-            else None
-        )  # fmt: skip
-        if reason:
-            manifest.dropped[reason] += 1
+        group = BY_NAME[file.language].group
+        if sizes[group] > BUDGET[group]:
+            manifest.dropped["over budget"] += 1
             continue
-        size += len(file.text)
+        sizes[group] += len(file.text.encode())
         kept.append(file)
-        manifest.add(file, package.version)
     return kept
 
 
-def read(package: Package, manifest: Manifest) -> Iterator[SourceFile]:
-    """Yields the cleaned files of ``package`` that pass the filters."""
-    for path, place in package.files:
-        reason = skip_path(path)
-        if reason is None:
-            try:
-                text = clean(place.read_text(encoding="utf-8"))
-            except (OSError, UnicodeDecodeError):
-                reason = "unreadable"
-            else:
-                reason = reject(text)
-                if reason is None:
-                    yield SourceFile(package.name, package.licence or "", path, text)
-        if reason and reason != "not python":
-            manifest.dropped[reason] += 1
-
-
-def held_out_path(path: str) -> bool:
-    """Whether a path names a (vendored) copy of a held-out package."""
-    names = {name for modules in HELD_OUT.values() for name in modules}
-    pure = PurePosixPath(path)
-    return bool(names & {*pure.parts[:-1], pure.stem})
-
-
-def installed(roots: Iterable[Path]) -> Iterator[Package]:
-    """Yields the distributions below site-packages folders, each name once, in name order."""
-    found: dict[str, Package] = {}
-    for root in roots:
-        for dist in importlib.metadata.distributions(path=[str(root)]):
-            name = str(dist.metadata["Name"]).lower().replace("_", "-")
-            files = tuple(
-                (str(f), Path(str(f.locate())))
-                for f in dist.files or ()
-                if not str(f).startswith("..")
-            )
-            found.setdefault(name, Package(name, dist.version, permissive(dist.metadata), files))
-    yield from (found[name] for name in sorted(found))
-
-
-def standard_library(folder: Path) -> Package:
-    """Returns the standard library in ``folder`` (without site-packages) as a package."""
-    files = tuple(
-        (place.relative_to(folder).as_posix(), place)
-        for place in sorted(folder.rglob("*.py"))
-        if "site-packages" not in place.parts and "dist-packages" not in place.parts
-    )
-    version = ".".join(map(str, sys.version_info[:3]))
-    return Package("python", version, "PSF-2.0", files)
-
-
-def default_roots() -> tuple[list[Path], Path]:
-    """Returns the running interpreter's site-packages and standard library folders."""
-    paths = sysconfig.get_paths()
-    return sorted({Path(paths["purelib"]), Path(paths["platlib"])}), Path(paths["stdlib"])
+def tally(files: Iterable[SourceFile], versions: dict[str, str]) -> dict[str, Entry]:
+    """Returns what each package gives: files, bytes, bytes of each language."""
+    entries: dict[str, Entry] = {}
+    for file in files:
+        entry = entries.setdefault(file.package, Entry(versions[file.package], file.licence))
+        size = len(file.text.encode())
+        entry.files += 1
+        entry.bytes += size
+        entry.languages[file.language] = entry.languages.get(file.language, 0) + size
+    return entries
 
 
 def write_lines(path: Path, files: Iterable[SourceFile]) -> None:
@@ -211,3 +246,21 @@ def read_lines(path: Path) -> list[SourceFile]:
     """Reads what ``write_lines`` wrote."""
     with path.open(encoding="utf-8") as lines:
         return [SourceFile(**json.loads(line)) for line in lines]
+
+
+def main() -> None:
+    """Builds the corpus from the command line."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--root", type=Path, action="append", default=[], help="site-packages, or node_modules"
+    )
+    parser.add_argument("--workers", type=int, default=2, help="processes")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    own, stdlib = default_roots()
+    build([*args.root, *own], stdlib, args.out, num_workers=args.workers)
+
+
+if __name__ == "__main__":
+    main()

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from datasketch import (  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]  # ships no types
+    LeanMinHash,
     MinHash,
     MinHashLSH,
 )
@@ -28,6 +30,23 @@ def line_set(text: str, min_len: int = 8) -> set[str]:
     return {line for line in lines if len(line) >= min_len}
 
 
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What comparing a file needs of it; small, so that worker processes can send it."""
+
+    digest: bytes
+    minhash: LeanMinHash
+
+
+def sketch(text: str) -> Sketch:
+    """Returns the sketch of ``text``; the slow part, which processes can share out."""
+    lines = line_set(text)
+    digest = hashlib.blake2b("\n".join(sorted(lines)).encode(), digest_size=16).digest()
+    minhash = MinHash(num_perm=NUM_PERM)
+    minhash.update_batch([line.encode() for line in lines])  # pyright: ignore[reportUnknownMemberType]  # no types
+    return Sketch(digest, LeanMinHash(minhash))
+
+
 class Duplicates:
     """Remembers the files seen so far; ``seen`` asks and adds in one step."""
 
@@ -36,19 +55,14 @@ class Duplicates:
         self._exact: set[bytes] = set()
         self._near = MinHashLSH(threshold=NEAR, num_perm=NUM_PERM)
 
-    def seen(self, text: str) -> bool:
-        """Whether a file equal or near to ``text`` was asked for before."""
-        lines = line_set(text)
-        digest = hashlib.blake2b("\n".join(sorted(lines)).encode()).digest()
-        if digest in self._exact:
+    def seen(self, file: Sketch) -> bool:
+        """Whether a file equal or near to the sketched one was asked for before."""
+        if file.digest in self._exact:
             return True
-        self._exact.add(digest)
-        sketch = MinHash(num_perm=NUM_PERM)
-        encoded = [line.encode() for line in lines]
-        sketch.update_batch(encoded)  # pyright: ignore[reportUnknownMemberType]  # no types
-        if self._near.query(sketch):  # pyright: ignore[reportUnknownMemberType]  # no types
+        self._exact.add(file.digest)
+        if self._near.query(file.minhash):  # pyright: ignore[reportUnknownMemberType]  # no types
             return True
-        self._near.insert(digest, sketch)
+        self._near.insert(file.digest, file.minhash)
         return False
 
 

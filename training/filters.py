@@ -1,27 +1,51 @@
 """Which files are worth training on, and what is cut from them: text in, verdict out.
 
-Knows nothing of packages or licences. Called by ``training.corpus``.
+Knows nothing of packages or licences. Called by ``training.sources``.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-MIN_CHARS = 300
-MAX_CHARS = 120_000
-MAX_LINE_LEN = 300
-MAX_MEAN_LINE_LEN = 90
+from training.languages import BY_NAME, Language, language_of
 
 VENDOR_DIRS = frozenset(
     {"_vendor", "vendor", "vendored", "_vendored", "_vendored_packages", "extern", "externals"}
-    | {"third_party", "thirdparty", "packages"}
+    | {"third_party", "thirdparty", "3rdparty", "third-party", "packages", "deps", "external"}
+    | {"node_modules", "bower_components"}
 )
-TEST_DIRS = frozenset({"test", "tests", "_tests", "testdata", "test_data", "idle_test", "fixtures"})
+TEST_DIRS = frozenset(
+    {"test", "tests", "_tests", "testdata", "test_data", "idle_test", "fixtures", "__tests__"}
+    | {"__mocks__", "spec", "specs", "__fixtures__", "__snapshots__"}
+)
 DATA_DIRS = frozenset(
     {"locale", "locales", "encodings", "unicode_codes", "_unicode_data", "lexers", "styles"}
     | {"migrations", "pydoc_data", "templates", "lib2to3", "validators", "snowball", "data"}
-    | {"datasets", "turtledemo"}
+    | {"datasets", "turtledemo", "i18n", "translations", "lang", "langs"}
+)
+BUILD_DIRS = frozenset(
+    {"dist", "build", "umd", "cjs", "esm", "es", "esm5", "esm2015", "fesm2015", "fesm2020"}
+    | {"fesm2022", "bundles", "bundle", "min", "out", "output", "generated", "__generated__"}
+    | {"esnext", "es6", "es5", "legacy", "commonjs", "lib-esm", "_static", "static"}
+)
+"""Where JavaScript projects leave what a compiler wrote; looked at for their files only."""
+BUILT = re.compile(r"[.-](min|bundle|umd|iife|global|prod|esm-browser|compiled|pack)\.")
+"""Names of bundles: ``vue.global.prod.js``."""
+LOCK_FILES = frozenset(
+    {"package-lock.json", "npm-shrinkwrap.json", "composer.lock", "poetry.lock", "pdm.lock"}
+    | {"uv.lock", "cargo.lock", "pnpm-lock.json", "pipfile.lock"}
+)
+CONFIG_JSON = re.compile(
+    r"(package|tsconfig[\w.-]*|jsconfig|composer|bower|component|manifest|babel\.config|"
+    r"\.\w+rc|settings|launch|lerna|nest-cli|biome|deno|renovate)\.json"
+)
+"""JSON that people write; all other is data."""
+PAPERWORK = re.compile(
+    r"(changelog|changes|history|licen[sc]e|copying|notice|authors|contributors|releases?|"
+    r"release[-_]notes|code[-_]of[-_]conduct|security|third[-_]?party.*)\b.*",
+    re.IGNORECASE,
 )
 
 GENERATED = re.compile(
@@ -29,10 +53,20 @@ GENERATED = re.compile(
     r"generated (by|from|automatically)|this file is generated|machine generated",
     re.IGNORECASE,
 )
-SECRET = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bghp_[A-Za-z0-9]{30,}|"
-    r"\bhf_[A-Za-z0-9]{30,}|\bsk-[A-Za-z0-9]{32,}|\bxox[abp]-[A-Za-z0-9-]{20,}|\bAIza[\w-]{35}\b"
+COMPILED = re.compile(
+    r"sourceMappingURL=|__webpack_require__|_interopRequire|__toCommonJS|__awaiter\b|"
+    r"Object\.defineProperty\(exports, ['\"]__esModule|_classCallCheck|_createClass\(|"
+    r"\.__proto__ = b|System\.register\("
 )
+"""What Babel, tsc and the bundlers leave in JavaScript."""
+SECRET = re.compile(
+    r"-----BEGIN [A-Z ]*PRIVATE KEY|\b(?:AKIA|ASIA)[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{30,}|"
+    r"\bgithub_pat_\w{30,}|\bglpat-[\w-]{20}|\bnpm_[A-Za-z0-9]{36}\b|\bpypi-AgE\w{20}|"
+    r"\bhf_[A-Za-z0-9]{30,}|\bsk-[A-Za-z0-9]{32,}|\b[sr]k_live_[A-Za-z0-9]{20,}|"
+    r"\bxox[abp]-[A-Za-z0-9-]{20,}|hooks\.slack\.com/services/T\w+/B\w+/\w{20}|"
+    r"\bAIza[\w-]{35}\b|\bSG\.[\w-]{20,}\.[\w-]{40,}|\beyJ[\w-]{30,}\.eyJ[\w-]{30,}\.[\w-]{20}"
+)
+"""The token shapes of detect-secrets that need no entropy guess."""
 HEADER = re.compile(r"copyright|licen[sc]e|spdx-|all rights reserved|\(c\) (19|20)\d\d", re.I)
 LITERALS = re.compile(r"'[^']*'|\"[^\"]*\"|[-+]?\d[\w.+-]*|[\s,:()\[\]{}]+")
 
@@ -40,49 +74,103 @@ LITERALS = re.compile(r"'[^']*'|\"[^\"]*\"|[-+]?\d[\w.+-]*|[\s,:()\[\]{}]+")
 def skip_path(path: str) -> str | None:
     """Returns why a package-relative path is not read, or None where it is."""
     parts = PurePosixPath(path).parts
-    folders = set(parts[:-1])
-    if not path.endswith(".py"):
-        return "not python"
+    folders, name = set(parts[:-1]), parts[-1].lower()
+    language = language_of(path)
+    if language is None:
+        return "language"
     if folders & VENDOR_DIRS:
         return "vendored"
-    if folders & TEST_DIRS or parts[-1].startswith("test_") or parts[-1] == "conftest.py":
+    if folders & TEST_DIRS or is_test_name(name):
         return "tests"
     if folders & DATA_DIRS:
         return "data"
+    if name in LOCK_FILES:
+        return "lock file"
+    if language.name == "json" and not CONFIG_JSON.fullmatch(name):
+        return "data"
+    if language.name == "markdown" and PAPERWORK.fullmatch(name):
+        return "paperwork"
+    if language.group == "javascript" and (folders & BUILD_DIRS or BUILT.search(name)):
+        return "built"
     return None
 
 
-def reject(text: str) -> str | None:
+def is_test_name(name: str) -> bool:
+    """Whether a file's name is that of a test, in Python's or JavaScript's manner."""
+    return (
+        name.startswith("test_")
+        or name == "conftest.py"
+        or bool({"test", "spec", "stories"} & set(name.split(".")[1:-1]))
+    )
+
+
+def reject(text: str, language: Language = BY_NAME["python"]) -> str | None:
     """Returns why a file's text is dropped (the name of the filter), or None where it is kept."""
-    if not MIN_CHARS <= len(text) <= MAX_CHARS:
+    if not language.min_chars <= len(text) <= language.max_chars:
         return "size"
     lines = text.splitlines()
-    if max(map(len, lines)) > MAX_LINE_LEN or len(text) > MAX_MEAN_LINE_LEN * len(lines):
+    longest = max(map(len, lines))
+    if longest > language.max_line_len or len(text) > language.max_mean_len * len(lines):
         return "long lines"
     if GENERATED.search(text[:1500]):
         return "generated"
+    if language.name == "javascript" and COMPILED.search(text):
+        return "compiled"
     if SECRET.search(text):
         return "secret"
-    full = [line for line in lines if line.strip()]
-    if sum(not LITERALS.sub("", line) for line in full) > 0.4 * len(full):
+    if language.code and is_table(lines):
         return "data table"
-    if sum(c.isascii() for c in text) < 0.95 * len(text):
+    if not text.isascii() and len(text.encode("ascii", "ignore")) < 0.95 * len(text):
         return "not ascii"
     return None
 
 
-def clean(text: str) -> str:
+def is_table(lines: Sequence[str]) -> bool:
+    """Whether more than two in five of the lines that are not blank are literals alone."""
+    full = [line for line in lines if line.strip()]
+    # A closing brace on a line of its own is no data, and C has many.
+    return sum(len(line.strip()) > 2 and not LITERALS.sub("", line) for line in full) > 0.4 * len(
+        full
+    )
+
+
+def clean(text: str, language: Language = BY_NAME["python"]) -> str:
     """Returns the text with Unix line ends, no byte-order mark and no licence header."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    return strip_header(text)
+    return strip_header(text, language)
 
 
-def strip_header(text: str) -> str:
-    """Cuts leading comment blocks that speak of copyright or licence."""
-    lines = text.split("\n")
-    start = 0
-    while start < len(lines) and (not lines[start].strip() or lines[start].startswith("#")):
+def strip_header(text: str, language: Language = BY_NAME["python"]) -> str:
+    """Cuts the leading comments up to the last that speaks of copyright or licence."""
+    start = end = 0
+    while (stop := leading_comment(text, start, language)) is not None:
+        if HEADER.search(text, start, stop):
+            end = stop
+        start = stop
+    return text[end:].lstrip("\n") if end else text
+
+
+def leading_comment(text: str, start: int, language: Language) -> int | None:
+    """Returns the end of the comment block at ``start`` (blank lines before it skipped), or None.
+
+    Adjacent line comments are one block; a block comment is one, with the rest of its line.
+    """
+    while text[start : start + 1].isspace():
         start += 1
-    if not HEADER.search("\n".join(lines[:start])):
-        return text
-    return "\n".join(lines[start:])
+    if language.block_comment and text.startswith(language.block_comment[0], start):
+        close = text.find(language.block_comment[1], start)
+        if close < 0:
+            return None
+        line_end = text.find("\n", close)
+        after = text[close + len(language.block_comment[1]) : line_end if line_end >= 0 else None]
+        return None if after.strip() else (line_end + 1 if line_end >= 0 else len(text))
+    if language.line_comment is None and not text.startswith("#!", start):
+        return None
+    openers = tuple(opener for opener in (language.line_comment, "#!") if opener)
+    end = start
+    while text.startswith(openers, end):
+        line_end = text.find("\n", end)
+        end = line_end + 1 if line_end >= 0 else len(text)
+        if end == len(text):
+            break
+    return end if end > start else None

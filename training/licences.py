@@ -1,13 +1,13 @@
 """Decides from installed metadata whether a distribution may be trained on.
 
-Knows licence names only, not files. Called by ``training.corpus``.
+Knows licence names only, not files. Called by ``training.sources`` and ``training.npm``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Iterable, Mapping
+from typing import Protocol, cast
 
 PERMISSIVE = frozenset(
     [
@@ -24,9 +24,21 @@ PERMISSIVE = frozenset(
         "psf-2.0",
         "python-2.0",
         "hpnd",
+        "zlib",
+        "bsl-1.0",
+        "unlicense",
+        "cc0-1.0",
+        "blueoak-1.0.0",
     ]
 )
-"""SPDX identifiers, in lower case, that the gate lets through."""
+"""SPDX identifiers, in lower case, that the gate lets through.
+
+The last five ask for no more than MIT does: zlib, Boost (``bsl-1.0``), Blue Oak (which much of
+npm's base moved to), and the dedications Unlicense and CC0.
+"""
+
+EXCEPTION = re.compile(r" with llvm-exception")
+"""Gives more than Apache-2.0 alone does."""
 
 CLASSIFIERS = {
     "mit license": "mit",
@@ -36,6 +48,10 @@ CLASSIFIERS = {
     "isc license (iscl)": "isc",
     "python software foundation license": "psf-2.0",
     "historical permission notice and disclaimer (hpnd)": "hpnd",
+    "zlib/libpng license": "zlib",
+    "boost software license 1.0 (bsl-1.0)": "bsl-1.0",
+    "the unlicense (unlicense)": "unlicense",
+    "cc0 1.0 universal (cc0 1.0) public domain dedication": "cc0-1.0",
 }
 
 FIELDS = (
@@ -43,7 +59,10 @@ FIELDS = (
     (re.compile(r"(new |modified |simplified )?bsd([ -][23][ -]clause)?( licen[sc]e)?"), "bsd"),
     (re.compile(r"bsd[ -]?[23]?[ -]clause( licen[sc]e)?"), "bsd"),
     (re.compile(r"[23][ -]clause bsd( licen[sc]e)?"), "bsd"),
-    (re.compile(r"apache([ -]software)?( licen[sc]e)?,?[ -]*(version |v)?2(\.0)?"), "apache-2.0"),
+    (
+        re.compile(r"apache([ -]software)?( licen[sc]e)?,?[ -]*(version |v)?2(\.0)?( licen[sc]e)?"),
+        "apache-2.0",
+    ),
     (re.compile(r"isc( licen[sc]e)?( \(iscl\))?"), "isc"),
     (re.compile(r"(psf|python software foundation)([ -]2\.0)?( licen[sc]e)?"), "psf-2.0"),
 )
@@ -75,6 +94,26 @@ def permissive(metadata: Metadata) -> str | None:
     return field_licence(first(metadata, "License"))
 
 
+def npm_permissive(description: Mapping[str, object]) -> str | None:
+    """Returns the permissive licence that a ``package.json`` names, or None.
+
+    ``license`` decides; the old forms, an object or a list ``licenses`` (any of which may be
+    chosen), are read as well.
+    """
+    field = description.get("license") or description.get("licenses")
+    choices = cast("list[object]", field) if isinstance(field, list) else [field]
+    for choice in choices:
+        name = cast("dict[str, object]", choice).get("type") if isinstance(choice, dict) else choice
+        if not isinstance(name, str):
+            continue
+        if expression_permissive(name):
+            return name
+        known = field_licence(name)
+        if known:
+            return known
+    return None
+
+
 def first(metadata: Metadata, name: str) -> str:
     """Returns the first value of a field, or an empty string."""
     values = metadata.get_all(name)
@@ -86,7 +125,7 @@ def expression_permissive(expression: str) -> bool:
 
     With parentheses every licence in it must be permissive, which is stricter than SPDX asks.
     """
-    text = expression.lower()
+    text = EXCEPTION.sub("", expression.lower())
     if "(" in text:
         names = re.split(r"\s+(?:and|or)\s+", re.sub(r"[()]", " ", text))
         return all(name.strip() in PERMISSIVE for name in names)

@@ -1,0 +1,152 @@
+"""Where source files come from: installed Python distributions, the standard library, npm.
+
+Turns folders into packages with a licence, and packages into cleaned files that pass the filters.
+Knows nothing of splits or duplicates. Called by ``training.corpus`` and ``training.heldout``.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import random
+import sys
+import sysconfig
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from training import npm
+from training.filters import clean, reject, skip_path
+from training.languages import language_of
+from training.licences import permissive
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file of the corpus; ``path`` is relative to its site-packages or stdlib folder.
+
+    ``package`` of an npm package begins with ``npm:``; its ``path`` begins with its bare name.
+    """
+
+    package: str
+    licence: str
+    path: str
+    text: str
+    language: str = "python"
+
+
+@dataclass(frozen=True, slots=True)
+class Package:
+    """A distribution (or the standard library) with the files that may be read."""
+
+    name: str
+    version: str
+    licence: str | None
+    files: tuple[tuple[str, Path], ...]
+
+
+def packages(roots: Iterable[Path]) -> list[Package]:
+    """Returns what is installed below ``roots``: first Python distributions, then npm's."""
+    places = list(roots)
+    return [*installed(places), *npm_packages(places)]
+
+
+def installed(roots: Iterable[Path]) -> Iterator[Package]:
+    """Yields the distributions below site-packages folders, each name once, in name order."""
+    found: dict[str, Package] = {}
+    for root in roots:
+        for dist in importlib.metadata.distributions(path=[str(root)]):
+            name = str(dist.metadata["Name"]).lower().replace("_", "-")
+            files = tuple(
+                (str(f), Path(str(f.locate())))
+                for f in dist.files or ()
+                if not str(f).startswith("..") and language_of(str(f)) is not None
+            )
+            found.setdefault(name, Package(name, dist.version, permissive(dist.metadata), files))
+    yield from (found[name] for name in sorted(found))
+
+
+def npm_packages(roots: Iterable[Path]) -> Iterator[Package]:
+    """Yields the packages of node_modules folders in or at ``roots``, in name order."""
+    found: dict[str, Package] = {}
+    for root in roots:
+        for module in npm.modules(root):
+            files = tuple(
+                (f"{module.name}/{path}", place)
+                for path, place in npm.files(module.folder)
+                if language_of(path) is not None
+            )
+            package = Package(f"npm:{module.name}", module.version, module.licence, files)
+            found.setdefault(package.name, package)
+    yield from (found[name] for name in sorted(found))
+
+
+def standard_library(folder: Path) -> Package:
+    """Returns the standard library in ``folder`` (without site-packages) as a package."""
+    files = tuple(
+        (place.relative_to(folder).as_posix(), place)
+        for place in sorted(folder.rglob("*.py"))
+        if "site-packages" not in place.parts and "dist-packages" not in place.parts
+    )
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Package("python", version, "PSF-2.0", files)
+
+
+def default_roots() -> tuple[list[Path], Path]:
+    """Returns the running interpreter's site-packages and standard library folders."""
+    paths = sysconfig.get_paths()
+    return sorted({Path(paths["purelib"]), Path(paths["platlib"])}), Path(paths["stdlib"])
+
+
+def read(package: Package, dropped: Counter[str]) -> Iterator[SourceFile]:
+    """Yields the cleaned files of ``package`` that pass the filters; counts the others."""
+    for path, place in package.files:
+        file = read_file(package, path, place, dropped)
+        if file is not None:
+            yield file
+
+
+def read_some(
+    package: Package, max_bytes: int, max_declarations: int, dropped: Counter[str], seed: int
+) -> list[SourceFile]:
+    """Returns files of ``package`` drawn with ``seed``, up to ``max_bytes`` characters in all.
+
+    Declarations (``.d.ts``), of which npm has more than of code, get ``max_declarations``.
+    """
+    files = list(package.files)
+    random.Random(f"{seed}:{package.name}").shuffle(files)
+    kept: list[SourceFile] = []
+    size = declarations = 0
+    for path, place in files:
+        if size > max_bytes or (path.endswith(".d.ts") and declarations > max_declarations):
+            dropped["package full"] += 1
+            continue
+        file = read_file(package, path, place, dropped)
+        if file is not None:
+            size += len(file.text)
+            declarations += len(file.text) if path.endswith(".d.ts") else 0
+            kept.append(file)
+    return kept
+
+
+def read_file(package: Package, path: str, place: Path, dropped: Counter[str]) -> SourceFile | None:
+    """Returns one cleaned file, or None, counted, where a filter drops it."""
+    language = language_of(path)
+    reason = skip_path(path)
+    if reason is None and language is not None:
+        try:
+            text = clean(place.read_text(encoding="utf-8"), language)
+        except (OSError, UnicodeDecodeError):
+            reason = "unreadable"
+        else:
+            reason = reject(text, language)
+            if reason is None:
+                return SourceFile(package.name, package.licence or "", path, text, language.name)
+    if reason != "language":
+        dropped[str(reason)] += 1
+    return None
+
+
+def in_order(files: Sequence[SourceFile]) -> list[SourceFile]:
+    """Returns ``files`` by package and path."""
+    return sorted(files, key=lambda file: (file.package, file.path))
