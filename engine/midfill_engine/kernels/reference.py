@@ -65,3 +65,16 @@ def attention(
         hidden |= key_pos <= query_pos - window
     weights = scores.masked_fill(hidden, float("-inf")).softmax(-1)
     return torch.einsum("hts,hsd->thd", weights, wide_values).to(query.dtype)
+
+
+def quantised_rows(rows: torch.Tensor, block: int) -> torch.Tensor:
+    """Returns rows [T, C] as int8 activations hold them: whole numbers times largest / 127.
+
+    One scale per `block` neighbours; a number halfway between two is rounded to the even one.
+    """
+    parts = torch.nn.functional.pad(rows, (0, -rows.shape[1] % block))
+    parts = parts.view(rows.shape[0], -1, block)
+    largest = parts.abs().amax(-1, keepdim=True)
+    inverse = torch.where(largest > 0, 127 / largest, 0.0)
+    numbers = torch.round(parts * inverse)
+    return (numbers * (largest / 127)).view(rows.shape[0], -1)[:, : rows.shape[1]]

@@ -1,0 +1,171 @@
+"""Compiles the library in `cpu/` with the machine's own C++ compiler. Knows no torch.
+
+    python -m midfill_engine.kernels.build      into the user's cache, as `make` does
+
+Called by `library` on first use and by the package's build hook. One object per instruction set,
+each with its own flags; a set whose flags the compiler does not know is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCES = Path(__file__).resolve().parent / "cpu"
+LIBRARY_NAME = "midfill_cpu.dll" if sys.platform == "win32" else "libmidfill_cpu.so"
+
+_COMMON = (
+    "-O3",
+    "-std=c++17",
+    "-fPIC",
+    "-pthread",
+    "-fvisibility=hidden",
+    "-fno-math-errno",
+    # Products and sums are fused where the code says so and nowhere else, so that a row's result
+    # does not depend on how the compiler arranged the tile that it is computed in.
+    "-ffp-contract=off",
+)
+_AVX2 = ("-mavx2", "-mfma", "-mf16c")
+_AVX512 = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl")
+_X86_FLAGS: Mapping[str, tuple[str, ...]] = {
+    "avx2": _AVX2,
+    "avxvnni": (*_AVX2, "-mavxvnni"),
+    "avx512": (*_AVX512, "-mprefer-vector-width=512"),
+    "avx512vnni": (*_AVX512, "-mavx512vnni", "-mprefer-vector-width=512"),
+}
+_TIMEOUT_S = 300.0  # a compiler that hangs must not keep the engine from starting
+
+
+class BuildError(Exception):
+    """The library cannot be built; `str(error)` is one line that says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiler:
+    """A C++ compiler: the words that call it, and what it says of its version."""
+
+    command: tuple[str, ...]
+    version: str
+
+    @classmethod
+    def find(cls) -> Compiler:
+        """Returns the one that CXX names, else c++, g++ or clang++.
+
+        Raises:
+            BuildError: there is none, or it does not answer.
+        """
+        chosen = shlex.split(os.environ.get("CXX", ""))
+        names = [name for name in ("c++", "g++", "clang++") if shutil.which(name)]
+        command = chosen or names[:1]
+        if not command:
+            raise BuildError("there is no C++ compiler (c++, g++ or clang++, or name one in CXX)")
+        try:
+            version = subprocess.run(
+                [*command, "--version"], capture_output=True, text=True, timeout=20, check=True
+            ).stdout
+        except (OSError, subprocess.SubprocessError) as error:
+            raise BuildError(f"the compiler {command[0]} does not run ({error})") from None
+        return cls(tuple(command), version)
+
+
+def build_key(compiler: Compiler) -> str:
+    """Returns a name for what this compiler makes of the sources as they are."""
+    digest = hashlib.sha256()
+    parts = [*compiler.command, compiler.version, platform.machine(), *_COMMON, str(_X86_FLAGS)]
+    digest.update("\0".join(parts).encode())
+    for source in sorted(SOURCES.iterdir()):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def build(compiler: Compiler, folder: Path) -> Path:
+    """Compiles and links into `folder`, atomically; returns the library's path.
+
+    Raises:
+        BuildError: the compiler or the file system refuses.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            linked = _compile(compiler, Path(scratch))
+            path = folder / LIBRARY_NAME
+            os.replace(linked, path)
+            return path
+    except OSError as error:
+        raise BuildError(f"{folder} cannot be written ({error})") from None
+
+
+def _compile(compiler: Compiler, scratch: Path) -> Path:
+    """Returns the linked library in `scratch`; the instruction sets are compiled side by side."""
+    x86 = platform.machine().lower() in ("x86_64", "amd64")
+    sets: Mapping[str, tuple[str, ...]] = _X86_FLAGS if x86 else {}
+    jobs = {
+        name: _start(compiler, "step.cpp", scratch / f"{name}.o", (f"-DMF_STEP=step_{name}", *more))
+        for name, more in {"portable": (), **sets}.items()
+    }
+    jobs["pool"] = _start(compiler, "pool.cpp", scratch / "pool.o", ())
+    refused = {name: message for name, job in jobs.items() if (message := _failure(job))}
+    for name in ("portable", "pool"):
+        if name in refused:
+            raise BuildError(f"{compiler.command[0]} fails on {name}: {refused[name]}")
+    there = [name for name in sets if name not in refused]
+    defines = [f"-DMF_HAS_{name.upper()}" for name in there]
+    objects = [scratch / f"{name}.o" for name in (*there, "portable", "pool", "engine")]
+    linked = scratch / "linked"
+    _finish(_start(compiler, "engine.cpp", scratch / "engine.o", defines), compiler)
+    _finish(
+        _run([*compiler.command, "-shared", "-pthread", *map(str, objects), "-o", str(linked)]),
+        compiler,
+    )
+    return linked
+
+
+def _start(
+    compiler: Compiler, source: str, target: Path, more: Sequence[str]
+) -> subprocess.Popen[str]:
+    return _run(
+        [*compiler.command, *_COMMON, *more, "-c", str(SOURCES / source), "-o", str(target)]
+    )
+
+
+def _run(command: Sequence[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, encoding="utf-8"
+    )
+
+
+def _failure(job: subprocess.Popen[str]) -> str | None:
+    """Waits; returns the first line of what went wrong, or None."""
+    try:
+        message = job.communicate(timeout=_TIMEOUT_S)[1]
+    except subprocess.TimeoutExpired:
+        job.kill()
+        message = job.communicate()[1] or f"not done after {_TIMEOUT_S:.0f} s"
+    if job.returncode == 0:
+        return None
+    lines = [line for line in message.splitlines() if "error" in line] or message.splitlines()
+    return lines[0][:300] if lines else f"status {job.returncode}"
+
+
+def _finish(job: subprocess.Popen[str], compiler: Compiler) -> None:
+    message = _failure(job)
+    if message is not None:
+        raise BuildError(f"{compiler.command[0]} fails: {message}")
+
+
+if __name__ == "__main__":
+    from midfill_engine.kernels.library import LibraryError, ensure_built
+
+    try:
+        sys.stdout.write(f"{ensure_built()}\n")
+    except LibraryError as reason:
+        sys.exit(f"native kernels cannot be built: {reason}; the engine will use torch")

@@ -1,0 +1,75 @@
+// The library's C interface: what kernels/library.py mirrors in ctypes. Plain data, no ownership:
+// every pointer stays the caller's and must live until mf_destroy (model) or mf_step's end (batch).
+//
+// A packed matrix [C inputs, N outputs] is a row of panels of kPanel outputs, inputs padded to
+// kBlock, both with zeros:
+//   float32   [panel][input][32] float
+//   bfloat16  [panel][input / 2][32][2] uint16
+//   int8      [panel][input / 32] blocks of 32 bfloat16 scales, then [8][32][4] uint8 weights + 128
+// gate_up holds 16 gates, then the 16 ups that belong to them, in every panel.
+#pragma once
+
+#include <stdint.h>
+
+#if defined(_WIN32)
+#define MF_EXPORT extern "C" __declspec(dllexport)
+#else
+#define MF_EXPORT extern "C" __attribute__((visibility("default")))
+#endif
+
+constexpr int32_t kAbiVersion = 1;
+constexpr int kPanel = 32;
+constexpr int kBlock = 32;
+constexpr int kMaxRows = 256;  // of one pass; longer steps are taken in portions
+constexpr int32_t kFloat32 = 0, kBfloat16 = 1, kInt8 = 2;          // weight_kind
+constexpr int32_t kCacheFloat32 = 0, kCacheBfloat16 = 1;           // cache_kind
+
+struct mf_layer {
+  const float* attention_norm;  // [hidden padded]
+  const void* qkv;              // queries, keys, values; pairs to rotate are neighbours
+  const float* qkv_bias;        // null for none; biases are padded to whole panels
+  const void* out;
+  const float* out_bias;
+  const float* mlp_norm;
+  const void* gate_up;
+  const float* gate_up_bias;
+  const void* down;
+  const float* down_bias;
+  int64_t window;  // positions a query reads, itself included; 0 reads all
+};
+
+struct mf_model {
+  int32_t weight_kind, cache_kind;
+  int32_t num_layers, hidden, intermediate, num_heads, num_kv_heads, head_dim, vocab;
+  int32_t max_len, num_threads;
+  float eps, score_scale;
+  const float* rotations;  // [max_len][head_dim / 2] cosine, sine
+  const void* embedding;   // packed like head, and with tied embeddings the same memory
+  const void* head;
+  const float* final_norm;
+  const mf_layer* layers;
+};
+
+// One step: row r is token_ids[r] at positions[r] of slots[r]. It writes its keys and values there
+// and reads [0, positions[r]]. Rows of one slot come in ascending positions.
+struct mf_batch {
+  int32_t num_rows, num_logits;
+  const int32_t* token_ids;
+  const int32_t* positions;
+  const int32_t* slots;
+  const int32_t* logit_rows;  // ascending
+  void* keys;                 // [layer][slot][head][max_len][head_dim], contiguous in the last two
+  void* values;
+  int64_t layer_stride, slot_stride, head_stride;  // in elements
+  float* logits;                                   // [num_logits][vocab]
+};
+
+MF_EXPORT int32_t mf_abi_version(void);
+// Names of the instruction sets that this machine runs and this build has, best first, by commas.
+MF_EXPORT const char* mf_instruction_sets(void);
+// Null where the instruction set is not among them or memory is short.
+MF_EXPORT void* mf_create(const mf_model* model, const char* instruction_set);
+MF_EXPORT void mf_step(void* engine, const mf_batch* batch);
+MF_EXPORT void mf_destroy(void* engine);
+// Asks the kernel for huge pages behind [address, address + bytes); a hint only.
+MF_EXPORT void mf_advise_huge(void* address, int64_t bytes);

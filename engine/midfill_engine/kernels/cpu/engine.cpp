@@ -1,0 +1,220 @@
+// The library's entry points: which instruction sets there are, an engine's memory, and steps in
+// portions of at most kMaxRows rows. Built for the plainest machine.
+#include "engine.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <string>
+#include <vector>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
+void step_portable(const Step& step, int thread);
+#if defined(MF_HAS_AVX2)
+void step_avx2(const Step& step, int thread);
+#endif
+#if defined(MF_HAS_AVXVNNI)
+void step_avxvnni(const Step& step, int thread);
+#endif
+#if defined(MF_HAS_AVX512)
+void step_avx512(const Step& step, int thread);
+#endif
+#if defined(MF_HAS_AVX512VNNI)
+void step_avx512vnni(const Step& step, int thread);
+#endif
+
+namespace {
+
+struct InstructionSet {
+  const char* name;
+  StepFunction step;
+};
+
+#if defined(__x86_64__)
+bool has_avx2() {
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+}
+
+bool has_avx512() {
+  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+}
+#endif
+
+// Those that this machine runs, best first.
+std::vector<InstructionSet> available() {
+  std::vector<InstructionSet> found;
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+#endif
+#if defined(MF_HAS_AVX512VNNI)
+  if (has_avx512() && __builtin_cpu_supports("avx512vnni"))
+    found.push_back({"avx512vnni", step_avx512vnni});
+#endif
+#if defined(MF_HAS_AVX512)
+  if (has_avx512()) found.push_back({"avx512", step_avx512});
+#endif
+#if defined(MF_HAS_AVXVNNI)
+  if (has_avx2() && __builtin_cpu_supports("avxvnni")) found.push_back({"avxvnni", step_avxvnni});
+#endif
+#if defined(MF_HAS_AVX2)
+  if (has_avx2()) found.push_back({"avx2", step_avx2});
+#endif
+  found.push_back({"portable", step_portable});
+  return found;
+}
+
+int32_t padded(int32_t count) { return (count + kBlock - 1) / kBlock * kBlock; }
+
+// An engine and all memory that it owns; zeroed, aligned to cache lines.
+struct Owned {
+  Engine engine{};
+  StepFunction step = nullptr;
+  std::vector<mf_layer> layers;
+  std::vector<Scratch> scratch;
+  std::vector<void*> blocks;
+
+  template <class T>
+  T* take(int64_t count) {
+    const size_t bytes = (sizeof(T) * (size_t)count + 127) / 64 * 64;
+    char* raw = static_cast<char*>(std::malloc(bytes + 64));
+    if (!raw) throw std::bad_alloc();
+    blocks.push_back(raw);
+    std::memset(raw, 0, bytes + 64);
+    return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(raw) + 63) / 64 * 64);
+  }
+
+  ~Owned() {
+    pool_destroy(engine.pool);
+    for (void* block : blocks) std::free(block);
+  }
+};
+
+void size_up(Engine& engine) {
+  const mf_model& model = engine.model;
+  engine.hidden_padded = padded(model.hidden);
+  engine.intermediate_padded = padded(model.intermediate);
+  engine.attended_padded = padded(model.num_heads * model.head_dim);
+  engine.head_padded = padded(model.head_dim);
+  engine.widest = engine.hidden_padded;
+  for (int32_t width : {engine.intermediate_padded, engine.attended_padded})
+    if (width > engine.widest) engine.widest = width;
+  const int32_t group = model.num_heads / model.num_kv_heads;
+  engine.tile = group > kTile ? group : kTile;
+}
+
+Scratch scratch_of_one(Owned& owned) {
+  const Engine& engine = owned.engine;
+  const int64_t wide = engine.widest, head = engine.head_padded, tile = engine.tile;
+  Scratch own;
+  own.sums = owned.take<float>(kMaxRows * kPanel);
+  own.norm = owned.take<float>(wide);
+  own.values = owned.take<float>(kPrivateRows * wide);
+  own.quants = owned.take<int8_t>(kPrivateRows * wide);
+  own.scales = owned.take<float>(kPrivateRows * wide / kBlock);
+  own.block_sums = owned.take<int32_t>(kPrivateRows * wide / kBlock);
+  own.queries = owned.take<float>(tile * head);
+  own.attended = owned.take<float>(tile * head);
+  own.scores = owned.take<float>(tile * kSpan);
+  own.peak = owned.take<float>(tile);
+  own.total = owned.take<float>(tile * 16);
+  own.keys = owned.take<float>(head * kSpan);
+  own.head_values = owned.take<float>(head * kSpan);
+  return own;
+}
+
+void allocate(Owned& owned) {
+  Engine& engine = owned.engine;
+  const mf_model& model = engine.model;
+  const int64_t wide = engine.widest;
+  engine.hidden = owned.take<float>((int64_t)kMaxRows * engine.hidden_padded);
+  engine.query = owned.take<float>((int64_t)kMaxRows * model.num_heads * model.head_dim);
+  engine.attended = owned.take<float>((int64_t)kMaxRows * engine.attended_padded);
+  engine.gated = owned.take<float>((int64_t)kMaxRows * engine.intermediate_padded);
+  engine.values = owned.take<float>(kMaxRows * wide);
+  engine.quants = owned.take<int8_t>(kMaxRows * wide);
+  engine.scales = owned.take<float>(kMaxRows * wide / kBlock);
+  engine.block_sums = owned.take<int32_t>(kMaxRows * wide / kBlock);
+  for (int i = 0; i < model.num_threads; i++) owned.scratch.push_back(scratch_of_one(owned));
+  engine.scratch = owned.scratch.data();
+}
+
+struct Call {
+  const Step* step;
+  StepFunction function;
+};
+
+void run_call(const void* context, int thread) {
+  const Call* call = static_cast<const Call*>(context);
+  call->function(*call->step, thread);
+}
+
+}  // namespace
+
+int32_t mf_abi_version(void) { return kAbiVersion; }
+
+const char* mf_instruction_sets(void) {
+  static const std::string names = [] {
+    std::string joined;
+    for (const InstructionSet& each : available())
+      joined += (joined.empty() ? "" : ",") + std::string(each.name);
+    return joined;
+  }();
+  return names.c_str();
+}
+
+void* mf_create(const mf_model* model, const char* instruction_set) {
+  Owned* owned = new (std::nothrow) Owned;
+  if (!owned) return nullptr;
+  try {
+    for (const InstructionSet& each : available())
+      if (!std::strcmp(each.name, instruction_set)) owned->step = each.step;
+    owned->engine.model = *model;
+    owned->layers.assign(model->layers, model->layers + model->num_layers);
+    owned->engine.model.layers = owned->layers.data();
+    size_up(owned->engine);
+    allocate(*owned);
+    owned->engine.pool = pool_create(model->num_threads);
+    if (owned->step && owned->engine.pool) return owned;
+  } catch (const std::bad_alloc&) {
+  }
+  delete owned;
+  return nullptr;
+}
+
+void mf_step(void* engine, const mf_batch* batch) {
+  Owned* owned = static_cast<Owned*>(engine);
+  int32_t logit_rows[kMaxRows];
+  int32_t done = 0;
+  for (int32_t begin = 0; begin < batch->num_rows; begin += kMaxRows) {
+    mf_batch part = *batch;
+    part.num_rows = batch->num_rows - begin < kMaxRows ? batch->num_rows - begin : kMaxRows;
+    part.token_ids += begin;
+    part.positions += begin;
+    part.slots += begin;
+    part.num_logits = 0;
+    part.logits += (int64_t)done * owned->engine.model.vocab;
+    for (; done < batch->num_logits && batch->logit_rows[done] < begin + part.num_rows; done++)
+      logit_rows[part.num_logits++] = batch->logit_rows[done] - begin;
+    part.logit_rows = logit_rows;
+    const Step step{&owned->engine, &part};
+    const Call call{&step, owned->step};
+    pool_run(owned->engine.pool, run_call, &call);
+  }
+}
+
+void mf_destroy(void* engine) { delete static_cast<Owned*>(engine); }
+
+void mf_advise_huge(void* address, int64_t bytes) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+  const uintptr_t page = 4096, from = reinterpret_cast<uintptr_t>(address) & ~(page - 1);
+  madvise(reinterpret_cast<void*>(from), (size_t)bytes, MADV_HUGEPAGE);
+#else
+  (void)address;
+  (void)bytes;
+#endif
+}

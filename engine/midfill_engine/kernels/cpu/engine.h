@@ -1,0 +1,49 @@
+// What every instruction set's code shares: one model's sizes, memory and threads.
+#pragma once
+
+#include "abi.h"
+#include "pool.h"
+
+struct Scratch {  // of one thread
+  float* sums;        // [kMaxRows][kPanel]
+  float* norm;        // [widest]: one row between its norm and its quantisation
+  float* values;      // [kPrivateRows][widest]
+  int8_t* quants;
+  float* scales;      // [kPrivateRows][widest / kBlock]
+  int32_t* block_sums;
+  float* queries;     // [tile][padded head]
+  float* attended;    // [tile][padded head]
+  float* scores;      // [tile][kSpan]
+  float* peak;        // [tile]
+  float* total;       // [tile][16]
+  float* keys;        // [padded head * kSpan]
+  float* head_values;  // [kSpan][padded head]
+};
+
+// Up to here every thread prepares all rows for itself, which saves a barrier.
+constexpr int kPrivateRows = 4;
+constexpr int kSpan = 64;  // positions that attention takes at once
+constexpr int kTile = 32;  // query vectors that share the keys they read
+
+struct Engine {
+  mf_model model;
+  int32_t hidden_padded, intermediate_padded, attended_padded, head_padded, widest, tile;
+  Pool* pool;
+  Scratch* scratch;   // [thread]
+  float* hidden;      // [kMaxRows][hidden_padded]
+  float* query;       // [kMaxRows][num_heads * head_dim]
+  float* attended;    // [kMaxRows][attended_padded]
+  float* gated;       // [kMaxRows][intermediate_padded]
+  float* values;      // prepared rows, shared: as in Scratch for kMaxRows
+  int8_t* quants;
+  float* scales;
+  int32_t* block_sums;
+};
+
+struct Step {
+  Engine* engine;
+  const mf_batch* batch;  // at most kMaxRows rows
+};
+
+// One thread's part of a step; compiled once per instruction set.
+typedef void (*StepFunction)(const Step& step, int thread);

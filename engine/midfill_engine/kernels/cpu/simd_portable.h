@@ -1,0 +1,76 @@
+// The same for any machine: four lanes of the compiler's own vectors (SSE, NEON). Included inside
+// simd.h's namespace.
+typedef float Vec __attribute__((vector_size(16)));
+typedef int32_t IntVec __attribute__((vector_size(16)));
+constexpr int kLanes = 4;
+constexpr int kMaxTile = 1;
+constexpr int kMaxIntTile = 1;
+constexpr int kMaxWide = 1;
+
+MF_INLINE Vec vload(const float* p) {
+  Vec a;
+  memcpy(&a, p, 16);
+  return a;
+}
+MF_INLINE void vstore(float* p, Vec a) { memcpy(p, &a, 16); }
+MF_INLINE Vec vset(float x) { return Vec{x, x, x, x}; }
+MF_INLINE Vec vadd(Vec a, Vec b) { return a + b; }
+MF_INLINE Vec vsub(Vec a, Vec b) { return a - b; }
+MF_INLINE Vec vmul(Vec a, Vec b) { return a * b; }
+MF_INLINE Vec vdiv(Vec a, Vec b) { return a / b; }
+MF_INLINE Vec vselect(IntVec mask, Vec a, Vec b) {
+  return (Vec)((mask & (IntVec)a) | (~mask & (IntVec)b));
+}
+MF_INLINE Vec vmax(Vec a, Vec b) { return vselect(a > b, a, b); }
+MF_INLINE Vec vmin(Vec a, Vec b) { return vselect(a < b, a, b); }
+MF_INLINE Vec vfma(Vec a, Vec b, Vec c) { return a * b + c; }
+MF_INLINE IntVec iset(int32_t x) { return IntVec{x, x, x, x}; }
+MF_INLINE Vec vabs(Vec a) { return (Vec)((IntVec)a & iset(0x7fffffff)); }
+MF_INLINE IntVec vround(Vec a) {  // to nearest, ties to even; |a| < 2^22
+  Vec shift = vset(12582912.0f);
+  return (IntVec)(a + shift) - (IntVec)shift;
+}
+MF_INLINE Vec vfloat(IntVec a) {
+  return Vec{(float)a[0], (float)a[1], (float)a[2], (float)a[3]};
+}
+MF_INLINE Vec vpow2(IntVec n) { return (Vec)((n + iset(127)) << iset(23)); }
+MF_INLINE Vec vkeep_from(Vec x, Vec bound, Vec a) { return (Vec)((x >= bound) & (IntVec)a); }
+MF_INLINE Vec vwiden(const uint16_t* p) {
+  return (Vec)(IntVec{p[0] << 16, p[1] << 16, p[2] << 16, p[3] << 16});
+}
+MF_INLINE IntVec iload(const void* p) {
+  IntVec a;
+  memcpy(&a, p, 16);
+  return a;
+}
+MF_INLINE Vec vlow16(IntVec pair) { return (Vec)(pair << iset(16)); }
+MF_INLINE Vec vhigh16(IntVec pair) { return (Vec)(pair & iset((int32_t)0xffff0000)); }
+MF_INLINE Vec vrotate(Vec pair, Vec turn) {
+  return Vec{pair[0] * turn[0] - pair[1] * turn[1], pair[1] * turn[0] + pair[0] * turn[1],
+             pair[2] * turn[2] - pair[3] * turn[3], pair[3] * turn[2] + pair[2] * turn[3]};
+}
+constexpr bool kUnsignedWeights = false;
+struct Weights8 {
+  IntVec part[4];
+};
+MF_INLINE Weights8 wload(const uint8_t* p) {  // four inputs of four outputs, spread to 32 bits
+  IntVec w = iload(p) ^ iset((int32_t)0x80808080);
+  return {{(w << iset(24)) >> iset(24), (w << iset(16)) >> iset(24), (w << iset(8)) >> iset(24),
+           w >> iset(24)}};
+}
+MF_INLINE IntVec idot(IntVec sum, const Weights8& w, IntVec x) {
+  int32_t four = x[0];
+  return sum + w.part[0] * iset((int8_t)four) + w.part[1] * iset((int8_t)(four >> 8)) +
+         w.part[2] * iset((int8_t)(four >> 16)) + w.part[3] * iset((int8_t)(four >> 24));
+}
+MF_INLINE void vstore_int8(int8_t* p, IntVec a) {
+  for (int i = 0; i < 4; i++) p[i] = (int8_t)a[i];
+}
+MF_INLINE void transpose(Vec* a) {
+  for (int i = 0; i < 4; i++)
+    for (int j = 0; j < i; j++) {
+      float other = a[i][j];
+      a[i][j] = a[j][i];
+      a[j][i] = other;
+    }
+}

@@ -1,0 +1,194 @@
+"""The compiled library as Python sees it: found or built, opened, and its structures.
+
+Knows nothing of models; every address that goes in is the caller's. Called by `model.native`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import platformdirs
+
+from midfill_engine.kernels.build import LIBRARY_NAME, BuildError, Compiler, build, build_key
+
+ABI_VERSION = 1
+PANEL = 32
+"""Outputs that lie side by side in a packed matrix."""
+
+BLOCK = 32
+"""Inputs that share a scale; all depths are padded to it."""
+
+WEIGHT_KINDS = ("float32", "bfloat16", "int8")
+CACHE_KINDS = ("float32", "bfloat16")
+ISA_VARIABLE = "MIDFILL_CPU_ISA"
+
+_int32 = ctypes.c_int32
+_int64 = ctypes.c_int64
+_address = ctypes.c_void_p
+
+
+class LibraryError(Exception):
+    """The library cannot be had; `str(error)` is one line that says why."""
+
+
+class Layer(ctypes.Structure):
+    """`mf_layer` of cpu/abi.h."""
+
+    _fields_ = (
+        ("attention_norm", _address),
+        ("qkv", _address),
+        ("qkv_bias", _address),
+        ("out", _address),
+        ("out_bias", _address),
+        ("mlp_norm", _address),
+        ("gate_up", _address),
+        ("gate_up_bias", _address),
+        ("down", _address),
+        ("down_bias", _address),
+        ("window", _int64),
+    )
+
+
+class Model(ctypes.Structure):
+    """`mf_model` of cpu/abi.h."""
+
+    _fields_ = (
+        ("weight_kind", _int32),
+        ("cache_kind", _int32),
+        ("num_layers", _int32),
+        ("hidden", _int32),
+        ("intermediate", _int32),
+        ("num_heads", _int32),
+        ("num_kv_heads", _int32),
+        ("head_dim", _int32),
+        ("vocab", _int32),
+        ("max_len", _int32),
+        ("num_threads", _int32),
+        ("eps", ctypes.c_float),
+        ("score_scale", ctypes.c_float),
+        ("rotations", _address),
+        ("embedding", _address),
+        ("head", _address),
+        ("final_norm", _address),
+        ("layers", ctypes.POINTER(Layer)),
+    )
+
+
+class Batch(ctypes.Structure):
+    """`mf_batch` of cpu/abi.h."""
+
+    _fields_ = (
+        ("num_rows", _int32),
+        ("num_logits", _int32),
+        ("token_ids", _address),
+        ("positions", _address),
+        ("slots", _address),
+        ("logit_rows", _address),
+        ("keys", _address),
+        ("values", _address),
+        ("layer_stride", _int64),
+        ("slot_stride", _int64),
+        ("head_stride", _int64),
+        ("logits", _address),
+    )
+
+
+class Library:
+    """The opened library."""
+
+    def __init__(self, path: Path) -> None:
+        """Opens it.
+
+        Raises:
+            LibraryError: it is not one, or another version's.
+        """
+        try:
+            opened = ctypes.CDLL(str(path))
+            version = int(opened.mf_abi_version())
+        except (OSError, AttributeError) as error:
+            raise LibraryError(f"{path} cannot be opened ({error})") from None
+        if version != ABI_VERSION:
+            raise LibraryError(f"{path} is of version {version}, not {ABI_VERSION}; delete it")
+        opened.mf_instruction_sets.restype = ctypes.c_char_p
+        opened.mf_create.restype = _address
+        opened.mf_create.argtypes = (ctypes.POINTER(Model), ctypes.c_char_p)
+        opened.mf_step.restype = None
+        opened.mf_step.argtypes = (_address, ctypes.POINTER(Batch))
+        opened.mf_destroy.restype = None
+        opened.mf_destroy.argtypes = (_address,)
+        opened.mf_advise_huge.restype = None
+        opened.mf_advise_huge.argtypes = (_address, _int64)
+        self._opened = opened
+
+    def instruction_sets(self) -> tuple[str, ...]:
+        """Those that this machine runs and this build has, best first."""
+        names: bytes = self._opened.mf_instruction_sets()
+        return tuple(names.decode().split(","))
+
+    def choose_instruction_set(self) -> str:
+        """Returns the best, or the one that MIDFILL_CPU_ISA names.
+
+        Raises:
+            LibraryError: it names one that is not there.
+        """
+        there = self.instruction_sets()
+        name = os.environ.get(ISA_VARIABLE) or there[0]
+        if name not in there:
+            raise LibraryError(f"{ISA_VARIABLE} is {name!r}; here it can be {', '.join(there)}")
+        return name
+
+    def create(self, model: Model, instruction_set: str) -> int:
+        """Returns an engine's handle; the model's memory must outlive it.
+
+        Raises:
+            MemoryError: it does not fit.
+        """
+        handle = self._opened.mf_create(ctypes.byref(model), instruction_set.encode())
+        if not handle:
+            raise MemoryError("the native engine's memory or threads cannot be had")
+        return int(handle)
+
+    def step(self, handle: int, batch: Batch) -> None:
+        """Runs one step; releases the interpreter's lock meanwhile."""
+        self._opened.mf_step(handle, ctypes.byref(batch))
+
+    def destroy(self, handle: int) -> None:
+        """Ends an engine's threads and frees its memory."""
+        self._opened.mf_destroy(handle)
+
+    def advise_huge(self, address: int, num_bytes: int) -> None:
+        """Asks for huge pages behind an address; a hint."""
+        self._opened.mf_advise_huge(address, num_bytes)
+
+
+def load() -> Library:
+    """Returns the library that came with the package, or else one built for this machine.
+
+    Raises:
+        LibraryError: neither can be had.
+    """
+    return Library(ensure_built())
+
+
+def ensure_built(folders: Sequence[Path] | None = None) -> Path:
+    """Returns the library's path, built into the user's cache if it is nowhere yet.
+
+    Args:
+        folders: where to look for a finished one first; None looks beside this file.
+
+    Raises:
+        LibraryError: it cannot be built.
+    """
+    for folder in (Path(__file__).resolve().parent,) if folders is None else folders:
+        if (folder / LIBRARY_NAME).is_file():
+            return folder / LIBRARY_NAME
+    try:
+        compiler = Compiler.find()
+        folder = platformdirs.user_cache_path("midfill", False) / "kernels" / build_key(compiler)
+        path = folder / LIBRARY_NAME
+        return path if path.is_file() else build(compiler, folder)
+    except BuildError as error:
+        raise LibraryError(str(error)) from None

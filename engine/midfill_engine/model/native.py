@@ -1,0 +1,222 @@
+"""The decoder on the engine's own CPU kernels: packs a model's weights, runs whole steps.
+
+The same arithmetic as `decoder`, on the same cache, in one call per step. A row's result does not
+depend on the rows beside it or on the number of threads. Called by `exec.runner`.
+"""
+
+from __future__ import annotations
+
+import weakref
+from array import array
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, cast
+
+import torch
+
+from midfill_engine.errors import ModelError
+from midfill_engine.kernels.library import Batch, Library, LibraryError, load
+from midfill_engine.model.kv_cache import KVCache
+from midfill_engine.model.native_weights import WeightKind, pack_model
+from midfill_engine.model.spec import ModelSpec
+from midfill_engine.model.weights import ModelWeights
+
+CACHE_DTYPES = (torch.float32, torch.bfloat16)
+_MAX_HEAD_DIM = 256
+
+
+def unsupported(spec: ModelSpec) -> str | None:
+    """Returns why the kernels cannot run a model, or None."""
+    if spec.num_experts is not None:
+        return "a mixture of experts"
+    if spec.head_dim > _MAX_HEAD_DIM:
+        return f"heads of {spec.head_dim} dimensions, over {_MAX_HEAD_DIM}"
+    return None
+
+
+def open_library() -> Library | str:
+    """Returns the library, or in one line why it cannot be had."""
+    try:
+        return load()
+    except LibraryError as error:
+        return str(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of one step, which may belong to one sequence or to several.
+
+    Row r is token_ids[r] at positions[r] of slots[r]: its keys and values are written there, and
+    it reads positions [0, positions[r]] of its slot. Rows of one slot come in ascending positions.
+    """
+
+    token_ids: Sequence[int]
+    positions: Sequence[int]
+    slots: Sequence[int]
+    logit_rows: Sequence[int]
+    """Which rows' logits are wanted, ascending."""
+
+
+class NativeDecoder:
+    """What `Decoder` is, in float32, bfloat16 or int8 weights on the CPU; one thread calls."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        weights: ModelWeights,
+        library: Library,
+        *,
+        kind: WeightKind = "float32",
+        cache_dtype: torch.dtype = torch.float32,
+        max_len: int | None = None,
+        num_threads: int = 1,
+        instruction_set: str | None = None,
+        consume: bool = False,
+    ) -> None:
+        """Packs the weights and starts the threads.
+
+        Args:
+            spec: a model for which `unsupported` is None.
+            weights: as `load_weights` gives them, on the CPU.
+            library: from `open_library`.
+            kind: what the matrices are kept in; all else is float32.
+            cache_dtype: of the caches that `forward` will be given, float32 or bfloat16.
+            max_len: positions [0, max_len) can be run; None takes max_position_embeddings.
+            num_threads: of the steps, the caller's included.
+            instruction_set: one of the library's; None takes the best, or MIDFILL_CPU_ISA's.
+            consume: free each of `weights` as soon as it is packed; they are gone afterwards.
+
+        Raises:
+            ModelError: the model or a setting is not one of these.
+            MemoryError: it does not fit.
+        """
+        self.spec = spec
+        self.kind = kind
+        self.dtype = cache_dtype
+        self.device = torch.device("cpu")
+        self.max_len = max_len or spec.max_position_embeddings
+        reason = unsupported(spec)
+        if reason is not None:
+            raise ModelError(f"the native kernels cannot run {reason}; use the torch decoder")
+        if cache_dtype not in CACHE_DTYPES:
+            raise ModelError(f"the native kernels cannot keep a cache of {cache_dtype}")
+        if num_threads < 1:
+            raise ModelError(f"{num_threads} threads cannot run; use 1 or more")
+        try:
+            self.instruction_set = instruction_set or library.choose_instruction_set()
+        except LibraryError as error:
+            raise ModelError(str(error)) from None
+        self._library = library
+        self._packed = pack_model(spec, weights, library, kind, self.max_len, consume)
+        model = self._packed.model
+        model.cache_kind = CACHE_DTYPES.index(cache_dtype)
+        model.num_threads = num_threads
+        self._handle = library.create(model, self.instruction_set)
+        self._end = weakref.finalize(self, library.destroy, self._handle)
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of the packed weights."""
+        return self._packed.num_bytes
+
+    def close(self) -> None:
+        """Ends the threads; nothing can be run any more."""
+        self._end()
+
+    def forward(
+        self, token_ids: torch.Tensor, start: int, cache: KVCache, slot: int, num_logits: int
+    ) -> torch.Tensor:
+        """Returns the logits of the last `num_logits` positions, [num_logits, V] float32.
+
+        Arguments as those of `Decoder.forward`.
+
+        Raises:
+            ValueError: as `step_rows`.
+        """
+        num_tokens = token_ids.shape[0]
+        rows = Rows(
+            cast("list[int]", cast("Any", token_ids).tolist()),
+            range(start, start + num_tokens),
+            (slot,) * num_tokens,
+            range(num_tokens - num_logits, num_tokens),
+        )
+        return self.step_rows(rows, cache)
+
+    def step_rows(self, rows: Rows, cache: KVCache) -> torch.Tensor:
+        """Runs the rows; returns the logits of rows.logit_rows, [len(logit_rows), V] float32.
+
+        Raises:
+            ValueError: the rows do not fit each other, the model or the cache.
+        """
+        if not self._end.alive:
+            raise ValueError("the native decoder is closed")
+        self._check_cache(cache)
+        _check_rows(rows, self.spec.vocab_size, min(self.max_len, cache.max_len), cache.num_slots)
+        logits = torch.empty(len(rows.logit_rows), self.spec.vocab_size)
+        kept = [array("i", part) for part in (rows.token_ids, rows.positions, rows.slots)]
+        kept.append(array("i", rows.logit_rows))
+        token_ids, positions, slots, logit_rows = (part.buffer_info()[0] for part in kept)
+        layer_stride, slot_stride, head_stride = cache.keys.stride()[:3]
+        batch = Batch(
+            num_rows=len(rows.token_ids),
+            num_logits=len(rows.logit_rows),
+            token_ids=token_ids,
+            positions=positions,
+            slots=slots,
+            logit_rows=logit_rows,
+            keys=cache.keys.data_ptr(),
+            values=cache.values.data_ptr(),
+            layer_stride=layer_stride,
+            slot_stride=slot_stride,
+            head_stride=head_stride,
+            logits=logits.data_ptr(),
+        )
+        self._library.step(self._handle, batch)
+        return logits
+
+    def _check_cache(self, cache: KVCache) -> None:
+        spec = self.spec
+        shape = (spec.num_layers, cache.num_slots, spec.num_kv_heads, cache.max_len, spec.head_dim)
+        for tensor in (cache.keys, cache.values):
+            if tensor.shape != shape or not tensor.is_contiguous() or tensor.dtype != self.dtype:
+                raise ValueError(
+                    f"a cache {tuple(tensor.shape)} of {tensor.dtype}; "
+                    f"this model needs {shape} of {self.dtype}, contiguous"
+                )
+
+
+def _check_rows(rows: Rows, vocab_size: int, max_len: int, num_slots: int) -> None:
+    """The library trusts what it is given, so that every index is checked here."""
+    count = len(rows.token_ids)
+    if not count or len(rows.positions) != count or len(rows.slots) != count:
+        raise ValueError(
+            f"{count} tokens at {len(rows.positions)} positions of {len(rows.slots)} slots; "
+            "a step needs at least one row, and as many of each"
+        )
+    _check_range("token id", rows.token_ids, vocab_size)
+    _check_range("position", rows.positions, max_len)
+    _check_range("slot", rows.slots, num_slots)
+    if rows.logit_rows:
+        _check_range("logit row", rows.logit_rows, count)
+        _check_ascending("logit rows", rows.logit_rows)
+    if isinstance(rows.positions, range) and len(set(rows.slots)) == 1:
+        return
+    for slot in set(rows.slots):
+        _check_ascending(
+            f"positions of slot {slot}",
+            [at for at, owner in zip(rows.positions, rows.slots, strict=True) if owner == slot],
+        )
+
+
+def _check_range(name: str, values: Sequence[int], bound: int) -> None:
+    lowest, highest = min(values), max(values)
+    if lowest < 0 or highest >= bound:
+        wrong = lowest if lowest < 0 else highest
+        raise ValueError(f"{name} {wrong} is outside [0, {bound})")
+
+
+def _check_ascending(name: str, values: Sequence[int]) -> None:
+    for before, after in pairwise(values):
+        if after <= before:
+            raise ValueError(f"the {name} do not ascend: {before}, {after}")

@@ -1,0 +1,1 @@
+"""Tests of the native library: how it is built, found and fed."""
