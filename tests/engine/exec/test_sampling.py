@@ -162,6 +162,41 @@ def test_distribution_is_that_of_transformers(seed: int, params: SamplingParams)
         assert token.token_id == int(torch.searchsorted(running, fraction, right=True))
 
 
+class TestAllowed:
+    def test_greedy_takes_the_best_of_the_allowed(self) -> None:
+        logits = torch.tensor([0.0, 4.0, 1.0, 3.0, 3.0])
+        before = logits.clone()
+        token = sample(logits, SamplingParams(), [], [], 0, [4, 3, 0])
+        assert token.token_id == 3
+        assert token.logprob == pytest.approx(-math.log(2 + math.exp(-3)))
+        assert torch.equal(logits, before)
+
+    @pytest.mark.parametrize(
+        "params",
+        [
+            SamplingParams(temperature=0.7, seed=3),
+            SamplingParams(temperature=1.0, top_k=2),
+            SamplingParams(temperature=1.0, top_k=250, top_p=0.9),
+            SamplingParams(temperature=1.3, top_p=0.5, repetition_penalty=1.4),
+        ],
+    )
+    def test_draws_are_those_of_logits_that_rule_the_others_out(
+        self, params: SamplingParams
+    ) -> None:
+        logits, allowed = random_logits(6), [250, 7, 9, 30, 31, 111]
+        ruled_out = torch.full_like(logits, -math.inf)
+        ruled_out[allowed] = logits[allowed]
+        for position in range(40):
+            token = sample(logits, params, [7, 8], [], position, allowed)
+            assert token == sample(ruled_out, params, [7, 8], [], position)
+            assert token.token_id in allowed
+
+    def test_one_allowed_token_is_certain(self) -> None:
+        params = SamplingParams(temperature=1.0, top_k=1, repetition_penalty=3.0)
+        token = sample(random_logits(7), params, [12], [12], 4, [12])
+        assert (token.token_id, token.logprob) == (12, 0.0)
+
+
 def reference_logprobs(
     logits: torch.Tensor, params: SamplingParams, prompt_ids: list[int]
 ) -> torch.Tensor:
