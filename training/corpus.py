@@ -16,40 +16,30 @@ import multiprocessing
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from training import heldout
 from training.dedup import Duplicates, HeldOutLines, Sketch, sketch
 from training.heldout import held_out_path
 from training.languages import BY_NAME, Group
+from training.manifest import Manifest, tally
 from training.sources import (
     Package,
+    Pins,
     SourceFile,
     default_roots,
-    installed,
     packages,
-    read,
     read_some,
     standard_library,
 )
 
-__all__ = [
-    "HELD_OUT",
-    "Manifest",
-    "SourceFile",
-    "build",
-    "default_roots",
-    "held_out_path",
-    "installed",
-    "read",
-    "read_lines",
-    "write_lines",
-]
+__all__ = ["HELD_OUT", "SourceFile", "build", "default_roots", "read_lines", "write_lines"]
 
 logger = logging.getLogger(__name__)
 
 HELD_OUT = heldout.HELD_OUT["dev"]
+"""What version 0 held out is a part of it."""
 
 MAX_PACKAGE_BYTES = 3_000_000
 """No single distribution fills more of the corpus than this."""
@@ -62,48 +52,6 @@ BUDGET: dict[Group, int] = {
     "text": 19_000_000,
 }
 """Bytes of each group of languages; what is over after the shuffle is dropped."""
-
-
-@dataclass(slots=True)
-class Entry:
-    """What the manifest says of one package; sizes in bytes of UTF-8."""
-
-    version: str
-    licence: str
-    files: int = 0
-    bytes: int = 0
-    languages: dict[str, int] = field(default_factory=dict[str, int])
-
-
-@dataclass(slots=True)
-class Manifest:
-    """What was taken and what was dropped, for the model card."""
-
-    packages: dict[str, Entry] = field(default_factory=dict[str, Entry])
-    refused: dict[str, str] = field(default_factory=dict[str, str])
-    dropped: Counter[str] = field(default_factory=Counter[str])
-    held_out: dict[str, dict[str, Entry]] = field(default_factory=dict[str, dict[str, Entry]])
-
-    @property
-    def languages(self) -> Counter[str]:
-        """Bytes of each language in the training text."""
-        sizes: Counter[str] = Counter()
-        for entry in self.packages.values():
-            sizes.update(entry.languages)
-        return sizes
-
-    def as_json(self) -> dict[str, object]:
-        """Returns the manifest as plain dictionaries."""
-        return {
-            "packages": {name: asdict(entry) for name, entry in self.packages.items()},
-            "refused": self.refused,
-            "dropped": dict(self.dropped),
-            "held_out": {
-                split: {name: asdict(entry) for name, entry in entries.items()}
-                for split, entries in self.held_out.items()
-            },
-            "languages": dict(self.languages),
-        }
 
 
 @dataclass(slots=True)
@@ -120,7 +68,7 @@ def build(
     stdlib: Path | None,
     out: Path,
     seed: int = 0,
-    pins: heldout.Pins | None = None,
+    pins: Pins | None = None,
     num_workers: int = 1,
 ) -> Manifest:
     """Writes the corpus of what is installed below ``roots`` into ``out``.
@@ -132,7 +80,8 @@ def build(
             copies of its files could not be told.
     """
     out.mkdir(parents=True, exist_ok=True)
-    found = packages(roots)
+    pins = heldout.pinned() if pins is None else pins
+    found = packages(roots, pins)
     versions = {package.name: package.version for package in found}
     manifest = Manifest()
     held_out: list[SourceFile] = []
@@ -222,18 +171,6 @@ def within_budget(files: Sequence[SourceFile], manifest: Manifest) -> list[Sourc
         sizes[group] += len(file.text.encode())
         kept.append(file)
     return kept
-
-
-def tally(files: Iterable[SourceFile], versions: dict[str, str]) -> dict[str, Entry]:
-    """Returns what each package gives: files, bytes, bytes of each language."""
-    entries: dict[str, Entry] = {}
-    for file in files:
-        entry = entries.setdefault(file.package, Entry(versions[file.package], file.licence))
-        size = len(file.text.encode())
-        entry.files += 1
-        entry.bytes += size
-        entry.languages[file.language] = entry.languages.get(file.language, 0) + size
-    return entries
 
 
 def write_lines(path: Path, files: Iterable[SourceFile]) -> None:

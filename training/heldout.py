@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from training.sources import Package, SourceFile, in_order, packages, read
+from training.sources import Package, Pins, SourceFile, in_order, packages, read
 
 Split = Literal["dev", "test"]
 SPLITS: tuple[Split, ...] = ("dev", "test")
@@ -62,8 +62,6 @@ FORKS = frozenset(
 """Rewrites of held-out packages; dropped with them."""
 
 HERE = Path(__file__).parent
-Pins = Mapping[str, str]
-"""Package -> version."""
 
 
 class MissingPackageError(Exception):
@@ -81,12 +79,12 @@ def held_out_files(
     Raises:
         MissingPackageError: naming each package that is absent or of another version.
     """
-    return files_of(split, packages(roots), pins)
-
-
-def files_of(split: Split, found: Iterable[Package], pins: Pins | None = None) -> list[SourceFile]:
-    """Returns the split's files among the packages ``found``; see ``held_out_files``."""
     pins = pinned() if pins is None else pins
+    return files_of(split, packages(roots, pins), pins)
+
+
+def files_of(split: Split, found: Iterable[Package], pins: Pins) -> list[SourceFile]:
+    """Returns the split's files among the packages ``found``; see ``held_out_files``."""
     names = [name for name in HELD_OUT[split] if name in pins]
     there = {package.name: package for package in found if package.name in names}
     wrong = [

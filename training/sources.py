@@ -11,7 +11,7 @@ import random
 import sys
 import sysconfig
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,15 +45,32 @@ class Package:
     files: tuple[tuple[str, Path], ...]
 
 
-def packages(roots: Iterable[Path]) -> list[Package]:
-    """Returns what is installed below ``roots``: first Python distributions, then npm's."""
+Pins = Mapping[str, str]
+"""Package -> version."""
+
+
+def packages(roots: Iterable[Path], pins: Pins) -> list[Package]:
+    """Returns what is installed below ``roots``: first Python distributions, then npm's.
+
+    Each name once: in the version of ``pins`` where that is there, else as the first root has it.
+    """
     places = list(roots)
-    return [*installed(places), *npm_packages(places)]
+    return [*unique(installed(places), pins), *unique(npm_packages(places), pins)]
+
+
+def unique(found: Iterable[Package], pins: Pins) -> list[Package]:
+    """Returns each package once, in name order; see ``packages``."""
+    chosen: dict[str, Package] = {}
+    for package in found:
+        if package.name not in chosen or (
+            package.version == pins.get(package.name) != chosen[package.name].version
+        ):
+            chosen[package.name] = package
+    return [chosen[name] for name in sorted(chosen)]
 
 
 def installed(roots: Iterable[Path]) -> Iterator[Package]:
-    """Yields the distributions below site-packages folders, each name once, in name order."""
-    found: dict[str, Package] = {}
+    """Yields the distributions below site-packages folders."""
     for root in roots:
         for dist in importlib.metadata.distributions(path=[str(root)]):
             name = str(dist.metadata["Name"]).lower().replace("_", "-")
@@ -62,13 +79,11 @@ def installed(roots: Iterable[Path]) -> Iterator[Package]:
                 for f in dist.files or ()
                 if not str(f).startswith("..") and language_of(str(f)) is not None
             )
-            found.setdefault(name, Package(name, dist.version, permissive(dist.metadata), files))
-    yield from (found[name] for name in sorted(found))
+            yield Package(name, dist.version, permissive(dist.metadata), files)
 
 
 def npm_packages(roots: Iterable[Path]) -> Iterator[Package]:
-    """Yields the packages of node_modules folders in or at ``roots``, in name order."""
-    found: dict[str, Package] = {}
+    """Yields the packages of node_modules folders in or at ``roots``."""
     for root in roots:
         for module in npm.modules(root):
             files = tuple(
@@ -76,9 +91,7 @@ def npm_packages(roots: Iterable[Path]) -> Iterator[Package]:
                 for path, place in npm.files(module.folder)
                 if language_of(path) is not None
             )
-            package = Package(f"npm:{module.name}", module.version, module.licence, files)
-            found.setdefault(package.name, package)
-    yield from (found[name] for name in sorted(found))
+            yield Package(f"npm:{module.name}", module.version, module.licence, files)
 
 
 def standard_library(folder: Path) -> Package:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 from training import corpus
-from training.corpus import Manifest, SourceFile, build, read_lines, within_budget
+from training.corpus import SourceFile, build, read_lines, within_budget
 from training.heldout import MissingPackageError
+from training.manifest import Manifest
 
 GOOD = "".join(f"def function_{i}(value):\n    return value + {i}\n\n\n" for i in range(20))
 
