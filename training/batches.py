@@ -1,77 +1,131 @@
-"""An endless, seeded stream of token batches: examples drawn, packed, cut into rows.
+"""An endless, seeded stream of token batches: one document a row, rows of one length a step.
 
-The stream's whole state is a step number and a mix, so a resumed run goes on with the same batches.
-Called by ``training.train``.
+No row holds two documents, so attention never crosses from one to another; short rows make steps
+of many examples, long rows of few (Pouransari et al. 2024, arXiv 2405.13226). A batch depends on
+the step number alone, so a resumed run goes on with the same batches, and workers may prepare
+them in any order. Called by ``training.train``.
 """
 
 from __future__ import annotations
 
+import bisect
 import random
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
 from tokenizers import Tokenizer
 
-from training.infill import Encode, Example, Mix, Sentinels, infill, plain
+from training.infill import (
+    CHARS_PER_TOKEN,
+    Document,
+    Encode,
+    Example,
+    Mix,
+    Sentinels,
+    infill,
+    plain,
+)
+
+Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""Inputs [B, T] and targets [B, T] (int64), weights [B, T] (float32)."""
+
+FILL = 0.6
+"""A document for a row has at least this share of the characters that fill the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What is drawn during a part of the run.
+
+    Attributes:
+        row_lens: tokens of a row -> chance of such a step.
+        mix: the kinds of example.
+    """
+
+    row_lens: Mapping[int, float]
+    mix: Mix
+
+
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The documents of a language by rising length, and their lengths in characters."""
+
+    docs: Sequence[Document]
+    lens: Sequence[int]
+
+    def draw(self, min_chars: int, rng: random.Random) -> Document:
+        """Returns a document of at least ``min_chars``, or one of the longest sixteenth."""
+        first = min(bisect.bisect_left(self.lens, min_chars), len(self.docs) * 15 // 16)
+        return self.docs[rng.randrange(first, len(self.docs))]
+
+
+def shelves(docs: Sequence[Document]) -> dict[str, Shelf]:
+    """Returns the documents sorted by language and length."""
+    found: dict[str, list[Document]] = {}
+    for doc in docs:
+        found.setdefault(doc.language, []).append(doc)
+    for each in found.values():
+        each.sort(key=lambda doc: (len(doc.text), doc.path))
+    return {
+        name: Shelf(each, [len(doc.text) for doc in each]) for name, each in sorted(found.items())
+    }
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """Draws batches from the texts; longer texts are drawn more often, sub-linearly."""
+    """Draws batches of ``step_tokens`` tokens from the shelves.
 
-    texts: list[str]
+    Attributes:
+        shares: language -> its share of the rows; one that is not named has none.
+        phase_of: step -> what to draw.
+    """
+
+    shelves: Mapping[str, Shelf]
+    shares: Mapping[str, float]
     tokenizer: Tokenizer
-    num_rows: int
-    row_len: int
+    step_tokens: int
+    phase_of: Callable[[int], Phase]
     seed: int = 0
+    languages: Sequence[str] = field(init=False)
 
-    def batch(self, step: int, mix: Mix) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Returns inputs [B, T] and targets [B, T] (int64) and weights [B, T] (float32)."""
+    def __post_init__(self) -> None:
+        """Keeps the languages that have both documents and a share."""
+        known = [name for name in self.shelves if self.shares.get(name, 0) > 0]
+        if not known:
+            raise ValueError(f"no documents of {', '.join(self.shares)}")
+        object.__setattr__(self, "languages", known)
+
+    def batch(self, step: int) -> Batch:
+        """Returns the batch of ``step``."""
         rng = random.Random(f"{self.seed}/{step}")
-        sentinels = sentinels_of(self.tokenizer)
-        encode = encoder(self.tokenizer)
-        rows: list[list[int]] = []
-        weights: list[list[float]] = []
-        for _ in range(self.num_rows):
-            row, weight = self._row(encode, sentinels, rng, mix)
-            rows.append(row)
-            weights.append(weight)
-        ids = torch.tensor(rows, dtype=torch.int64)
-        return ids[:, :-1], ids[:, 1:], torch.tensor(weights, dtype=torch.float32)[:, 1:]
+        phase = self.phase_of(step)
+        row_len = rng.choices(list(phase.row_lens), list(phase.row_lens.values()))[0]
+        sentinels, encode = sentinels_of(self.tokenizer), offset_encoder(self.tokenizer)
+        rows = [
+            self._row(row_len, phase.mix, encode, sentinels, rng)
+            for _ in range(max(1, self.step_tokens // row_len))
+        ]
+        ids = torch.tensor([row.ids for row in rows], dtype=torch.int64)
+        targets = torch.tensor([row.targets for row in rows], dtype=torch.int64)
+        weights = torch.tensor([row.weights for row in rows], dtype=torch.float32)
+        return ids[:, :-1], targets[:, 1:], weights[:, 1:]
 
     def _row(
-        self, encode: Encode, sentinels: Sentinels, rng: random.Random, mix: Mix
-    ) -> tuple[list[int], list[float]]:
-        """Packs examples until ``row_len + 1`` tokens stand; the last one is made to fit."""
-        ids: list[int] = []
-        weights: list[float] = []
-        while (room := self.row_len + 1 - len(ids)) > 0:
-            if room < 48:
-                return ids + [sentinels.eos] * room, weights + [0.0] * room
-            budget = (
-                room
-                if rng.random() < mix.full_row
-                else min(room, int(48 * (room / 48) ** rng.random()))
-            )
-            example = self._example(budget, encode, sentinels, rng, mix)
-            ids += example.ids
-            weights += example.weights
-        return ids, weights
-
-    def _example(
-        self, budget: int, encode: Encode, sentinels: Sentinels, rng: random.Random, mix: Mix
+        self, row_len: int, mix: Mix, encode: Encode, sentinels: Sentinels, rng: random.Random
     ) -> Example:
-        text = self._text(rng)
-        if rng.random() < mix.infill:
-            return infill(text, budget, encode, sentinels, rng, mix)
-        return plain(text, budget, encode, sentinels, rng, mix)
-
-    def _text(self, rng: random.Random) -> str:
-        """Draws a text with a chance that grows with its length up to 12,000 characters."""
-        while True:
-            text = rng.choice(self.texts)
-            if rng.random() * 12_000 < len(text) + 1_000:
-                return text
+        """Returns an example of ``row_len + 1`` positions, padded where its document is short."""
+        weights = [self.shares[name] for name in self.languages]
+        shelf = self.shelves[rng.choices(self.languages, weights)[0]]
+        doc = shelf.draw(int(row_len * CHARS_PER_TOKEN * FILL), rng)
+        make = infill if rng.random() < mix.infill else plain
+        example = make(doc, row_len + 1, encode, sentinels, rng, mix)
+        padding = row_len + 1 - len(example.ids)
+        return Example(
+            example.ids + [sentinels.eos] * padding,
+            example.targets + [sentinels.eos] * padding,
+            example.weights + [0.0] * padding,
+        )
 
 
 def sentinels_of(tokenizer: Tokenizer) -> Sentinels:
@@ -82,11 +136,21 @@ def sentinels_of(tokenizer: Tokenizer) -> Sentinels:
     return Sentinels(*ids)
 
 
-def encoder(tokenizer: Tokenizer) -> Encode:
+def encoder(tokenizer: Tokenizer) -> Callable[[str], list[int]]:
     """Returns a function from text to ids that reads no special tokens out of the text."""
 
     def encode(text: str) -> list[int]:
         ids: list[int] = tokenizer.encode(text, add_special_tokens=False).ids
         return ids
+
+    return encode
+
+
+def offset_encoder(tokenizer: Tokenizer) -> Encode:
+    """Returns ``encoder``'s function with the code point at which each token begins."""
+
+    def encode(text: str) -> tuple[list[int], list[int]]:
+        encoding = tokenizer.encode(text, add_special_tokens=False)
+        return encoding.ids, [start for start, _ in encoding.offsets]
 
     return encode

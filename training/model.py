@@ -24,7 +24,7 @@ class Shape:
     num_kv_heads: int = 2
     head_dim: int = 64
     ffn_size: int = 704
-    context_len: int = 1024
+    context_len: int = 2048
     rope_theta: float = 10000.0
     norm_eps: float = 1e-5
 

@@ -1,6 +1,7 @@
 """The whole recipe in one command: corpus, tokenizer, training, export, card.
 
-    python -m training.run --work DIR --hours 1.4 [--root SITE_PACKAGES ...] [--out MODEL_DIR]
+    python -m training.run --work DIR --tokens 30e6 [--size small|full] [--device cuda]
+        [--root SITE_PACKAGES_OR_NODE_MODULES ...] [--init MODEL_DIR] [--slice-s 500]
 
 Each stage leaves its result in the work folder and is skipped when that stands, so the same
 command goes on where it was stopped. Nothing imports this module.
@@ -10,11 +11,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import shutil
 from pathlib import Path
 
 from training import card, corpus, export, tokenizer
+from training.recipe import SIZES, Recipe
 from training.schedule import Schedule
-from training.train import Recipe, train
+from training.train import train
+
+logger = logging.getLogger(__name__)
 
 SAMPLE_CHARS = 12_000_000
 """The tokenizer learns from this much; it takes two seconds."""
@@ -22,21 +27,20 @@ FILE_CHARS = 20_000
 """And from no more than this of one file."""
 
 
-def run(work: Path, hours: float, roots: list[Path], out: Path) -> None:
-    """Runs the stages that are not done yet."""
-    recipe = Recipe()
+def prepare(work: Path, recipe: Recipe, roots: list[Path], init: Path | None) -> None:
+    """Makes corpus and tokenizer where they are not there yet; ``init`` brings its tokenizer."""
     if not (work / "corpus" / "manifest.json").exists():
         own, stdlib = corpus.default_roots()
         corpus.build([*roots, *own], stdlib, work / "corpus")
-    if not (work / "tokenizer" / "tokenizer.json").exists():
+    if (work / "tokenizer" / "tokenizer.json").exists():
+        return
+    if init is None:
         learnt = tokenizer.train(sample(work), recipe.shape.vocab_size)
         tokenizer.save(learnt, work / "tokenizer", recipe.shape.context_len)
-    schedule = Schedule(budget_s=hours * 3600)
-    trained = train(work, schedule, recipe)
-    if not schedule.done(trained.elapsed_s):
         return
-    export.export(trained.model, work / "tokenizer", out)
-    card.write(work, out, [])
+    (work / "tokenizer").mkdir(parents=True)
+    for name in export.TOKENIZER_FILES:
+        shutil.copyfile(init / name, work / "tokenizer" / name)
 
 
 def sample(work: Path) -> list[str]:
@@ -52,15 +56,44 @@ def sample(work: Path) -> list[str]:
 
 
 def main() -> None:
-    """Runs the recipe from the command line."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--hours", type=float, required=True, help="training time, all resumes")
-    parser.add_argument("--root", type=Path, action="append", default=[], help="site-packages")
-    parser.add_argument("--out", type=Path, help="model folder (default: WORK/model)")
-    args = parser.parse_args()
+    """Runs the stages that are not done yet, from the command line."""
+    args = parse()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    run(args.work, args.hours, args.root, args.out or args.work / "model")
+    recipe = SIZES[args.size]
+    prepare(args.work, recipe, args.root, args.init)
+    schedule = Schedule(
+        round(args.tokens / recipe.step_tokens), peak=args.peak, decay_share=args.decay_share
+    )
+    trained = train(
+        args.work, schedule, recipe, device=args.device, num_workers=args.num_workers,
+        slice_s=args.slice_s, init=args.init,
+    )  # fmt: skip
+    if trained.step < schedule.num_steps:
+        logger.info("step %d of %d: call again to go on", trained.step, schedule.num_steps)
+        return
+    out = args.out or args.work / "model"
+    export.export(trained.model.cpu(), args.work / "tokenizer", out)
+    card.write(args.work, out, [])
+
+
+def parse() -> argparse.Namespace:
+    """Returns the command line's options."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--tokens", type=float, required=True, help="of the whole run")
+    parser.add_argument("--size", choices=sorted(SIZES), default="small")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--num-workers", type=int, default=0, help="that prepare batches")
+    parser.add_argument("--slice-s", type=float, help="stop after this, checkpoint saved")
+    parser.add_argument("--init", type=Path, help="go on from this model folder")
+    parser.add_argument("--peak", type=float, default=1.0, help="share of the peak rates")
+    parser.add_argument("--decay-share", type=float, default=0.45, help="of the steps")
+    parser.add_argument(
+        "--root", type=Path, action="append", default=[],
+        help="folder of installed packages: site-packages or one that holds node_modules",
+    )  # fmt: skip
+    parser.add_argument("--out", type=Path, help="model folder (default: WORK/model)")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Trains the decoder for a given time, with checkpoints that a later call goes on from.
+"""Trains the decoder for a number of tokens, with checkpoints that a later call goes on from.
 
 Reads the corpus and the tokenizer from the work folder, writes ``checkpoint.pt`` and
 ``train.jsonl`` (a line every few steps). Called by ``training.run``.
@@ -6,50 +6,36 @@ Reads the corpus and the tokenizer from the work folder, writes ``checkpoint.pt`
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]  # untyped path
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.utils.data import DataLoader, Dataset
 
-from training.batches import Stream
+from training.batches import Batch, Phase, Stream, shelves
 from training.corpus import read_lines
-from training.infill import LATE_MIX, Mix
-from training.model import Decoder, Shape
+from training.infill import Document
+from training.model import Decoder
 from training.optim import optimizers
+from training.recipe import Recipe
 from training.schedule import Schedule
 from training.tokenizer import plain
 
 logger = logging.getLogger(__name__)
 
 STOP = "stop"
-"""A file of this name in the work folder ends the run after its step, checkpoint saved."""
+"""A file of this name in the work folder ends the slice after its step, checkpoint saved."""
 
 LossOf = Callable[[Tensor, Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Every number of the training run."""
-
-    shape: Shape = field(default_factory=Shape)
-    mix: Mix = field(default_factory=Mix)
-    late_mix: Mix = LATE_MIX
-    num_rows: int = 4
-    matrix_lr: float = 0.02
-    embed_lr: float = 0.004
-    clip: float = 1.0
-    seed: int = 1
-    save_every_s: float = 240.0
-    log_every: int = 20
 
 
 @dataclass(slots=True)
@@ -85,53 +71,108 @@ class Run:
         self.num_tokens = state["num_tokens"]
 
 
-def start(recipe: Recipe) -> Run:
-    """Returns a run at step 0."""
+def start(recipe: Recipe, device: str = "cpu", init: Path | None = None) -> Run:
+    """Returns a run at step 0, from random weights or from those of the model folder ``init``."""
     torch.manual_seed(recipe.seed)  # pyright: ignore[reportUnknownMemberType]  # untyped
     model = Decoder(recipe.shape)
+    if init is not None:
+        found: dict[str, Tensor] = {}
+        for shard in sorted(init.glob("model*.safetensors")):
+            found |= load_file(shard)
+        model.load_state_dict(
+            {name.removeprefix("model."): value.float() for name, value in found.items()}
+        )
+    model.to(device)
     return Run(model, optimizers(model, recipe.matrix_lr, recipe.embed_lr))
 
 
-def train(work: Path, schedule: Schedule, recipe: Recipe) -> Run:
-    """Trains until the schedule's budget is spent and returns the finished run."""
+def stream_of(work: Path, recipe: Recipe, schedule: Schedule) -> Stream:
+    """Returns the batches of the corpus and the tokenizer in ``work``."""
+    docs = [
+        Document(file.path, file.language, file.text)
+        for file in read_lines(work / "corpus" / "train.jsonl")
+    ]
+
+    def phase_of(step: int) -> Phase:
+        return recipe.late if step >= schedule.decay_start else recipe.early
+
     tokenizer = plain(Tokenizer.from_file(str(work / "tokenizer" / "tokenizer.json")))
-    texts = [file.text for file in read_lines(work / "corpus" / "train.jsonl")]
-    stream = Stream(texts, tokenizer, recipe.num_rows, recipe.shape.context_len, recipe.seed)
-    run = start(recipe)
+    return Stream(
+        shelves(docs), recipe.shares, tokenizer, recipe.step_tokens, phase_of, recipe.seed
+    )
+
+
+class Steps(Dataset[Batch]):
+    """The batches of a stream from a step on."""
+
+    def __init__(self, stream: Stream, first: int, num_steps: int) -> None:
+        """Takes steps ``[first, num_steps)``."""
+        self._stream, self._first, self._num_steps = stream, first, num_steps
+
+    def __len__(self) -> int:
+        """Returns how many steps are left."""
+        return self._num_steps - self._first
+
+    def __getitem__(self, idx: int) -> Batch:
+        """Returns the batch of step ``first + idx``."""
+        return self._stream.batch(self._first + idx)
+
+
+def train(
+    work: Path,
+    schedule: Schedule,
+    recipe: Recipe,
+    *,
+    device: str = "cpu",
+    num_workers: int = 0,
+    slice_s: float | None = None,
+    init: Path | None = None,
+) -> Run:
+    """Trains until the schedule's last step or for ``slice_s`` seconds and returns the run.
+
+    Goes on from ``checkpoint.pt``; ``init`` counts only where there is none.
+    """
     checkpoint = work / "checkpoint.pt"
+    run = start(recipe, device, None if checkpoint.exists() else init)
+    base_rates = [[group["lr"] for group in optim.param_groups] for optim in run.optims]
     if checkpoint.exists():
         run.load(checkpoint)
-    base_rates = [[group["lr"] for group in optim.param_groups] for optim in start(recipe).optims]
-    loss_of: LossOf = torch.compile(run.model.loss)  # pyright: ignore[reportUnknownMemberType]  # untyped
-    saved_s = run.elapsed_s
-    last = time.monotonic()
-    losses: list[float] = []
-    while not schedule.done(run.elapsed_s):
-        factor = schedule.factor(run.step, run.elapsed_s)
-        for optim, rates in zip(run.optims, base_rates, strict=True):
-            for group, rate in zip(optim.param_groups, rates, strict=True):
-                group["lr"] = rate * factor
-        mix = recipe.late_mix if schedule.decaying(run.elapsed_s) else recipe.mix
-        losses.append(update(run, loss_of, stream, recipe, mix))
+    steps = Steps(stream_of(work, recipe, schedule), run.step, schedule.num_steps)
+    loader = DataLoader(steps, batch_size=None, num_workers=num_workers)
+    loss_of: LossOf = torch.compile(run.model.loss, dynamic=False)  # pyright: ignore[reportUnknownMemberType]  # untyped
+    began = last = saved = time.monotonic()
+    losses: list[Tensor] = []
+    batches: Iterator[Batch] = iter(loader)
+    for batch in batches:
+        factor = schedule.factor(run.step)
+        set_rates(run.optims, base_rates, factor)
+        losses.append(update(run, loss_of, batch, recipe, device))
         now = time.monotonic()
         run.elapsed_s, last = run.elapsed_s + now - last, now
         if run.step % recipe.log_every == 0:
-            log(work, run, factor, sum(losses) / len(losses))
+            log(work, run, factor, float(torch.stack(losses).mean()))
             losses.clear()
-        if run.elapsed_s - saved_s > recipe.save_every_s:
+        stopped = (work / STOP).exists() or (slice_s is not None and now - began > slice_s)
+        if stopped or now - saved > recipe.save_every_s:
             run.save(checkpoint)
-            saved_s = run.elapsed_s
-        if (work / STOP).exists():
-            logger.info("stopped by %s", work / STOP)
-            break
+            saved = now
+        if stopped:
+            return run
     run.save(checkpoint)
     return run
 
 
-def update(run: Run, loss_of: LossOf, stream: Stream, recipe: Recipe, mix: Mix) -> float:
-    """Does one step and returns its loss in nats."""
-    ids, targets, weights = stream.batch(run.step, mix)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+def set_rates(optims: list[Optimizer], base_rates: list[list[float]], factor: float) -> None:
+    """Gives every group ``factor`` of its base rate."""
+    for optim, rates in zip(optims, base_rates, strict=True):
+        for group, rate in zip(optim.param_groups, rates, strict=True):
+            group["lr"] = rate * factor
+
+
+def update(run: Run, loss_of: LossOf, batch: Batch, recipe: Recipe, device: str = "cpu") -> Tensor:
+    """Does one step and returns its loss in nats, a tensor so that a GPU need not wait."""
+    ids, targets, weights = (each.to(device, non_blocking=True) for each in batch)
+    with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
         loss = loss_of(ids, targets, weights)
     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip)
@@ -140,7 +181,7 @@ def update(run: Run, loss_of: LossOf, stream: Stream, recipe: Recipe, mix: Mix) 
         optim.zero_grad(set_to_none=True)
     run.step += 1
     run.num_tokens += ids.numel()
-    return float(loss.detach())
+    return loss.detach()
 
 
 def log(work: Path, run: Run, factor: float, loss: float) -> None:
@@ -152,17 +193,3 @@ def log(work: Path, run: Run, factor: float, loss: float) -> None:
     with (work / "train.jsonl").open("a") as out:
         out.write(json.dumps(line) + "\n")
     logger.info("%s", line)
-
-
-def main() -> None:
-    """Trains from the command line."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, required=True, help="budget, over all resumes")
-    args = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    train(args.work, Schedule(budget_s=args.seconds), Recipe())
-
-
-if __name__ == "__main__":
-    main()

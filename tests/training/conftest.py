@@ -39,5 +39,5 @@ def tokenizer() -> Tokenizer:
 
 
 @pytest.fixture(scope="session")
-def plain(tokenizer: Tokenizer) -> Tokenizer:
+def plain_tokenizer(tokenizer: Tokenizer) -> Tokenizer:
     return kind.plain(tokenizer)

@@ -20,24 +20,24 @@ TEXTS = [
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_text_comes_back_exactly(plain: Tokenizer, text: str) -> None:
-    ids = kind.encode(plain, text)
-    assert plain.decode(ids, skip_special_tokens=False) == text
+def test_text_comes_back_exactly(plain_tokenizer: Tokenizer, text: str) -> None:
+    ids = kind.encode(plain_tokenizer, text)
+    assert plain_tokenizer.decode(ids, skip_special_tokens=False) == text
 
 
 @pytest.mark.parametrize("text", TEXTS)
-def test_pieces_encoded_apart_join(plain: Tokenizer, text: str) -> None:
+def test_pieces_encoded_apart_join(plain_tokenizer: Tokenizer, text: str) -> None:
     for cut in range(len(text)):
-        ids = kind.encode(plain, text[:cut]) + kind.encode(plain, text[cut:])
-        assert plain.decode(ids, skip_special_tokens=False) == text
+        ids = kind.encode(plain_tokenizer, text[:cut]) + kind.encode(plain_tokenizer, text[cut:])
+        assert plain_tokenizer.decode(ids, skip_special_tokens=False) == text
 
 
-def test_sentinels_in_user_text_stay_plain(plain: Tokenizer) -> None:
-    special = {plain.token_to_id(token) for token in (*kind.SPECIAL, *kind.SENTINELS)}
+def test_sentinels_in_user_text_stay_plain(plain_tokenizer: Tokenizer) -> None:
+    special = {plain_tokenizer.token_to_id(token) for token in (*kind.SPECIAL, *kind.SENTINELS)}
     text = "".join((*kind.SPECIAL, *kind.SENTINELS))
-    ids = kind.encode(plain, text)
+    ids = kind.encode(plain_tokenizer, text)
     assert not special & set(ids)
-    assert plain.decode(ids, skip_special_tokens=False) == text.replace("▁", " ")
+    assert plain_tokenizer.decode(ids, skip_special_tokens=False) == text.replace("▁", " ")
 
 
 def test_learning_is_repeatable(tokenizer: Tokenizer, code: str) -> None:
@@ -56,8 +56,8 @@ def test_ids_stand_in_the_order_of_llama(tokenizer: Tokenizer) -> None:
     assert tokenizer.token_to_id("▁<EOT>") == last
 
 
-def test_indentation_is_one_token_with_its_line_end(plain: Tokenizer) -> None:
-    encoding = plain.encode("x\n    y\n        z", add_special_tokens=False)
+def test_indentation_is_one_token_with_its_line_end(plain_tokenizer: Tokenizer) -> None:
+    encoding = plain_tokenizer.encode("x\n    y\n        z", add_special_tokens=False)
     assert [token for token in encoding.tokens if "\n" in token] == ["\n▁▁▁", "\n▁▁▁▁▁▁▁"]
 
 
@@ -65,5 +65,5 @@ def test_a_line_end_only_begins_a_token(tokenizer: Tokenizer) -> None:
     assert not [token for token in tokenizer.get_vocab() if "\n" in token[1:]]
 
 
-def test_digits_stand_alone(plain: Tokenizer) -> None:
-    assert plain.encode("1234", add_special_tokens=False).tokens == ["1", "2", "3", "4"]
+def test_digits_stand_alone(plain_tokenizer: Tokenizer) -> None:
+    assert plain_tokenizer.encode("1234", add_special_tokens=False).tokens == ["1", "2", "3", "4"]

@@ -1,0 +1,61 @@
+"""Every number of the training run, by size of the model.
+
+``small`` is for CPUs, ``full`` for a GPU; docs/log.md keeps why. Called by ``training.train`` and
+``training.run``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from training.batches import Phase
+from training.infill import Mix
+from training.model import Shape
+
+SHARES = {
+    "python": 0.68, "javascript": 0.08, "typescript": 0.07, "c": 0.03, "cpp": 0.05,
+    "shell": 0.02, "markdown": 0.04, "toml": 0.01, "json": 0.02,
+}  # fmt: skip
+"""Language -> share of the rows."""
+
+EARLY = Phase({128: 0.3, 256: 0.35, 512: 0.25, 1024: 0.1}, Mix())
+"""Short rows: many middles a step, which is what prefix first is learnt from."""
+LATE = Phase({256: 0.2, 512: 0.3, 1024: 0.3, 2048: 0.2}, Mix(infill=0.9))
+"""While the rate decays: rows as long as editors' prompts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """One training run.
+
+    Attributes:
+        step_tokens: tokens of a step, padding included.
+        matrix_lr: base rate of Muon; embed_lr: of AdamW.
+        clip: largest norm of the gradient.
+    """
+
+    shape: Shape = field(default_factory=Shape)
+    shares: Mapping[str, float] = field(default_factory=lambda: SHARES)
+    early: Phase = EARLY
+    late: Phase = LATE
+    step_tokens: int = 4096
+    matrix_lr: float = 0.02
+    embed_lr: float = 0.004
+    clip: float = 1.0
+    seed: int = 1
+    save_every_s: float = 240.0
+    log_every: int = 20
+
+
+SMALL = Recipe()
+FULL = replace(
+    SMALL,
+    shape=Shape(
+        vocab_size=16_384, hidden_size=512, num_layers=8, num_heads=8, num_kv_heads=4,
+        head_dim=64, ffn_size=1344, context_len=4096,
+    ),
+    late=Phase({512: 0.3, 1024: 0.3, 2048: 0.25, 4096: 0.15}, LATE.mix),
+    step_tokens=131_072,
+)  # fmt: skip
+SIZES = {"small": SMALL, "full": FULL}
