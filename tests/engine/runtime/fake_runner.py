@@ -89,7 +89,7 @@ class FakeRunner:
         assert self.slots[slot] == [*prompt_ids, *generated_ids], "the slot holds another text"
         token_id = self.choose(self.slots[slot])
         if allowed is not None and token_id not in allowed:
-            token_id = min(allowed)
+            token_id = allowed[next_token(self.slots[slot]) % len(allowed)]
         return SampledToken(token_id, -1.0)
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:

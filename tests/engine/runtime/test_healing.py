@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -11,7 +12,7 @@ from midfill_engine.runtime.request import Finished
 from midfill_engine.text.heal import Healing, PieceIndex
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.conftest import Collector, request, run
-from tests.engine.runtime.fake_runner import FakeRunner, expected_tokens
+from tests.engine.runtime.fake_runner import FakeRunner, expected_tokens, next_token
 
 PROMPT = [1, 50, 60]
 EOS = 2
@@ -74,6 +75,33 @@ def test_only_allowed_tokens_come(
     text = b"".join(tokenizer.token_bytes(token_id) for token_id in written)
     assert text.startswith(b"pr")
     assert end.timings.generated_tokens == 1
+
+
+def test_whatever_is_chosen_the_text_goes_on_at_the_cursor(
+    loop: EngineLoop, runner: FakeRunner, tokenizer: Tokenizer, pieces: PieceIndex
+) -> None:
+    rng = random.Random(0)
+    seen: list[Sequence[int]] = []
+    num_healed = 0
+
+    def choose(held: Sequence[int]) -> int:
+        seen.append(tuple(held))
+        return next_token(held)
+
+    runner.choose = choose
+    for _ in range(40):
+        text = "".join(rng.choices(("impor", "  ", "def", " ret", "é", "😀", " i", "x"), k=4))
+        ids = tokenizer.encode(text, bos=False)
+        kept = ids[: len(ids) - pieces.take_back(ids)]
+        taken = b"".join(tokenizer.token_bytes(token_id) for token_id in ids[len(kept) :])
+        num_healed += bool(taken)
+        asked = request([1, *kept], 5, healing=Healing(taken, pieces) if taken else None)
+        collector = run(loop, asked)
+        whole = [*seen[-1], collector.token_ids[-1]]
+        written = b"".join(tokenizer.token_bytes(token_id) for token_id in whole).decode()
+        assert written == text + collector.text
+        assert len(collector.tokens) == 5
+    assert 10 < num_healed < 40
 
 
 def test_one_token_is_a_new_one(
