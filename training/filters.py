@@ -1,6 +1,6 @@
 """Which files are worth training on, and what is cut from them: text in, verdict out.
 
-Knows nothing of packages or licences. Called by ``training.sources``.
+Knows nothing of packages. Called by ``training.sources``.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from training.languages import BY_NAME, Language, language_of
+from training.licences import expression_permissive
 
 VENDOR_DIRS = frozenset(
     {"_vendor", "vendor", "vendored", "_vendored", "_vendored_packages", "extern", "externals"}
@@ -73,6 +74,15 @@ SECRET_MARKS = (
     *("AIza", "SG.", ".eyJ"),
 )
 """One of these stands in whatever ``SECRET`` finds, which is slow: it took half of the build."""
+COPYLEFT = re.compile(
+    r"(General|Mozilla|Eclipse|Sun) Public Licen[sc]e|Common Development and Distribution|"
+    r"NonCommercial|CC[ -]BY[ -](NC|SA)|"
+    r"(licensed|released|distributed)( \w+){0,3} under (the )?[^.\n]{0,30}(GPL|MPL\b)",
+    re.IGNORECASE,
+)
+"""A file's head that names another licence than its package's metadata does."""
+SPDX = re.compile(r"SPDX-License-Identifier:[ \t]*([\w.+() -]*[\w+)])", re.IGNORECASE)
+HEAD_CHARS = 3000
 HEADER = re.compile(r"copyright|licen[sc]e|spdx-|all rights reserved|\(c\) (19|20)\d\d", re.I)
 LITERALS = re.compile(r"'[^']*'|\"[^\"]*\"|[-+]?\d[\w.+-]*|[\s,:()\[\]{}]+")
 
@@ -140,6 +150,17 @@ def is_table(lines: Sequence[str]) -> bool:
         len(line) > 2 and not line[0].isalpha() and not LITERALS.sub("", line) for line in full
     )
     return literal > 0.4 * len(full)
+
+
+def foreign_licence(text: str) -> bool:
+    """Whether the head of a file, not cleaned yet, puts it under a licence that is refused.
+
+    An SPDX line decides where there is one, since only there a choice can be told.
+    """
+    found = SPDX.search(text, 0, HEAD_CHARS)
+    if found is not None:
+        return not expression_permissive(found.group(1))
+    return COPYLEFT.search(text, 0, HEAD_CHARS) is not None
 
 
 def clean(text: str, language: Language = BY_NAME["python"]) -> str:

@@ -123,9 +123,11 @@ def first(metadata: Metadata, name: str) -> str:
 def expression_permissive(expression: str) -> bool:
     """Whether an SPDX expression can be met by permissive licences alone.
 
-    With parentheses every licence in it must be permissive, which is stricter than SPDX asks.
+    With parentheses inside it every licence must be permissive, which is stricter than SPDX asks.
     """
-    text = EXCEPTION.sub("", expression.lower())
+    text = EXCEPTION.sub("", expression.strip().lower())
+    if text.startswith("(") and text.find(")") == len(text) - 1:
+        text = text[1:-1]
     if "(" in text:
         names = re.split(r"\s+(?:and|or)\s+", re.sub(r"[()]", " ", text))
         return all(name.strip() in PERMISSIVE for name in names)

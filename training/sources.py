@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training import npm
-from training.filters import clean, reject, skip_path
+from training.filters import clean, foreign_licence, reject, skip_path
 from training.languages import language_of
 from training.licences import permissive
 
@@ -148,11 +148,12 @@ def read_file(package: Package, path: str, place: Path, dropped: Counter[str]) -
     reason = skip_path(path)
     if reason is None and language is not None:
         try:
-            text = clean(place.read_text(encoding="utf-8"), language)
+            raw = place.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
             reason = "unreadable"
         else:
-            reason = reject(text, language)
+            text = clean(raw, language)
+            reason = "foreign licence" if foreign_licence(raw) else reject(text, language)
             if reason is None:
                 return SourceFile(package.name, package.licence or "", path, text, language.name)
     if reason != "language":

@@ -1,7 +1,7 @@
 """The filters of paths and texts, and what is cut from a file's head, language by language."""
 
 import pytest
-from training.filters import clean, reject, skip_path
+from training.filters import clean, foreign_licence, reject, skip_path
 from training.languages import BY_NAME, language_of
 
 GOOD = "".join(f"def function_{i}(value):\n    return value + {i}\n\n\n" for i in range(20))
@@ -148,3 +148,25 @@ def test_suffixes_tell_the_language() -> None:
     }
     assert language_of("a.pyx") is None
     assert language_of("Makefile") is None
+
+
+@pytest.mark.parametrize(
+    ("head", "foreign"),
+    [
+        ("/* under the terms of the GNU Lesser General\n", False),
+        ("/* the GNU Lesser General Public License */\n", True),
+        ("// This Source Code Form is subject to the Mozilla Public License, v. 2.0\n", True),
+        ("# This module is released under LGPL.\n", True),
+        ("# Licensed under CC-BY-NC 4.0\n", True),
+        ("# SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-or-later\n", False),
+        ("/* SPDX-License-Identifier: GPL-2.0-only */\n", True),
+        ("// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception\n", False),
+        ("# Licensed under the Apache License, Version 2.0\n", False),
+        ("x\n" * 1500 + "# GNU General Public License\n", False),
+    ],
+)
+def test_a_file_under_another_licence_than_its_package_is_told_by_its_head(
+    head: str, foreign: bool
+) -> None:
+    """Metadata said BSD or MIT of packages with a few files of wcslib or WebKit under the LGPL."""
+    assert foreign_licence(head) == foreign

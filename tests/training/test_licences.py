@@ -49,7 +49,8 @@ def test_licence_gate(fields: dict[str, list[str]], licence: str | None) -> None
     ("description", "licence"),
     [
         ({"license": "MIT"}, "MIT"),
-        ({"license": "(MIT OR GPL-3.0)"}, None),
+        ({"license": "(MIT OR GPL-3.0)"}, "(MIT OR GPL-3.0)"),
+        ({"license": "(MIT OR GPL-3.0) AND (ISC)"}, None),
         ({"license": "MIT OR GPL-3.0"}, "MIT OR GPL-3.0"),
         ({"license": "BlueOak-1.0.0"}, "BlueOak-1.0.0"),
         ({"license": "Apache-2.0 WITH LLVM-exception"}, "Apache-2.0 WITH LLVM-exception"),

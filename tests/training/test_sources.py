@@ -31,7 +31,7 @@ def test_npm_packages_are_read_with_scopes_and_without_what_they_bundle(tmp_path
         ("npm:@scope/kit", "0.1.0", None),
         ("npm:plain", "1.2.0", "MIT"),
     ]
-    assert [path for path, _ in found[1].files] == ["plain/lib/a.js", "plain/package.json"]
+    assert [path for path, _ in found[1].files] == ["plain/package.json", "plain/lib/a.js"]
 
 
 def test_folders_that_are_no_packages_are_passed_over(tmp_path: Path) -> None:
