@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -97,6 +98,20 @@ def test_info(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     told = json.loads(capsys.readouterr().out)
     assert (told["model_id"], told["architecture"]) == ("tiny", "LlamaForCausalLM")
     assert told["infill"]["family"] == "codellama"
+    assert told["infill"]["heal"] is False
+
+
+@pytest.mark.parametrize("command", ["serve", "info"])
+def test_a_wrong_infill_file_is_one_line(
+    tiny_folder: Path, tmp_path: Path, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(tiny_folder, tmp_path / "model")
+    (folder / "infill.json").write_text('{"heel": true}')
+    port = ["--port", "0"] if command == "serve" else []
+    assert cli.main([command, "--model", str(folder), "--device", "cpu", *port]) == 2
+    error = capsys.readouterr().err
+    assert "midfill-engine: error: " in error
+    assert "infill.json: unknown key 'heel'; the keys are order, heal, line_start" in error
 
 
 def test_where_the_key_comes_from(tmp_path: Path) -> None:
