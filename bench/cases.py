@@ -1,171 +1,164 @@
-"""Infill cases from the held-out packages, the baselines that need no model, and the scores.
+"""Infill cases from held-out files: one cursor each, and the text that stood behind it.
 
-Cases are drawn with a seed from installed packages whose versions are pinned, so that they are
-the same on every machine. Called by ``bench.quality``; knows no models.
+Three kinds, all seeded, so that they are the same wherever the same files are:
+
+    line    from a random character of a line to the line's end
+    mid     the same, but the cursor stands inside an identifier
+    multi   2 to 8 lines: from a line that opens a block to the block's end, or consecutive lines
+
+Called by ``bench.quality``, ``bench.recite`` and ``bench.drafts``; knows no models.
 """
 
 from __future__ import annotations
 
-import importlib.metadata
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
-import numpy as np
-from training.corpus import HELD_OUT, Manifest, SourceFile, installed, read
+from training.sources import SourceFile
 
-PINS = Path(__file__).parent.parent / "training" / "requirements-heldout.txt"
+Kind = Literal["line", "mid", "multi"]
+KINDS: tuple[Kind, ...] = ("line", "mid", "multi")
 
-
-class MissingPackageError(Exception):
-    """Held-out packages are not installed, or not in the pinned version."""
+MAX_LINES = 8
+"""Longest block of kind ``multi``; consecutive lines are at most ``MAX_RUN``."""
+MAX_RUN = 4
+TRIES = 30
+"""Draws in one file before it is given up as having no place for a case of the kind."""
+IDENTIFIER = re.compile(r"[^\W\d]\w+")
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One cursor in one line; ``expected`` is the rest of that line."""
+    """One cursor. ``prefix + expected + suffix`` is the file.
 
+    Attributes:
+        identifier: of kind ``mid``, the rest of the identifier that the cursor stands in.
+    """
+
+    kind: Kind
     package: str
     path: str
+    language: str
     prefix: str
     suffix: str
     expected: str
+    identifier: str | None = None
+
+    @property
+    def num_lines(self) -> int:
+        """Lines of the expected text."""
+        return self.expected.count("\n") + 1
+
+    @property
+    def cluster(self) -> str:
+        """The file, as the unit that intervals resample."""
+        return f"{self.package}/{self.path}"
+
+    @property
+    def head(self) -> str:
+        """The cursor's line up to the cursor."""
+        return self.prefix.rsplit("\n", 1)[-1]
 
 
-def held_out_files(roots: Sequence[Path]) -> list[SourceFile]:
-    """Returns the held-out packages' files that pass the corpus filters, in a fixed order.
+def draw(files: Sequence[SourceFile], kind: Kind, num_cases: int, seed: int = 0) -> list[Case]:
+    """Returns ``num_cases`` cases; every file gives one before any gives its next.
 
-    Raises:
-        MissingPackageError: naming each package that is absent or of another version.
+    Fewer only where no file has a place for this kind.
     """
-    pins = dict(re.findall(r"^([\w.-]+)==(\S+)$", PINS.read_text(encoding="utf-8"), re.MULTILINE))
-    assert pins.keys() == HELD_OUT.keys()
-    found = {package.name: package for package in installed(roots) if package.name in HELD_OUT}
-    wrong = [
-        f"{name}=={pin} ({found[name].version if name in found else 'absent'})"
-        for name, pin in sorted(pins.items())
-        if name not in found or found[name].version != pin
-    ]
-    if wrong:
-        raise MissingPackageError(
-            f"held-out packages needed: {', '.join(wrong)}; "
-            f"pip install --no-deps --target DIR -r {PINS.name} and pass --root DIR"
-        )
-    files = [file for name in sorted(found) for file in read(found[name], Manifest())]
-    return sorted(files, key=lambda file: (file.package, file.path))
-
-
-def draw(files: Sequence[SourceFile], num_cases: int, seed: int = 0) -> list[Case]:
-    """Returns ``num_cases`` cases; every file gives one before any gives its next."""
-    rng = random.Random(seed)
+    rng = random.Random(f"{seed}/{kind}")
     order = list(files)
     rng.shuffle(order)
     cases: list[Case] = []
     while order and len(cases) < num_cases:
-        for file in order[: num_cases - len(cases)]:
-            cases.append(draw_one(file, rng))
+        drawn = [(file, draw_one(file, kind, rng)) for file in order[: num_cases - len(cases)]]
+        cases += [case for _, case in drawn if case is not None]
+        barren = {id(file) for file, case in drawn if case is None}
+        order = [file for file in order if id(file) not in barren]
     return cases
 
 
-def draw_one(file: SourceFile, rng: random.Random) -> Case:
-    """Returns a case at a random character of a random line that is not blank.
-
-    The cursor stands at or after the first character that is not blank, and before the last.
-    """
+def draw_one(file: SourceFile, kind: Kind, rng: random.Random) -> Case | None:
+    """Returns one case of ``file``, or None where it has no place for one."""
     lines = file.text.split("\n")
-    row = rng.choice([idx for idx, line in enumerate(lines) if line.strip()])
+    rows = [idx for idx, line in enumerate(lines) if line.strip()]
+    for _ in range(TRIES if rows else 0):
+        cut = CUTS[kind](lines, rng.choice(rows), rng)
+        if cut is not None:
+            return make(file, kind, lines, cut)
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a middle begins (line, column) and the last line that it ends with."""
+
+    row: int
+    column: int
+    last_row: int
+
+
+def make(file: SourceFile, kind: Kind, lines: Sequence[str], cut: Cut) -> Case:
+    """Returns the case that ``cut`` makes of ``file``."""
+    line = lines[cut.row]
+    prefix = "\n".join([*lines[: cut.row], line[: cut.column]])
+    expected = "\n".join([line[cut.column :], *lines[cut.row + 1 : cut.last_row + 1]])
+    suffix = "".join("\n" + follow for follow in lines[cut.last_row + 1 :])
+    word = re.match(r"\w+", expected) if kind == "mid" else None
+    identifier = word.group() if word else None
+    return Case(kind, file.package, file.path, file.language, prefix, suffix, expected, identifier)
+
+
+def cut_line(lines: Sequence[str], row: int, rng: random.Random) -> Cut:
+    """Returns a cut at or after the first character that is not blank, before the last."""
     line = lines[row]
-    cut = rng.randrange(len(line) - len(line.lstrip()), len(line.rstrip()))
-    prefix = "\n".join([*lines[:row], line[:cut]])
-    suffix = "".join("\n" + follow for follow in lines[row + 1 :])
-    return Case(file.package, file.path, prefix, suffix, line[cut:].rstrip())
+    return Cut(row, rng.randrange(len(line) - len(line.lstrip()), len(line.rstrip())), row)
 
 
-def copy_line(case: Case) -> str:
-    """Returns what followed in the most similar earlier line of the file.
+def cut_identifier(lines: Sequence[str], row: int, rng: random.Random) -> Cut | None:
+    """Returns a cut between two characters of an identifier."""
+    words = list(IDENTIFIER.finditer(lines[row]))
+    if not words:
+        return None
+    word = rng.choice(words)
+    return Cut(row, rng.randrange(word.start() + 1, word.end()), row)
 
-    Most similar: the longest common beginning, indentation aside; the latest of equals. The text
-    is taken from behind the longest end of the typed part that stands in that line.
+
+def cut_lines(lines: Sequence[str], row: int, rng: random.Random) -> Cut | None:
+    """Returns a cut in a line that opens a block, or, half of the time, of consecutive lines."""
+    last = block_end(lines, row) if rng.random() < 0.5 else row + rng.randint(1, MAX_RUN - 1)
+    if last is None or last >= len(lines) or not lines[last].strip():
+        return None
+    if not row < last < row + MAX_LINES:
+        return None
+    return Cut(row, cut_line(lines, row, rng).column, last)
+
+
+def block_end(lines: Sequence[str], row: int) -> int | None:
+    """Returns the last line that is indented deeper than line ``row``, None where none follows.
+
+    A closing bracket on a line of its own is no part of it: editors have put it there already.
     """
-    *earlier, head = (line.strip() for line in case.prefix.split("\n"))
-    if case.prefix.endswith(" ") and head:
-        head += " "
-    best = max(reversed(earlier), key=lambda line: common_len(line, head), default="")
-    return rest_after(best, head)
-
-
-def copy_suffix(case: Case) -> str:
-    """Returns what followed the longest earlier occurrence of the text before the cursor.
-
-    A stronger copy than ``copy_line``: the match may reach over lines.
-    """
-    text = case.prefix
-    low, high = 0, min(len(text) - 1, 2000)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if text.rfind(text[-middle:], 0, len(text) - 1) >= 0:
-            low = middle
-        else:
-            high = middle - 1
-    if low == 0:
-        return ""
-    end = text.rfind(text[-low:], 0, len(text) - 1) + low
-    return text[end:].split("\n", 1)[0].rstrip()
-
-
-def rest_after(line: str, head: str) -> str:
-    """Returns the part of ``line`` behind the longest end of ``head`` that stands in it."""
-    for start in range(len(head)):
-        place = line.rfind(head[start:])
-        if place >= 0:
-            return line[place + len(head) - start :].rstrip()
-    return line
-
-
-def common_len(one: str, other: str) -> int:
-    """Returns the length of the common beginning."""
-    pairs = zip(one, other, strict=False)
-    return next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
-
-
-def first_line(text: str) -> str:
-    """Returns a completion as it is scored: its first line, without trailing blanks."""
-    return text.split("\n", 1)[0].rstrip()
-
-
-def edit_similarity(one: str, other: str) -> float:
-    """Returns 1 - Levenshtein distance / the longer length, in [0, 1]."""
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, start=1):
-        diagonal, row[0] = row[0], i
-        for j, b in enumerate(other, start=1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (a != b))
-    return 1 - row[-1] / max(len(one), len(other), 1)
-
-
-def interval(
-    scores: Sequence[float], clusters: Sequence[str], num_samples: int = 2000, seed: int = 0
-) -> tuple[float, float, float]:
-    """Returns the mean and its 95 % bootstrap interval, whole clusters (files) resampled."""
-    names = {name: idx for idx, name in enumerate(dict.fromkeys(clusters))}
-    which = np.array([names[name] for name in clusters])
-    sums = np.bincount(which, weights=np.asarray(scores, dtype=np.float64))
-    sizes = np.bincount(which).astype(np.float64)
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(0, len(names), size=(num_samples, len(names)))
-    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.quantile(means, (0.025, 0.975))
-    return float(np.mean(scores)), float(low), float(high)
-
-
-def installed_versions() -> dict[str, str]:
-    """Returns the versions of what the reference path depends on, where installed."""
-    versions: dict[str, str] = {}
-    for name in ("torch", "transformers", "tokenizers"):
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
+    depth = indent(lines[row])
+    last = None
+    for idx in range(row + 1, len(lines)):
+        if not lines[idx].strip():
             continue
-    return versions
+        if indent(lines[idx]) <= depth:
+            break
+        last = idx
+    return last
+
+
+def indent(line: str) -> int:
+    """Returns the number of blanks that a line begins with."""
+    return len(line) - len(line.lstrip())
+
+
+CUTS: Mapping[Kind, Callable[[Sequence[str], int, random.Random], Cut | None]] = {
+    "line": cut_line,
+    "mid": cut_identifier,
+    "multi": cut_lines,
+}

@@ -1,213 +1,256 @@
-"""Infill quality on the held-out packages, single line, beside baselines; last line is JSON.
+"""Infill of held-out files: one line, inside an identifier, several lines, beside baselines.
 
-    python bench/quality.py --root DIR --url http://127.0.0.1:PORT --api-key-file FILE
-    python bench/quality.py --root DIR --backend transformers --model engine/midfill_engine/starter
+    python bench/quality.py --root DIR --model engine/midfill_engine/starter --ngram DIR2
+    python bench/quality.py --root DIR --model DIR3 --backend transformers --kinds line
 
-DIR is where ``pip install --no-deps --target DIR -r training/requirements-heldout.txt`` put the
-held-out packages (default: the running interpreter's). Without ``--url`` the engine is started on
-``--model``. Deterministic: seeded cases, greedy decoding.
+DIR holds the held-out packages (training/README.md), DIR2 is what ``python -m bench.ngram`` wrote.
+``--split dev`` guides decisions; ``test`` is for the card, once. Completions come from the engine:
+started on ``--model``, one a core, or running at ``--url`` (one without an ``infill.json``, whose
+defaults would change what the variants mean). Bits per byte are computed with transformers from
+``--model``. Seeded cases, greedy decoding. The last line of stdout is JSON, before it the tables.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import json
-import subprocess
+import os
+import queue
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, cast
 
 import httpx
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from training.corpus import default_roots
-from training.reference import Order, Reference
+from training.corpus import read_lines
+from training.heldout import SPLITS, MissingPackageError, held_out_files
+from training.reference import Reference, Vocabulary
+from training.sources import SourceFile, default_roots
 
-from bench import cases as bench_cases
-from bench.cases import Case, MissingPackageError, edit_similarity, first_line, interval
+from bench import adaptive, backends, baselines, report
+from bench.adaptive import Adaptive, OtherTokenizerError
+from bench.backends import VARIANTS, Ask, Complete, EngineStartError, Variant
+from bench.cases import KINDS, Case, Kind, draw
+from bench.likelihood import model_bits
+from bench.scores import Measure, score
 
-NUM_PREDICT = 48
-START_TIMEOUT_S = 120.0
-
-
-class EngineStartError(Exception):
-    """The engine ended, or was not ready in time; the message holds its output."""
-
-
-Complete = Callable[[Case, Order, bool], str]
+NUM_PREDICT: dict[Kind, int] = {"line": 48, "mid": 48, "multi": 128}
+"""Most tokens of a completion: 99 % of the expected texts are shorter."""
 
 
 def main() -> int:
     """Runs the benchmark from the command line; returns the exit status."""
     args = parse()
-    try:
-        files = bench_cases.held_out_files(args.root or default_roots()[0])
-    except MissingPackageError as error:
-        print(f"bench/quality.py: {error}", file=sys.stderr)
-        return 1
-    cases = bench_cases.draw(files, args.num_cases, args.seed)
     began = time.monotonic()
     try:
-        with backend(args) as complete:
-            completions = complete_all(cases, complete, heal=args.backend == "transformers")
-    except (EngineStartError, httpx.HTTPError) as error:
+        result, records = measure(args)
+    except FAILURES as error:
         print(f"bench/quality.py: {error}", file=sys.stderr)
         return 1
-    results = {name: score(cases, texts) for name, texts in completions.items()}
-    result = {
-        "bench": "quality",
-        "backend": "engine" if args.backend == "engine" else "transformers",
-        "model": str(args.model) if args.model else args.url,
-        "num_cases": len(cases),
-        "num_files": len({case.path for case in cases}),
-        "seed": args.seed,
-        "wall_s": round(time.monotonic() - began, 1),
-        "versions": bench_cases.installed_versions(),
-        "results": results,
-    }
-    report(results, cases, completions, args.show)
+    result["wall_s"] = round(time.monotonic() - began, 1)
+    if args.out:
+        whole = {**result, "cases": records}
+        args.out.write_text(json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(result))
     return 0
+
+
+class NoCasesError(Exception):
+    """The files have no place for a case of the kind."""
+
+
+FAILURES = (
+    MissingPackageError, OtherTokenizerError, EngineStartError, httpx.HTTPError, NoCasesError
+)  # fmt: skip
 
 
 def parse() -> argparse.Namespace:
     """Returns the command line's options."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--root", type=Path, action="append", help="site-packages folder")
-    parser.add_argument("--backend", choices=("engine", "transformers"), default="engine")
-    parser.add_argument("--model", type=Path, help="folder, for transformers or a fresh engine")
-    parser.add_argument("--url", help="a running engine")
-    parser.add_argument("--api-key-file", type=Path)
-    parser.add_argument("--num-cases", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--show", type=int, default=0, help="print this many completions")
+    add = parser.add_argument
+    add("--split", choices=SPLITS, default="dev")
+    add("--root", type=Path, action="append", help="folder of packages (repeatable)")
+    add("--files", type=Path, help="JSON lines of files, as the corpus, in place of a split")
+    add("--languages", nargs="+", help="default: all")
+    add("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    add("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
+    add("--backend", choices=("engine", "transformers"), default="engine")
+    add("--model", type=Path, help="folder of the model")
+    add("--url", help="a running engine")
+    add("--api-key-file", type=Path, help="for --url")
+    add("--workers", type=int, default=os.cpu_count() or 1, help="engines, of one thread each")
+    add("--ngram", type=Path, help="folder that bench.ngram wrote for the model's tokenizer")
+    add("--num-cases", type=int, default=1000, help="of each kind")
+    add("--bits-cases", type=int, default=300, help="of these, with bits per byte (0: none)")
+    add("--seed", type=int, default=0)
+    add("--show", type=int, default=0, help="print this many cases of each kind")
+    add("--out", type=Path, help="write the JSON, with all cases and completions")
     args = parser.parse_args()
-    if args.model is None and (args.url is None or args.backend == "transformers"):
-        parser.error("--model DIR or (with --backend engine) --url URL is needed")
+    if args.model is None:
+        parser.error("--model DIR is needed: with --url as well, for its tokenizer")
+    if args.num_cases < 1 or args.workers < 1:
+        parser.error("--num-cases and --workers must be 1 or more")
     return args
 
 
-def complete_all(cases: Sequence[Case], complete: Complete, heal: bool) -> dict[str, list[str]]:
-    """Returns the first lines of baselines and model, by name of the row."""
-    completions = {
-        "no_op": [""] * len(cases),
-        "copy_line": [bench_cases.copy_line(case) for case in cases],
-        "copy_suffix": [bench_cases.copy_suffix(case) for case in cases],
-        "model_psm": run(cases, complete, "psm"),
-        "model_spm": run(cases, complete, "spm"),
-    }
-    if heal:
-        completions["model_spm_healed"] = run(cases, complete, "spm", heal=True)
-    return completions
+def measure(args: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Returns the result without the time it took, and each case; prints the tables."""
+    files = files_of(args)
+    variants = [VARIANTS[name] for name in args.variants]
+    counted = adaptive.load(args.ngram, args.model) if args.ngram else None
+    reference = Reference(args.model) if args.bits_cases else None
+    results: dict[str, Any] = {}
+    records: list[dict[str, Any]] = []
+    with completers(args) as workers:
+        for kind in cast("list[Kind]", args.kinds):
+            cases = draw(files, kind, args.num_cases, args.seed)
+            if not cases:
+                raise NoCasesError(f"no file has a place for a case of kind {kind}")
+            texts = complete_all(cases, workers, variants, kind)
+            texts = with_others(cases, texts, counted, Vocabulary(args.model), kind)
+            table: dict[str, dict[str, Measure]] = {
+                name: score(cases, made) for name, made in texts.items()
+            }
+            add_bits(table, cases[: args.bits_cases], variants, reference, counted)
+            results[kind] = groups(kind, table, cases)
+            records += report.records(cases, texts)
+            print(*report.shown(cases, texts, args.show), sep="\n")
+    head = {
+        "bench": "quality", "split": "files" if args.files else args.split,
+        "backend": args.backend, "model": str(args.model), "seed": args.seed,
+        "num_predict": NUM_PREDICT, "versions": installed_versions(), "results": results,
+    }  # fmt: skip
+    return head, records
 
 
-def run(cases: Sequence[Case], complete: Complete, order: Order, heal: bool = False) -> list[str]:
-    """Returns the model's first lines; progress goes to stderr."""
-    texts: list[str] = []
-    for idx, case in enumerate(cases, start=1):
-        texts.append(first_line(complete(case, order, heal)))
-        if idx % 100 == 0:
-            print(f"{order}: {idx}/{len(cases)}", file=sys.stderr)
-    return texts
-
-
-def score(cases: Sequence[Case], texts: Sequence[str]) -> dict[str, list[float]]:
-    """Returns exact match and edit similarity, each as mean, low, high."""
-    clusters = [f"{case.package}/{case.path}" for case in cases]
-    pairs = [(case.expected, text) for case, text in zip(cases, texts, strict=True)]
-    exact = interval([float(want == got) for want, got in pairs], clusters)
-    edit = interval([edit_similarity(want, got) for want, got in pairs], clusters)
-    return {
-        "exact_match": [round(value, 4) for value in exact],
-        "edit_similarity": [round(value, 4) for value in edit],
-    }
-
-
-def report(
-    results: dict[str, dict[str, list[float]]],
-    cases: Sequence[Case],
-    completions: dict[str, list[str]],
-    num_shown: int,
-) -> None:
-    """Prints the table, and the first completions where asked for."""
-    for idx in range(min(num_shown, len(cases))):
-        head = cases[idx].prefix.rsplit("\n", 1)[-1]
-        print(f"{head}|{cases[idx].expected}")
-        for name in ("model_psm", "model_spm"):
-            print(f"    {name}: {completions[name][idx]}")
-    print("| completion | exact match (95 %) | edit similarity (95 %) |\n| --- | --- | --- |")
-    for name, row in results.items():
-        cells = [f"{m:.1%} ({low:.1%} to {high:.1%})" for m, low, high in row.values()]
-        print(f"| {name} | {' | '.join(cells)} |")
+def files_of(args: argparse.Namespace) -> list[SourceFile]:
+    """Returns the files that cases are drawn from."""
+    roots = args.root or default_roots()[0]
+    files = read_lines(args.files) if args.files else held_out_files(args.split, roots)
+    wanted = set[str](args.languages or ())
+    return [file for file in files if not wanted or file.language in wanted]
 
 
 @contextmanager
-def backend(args: argparse.Namespace) -> Generator[Complete]:
-    """Yields the function that completes a case: the reference, or an engine over HTTP."""
+def completers(args: argparse.Namespace) -> Generator[list[Complete]]:
+    """Yields what completes: transformers, a running engine, or fresh ones."""
     if args.backend == "transformers":
-        reference = Reference(args.model)
-
-        def refer(case: Case, order: Order, heal: bool) -> str:
-            return reference.complete(case.prefix, case.suffix, order, NUM_PREDICT, heal)
-
-        yield refer
+        yield [backends.from_reference(args.model)]
     elif args.url:
         key = args.api_key_file.read_text().strip() if args.api_key_file else ""
-        with attached(args.url, key) as complete:
-            yield complete
+        with backends.attached(args.url, key) as complete:
+            yield [complete]
     else:
-        with tempfile.TemporaryDirectory() as folder, started(args.model, Path(folder)) as complete:
-            yield complete
+        with backends.engines(args.model, args.workers) as found:
+            yield found
 
 
-@contextmanager
-def attached(url: str, key: str) -> Generator[Complete]:
-    """Yields a function that asks the engine at ``url``."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    with httpx.Client(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
+def complete_all(
+    cases: Sequence[Case], workers: Sequence[Complete], variants: Sequence[Variant], kind: Kind
+) -> dict[str, list[str]]:
+    """Returns the model's completions by variant; a case's variants go to one worker."""
+    free: queue.SimpleQueue[Complete] = queue.SimpleQueue()
+    for worker in workers:
+        free.put(worker)
 
-        def complete(case: Case, order: Order, heal: bool) -> str:
-            assert not heal, "the engine decides that itself"
-            body = {
-                "input_prefix": case.prefix, "input_suffix": case.suffix, "order": order,
-                "n_predict": NUM_PREDICT, "temperature": 0, "stop": ["\n"], "stream": False,
-            }  # fmt: skip
-            reply = client.post("/infill", json=body)
-            reply.raise_for_status()
-            return str(reply.json()["content"])
-
-        yield complete
-
-
-@contextmanager
-def started(model: Path, folder: Path) -> Generator[Complete]:
-    """Starts an engine on ``model`` and yields a function that asks it."""
-    key_file, ready_file = folder / "key", folder / "ready.json"
-    key_file.write_text("bench-quality-key")
-    key_file.chmod(0o600)
-    command = [
-        sys.executable, "-m", "midfill_engine.cli", "serve", "--model", str(model), "--port", "0",
-        "--ready-file", str(ready_file), "--api-key-file", str(key_file),
-    ]  # fmt: skip
-    log = folder / "engine.log"
-    with (
-        log.open("w") as sink,
-        subprocess.Popen(command, stdout=sink, stderr=subprocess.STDOUT) as process,
-    ):
+    def one(case: Case) -> list[str]:
+        worker = free.get()
         try:
-            deadline = time.monotonic() + START_TIMEOUT_S
-            while not ready_file.exists():
-                if process.poll() is not None or time.monotonic() > deadline:
-                    raise EngineStartError(f"the engine did not start: {log.read_text().strip()}")
-                time.sleep(0.1)
-            with attached(json.loads(ready_file.read_text())["url"], "bench-quality-key") as ask:
-                yield ask
+            return [worker(ask(case, variant)).text for variant in variants]
         finally:
-            process.terminate()
+            free.put(worker)
+
+    made: list[list[str]] = []
+    with ThreadPoolExecutor(len(workers)) as pool:
+        for texts in pool.map(one, cases):
+            made.append(texts)
+            if len(made) % 100 == 0:
+                print(f"{kind}: {len(made)}/{len(cases)}", file=sys.stderr)
+    return {each.name: [texts[idx] for texts in made] for idx, each in enumerate(variants)}
+
+
+def ask(case: Case, variant: Variant) -> Ask:
+    """Returns the request that completes a case."""
+    return Ask(case.prefix, case.suffix, variant, NUM_PREDICT[case.kind], case.num_lines)
+
+
+def with_others(
+    cases: Sequence[Case],
+    made: dict[str, list[str]],
+    counted: Adaptive | None,
+    vocabulary: Vocabulary,
+    kind: Kind,
+) -> dict[str, list[str]]:
+    """Returns the completions of all rows: baselines, the model's, bounds."""
+    limit = NUM_PREDICT[kind]
+    rows = {
+        "no_op": [""] * len(cases),
+        "copy_line": [baselines.copy_line(case) for case in cases],
+        "copy_suffix": [baselines.copy_suffix(case) for case in cases],
+    }
+    if counted is not None:
+        rows["ngram"] = [
+            counted.complete(case.prefix, limit, case.num_lines).text for case in cases
+        ]
+    rows |= made
+    oracle = baselines.oracle(cases, rows)
+    gold = [baselines.gold(vocabulary, case, limit) for case in cases]
+    return {**rows, "oracle": oracle, "gold": gold}
+
+
+def add_bits(
+    table: dict[str, dict[str, Measure]],
+    cases: Sequence[Case],
+    variants: Sequence[Variant],
+    reference: Reference | None,
+    counted: Adaptive | None,
+) -> None:
+    """Adds bits per byte of ``cases`` to the rows that have them."""
+    if reference is None:
+        return
+    limit = NUM_PREDICT[cases[0].kind]
+    if counted is not None:
+        table["ngram"]["bits_per_byte"] = counted.bits(cases, limit)
+    for variant in variants:
+        bits = model_bits(reference, cases, variant, limit)
+        table[variant.name]["bits_per_byte"] = bits
+        print(f"{cases[0].kind}: bits of {variant.name}", file=sys.stderr)
+
+
+def groups(
+    kind: Kind, table: dict[str, dict[str, Measure]], cases: Sequence[Case]
+) -> dict[str, Any]:
+    """Returns and prints the table of all cases and, where they are only some, of Python's."""
+    found: dict[str, Any] = {}
+    is_python = [case.language == "python" for case in cases]
+    keeps = {"all": [True] * len(cases)}
+    if 0 < sum(is_python) < len(cases):
+        keeps["python"] = is_python
+    for group, keep in keeps.items():
+        kept = [case for case, wanted in zip(cases, keep, strict=True) if wanted]
+        sizes = {"num_cases": len(kept), "num_files": len({case.cluster for case in kept})}
+        found[group] = {**sizes, **report.as_json(report.only(table, keep))}
+        title = f"{kind}, {group}: {len(kept)} cases from {sizes['num_files']} files"
+        print(f"\n{title}\n\n{report.markdown(found[group])}\n")
+    return found
+
+
+def installed_versions() -> dict[str, str]:
+    """Returns the versions of what the figures depend on, where installed."""
+    versions: dict[str, str] = {}
+    for name in ("torch", "transformers", "tokenizers"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
 
 
 if __name__ == "__main__":

@@ -1,0 +1,80 @@
+"""A tiny random model of the training's own kind, and files to draw cases from."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from training import tokenizer as kind
+from training.corpus import write_lines
+from training.export import export
+from training.model import Decoder, Shape
+from training.reference import Vocabulary
+from training.sources import SourceFile
+
+CODE = '''import os
+
+
+class Greeter:
+    """Says hello."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.count = 0
+
+    def greet(self, loud: bool = False) -> str:
+        text = f"hello {self.name}"
+
+        if loud:
+            return text.upper()
+        self.count += 1
+        return text
+
+
+def main() -> None:
+    for number in range(10):
+        print(Greeter(os.environ["USER"]).greet(number > 3))
+'''
+SCRIPT = """function add(a, b) {
+  const total = a + b;
+  if (total > 10) {
+    return limit(total);
+  }
+  return total;
+}
+"""
+
+
+@pytest.fixture(scope="session")
+def files() -> list[SourceFile]:
+    python = [SourceFile("p", "MIT", f"p/{i}.py", CODE) for i in range(4)]
+    return [*python, SourceFile("npm:q", "MIT", "q/a.js", SCRIPT, "javascript")]
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("tiny")
+    tokenizer = kind.train([CODE, SCRIPT] * 20, 460)
+    shape = Shape(
+        vocab_size=tokenizer.get_vocab_size(), hidden_size=32, num_layers=2, num_heads=4,
+        num_kv_heads=2, head_dim=16, ffn_size=40, context_len=256,
+    )  # fmt: skip
+    kind.save(tokenizer, folder / "tokenizer", shape.context_len)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]  # untyped
+        decoder = Decoder(shape)
+        for weight in decoder.parameters():
+            torch.nn.init.normal_(weight, std=0.3)
+    export(decoder, folder / "tokenizer", folder / "model")
+    return folder / "model"
+
+
+@pytest.fixture(scope="session")
+def vocabulary(model: Path) -> Vocabulary:
+    return Vocabulary(model)
+
+
+@pytest.fixture(scope="session")
+def corpus(files: list[SourceFile], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("corpus") / "files.jsonl"
+    write_lines(place, files)
+    return place
