@@ -101,6 +101,11 @@ class SuggestionCache:
         self._entries.move_to_end(best[1])
         return best[2]
 
+    def latest(self, document: str) -> str:
+        """Return the text that was stored or matched last for a document, empty for none."""
+        newest_first = reversed(self._entries)
+        return next((entry.text for entry in newest_first if entry.document == document), "")
+
     def check_integrity(self) -> None:
         """Assert what must hold between calls; for tests."""
         assert len(self._entries) <= self._num_entries

@@ -104,6 +104,18 @@ def test_the_one_unused_for_longest_goes_first() -> None:
     assert len(cache) == 2
 
 
+def test_the_latest_is_the_one_stored_or_matched_last_of_its_document() -> None:
+    cache = SuggestionCache(4)
+    assert cache.latest(DOC) == ""
+    cache.store(Entry(DOC, "one", "", "first", False))
+    cache.store(Entry(DOC, "two", "", "second", False))
+    cache.store(Entry("another", "one", "", "other", False))
+    assert cache.latest(DOC) == "second"
+    cache.match(DOC, "one", "")
+    assert cache.latest(DOC) == "first"
+    assert cache.latest("unknown") == ""
+
+
 def test_a_new_suggestion_for_the_same_place_wins(cache: SuggestionCache) -> None:
     cache.store(Entry(DOC, PREFIX, SUFFIX, "other", True))
     assert cache.match(DOC, PREFIX, SUFFIX) == Hit("other", True, 0)

@@ -92,6 +92,14 @@ async def test_typing_through_asks_nobody() -> None:
     world.completer.cache.check_integrity()
 
 
+async def test_typing_against_a_suggestion_sends_it_as_the_draft() -> None:
+    world = World(FakeBackend(["a + b"]))
+    await world.completer.complete(at())
+    await world.completer.complete(at(CODE.replace("█", "b█")))
+    first, second = world.backend.requests
+    assert (first.draft, second.draft) == ("", "a + b")
+
+
 async def test_a_block_has_its_own_bound_and_the_documents_line_ends() -> None:
     world = World(FakeBackend(["x = 1\n", "    return x\n", "y"]))
     suggestion = await world.completer.complete(at("def f():\r\n    █\r\n"))

@@ -17,6 +17,7 @@ class InfillRequest:
         session: window, document and purpose; a new request supersedes a running one.
         max_tokens: upper bound on generated tokens.
         stop: texts that end the generation, not part of the result.
+        draft: what was suggested near by before, a hint for speed that never changes the result.
     """
 
     prefix: str
@@ -24,6 +25,7 @@ class InfillRequest:
     session: str
     max_tokens: int
     stop: tuple[str, ...] = ()
+    draft: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -106,6 +106,8 @@ class InfillBackend:
             "cache_prompt": True,
             "session": request.session,
         }
+        if request.draft:
+            body["draft"] = request.draft
         has_ended = False
         async with aclosing(self._post("/infill", body)) as events:
             async for event in events:

@@ -142,7 +142,8 @@ class Completer:
         context = describe(prompt.prefix, prompt.suffix, snapshot.language_id, config.mode)
         trace.note(mode=context.mode)
         trimmer = Trimmer(context, is_shown=on_partial is not None)
-        ask = _infill_request(prompt, context, config, self._session(snapshot.uri))
+        draft = self.cache.latest(snapshot.uri)
+        ask = _infill_request(prompt, context, config, self._session(snapshot.uri), draft)
         with self._asking(request.explicit) as backend:
             end = await _stream(backend, ask, trimmer, trace, self._emitter(request, on_partial))
         result = trimmer.finish(cut_short=end is not None and end.reason == "limit")
@@ -227,7 +228,11 @@ def _skip_reason(snapshot: Snapshot, config: CompletionConfig) -> str | None:
 
 
 def _infill_request(
-    prompt: prompts.Prompt, context: TrimContext, config: CompletionConfig, session: str
+    prompt: prompts.Prompt,
+    context: TrimContext,
+    config: CompletionConfig,
+    session: str,
+    draft: str,
 ) -> InfillRequest:
     line = context.mode == "line"
     return InfillRequest(
@@ -236,4 +241,5 @@ def _infill_request(
         session=session,
         max_tokens=config.max_line_tokens if line else config.max_block_tokens,
         stop=("\n",) if line else (),
+        draft=draft,
     )

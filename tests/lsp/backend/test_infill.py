@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
@@ -45,6 +46,13 @@ async def test_infill_streams(engine: FakeEngine, backend: InfillBackend) -> Non
         "cache_prompt": True,
         "session": "window/file/typing",
     }
+
+
+async def test_a_draft_is_sent_where_there_is_one(
+    engine: FakeEngine, backend: InfillBackend
+) -> None:
+    await collect(backend.infill(replace(REQUEST, draft="a + b")))
+    assert engine.requests[0].body["draft"] == "a + b"
 
 
 async def test_text_of_the_last_event_counts(engine: FakeEngine, backend: InfillBackend) -> None:
