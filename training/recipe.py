@@ -12,17 +12,26 @@ from dataclasses import dataclass, field, replace
 from training.batches import Phase
 from training.infill import Mix
 from training.model import Shape
+from training.spans import SpanShares
 
 SHARES = {
-    "python": 0.68, "javascript": 0.08, "typescript": 0.07, "c": 0.03, "cpp": 0.05,
-    "shell": 0.02, "markdown": 0.04, "toml": 0.01, "json": 0.02,
+    "python": 0.75, "javascript": 0.06, "typescript": 0.05, "c": 0.03, "cpp": 0.04,
+    "shell": 0.01, "markdown": 0.035, "toml": 0.005, "json": 0.02,
 }  # fmt: skip
 """Language -> share of the rows."""
 
 EARLY = Phase({128: 0.3, 256: 0.35, 512: 0.25, 1024: 0.1}, Mix())
 """Short rows: many middles a step, which is what prefix first is learnt from."""
-LATE = Phase({256: 0.2, 512: 0.3, 1024: 0.3, 2048: 0.2}, Mix(infill=0.9))
-"""While the rate decays: rows as long as editors' prompts."""
+LATE = Phase(
+    {128: 0.1, 256: 0.3, 512: 0.3, 1024: 0.2, 2048: 0.1},
+    Mix(
+        infill=0.9, spm=0.7, line_start=0.6, middle_weight=5.0,
+        spans=SpanShares(
+            rest_of_line=0.5, inside_line=0.12, whole_lines=0.1, block=0.1, syntax=0.12
+        ),
+    ),
+)  # fmt: skip
+"""While the rate decays: rows as long as editors' prompts, and mostly what they ask."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import shutil
 from pathlib import Path
 
@@ -31,7 +32,7 @@ def prepare(work: Path, recipe: Recipe, roots: list[Path], init: Path | None) ->
     """Makes corpus and tokenizer where they are not there yet; ``init`` brings its tokenizer."""
     if not (work / "corpus" / "manifest.json").exists():
         own, stdlib = corpus.default_roots()
-        corpus.build([*roots, *own], stdlib, work / "corpus")
+        corpus.build([*roots, *own], stdlib, work / "corpus", num_workers=os.cpu_count() or 1)
     if (work / "tokenizer" / "tokenizer.json").exists():
         return
     if init is None:
@@ -73,7 +74,7 @@ def main() -> None:
         return
     out = args.out or args.work / "model"
     export.export(trained.model.cpu(), args.work / "tokenizer", out)
-    card.write(args.work, out, [])
+    card.write(args.work, out)
 
 
 def parse() -> argparse.Namespace:
@@ -87,7 +88,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--slice-s", type=float, help="stop after this, checkpoint saved")
     parser.add_argument("--init", type=Path, help="go on from this model folder")
     parser.add_argument("--peak", type=float, default=1.0, help="share of the peak rates")
-    parser.add_argument("--decay-share", type=float, default=0.45, help="of the steps")
+    parser.add_argument("--decay-share", type=float, default=0.65, help="of the steps")
     parser.add_argument(
         "--root", type=Path, action="append", default=[],
         help="folder of installed packages: site-packages or one that holds node_modules",

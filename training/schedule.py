@@ -17,7 +17,7 @@ class Schedule:
 
     num_steps: int
     warmup_steps: int = 60
-    decay_share: float = 0.45
+    decay_share: float = 0.65
     peak: float = 1.0
 
     @property
