@@ -9,9 +9,17 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, get_args
 
-from midfill_engine.config import EngineConfig, Limits, ModelConfig, ServerConfig, version
+from midfill_engine.config import (
+    Dtype,
+    EngineConfig,
+    Kernels,
+    Limits,
+    ModelConfig,
+    ServerConfig,
+    version,
+)
 from midfill_engine.errors import EngineError, StartError
 
 if TYPE_CHECKING:
@@ -86,6 +94,7 @@ def _config(options: argparse.Namespace) -> EngineConfig:
         source=options.model,
         device=options.device,
         dtype=options.dtype,
+        kernels=options.kernels,
         fim_family=options.fim_family,
         max_total_tokens=options.max_total_tokens,
         cache_mb=options.cache_mb,
@@ -132,7 +141,8 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--model", default=default.source, help="folder, Hub id, or starter (default)")
     add("--device", default=default.device, choices=("auto", "cpu", "cuda"))
-    add("--dtype", default=default.dtype, choices=("auto", "float32", "bfloat16", "float16"))
+    add("--dtype", default=default.dtype, choices=get_args(Dtype))
+    add("--kernels", default=default.kernels, choices=get_args(Kernels))
     add("--fim-family", metavar="NAME", help="infill family, or none; default: recognised")
     add("--max-total-tokens", type=_positive, metavar="N", help="prompt and completion")
     add("--cache-mb", type=_positive, metavar="N", help="memory for keys and values")

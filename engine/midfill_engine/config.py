@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
-Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16"]
+Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16", "int8"]
+Kernels: TypeAlias = Literal["auto", "native", "torch"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,8 @@ class ModelConfig:
     Attributes:
         source: a folder, a Hub id, or "starter" for the bundled model.
         device: "auto" takes a GPU where there is one.
-        dtype: "auto" takes the device's own.
+        dtype: "auto" takes the device's own; "int8" is for the CPU's native kernels.
+        kernels: what computes on the CPU: "auto" takes the native ones where they can be had.
         fim_family: an infill family's name, "none", or None to recognise it.
         max_total_tokens: prompt and generated tokens of one request; None takes the model's.
         cache_mb: megabytes of keys and values; None lets the runner choose.
@@ -34,6 +36,7 @@ class ModelConfig:
     source: str = "starter"
     device: Device = "auto"
     dtype: Dtype = "auto"
+    kernels: Kernels = "auto"
     fim_family: str | None = None
     max_total_tokens: int | None = None
     cache_mb: int | None = None

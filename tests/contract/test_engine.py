@@ -81,8 +81,16 @@ async def test_health_and_info_need_no_key(real_engine: RealEngine) -> None:
     async with httpx.AsyncClient(base_url=real_engine.url, trust_env=False) as stranger:
         assert (await stranger.get("/health")).json() == {"status": "ok"}
         facts = (await stranger.get("/info")).json()["midfill"]
-    expected = {"architecture", "parameters", "dtype", "device", "attention", "infill", "version"}
-    assert set(facts) == expected
+    assert set(facts) == {
+        "architecture",
+        "parameters",
+        "dtype",
+        "device",
+        "attention",
+        "kernels",
+        "infill",
+        "version",
+    }
     assert set(facts["infill"]) == {"family", "orders", "order", "heal", "line_start"}
 
 

@@ -7,32 +7,40 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 
 from midfill_engine.errors import ModelError, OutOfMemory
+from midfill_engine.exec.forward import Forward
+from midfill_engine.exec.kernel_choice import INT8, build_forward, choose_library
 from midfill_engine.exec.placement import choose_device, choose_dtype, set_threads
-from midfill_engine.exec.sampling import sample
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
+from midfill_engine.exec.verify import choose
+from midfill_engine.exec.work import Work
 from midfill_engine.model.checkpoint import Checkpoint, FolderCheckpoint, MemoryCheckpoint
-from midfill_engine.model.decoder import Decoder
 from midfill_engine.model.kv_cache import KVCache, slot_bytes
 from midfill_engine.model.shapes import num_parameters
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import load_weights
 
-MAX_SLOTS = 8
+MAX_SLOTS = 32
+"""Twice the sixteen editors that share an engine on two cores; more only wait for each other."""
 DEFAULT_MAX_TOTAL_TOKENS = 8192
 
 
 class Runner:
-    """Runs single sequences step by step; slots are numbered [0, num_slots)."""
+    """Runs steps of many sequences; slots are numbered [0, num_slots)."""
 
-    def __init__(self, decoder: Decoder, cache: KVCache) -> None:
+    def __init__(
+        self, spec: ModelSpec, forward: Forward, cache: KVCache, device: torch.device
+    ) -> None:
         """Takes parts that belong together; use `load` or `from_parts`."""
-        self._decoder = decoder
+        self.spec = spec
+        self._forward = forward
         self._cache = cache
+        self._device = device
 
     @classmethod
     def load(
@@ -41,6 +49,7 @@ class Runner:
         *,
         device: str = "auto",
         dtype: str = "auto",
+        kernels: str = "auto",
         max_total_tokens: int | None = None,
         cache_bytes: int = 2**30,
         num_threads: int | None = None,
@@ -50,12 +59,14 @@ class Runner:
         Args:
             source: `starter`, a folder or a Hub id.
             device: `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
-            dtype: `auto` (float32 on the CPU, bfloat16 on a GPU) or a key of `placement.DTYPES`.
+            dtype: `auto` (float32 on the CPU, bfloat16 on a GPU), a key of `placement.DTYPES`, or
+                `int8` on the CPU's native kernels.
+            kernels: `auto` (native on the CPU where they can be had), `native` or `torch`.
             max_total_tokens: prompt and generated tokens per sequence; None takes the model's
                 context, at most 8192.
-            cache_bytes: memory for keys and values; it makes 1 to 8 slots.
-            num_threads: torch's threads, for the whole process; None takes one per physical core,
-                at most OMP_NUM_THREADS.
+            cache_bytes: memory for keys and values; it makes 1 to 32 slots.
+            num_threads: threads of the products, for the whole process; None takes one per
+                physical core, at most OMP_NUM_THREADS.
 
         Raises:
             ModelError: anything that keeps the model from running, in one line.
@@ -68,6 +79,7 @@ class Runner:
             FolderCheckpoint.open(folder),
             device=device,
             dtype=dtype,
+            kernels=kernels,
             max_total_tokens=max_total_tokens,
             cache_bytes=cache_bytes,
         )
@@ -80,6 +92,7 @@ class Runner:
         *,
         device: str = "cpu",
         dtype: str = "auto",
+        kernels: str = "auto",
         max_total_tokens: int | None = None,
         cache_bytes: int = 2**24,
     ) -> Runner:
@@ -90,6 +103,7 @@ class Runner:
             MemoryCheckpoint(tensors),
             device=device,
             dtype=dtype,
+            kernels=kernels,
             max_total_tokens=max_total_tokens,
             cache_bytes=cache_bytes,
         )
@@ -102,15 +116,25 @@ class Runner:
         *,
         device: str,
         dtype: str,
+        kernels: str,
         max_total_tokens: int | None,
         cache_bytes: int,
     ) -> Runner:
         place = choose_device(device)
-        kind = choose_dtype(dtype, place)
+        kind = choose_dtype("float32" if dtype == INT8 else dtype, place)
+        library = choose_library(kernels, spec, kind, place)
         max_len = _context(spec, max_total_tokens)
         num_slots = min(max(cache_bytes // slot_bytes(spec, max_len, kind), 1), MAX_SLOTS)
         try:
-            weights = load_weights(spec, checkpoint, kind, place)
+            forward = build_forward(
+                spec,
+                partial(load_weights, spec, checkpoint, kind, place),
+                library,
+                dtype=kind,
+                int8=dtype == INT8,
+                device=place,
+                max_len=max_len,
+            )
             cache = KVCache(spec, num_slots, max_len, kind, place)
         except (RuntimeError, MemoryError) as error:
             if not _out_of_memory(error):
@@ -119,7 +143,7 @@ class Runner:
                 f"{num_parameters(spec):,} parameters in {kind} and a context of {max_len} do not "
                 f"fit the memory of {place}; take a smaller model, dtype or context"
             ) from None
-        return cls(Decoder(spec, weights, kind, place, max_len), cache)
+        return cls(spec, forward, cache, place)
 
     @property
     def num_slots(self) -> int:
@@ -137,30 +161,42 @@ class Runner:
         return self.spec.vocab_size
 
     @property
-    def spec(self) -> ModelSpec:
-        """The model's shape."""
-        return self._decoder.spec
+    def exact(self) -> bool:
+        """Whether a row's numbers are the same however many rows share the step."""
+        return self._forward.exact
 
     def describe(self) -> dict[str, object]:
-        """Returns what `/info` tells: architecture, parameters, dtype, device, attention."""
-        device = self._decoder.device
-        grouped = device.type == "cpu" and self._decoder.dtype == torch.float32
+        """Returns what `/info` tells of the model and of what runs it."""
         return {
             "architecture": self.spec.architecture,
             "parameters": num_parameters(self.spec),
-            "dtype": str(self._decoder.dtype).removeprefix("torch."),
-            "device": str(device),
-            "attention": "grouped+sdpa" if grouped else "sdpa",
+            "dtype": self._forward.weights,
+            "device": str(self._device),
+            "attention": self._forward.attention,
+            "kernels": self._forward.kernels,
         }
 
-    def prefill(self, slot: int, token_ids: Sequence[int], start: int) -> None:
-        """Writes keys and values of `token_ids` at [start, start + len) of the slot.
+    def run(self, works: Sequence[Work]) -> list[list[SampledToken]]:
+        """Runs one step of several sequences, each in a slot of its own.
+
+        Returns:
+            For each work the tokens chosen at the end of its inputs and behind each draft token
+            that stood: 1 to 1 + num_drafts; none where nothing is to be chosen.
 
         Raises:
-            OutOfMemory: it did not fit; the slot's [0, start) is still valid.
+            OutOfMemory: it did not fit; every slot's [0, start) is still valid.
+            EngineError: see `sampling.sample`; the same holds.
         """
-        with _memory_errors(len(token_ids)):
-            self._decoder.forward(self._tensor(token_ids), start, self._cache, slot, 0)
+        with _memory_errors(sum(len(work.token_ids) for work in works)):
+            logits = self._forward.logits(works, self._cache)
+            return [
+                choose(rows, work) if work.sampling is not None else []
+                for rows, work in zip(logits, works, strict=True)
+            ]
+
+    def prefill(self, slot: int, token_ids: Sequence[int], start: int) -> None:
+        """Writes keys and values of `token_ids` at [start, start + len) of one slot; as `run`."""
+        self.run([Work(slot, token_ids, start)])
 
     def step(
         self,
@@ -170,33 +206,14 @@ class Runner:
         sampling: SamplingParams,
         prompt_ids: Sequence[int],
         generated_ids: Sequence[int],
-        allowed: Sequence[int] | None = None,
     ) -> SampledToken:
-        """Runs `token_ids` at [start, start + len) and returns the token that follows.
-
-        Args:
-            slot: whose keys and values.
-            token_ids: what to run, at least one.
-            start: where; the slot's [0, start) is valid.
-            sampling: how to choose.
-            prompt_ids: see `sample`.
-            generated_ids: see `sample`.
-            allowed: ids that the token must be one of; None: any.
-
-        Raises:
-            OutOfMemory: it did not fit; the slot's [0, start) is still valid.
-        """
-        with _memory_errors(len(token_ids)):
-            logits = self._decoder.forward(self._tensor(token_ids), start, self._cache, slot, 1)
-            position = start + len(token_ids)
-            return sample(logits[0], sampling, prompt_ids, generated_ids, position, allowed)
+        """Runs `token_ids` at [start, start + len) of one slot; returns the next token."""
+        work = Work(slot, token_ids, start, 0, sampling, prompt_ids, generated_ids)
+        return self.run([work])[0][0]
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:
         """Copies keys and values of positions [0, length) of one slot to another."""
         self._cache.copy_prefix(src, dst, length)
-
-    def _tensor(self, token_ids: Sequence[int]) -> torch.Tensor:
-        return torch.tensor(token_ids, dtype=torch.int64, device=self._decoder.device)
 
 
 def _context(spec: ModelSpec, max_total_tokens: int | None) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
+from midfill_engine.exec.sampling_params import SampledToken
+from midfill_engine.exec.work import Work
 
 
 class ModelRunner(Protocol):
@@ -26,23 +27,16 @@ class ModelRunner(Protocol):
         """Token ids are [0, vocab_size)."""
         ...
 
-    def prefill(self, slot: int, token_ids: Sequence[int], start: int) -> None:
-        """Write keys and values of `token_ids` at [start, start + len)."""
+    @property
+    def exact(self) -> bool:
+        """Whether a row's numbers are the same however many rows share the step."""
         ...
 
-    def step(
-        self,
-        slot: int,
-        token_ids: Sequence[int],
-        start: int,
-        sampling: SamplingParams,
-        prompt_ids: Sequence[int],
-        generated_ids: Sequence[int],
-        allowed: Sequence[int] | None = None,
-    ) -> SampledToken:
-        """Run `token_ids` at [start, start + len) and choose the token that follows.
+    def run(self, works: Sequence[Work]) -> list[list[SampledToken]]:
+        """Run one step of several sequences, each in a slot of its own; see `exec.work`.
 
-        `allowed`: ids that it must be one of, in any order, at least one; None: any.
+        Returns the tokens chosen for each: at the end of its inputs and behind each draft token
+        that stood. May be called again with the same works after it raised.
         """
         ...
 

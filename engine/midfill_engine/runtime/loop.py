@@ -1,5 +1,8 @@
 """The engine thread: takes submits and aborts, places, runs one step, tells what came out.
 
+A step is shared by many sequences; who takes part stands in `schedule`. A step that fails is tried
+again with one sequence at a time, and ends those that fail alone.
+
 The only caller of the runner, so neither the runner nor the slots need locks. `submit`, `abort`
 and `close` may be called from any thread and never wait for the model. Between two steps the
 inbox is emptied, so an abort takes effect by the next step.
@@ -12,24 +15,22 @@ import logging
 import queue
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass
 from functools import partial
 
 from midfill_engine.errors import EngineDied, EngineError, Overloaded, ValidationError
+from midfill_engine.exec.sampling_params import SampledToken
+from midfill_engine.exec.work import Work
 from midfill_engine.runtime.interface import ModelRunner
 from midfill_engine.runtime.request import EventSink, FinishReason, GenerationRequest
+from midfill_engine.runtime.schedule import next_placed, pick
 from midfill_engine.runtime.sequence import Sequence
 from midfill_engine.runtime.slots import SlotTable
 from midfill_engine.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
-
-PREFILL_CHUNK = 256
-"""Prompt tokens a step: bounds how long an abort or another request waits. Fixed, not adapted to
-the measured speed, so that a prompt is always split alike and its numbers do not depend on load."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,8 @@ class EngineLoop:
         self._max_requests = max_requests
         self._slots = SlotTable(runner.num_slots)
         self._inbox: queue.SimpleQueue[Sequence | int | None] = queue.SimpleQueue()
-        self._waiting: deque[Sequence] = deque()
-        self._running: deque[Sequence] = deque()
+        self._waiting: list[Sequence] = []
+        self._running: list[Sequence] = []
         self._ids = itertools.count(1)
         self._lock = threading.Lock()  # guards _open_requests and _dead
         self._open_requests = 0
@@ -106,6 +107,7 @@ class EngineLoop:
             tokenizer=self._tokenizer,
             request_id=next(self._ids),
             submitted_at=time.perf_counter(),
+            submitted_step=self._steps,
         )
         with self._lock:
             if self._dead:
@@ -117,9 +119,18 @@ class EngineLoop:
         return RequestHandle(sequence.request_id, self._inbox.put)
 
     def check_integrity(self) -> None:
-        """Raise AssertionError if the books disagree; exact while no request is open."""
+        """Raise AssertionError if the books disagree.
+
+        For the engine thread between two steps, or any thread while no request is open.
+        """
         self._slots.check_integrity()
-        assert self._open_requests or not (self._running or self._waiting)
+        assert self._open_requests >= len(self._running) + len(self._waiting)
+        assert self._slots.busy == sorted(s.slot for s in self._running if s.slot is not None)
+        for sequence in self._running:
+            assert sequence.slot is not None, "running without a slot"
+            written = [*sequence.request.prompt_ids, *sequence.generated_ids]
+            assert self._slots.tokens(sequence.slot) == written[: sequence.computed_len]
+            assert sequence.cached_len <= sequence.computed_len < len(written)
 
     def close(self) -> None:
         """Abort everything and end the thread; returns when it has ended."""
@@ -133,9 +144,7 @@ class EngineLoop:
                 self._take_messages(wait=not (self._running or self._waiting))
                 self._place_waiting()
                 if self._running:
-                    sequence = self._running[0]
-                    self._running.rotate(-1)
-                    self._guard(sequence, partial(self._step, sequence))
+                    self._step()
         except Exception:
             logger.exception("the engine thread died")
         finally:
@@ -171,7 +180,8 @@ class EngineLoop:
 
     def _place_waiting(self) -> None:
         while self._waiting and self._slots.has_free:
-            sequence = self._waiting.popleft()
+            sequence = next_placed(self._waiting)
+            self._waiting.remove(sequence)
             request = sequence.request
             placement = self._slots.acquire(
                 request.prompt_ids, request.session, reuse=request.cache_prompt
@@ -197,29 +207,42 @@ class EngineLoop:
             logger.exception("request %d failed", sequence.request_id)
             self._finish(sequence, "error", "internal error, see the engine's log")
 
-    def _step(self, sequence: Sequence) -> None:
+    def _step(self) -> None:
         self._steps += 1
-        slot, request = sequence.slot, sequence.request
-        assert slot is not None
-        token_ids = sequence.next_input()
-        start = sequence.computed_len
-        if len(token_ids) > PREFILL_CHUNK or request.max_new_tokens == 0:
-            token_ids = token_ids[:PREFILL_CHUNK]
-            self._runner.prefill(slot, token_ids, start)
-            self._note_computed(sequence, token_ids)
-            if request.max_new_tokens == 0 and not sequence.prompt_left:
-                self._finish(sequence, "length")
-            return
-        texts = (request.prompt_ids, sequence.generated_ids)
-        allowed = sequence.allowed()
-        token = self._runner.step(slot, token_ids, start, request.sampling, *texts, allowed)
-        self._note_computed(sequence, token_ids)
-        event = sequence.accept(token)
-        if event is not None:
-            sequence.sink(event)
-        reason = sequence.finish_reason()
-        if reason is not None:
-            self._finish(sequence, reason)
+        batch = [(sequence, sequence.next_work()) for sequence in pick(self._running)]
+        if len(batch) > 1:
+            try:
+                results = self._runner.run([work for _, work in batch])
+            except Exception as error:
+                logger.warning("a step of %d failed, each is run alone: %r", len(batch), error)
+            else:
+                for (sequence, work), tokens in zip(batch, results, strict=True):
+                    self._guard(sequence, partial(self._take, sequence, work, tokens))
+                return
+        for sequence, work in batch:
+            self._guard(sequence, partial(self._run_alone, sequence, work))
+
+    def _run_alone(self, sequence: Sequence, work: Work) -> None:
+        self._take(sequence, work, self._runner.run([work])[0])
+
+    def _take(self, sequence: Sequence, work: Work, tokens: Seq[SampledToken]) -> None:
+        """Note what was computed, tell what was chosen, and end the sequence if that was all."""
+        num_inputs = len(work.token_ids) - work.num_drafts
+        self._note_computed(sequence, work.token_ids[:num_inputs])
+        sequence.num_drafted += work.num_drafts
+        for idx, token in enumerate(tokens):
+            if idx:  # the draft token before it stood
+                self._note_computed(sequence, (work.token_ids[num_inputs + idx - 1],))
+                sequence.num_accepted += 1
+            event = sequence.accept(token)
+            if event is not None:
+                sequence.sink(event)
+            reason = sequence.finish_reason()
+            if reason is not None:
+                self._finish(sequence, reason)
+                return
+        if sequence.request.max_new_tokens == 0 and not sequence.prompt_left:
+            self._finish(sequence, "length")
 
     def _note_computed(self, sequence: Sequence, token_ids: Seq[int]) -> None:
         assert sequence.slot is not None

@@ -55,7 +55,8 @@ class GenerationRequest:
 class Timings:
     """Milliseconds on the engine thread's clock, and the token counts that belong to them.
 
-    Tokens that only repeat healed text are in the milliseconds, not in the counts.
+    Tokens that only repeat healed text are in the milliseconds and among those that were drafted
+    and accepted, not in the other counts.
     """
 
     queue_ms: float
@@ -64,6 +65,8 @@ class Timings:
     prompt_tokens: int
     cached_tokens: int
     generated_tokens: int
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field
 
 from midfill_engine.exec.sampling_params import SampledToken
+from midfill_engine.exec.work import Work
 from midfill_engine.runtime.request import (
     EventSink,
     Finished,
@@ -23,6 +24,10 @@ from midfill_engine.text.detokenize import Detokenizer
 from midfill_engine.text.heal import HealingState
 from midfill_engine.text.stop import StopMatcher
 from midfill_engine.text.tokenizer import Tokenizer
+
+PREFILL_CHUNK = 256
+"""Prompt tokens a step: bounds how long an abort or another request waits. Fixed, not adapted to
+the measured speed or the load, so that a prompt is always split alike."""
 
 
 @dataclass(slots=True, eq=False)
@@ -37,12 +42,15 @@ class Sequence:
     tokenizer: Tokenizer
     request_id: int
     submitted_at: float
+    submitted_step: int = 0
     slot: int | None = None
     computed_len: int = 0
     cached_len: int = 0
     generated_ids: list[int] = field(default_factory=list[int])
     placed_at: float | None = None
     first_token_at: float | None = None
+    num_drafted: int = 0
+    num_accepted: int = 0
     _healing: HealingState = field(init=False)
     _detokenizer: Detokenizer = field(init=False)
     _stops: StopMatcher = field(init=False)
@@ -63,15 +71,31 @@ class Sequence:
         self.slot, self.cached_len, self.computed_len = slot, cached_len, cached_len
         self.placed_at = time.perf_counter()
 
-    def next_input(self) -> tuple[int, ...]:
-        """Return the tokens that must run before the next one can be sampled."""
-        if self.prompt_left:
-            return self.request.prompt_ids[self.computed_len :]
-        return (self.generated_ids[-1],)
+    @property
+    def samples_next(self) -> bool:
+        """Whether the next step chooses a token."""
+        return self.prompt_left <= PREFILL_CHUNK and self.request.max_new_tokens > 0
 
-    def allowed(self) -> Seq[int] | None:
-        """Return the ids that the next token must be one of; None: any."""
-        return self._healing.allowed()
+    def next_work(self) -> Work:
+        """Return what runs in the next step: a chunk of the prompt, or the last token."""
+        assert self.slot is not None
+        request, start = self.request, self.computed_len
+        if self.prompt_left:
+            token_ids: Seq[int] = request.prompt_ids[start : start + PREFILL_CHUNK]
+        else:
+            token_ids = self.generated_ids[-1:]
+        if not self.samples_next:
+            return Work(self.slot, token_ids, start)
+        allowed = self._healing.allowed()
+        return Work(
+            slot=self.slot,
+            token_ids=token_ids,
+            start=start,
+            sampling=request.sampling,
+            prompt_ids=request.prompt_ids,
+            generated_ids=self.generated_ids,
+            allowed=() if allowed is None else (allowed,),
+        )
 
     def accept(self, token: SampledToken) -> TokenEvent | None:
         """Take a sampled token in and return what to tell about it, if anything."""
@@ -134,4 +158,6 @@ class Sequence:
             prompt_tokens=len(self.request.prompt_ids),
             cached_tokens=self.cached_len,
             generated_tokens=self._num_new,
+            drafted_tokens=self.num_drafted,
+            accepted_tokens=self.num_accepted,
         )

@@ -52,6 +52,11 @@ class SlotTable:
         return self._slots[slot].tokens
 
     @property
+    def busy(self) -> list[int]:
+        """Return the slots that are taken, ascending."""
+        return [slot.idx for slot in self._slots if slot.busy]
+
+    @property
     def has_free(self) -> bool:
         """Whether a request could be placed now."""
         return any(not slot.busy for slot in self._slots)
@@ -114,19 +119,17 @@ class SlotTable:
 def common_prefix_len(first: Sequence[int], second: Sequence[int], limit: int) -> int:
     """Return how many leading tokens agree, at most `limit`.
 
-    Halving on slice comparisons runs at memcmp-like speed where a Python loop would cost
-    milliseconds on long prompts.
+    Doubling, then halving on slice comparisons runs at memcmp-like speed where a Python loop would
+    cost milliseconds on long prompts, and costs little where the first tokens differ.
     """
     high = min(len(first), len(second), limit)
-    if high <= 0:
-        return 0
-    low = 0  # [0, low) agree
-    if list(first[:high]) == list(second[:high]):
-        return high
-    while low + 1 < high:  # some token in [low, high) differs
-        middle = (low + high) // 2
+    low, step = 0, 16  # [0, low) agree
+    while low < high:
+        middle = min(low + step, high)
         if list(first[low:middle]) == list(second[low:middle]):
-            low = middle
+            low, step = middle, step * 2
         else:
-            high = middle
+            high, step = middle, max((middle - low) // 2, 1)
+            if high == low + 1:
+                break
     return low

@@ -66,6 +66,7 @@ def midfill_info(served: Served) -> Json:
         "dtype": info.dtype,
         "device": info.device,
         "attention": info.attention,
+        "kernels": info.kernels,
         "infill": None if served.family is None else _infill_info(served.family, served),
         "version": version(),
     }

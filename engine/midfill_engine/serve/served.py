@@ -48,6 +48,7 @@ class ModelInfo:
     dtype: str
     device: str
     attention: str
+    kernels: str
 
 
 @dataclass(slots=True)

@@ -11,11 +11,15 @@ import torch
 from midfill_engine.errors import ModelError, OutOfMemory
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SamplingParams
+from midfill_engine.exec.work import Work
+from midfill_engine.kernels.library import Library
 from midfill_engine.model.decoder import Decoder
+from midfill_engine.model.native import NativeDecoder, open_library
 from tests.engine.tiny import tiny_config, tiny_reference, write_tiny_model
 
 PROMPT = [1, 40, 41, 300, 310, 77, 78, 79, 200, 201, 202]
 GREEDY = SamplingParams()
+KERNELS = ("native", "torch") if isinstance(open_library(), Library) else ("torch",)
 
 
 @pytest.fixture(scope="module")
@@ -23,9 +27,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_model(tmp_path_factory.mktemp("model"), "llama-gqa")
 
 
-@pytest.fixture(scope="module")
-def runner(folder: Path) -> Runner:
-    return Runner.load(str(folder), device="cpu", max_total_tokens=64, cache_bytes=2**20)
+@pytest.fixture(scope="module", params=KERNELS)
+def runner(folder: Path, request: pytest.FixtureRequest) -> Runner:
+    kernels: str = request.param
+    return Runner.load(
+        str(folder), device="cpu", kernels=kernels, max_total_tokens=64, cache_bytes=2**21
+    )
 
 
 def generate(
@@ -57,7 +64,7 @@ def test_steps_equal_transformers(runner: Runner) -> None:
 @pytest.mark.parametrize("sampling", [GREEDY, SamplingParams(temperature=1.0, seed=5)])
 def test_chunks_and_copied_prefix_change_nothing(runner: Runner, sampling: SamplingParams) -> None:
     expected = generate(runner, 0, PROMPT, 0, sampling)
-    runner.prefill(1, PROMPT[:4], 0)
+    runner.run([Work(1, PROMPT[:4], 0)])
     runner.prefill(1, PROMPT[4:6], 4)
     assert generate(runner, 1, PROMPT[6:], 6, sampling) == expected
     runner.copy_prefix(1, 2, 8)
@@ -65,7 +72,7 @@ def test_chunks_and_copied_prefix_change_nothing(runner: Runner, sampling: Sampl
 
 
 def test_sizes(runner: Runner, folder: Path) -> None:
-    assert (runner.num_slots, runner.max_total_tokens, runner.vocab_size) == (8, 64, 512)
+    assert (runner.num_slots, runner.max_total_tokens, runner.vocab_size) == (32, 64, 512)
     config = tiny_config("llama-gqa")
     slot = 2 * 3 * config["num_key_value_heads"] * config["head_dim"] * 64 * 4
     three = Runner.load(str(folder), device="cpu", max_total_tokens=64, cache_bytes=slot * 3 + 1)
@@ -85,14 +92,28 @@ def test_threads(folder: Path) -> None:
         torch.set_num_threads(before)
 
 
-def test_describe(runner: Runner) -> None:
-    assert runner.describe() == {
+def test_describe(folder: Path) -> None:
+    plain = Runner.load(str(folder), device="cpu", kernels="torch", cache_bytes=0)
+    assert not plain.exact
+    assert plain.describe() == {
         "architecture": "LlamaForCausalLM",
         "parameters": tiny_reference("llama-gqa").num_parameters(),
         "dtype": "float32",
         "device": "cpu",
         "attention": "grouped+sdpa",
+        "kernels": "torch (asked for)",
     }
+
+
+@pytest.mark.skipif("native" not in KERNELS, reason="the library cannot be had here")
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+def test_native_kernels_tell_what_they_are(folder: Path, dtype: str) -> None:
+    native = Runner.load(str(folder), device="cpu", dtype=dtype, kernels="native", cache_bytes=0)
+    told = native.describe()
+    assert native.exact
+    assert (told["dtype"], told["attention"]) == (dtype, "native")
+    assert str(told["kernels"]).startswith("native ")
+    assert len(generate(native, 0, PROMPT, 0, GREEDY)) == 12
 
 
 def test_from_parts() -> None:
@@ -111,6 +132,15 @@ def test_from_parts() -> None:
         ({"device": "tpu"}, "device 'tpu' is unknown"),
         ({"device": "cuda:x"}, "device 'cuda:x' is unknown"),
         ({"device": "cpu", "dtype": "int3"}, "dtype 'int3' is unknown"),
+        ({"device": "cpu", "kernels": "fast"}, "kernels 'fast' is unknown; use auto, native"),
+        (
+            {"device": "cpu", "kernels": "native", "dtype": "float16"},
+            "--kernels native is not possible: no native float16",
+        ),
+        (
+            {"device": "cpu", "kernels": "torch", "dtype": "int8"},
+            r"int8 needs the CPU kernels \(asked for\)",
+        ),
         ({"device": "cpu", "max_total_tokens": 513}, "max_total_tokens 513 is outside 1 to 512"),
         ({"device": "cpu", "max_total_tokens": 0}, "max_total_tokens 0 is outside"),
     ],
@@ -142,6 +172,7 @@ def test_out_of_memory_is_typed_and_ends_one_step(
 
     with monkeypatch.context() as patch:
         patch.setattr(Decoder, "forward", fail)
+        patch.setattr(NativeDecoder, "step_rows", fail)
         with pytest.raises(OutOfMemory, match="computing 11 tokens; shorten the prompt"):
             runner.step(0, PROMPT, 0, GREEDY, PROMPT, [])
         with pytest.raises(OutOfMemory):
@@ -154,6 +185,7 @@ def test_other_errors_pass_through(runner: Runner, monkeypatch: pytest.MonkeyPat
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(Decoder, "forward", fail)
+    monkeypatch.setattr(NativeDecoder, "step_rows", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         runner.prefill(0, PROMPT, 0)
 

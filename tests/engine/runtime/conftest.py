@@ -62,6 +62,7 @@ def runner() -> FakeRunner:
 @pytest.fixture
 def loop(runner: FakeRunner, tokenizer: Tokenizer) -> Iterator[EngineLoop]:
     loop = EngineLoop(runner, tokenizer, max_requests=16)
+    runner.before_run = loop.check_integrity
     loop.start()
     yield loop
     runner.gate.set()

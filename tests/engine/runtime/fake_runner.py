@@ -11,7 +11,8 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 
-from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
+from midfill_engine.exec.sampling_params import SampledToken
+from midfill_engine.exec.work import Work
 
 FIRST_BYTE_TOKEN = 3  # ids of tests/engine/tiny.py: 3 + byte
 ENDLESS = 10**8
@@ -30,7 +31,7 @@ def expected_tokens(prompt_ids: Sequence[int], count: int) -> list[int]:
 
 
 def next_token(tokens: Sequence[int]) -> int:
-    """A letter that depends on the length and the last 64 tokens; `step` compares all of them."""
+    """A letter that depends on the length and the last 64 tokens; `run` compares all of them."""
     key = repr((len(tokens), list(tokens[-64:])))
     return FIRST_BYTE_TOKEN + ord("a") + zlib.crc32(key.encode()) % 26
 
@@ -47,6 +48,8 @@ class FakeRunner:
         self.gate = threading.Event()
         self.gate.set()
         self.in_step = threading.Event()
+        self.batches: list[tuple[Work, ...]] = []
+        self.before_run: Callable[[], None] = lambda: None
         self.fail: Callable[[Sequence[int]], None] = lambda _prompt: None
         self.choose: Callable[[Sequence[int]], int] = next_token
 
@@ -62,35 +65,50 @@ class FakeRunner:
     def max_total_tokens(self) -> int:
         return self._max_total_tokens
 
-    def prefill(self, slot: int, token_ids: Sequence[int], start: int) -> None:
+    @property
+    def exact(self) -> bool:
+        return True
+
+    def run(self, works: Sequence[Work]) -> list[list[SampledToken]]:
         self.in_step.set()
         assert self.gate.wait(30)
-        held = self.slots[slot]
-        assert token_ids, "nothing to run"
-        assert start <= len(held), "a hole in the cache"
-        held[start:] = token_ids
-        assert len(held) <= self._max_total_tokens
-        self.computed += len(token_ids)
-        self.longest_input = max(self.longest_input, len(token_ids))
-
-    def step(
-        self,
-        slot: int,
-        token_ids: Sequence[int],
-        start: int,
-        sampling: SamplingParams,
-        prompt_ids: Sequence[int],
-        generated_ids: Sequence[int],
-        allowed: Sequence[int] | None = None,
-    ) -> SampledToken:
-        self.fail(prompt_ids)
+        self.before_run()
+        assert len({work.slot for work in works}) == len(works), "two works in one slot"
+        for work in works:
+            self.fail(work.prompt_ids)
         time.sleep(STEP_S)
-        self.prefill(slot, token_ids, start)
-        assert self.slots[slot] == [*prompt_ids, *generated_ids], "the slot holds another text"
-        token_id = self.choose(self.slots[slot])
-        if allowed is not None and token_id not in allowed:
-            token_id = allowed[next_token(self.slots[slot]) % len(allowed)]
-        return SampledToken(token_id, -1.0)
+        self.batches.append(tuple(works))
+        return [self._run_one(work) for work in works]
+
+    def _run_one(self, work: Work) -> list[SampledToken]:
+        held = self.slots[work.slot]
+        num_inputs = len(work.token_ids) - work.num_drafts
+        assert num_inputs > 0, "nothing to run"
+        assert work.start <= len(held), "a hole in the cache"
+        held[work.start :] = work.token_ids
+        assert len(held) <= self._max_total_tokens
+        self.computed += num_inputs
+        self.longest_input = max(self.longest_input, num_inputs)
+        if work.sampling is None:
+            assert not work.num_drafts
+            return []
+        assert held[: work.start + num_inputs] == [*work.prompt_ids, *work.generated_ids], (
+            "the slot holds another text"
+        )
+        return self._choose(held, work, num_inputs)
+
+    def _choose(self, held: list[int], work: Work, num_inputs: int) -> list[SampledToken]:
+        tokens: list[SampledToken] = []
+        for idx in range(1 + work.num_drafts):
+            text = held[: work.start + num_inputs + idx]
+            token_id = self.choose(text)
+            allowed = work.allowed[idx] if work.allowed else None
+            if allowed is not None and token_id not in allowed:
+                token_id = allowed[next_token(text) % len(allowed)]
+            tokens.append(SampledToken(token_id, -1.0))
+            if idx < work.num_drafts and token_id != work.token_ids[num_inputs + idx]:
+                break
+        return tokens
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:
         assert length <= len(self.slots[src])

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from midfill_engine.errors import EngineDied, EngineError, OutOfMemory, Overloaded, ValidationError
-from midfill_engine.runtime.loop import PREFILL_CHUNK, EngineLoop
+from midfill_engine.runtime.loop import EngineLoop
 from midfill_engine.runtime.request import GenerationRequest
+from midfill_engine.runtime.sequence import PREFILL_CHUNK
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.conftest import Collector, request, run
 from tests.engine.runtime.fake_runner import ENDLESS, FIRST_BYTE_TOKEN, FakeRunner, expected_tokens

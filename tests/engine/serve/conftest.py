@@ -50,7 +50,7 @@ def serve_with(engine: Engine, tokenizer: Tokenizer, *, total: int = 200) -> Ser
         family=find_family(tokenizer, vocab_size=512, wanted=None),
         model_id="owner/tiny",
         max_total_tokens=total,
-        info=ModelInfo("LlamaForCausalLM", 1000, "float32", "cpu", "sdpa"),
+        info=ModelInfo("LlamaForCausalLM", 1000, "float32", "cpu", "sdpa", "torch (a test)"),
         limits=Limits(),
     )
 

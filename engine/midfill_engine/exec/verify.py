@@ -1,0 +1,41 @@
+"""Choosing along a draft: the target is sampled at every place for as long as the draft is right.
+
+A draft token stands if it equals the token that is sampled there. The sampler's number at a place
+depends on (seed, position) only, so that the tokens are those that would have been sampled one at
+a time, whatever was drafted: the draft decides how many of them one step yields, nothing else.
+Called by `runner`.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from midfill_engine.exec.sampling import sample
+from midfill_engine.exec.sampling_params import SampledToken
+from midfill_engine.exec.work import Work
+
+
+def choose(logits: torch.Tensor, work: Work) -> list[SampledToken]:
+    """Returns the tokens at the end of the inputs and behind each draft token that stood.
+
+    Args:
+        logits: [work.num_logits, V] float32: of the last input and of every draft token.
+        work: at least `sampling` is set.
+
+    Raises:
+        EngineError: as `sample`.
+    """
+    assert work.sampling is not None, "nothing to choose"
+    num_inputs = len(work.token_ids) - work.num_drafts
+    drafts = work.token_ids[num_inputs:]
+    generated = list(work.generated_ids)
+    tokens: list[SampledToken] = []
+    for idx in range(1 + work.num_drafts):
+        allowed = work.allowed[idx] if work.allowed else None
+        position = work.start + num_inputs + idx
+        token = sample(logits[idx], work.sampling, work.prompt_ids, generated, position, allowed)
+        tokens.append(token)
+        if idx == work.num_drafts or drafts[idx] != token.token_id:
+            break
+        generated.append(token.token_id)
+    return tokens
