@@ -126,6 +126,22 @@ def test_num_logits(library: Library) -> None:
     native.close()
 
 
+def test_a_thread_that_lags_does_not_read_the_next_step(library: Library) -> None:
+    """It read the number of logits after the step's last barrier, when the caller was gone."""
+    model = random_model("grouped")
+    ids = random_ids(model.spec, 300)
+    native, alone = make(model, library, num_threads=4), make(model, library)
+    found, expected = model.cache(), model.cache()
+    for step in range(150):
+        count = (1, 2, 300, 8)[step % 4]
+        native.forward(ids[:count], 0, found, step % 3, step % 2)
+    for step in range(3):
+        alone.forward(ids, 0, expected, step, 1)
+    assert torch.equal(found.keys[:, :, :, :300], expected.keys[:, :, :, :300])
+    native.close()
+    alone.close()
+
+
 ROWS = Rows([1, 2], [0, 1], [0, 0], [1])
 
 

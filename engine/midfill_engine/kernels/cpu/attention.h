@@ -58,6 +58,12 @@ static void widen_values(const void* values, int begin, int count, int dim, int 
   }
 }
 
+// Asks for positions [begin, begin + count) of keys or values that are needed soon.
+MF_INLINE void fetch_ahead(const void* rows, int64_t begin, int64_t count, int64_t row_bytes) {
+  const char* from = (const char*)rows + begin * row_bytes;
+  for (int64_t at = 0; at < count * row_bytes; at += 64) __builtin_prefetch(from + at);
+}
+
 // Makes one query's scores of a span weights, and scales what was summed so far to them. `first`
 // and `last` are the positions of the span that the query reads; others get the weight zero.
 MF_INLINE void soften(float* scores, int first, int last, float* peak, float* total,
@@ -66,16 +72,18 @@ MF_INLINE void soften(float* scores, int first, int last, float* peak, float* to
     for (int j = 0; j < kSpan; j += kLanes) vstore(scores + j, vset(0.0f));
     return;
   }
+  const int used = (last + kLanes) / kLanes * kLanes;
   for (int j = 0; j < first; j++) scores[j] = -__builtin_inff();
-  for (int j = last + 1; j < kSpan; j++) scores[j] = -__builtin_inff();
+  for (int j = last + 1; j < used; j++) scores[j] = -__builtin_inff();
+  for (int j = used; j < kSpan; j += kLanes) vstore(scores + j, vset(0.0f));
   Vec most = vload(scores);
-  for (int j = kLanes; j < kSpan; j += kLanes) most = vmax(vload(scores + j), most);
+  for (int j = kLanes; j < used; j += kLanes) most = vmax(vload(scores + j), most);
   const float highest = lane_max(most);
   const float top = highest > *peak ? highest : *peak;
   const Vec fade = vexp(vset(*peak - top));
   *peak = top;
   Vec sum = vmul(vload(total), fade);
-  for (int j = 0; j < kSpan; j += kLanes) {
+  for (int j = 0; j < used; j += kLanes) {
     const Vec weight = vexp(vsub(vload(scores + j), vset(top)));
     vstore(scores + j, weight);
     sum = vadd(sum, weight);
@@ -133,9 +141,12 @@ static void attend(const Engine& engine, const AttentionTile& tile, const Scratc
   }
   for (int64_t begin = lowest / kSpan * kSpan; begin <= highest; begin += kSpan) {
     const int count = (int)(highest + 1 - begin < kSpan ? highest + 1 - begin : kSpan);
+    fetch_ahead(tile.head.values, begin, count, dim * (kHalf ? 2 : 4));
     turn_keys<kHalf>(tile.head.keys, (int)begin, count, dim, own.keys);
     product(own.queries, padded, num_queries, own.keys, kPanel, (int64_t)dim * kPanel,
             (count + kPanel - 1) / kPanel, dim, own.scores, kSpan, true);
+    if (begin + kSpan <= highest)
+      fetch_ahead(tile.head.keys, begin + kSpan, kSpan, dim * (kHalf ? 2 : 4));
     for (int m = 0; m < num_queries; m++) {
       const int row = m / tile.group;
       const int64_t first = first_read(tile, row) - begin, last = tile.positions[row] - begin;

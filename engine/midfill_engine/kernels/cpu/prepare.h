@@ -30,12 +30,14 @@ MF_INLINE void quantise_row(const float* row, int padded, int8_t* quants, float*
     for (int k = 0; k < kBlock; k += kLanes) most = vmax(vabs(vload(row + k)), most);
     const float largest = lane_max(most);
     const Vec inverse = vset(largest > 0.0f ? 127.0f / largest : 0.0f);
-    for (int k = 0; k < kBlock; k += kLanes)
-      vstore_int8(quants + k, vround(vmul(vload(row + k), inverse)));
-    int32_t sum = 0;
-    for (int k = 0; k < kBlock; k++) sum += quants[k];
+    IntVec sum = iset(0);
+    for (int k = 0; k < kBlock; k += kLanes) {
+      const IntVec whole = vround(vmul(vload(row + k), inverse));
+      vstore_int8(quants + k, whole);
+      sum = iadd(sum, whole);
+    }
     scales[b] = largest / 127.0f;
-    sums[b] = -128 * sum;
+    sums[b] = -128 * lane_total(sum);
   }
 }
 

@@ -86,6 +86,10 @@ MF_INLINE IntVec idot(IntVec sum, const Weights8& w, IntVec x) {
 MF_INLINE void vstore_int8(int8_t* p, IntVec a) {
   _mm_storeu_si128((__m128i*)p, _mm512_cvtsepi32_epi8(a));
 }
+MF_INLINE IntVec iadd(IntVec a, IntVec b) { return _mm512_add_epi32(a, b); }
+MF_INLINE int32_t lane_total(IntVec a) { return _mm512_reduce_add_epi32(a); }
+MF_INLINE float lane_sum(Vec a) { return _mm512_reduce_add_ps(a); }
+MF_INLINE float lane_max(Vec a) { return _mm512_reduce_max_ps(a); }
 
 // Rows of 16 made columns: a[i][j] becomes a[j][i].
 MF_INLINE void transpose(Vec* a) {
@@ -182,6 +186,22 @@ MF_INLINE void vstore_int8(int8_t* p, IntVec a) {
   __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
   _mm_storel_epi64((__m128i*)p, _mm_packs_epi16(half, half));
 }
+MF_INLINE IntVec iadd(IntVec a, IntVec b) { return _mm256_add_epi32(a, b); }
+MF_INLINE int32_t lane_total(IntVec a) {
+  __m128i four = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+  four = _mm_add_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  return _mm_cvtsi128_si32(_mm_add_epi32(four, _mm_shuffle_epi32(four, 0xb1)));
+}
+MF_INLINE float lane_sum(Vec a) {
+  __m128 four = _mm_add_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  four = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(four, _mm_movehdup_ps(four)));
+}
+MF_INLINE float lane_max(Vec a) {
+  __m128 four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+  four = _mm_max_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+}
 
 MF_INLINE void transpose(Vec* a) {
   Vec b[8];
@@ -204,23 +224,6 @@ MF_INLINE void transpose(Vec* a) {
 #else
 #include "simd_portable.h"
 #endif
-
-MF_INLINE float lane_sum(Vec a) {
-  float lanes[kLanes];
-  vstore(lanes, a);
-  for (int step = kLanes / 2; step > 0; step /= 2)
-    for (int i = 0; i < step; i++) lanes[i] += lanes[i + step];
-  return lanes[0];
-}
-
-MF_INLINE float lane_max(Vec a) {
-  float lanes[kLanes];
-  vstore(lanes, a);
-  for (int step = kLanes / 2; step > 0; step /= 2)
-    for (int i = 0; i < step; i++)
-      lanes[i] = lanes[i] > lanes[i + step] ? lanes[i] : lanes[i + step];
-  return lanes[0];
-}
 
 // e^x to about 2 units in the last place; exactly 1 at 0 and exactly 0 below -87.3.
 MF_INLINE Vec vexp(Vec x) {

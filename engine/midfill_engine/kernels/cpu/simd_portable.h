@@ -74,3 +74,10 @@ MF_INLINE void transpose(Vec* a) {
       a[j][i] = other;
     }
 }
+MF_INLINE IntVec iadd(IntVec a, IntVec b) { return a + b; }
+MF_INLINE int32_t lane_total(IntVec a) { return a[0] + a[1] + a[2] + a[3]; }
+MF_INLINE float lane_sum(Vec a) { return (a[0] + a[2]) + (a[1] + a[3]); }
+MF_INLINE float lane_max(Vec a) {
+  float first = a[0] > a[1] ? a[0] : a[1], second = a[2] > a[3] ? a[2] : a[3];
+  return first > second ? first : second;
+}

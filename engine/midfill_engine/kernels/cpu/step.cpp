@@ -180,22 +180,23 @@ struct Part {
   }
 
   void run_all() const {
+    // Read before the last barrier: behind it the caller may have left, and the batch with it.
+    const int logit_rows = batch.num_logits;
     embed();
     for (int layer = 0; layer < model.num_layers; layer++) {
       const bool last = layer == model.num_layers - 1;
       write_qkv(layer);
-      if (last && batch.num_logits == 0) return;
+      if (last && logit_rows == 0) return;
       if (last && thread == 0) keep_logit_rows();
-      const int rows = last ? batch.num_logits : batch.num_rows;
+      const int rows = last ? logit_rows : batch.num_rows;
       attend_all(step, layer, thread, last ? batch.logit_rows : nullptr, rows);
       pool_wait(engine.pool);
       mix(layer, rows);
     }
-    const int rows = batch.num_logits;
-    const Input x = prepare(engine, thread, engine.hidden, rows, model.hidden,
+    const Input x = prepare(engine, thread, engine.hidden, logit_rows, model.hidden,
                             engine.hidden_padded, model.final_norm);
-    run(x, rows, matrix(model.head, engine.hidden_padded), model.vocab,
-        FinishLogits{batch.logits, model.vocab, rows});
+    run(x, logit_rows, matrix(model.head, engine.hidden_padded), model.vocab,
+        FinishLogits{batch.logits, model.vocab, logit_rows});
   }
 };
 
