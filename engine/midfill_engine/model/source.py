@@ -14,7 +14,9 @@ from midfill_engine.errors import ModelError
 STARTER = "starter"
 STARTER_FOLDER = Path(__file__).resolve().parent.parent / "starter"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
-_HUB_FILES = ("config.json", "generation_config.json", "tokenizer*", "*.safetensors*")
+_HUB_FILES = (
+    "config.json", "generation_config.json", "infill.json", "tokenizer*", "*.safetensors*",
+)  # fmt: skip
 
 
 def resolve(source: str) -> Path:
