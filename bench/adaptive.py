@@ -81,6 +81,11 @@ class Adaptive:
         self._model, self._vocabulary, self._mixture = model, vocabulary, tuple(mixture)
         self._allowed: dict[bytes, NDArray[np.int64]] = {}
 
+    @property
+    def order(self) -> int:
+        """Tokens of the longest n-gram."""
+        return self._model.order
+
     def prompt(self, prefix: str) -> tuple[list[int], bytes]:
         """Returns the ids before the cursor, healed, and what was taken back."""
         front = [self._vocabulary.sentinels.bos] * (self._model.order - 1)

@@ -185,6 +185,19 @@ def encode_corpus(corpus: Path, vocabulary: Vocabulary, order: int) -> Ids:
     return np.concatenate(parts)
 
 
+def build(corpus: Path, tokenizer: Path, out: Path, order: int = ORDER) -> int:
+    """Writes the model of ``corpus``, its tokens and the tokenizer into ``out``.
+
+    Returns the number of tokens.
+    """
+    vocabulary = Vocabulary(tokenizer)
+    ids = encode_corpus(corpus, vocabulary, order)
+    estimate(ids, vocabulary.sentinels.bos, vocabulary.size, order).save(out)
+    np.save(out / "tokens.npy", ids)
+    shutil.copy(tokenizer / "tokenizer.json", out)
+    return len(ids)
+
+
 def main() -> None:
     """Builds the model from the command line; the last line of stdout is JSON."""
     parser = argparse.ArgumentParser(description=main.__doc__)
@@ -193,14 +206,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     began = time.monotonic()
-    vocabulary = Vocabulary(args.tokenizer)
-    ids = encode_corpus(args.corpus, vocabulary, ORDER)
-    print(f"{len(ids)} tokens in {time.monotonic() - began:.0f} s", flush=True)
-    model = estimate(ids, vocabulary.sentinels.bos, vocabulary.size)
-    model.save(args.out)
-    shutil.copy(args.tokenizer / "tokenizer.json", args.out)
-    np.save(args.out / "tokens.npy", ids)
-    print(json.dumps({"num_tokens": len(ids), "wall_s": round(time.monotonic() - began, 1)}))
+    num_tokens = build(args.corpus, args.tokenizer, args.out)
+    print(json.dumps({"num_tokens": num_tokens, "wall_s": round(time.monotonic() - began, 1)}))
 
 
 if __name__ == "__main__":

@@ -16,11 +16,9 @@ import argparse
 import importlib.metadata
 import json
 import os
-import queue
 import sys
 import time
-from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -40,6 +38,7 @@ from bench.backends import VARIANTS, Ask, Complete, EngineStartError, Variant
 from bench.cases import KINDS, Case, Kind, draw
 from bench.likelihood import model_bits
 from bench.scores import Measure, score
+from bench.workers import spread
 
 NUM_PREDICT: dict[Kind, int] = {"line": 48, "mid": 48, "multi": 128}
 """Most tokens of a completion: 99 % of the expected texts are shorter."""
@@ -156,23 +155,12 @@ def complete_all(
     cases: Sequence[Case], workers: Sequence[Complete], variants: Sequence[Variant], kind: Kind
 ) -> dict[str, list[str]]:
     """Returns the model's completions by variant; a case's variants go to one worker."""
-    free: queue.SimpleQueue[Complete] = queue.SimpleQueue()
-    for worker in workers:
-        free.put(worker)
 
-    def one(case: Case) -> list[str]:
-        worker = free.get()
-        try:
-            return [worker(ask(case, variant)).text for variant in variants]
-        finally:
-            free.put(worker)
+    def all_variants(worker: Complete) -> Callable[[Case], list[str]]:
+        return lambda case: [worker(ask(case, variant)).text for variant in variants]
 
-    made: list[list[str]] = []
-    with ThreadPoolExecutor(len(workers)) as pool:
-        for texts in pool.map(one, cases):
-            made.append(texts)
-            if len(made) % 100 == 0:
-                print(f"{kind}: {len(made)}/{len(cases)}", file=sys.stderr)
+    print(f"{kind}: {len(cases)} cases", file=sys.stderr)
+    made = list(spread([all_variants(worker) for worker in workers], cases))
     return {each.name: [texts[idx] for texts in made] for idx, each in enumerate(variants)}
 
 

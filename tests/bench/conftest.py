@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from bench.ngram import build
 from training import tokenizer as kind
 from training.corpus import write_lines
 from training.export import export
@@ -56,10 +57,10 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = kind.train([CODE, SCRIPT] * 20, 460)
     shape = Shape(
         vocab_size=tokenizer.get_vocab_size(), hidden_size=32, num_layers=2, num_heads=4,
-        num_kv_heads=2, head_dim=16, ffn_size=40, context_len=256,
+        num_kv_heads=2, head_dim=16, ffn_size=40, context_len=512,
     )  # fmt: skip
     kind.save(tokenizer, folder / "tokenizer", shape.context_len)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]  # untyped
         torch.manual_seed(0)  # pyright: ignore[reportUnknownMemberType]  # untyped
         decoder = Decoder(shape)
         for weight in decoder.parameters():
@@ -78,3 +79,10 @@ def corpus(files: list[SourceFile], tmp_path_factory: pytest.TempPathFactory) ->
     place = tmp_path_factory.mktemp("corpus") / "files.jsonl"
     write_lines(place, files)
     return place
+
+
+@pytest.fixture(scope="session")
+def counted(corpus: Path, model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("ngram")
+    build(corpus, model, folder, order=4)
+    return folder

@@ -119,17 +119,6 @@ def test_weights_are_those_that_made_the_data() -> None:
     assert tune(seen, 2) == [pytest.approx(0.7, abs=0.05), 0.5]
 
 
-@pytest.fixture(scope="session")
-def counted(
-    corpus: Path, model: Path, vocabulary: Vocabulary, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    folder = tmp_path_factory.mktemp("ngram")
-    ids = encode_corpus(corpus, vocabulary, 4)
-    estimate(ids, vocabulary.sentinels.bos, vocabulary.size, 4).save(folder)
-    (folder / "tokenizer.json").write_bytes((model / "tokenizer.json").read_bytes())
-    return folder
-
-
 def test_a_saved_model_says_the_same(counted: Path, corpus: Path, vocabulary: Vocabulary) -> None:
     ids = encode_corpus(corpus, vocabulary, 4)
     made = estimate(ids, vocabulary.sentinels.bos, vocabulary.size, 4)
