@@ -24,6 +24,8 @@ from midfill_engine.model.weights import ModelWeights
 
 CACHE_DTYPES = (torch.float32, torch.bfloat16)
 _MAX_HEAD_DIM = 256
+_MAX_WIDTH = 2**20
+"""Of a matrix: the threads' pool numbers its pieces of 32 outputs with 16 bits."""
 
 
 def unsupported(spec: ModelSpec) -> str | None:
@@ -32,6 +34,12 @@ def unsupported(spec: ModelSpec) -> str | None:
         return "a mixture of experts"
     if spec.head_dim > _MAX_HEAD_DIM:
         return f"heads of {spec.head_dim} dimensions, over {_MAX_HEAD_DIM}"
+    for name, width in (
+        ("vocabulary", spec.vocab_size),
+        ("intermediate size", spec.intermediate_size),
+    ):
+        if width > _MAX_WIDTH:
+            return f"a {name} of {width}"
     return None
 
 

@@ -171,53 +171,55 @@ static void attend(const Engine& engine, const AttentionTile& tile, const Scratc
   }
 }
 
-// Attends this thread's share of (rows of one slot, key/value head): row `rows[i]` of `query` at
-// its position, or row i where `rows` is null, into row i of `attended`.
-static void attend_all(const Step& step, int layer, int thread, const int32_t* rows,
-                       int num_rows) {
+// Cuts rows (rows[i], or i where `rows` is null) into tiles of one slot; returns how many.
+MF_INLINE int cut_tiles(const Engine& engine, const mf_batch& batch, const int32_t* rows,
+                        int num_rows) {
+  const int most = engine.tile / (engine.model.num_heads / engine.model.num_kv_heads);
+  int count = 0;
+  for (int begin = 0, end; begin < num_rows; begin = end) {
+    const int slot = batch.slots[rows ? rows[begin] : begin];
+    for (end = begin; end < num_rows && end - begin < most; end++)
+      if (batch.slots[rows ? rows[end] : end] != slot) break;
+    engine.tiles[count++] = {begin, end};
+  }
+  return count;
+}
+
+// Attends one tile and key/value head: rows[i] (or i) of `query` goes to row i of `attended`.
+static void attend_tile(const Step& step, int layer, const Scratch& own, const int32_t* rows,
+                        Tile part, int kv) {
   const Engine& engine = *step.engine;
   const mf_model& model = engine.model;
   const mf_batch& batch = *step.batch;
-  const Scratch& own = engine.scratch[thread];
   const int dim = model.head_dim, group = model.num_heads / model.num_kv_heads;
-  const int most = engine.tile / group;
   const int64_t query_stride = (int64_t)model.num_heads * dim;
   const int64_t width = model.cache_kind == kCacheBfloat16 ? 2 : 4;
+  const int first = rows ? rows[part.begin] : part.begin;
   int32_t positions[kTile];
-  int item = 0;
-  for (int begin = 0, end; begin < num_rows; begin = end) {
-    const int slot = batch.slots[rows ? rows[begin] : begin];
-    for (end = begin; end < num_rows && end - begin < most; end++) {
-      const int row = rows ? rows[end] : end;
-      if (batch.slots[row] != slot) break;
-      positions[end - begin] = batch.positions[row];
-    }
-    for (int kv = 0; kv < model.num_kv_heads; kv++, item++) {
-      if (item % pool_size(engine.pool) != thread) continue;
-      const int64_t at = width * (layer * batch.layer_stride + slot * batch.slot_stride +
-                                  kv * batch.head_stride);
-      const AttentionTile tile{{(const char*)batch.keys + at, (const char*)batch.values + at},
-                               positions,
-                               end - begin,
-                               group,
-                               model.layers[layer].window};
-      for (int m = 0; m < tile.num_rows * group; m++) {
-        const int i = begin + m / group;
-        const float* from = engine.query + (rows ? rows[i] : i) * query_stride +
-                            (kv * group + m % group) * dim;
-        for (int d = 0; d < dim; d++)
-          own.queries[m * engine.head_padded + d] = from[d] * model.score_scale;
-      }
-      if (width == 2)
-        attend<true>(engine, tile, own);
-      else
-        attend<false>(engine, tile, own);
-      for (int m = 0; m < tile.num_rows * group; m++)
-        memcpy(engine.attended + (int64_t)(begin + m / group) * engine.attended_padded +
-                   (kv * group + m % group) * dim,
-               own.attended + m * engine.head_padded, dim * sizeof(float));
-    }
+  for (int i = part.begin; i < part.end; i++)
+    positions[i - part.begin] = batch.positions[rows ? rows[i] : i];
+  const int64_t at = width * (layer * batch.layer_stride +
+                              batch.slots[first] * batch.slot_stride + kv * batch.head_stride);
+  const AttentionTile tile{{(const char*)batch.keys + at, (const char*)batch.values + at},
+                           positions,
+                           part.end - part.begin,
+                           group,
+                           model.layers[layer].window};
+  for (int m = 0; m < tile.num_rows * group; m++) {
+    const int i = part.begin + m / group;
+    const float* from =
+        engine.query + (rows ? rows[i] : i) * query_stride + (kv * group + m % group) * dim;
+    for (int d = 0; d < dim; d++)
+      own.queries[m * engine.head_padded + d] = from[d] * model.score_scale;
   }
+  if (width == 2)
+    attend<true>(engine, tile, own);
+  else
+    attend<false>(engine, tile, own);
+  for (int m = 0; m < tile.num_rows * group; m++)
+    memcpy(engine.attended + (int64_t)(part.begin + m / group) * engine.attended_padded +
+               (kv * group + m % group) * dim,
+           own.attended + m * engine.head_padded, dim * sizeof(float));
 }
 
 }  // namespace

@@ -12,18 +12,18 @@
 #include <sys/mman.h>
 #endif
 
-void step_portable(const Step& step, int thread);
+void step_portable(const Step& step);
 #if defined(MF_HAS_AVX2)
-void step_avx2(const Step& step, int thread);
+void step_avx2(const Step& step);
 #endif
 #if defined(MF_HAS_AVXVNNI)
-void step_avxvnni(const Step& step, int thread);
+void step_avxvnni(const Step& step);
 #endif
 #if defined(MF_HAS_AVX512)
-void step_avx512(const Step& step, int thread);
+void step_avx512(const Step& step);
 #endif
 #if defined(MF_HAS_AVX512VNNI)
-void step_avx512vnni(const Step& step, int thread);
+void step_avx512vnni(const Step& step);
 #endif
 
 namespace {
@@ -111,6 +111,7 @@ Scratch scratch_of_one(Owned& owned) {
   const Engine& engine = owned.engine;
   const int64_t wide = engine.widest, head = engine.head_padded, tile = engine.tile;
   Scratch own;
+  own.prepared = -1;
   own.sums = owned.take<float>(kMaxRows * kPanel);
   own.norm = owned.take<float>(wide);
   own.values = owned.take<float>(kPrivateRows * wide);
@@ -139,18 +140,9 @@ void allocate(Owned& owned) {
   engine.quants = owned.take<int8_t>(kMaxRows * wide);
   engine.scales = owned.take<float>(kMaxRows * wide / kBlock);
   engine.block_sums = owned.take<int32_t>(kMaxRows * wide / kBlock);
+  engine.tiles = owned.take<Tile>(kMaxRows);
   for (int i = 0; i < model.num_threads; i++) owned.scratch.push_back(scratch_of_one(owned));
   engine.scratch = owned.scratch.data();
-}
-
-struct Call {
-  const Step* step;
-  StepFunction function;
-};
-
-void run_call(const void* context, int thread) {
-  const Call* call = static_cast<const Call*>(context);
-  call->function(*call->step, thread);
 }
 
 }  // namespace
@@ -202,8 +194,8 @@ void mf_step(void* engine, const mf_batch* batch) {
       logit_rows[part.num_logits++] = batch->logit_rows[done] - begin;
     part.logit_rows = logit_rows;
     const Step step{&owned->engine, &part};
-    const Call call{&step, owned->step};
-    pool_run(owned->engine.pool, run_call, &call);
+    pool_begin(owned->engine.pool);
+    owned->step(step);
   }
 }
 

@@ -5,6 +5,7 @@
 #include "pool.h"
 
 struct Scratch {  // of one thread
+  int64_t prepared;   // the stage that the rows below were prepared for
   float* sums;        // [kMaxRows][kPanel]
   float* norm;        // [widest]: one row between its norm and its quantisation
   float* values;      // [kPrivateRows][widest]
@@ -20,16 +21,22 @@ struct Scratch {  // of one thread
   float* head_values;  // [kSpan][padded head]
 };
 
-// Up to here every thread prepares all rows for itself, which saves a barrier.
+// Up to here every thread prepares all rows for itself, which saves a stage.
 constexpr int kPrivateRows = 4;
 constexpr int kSpan = 64;  // positions that attention takes at once
 constexpr int kTile = 32;  // query vectors that share the keys they read
+
+struct Tile {  // rows [begin, end) of one slot
+  int32_t begin, end;
+};
 
 struct Engine {
   mf_model model;
   int32_t hidden_padded, intermediate_padded, attended_padded, head_padded, widest, tile;
   Pool* pool;
   Scratch* scratch;   // [thread]
+  Tile* tiles;        // [kMaxRows]
+  int64_t stage;      // counts products, so that a thread knows what it has prepared
   float* hidden;      // [kMaxRows][hidden_padded]
   float* query;       // [kMaxRows][num_heads * head_dim]
   float* attended;    // [kMaxRows][attended_padded]
@@ -45,5 +52,5 @@ struct Step {
   const mf_batch* batch;  // at most kMaxRows rows
 };
 
-// One thread's part of a step; compiled once per instruction set.
-typedef void (*StepFunction)(const Step& step, int thread);
+// Runs a step; compiled once per instruction set.
+typedef void (*StepFunction)(const Step& step);

@@ -114,38 +114,58 @@ struct IntTile {
   static constexpr int kRows = kMaxIntTile;
   static constexpr int kChunk = 1024;
 
+  // Several rows go over a panel in parts, where not all of their sums fit the registers.
   template <int R, int P>
   static __attribute__((noinline)) void run(const TileJob& job) {
-    Vec sum[R][P][kVecs];
-    load_sums<R, P>(job, sum);
-    const int64_t blocks = job.x.stride / kBlock;
+    constexpr int kGroup = R > 1 && kVecs > kMaxIntVecs ? kMaxIntVecs : kVecs;
+    for (int v = 0; v < kVecs; v += kGroup) part<R, P, kGroup>(job, v);
+  }
+
+  template <int R, int P, int G>
+  MF_INLINE void part(const TileJob& job, int first) {
+    Vec sum[R][P][G];
+    for (int r = 0; r < R; r++)
+      for (int p = 0; p < P; p++)
+        for (int v = 0; v < G; v++)
+          sum[r][p][v] = job.fresh ? vset(0.0f) : vload(sums_of(job, r, p, first + v));
     const uint8_t* w = job.weights;
     for (int b = 0; b < job.depth; b++, w += job.input_bytes)
-      for (int p = 0; p < P; p++) {
-        const uint8_t* block = w + p * job.panel_bytes;
-        IntVec dot[R][kVecs];
-        for (int r = 0; r < R; r++)
-          for (int v = 0; v < kVecs; v++)
-            dot[r][v] = iset(kUnsignedWeights ? job.x.sums[r * blocks + b] : 0);
-        const uint8_t* weights = block + kPanel * 2;
-        for (int k = 0; k < kBlock / 4; k++)
-          for (int v = 0; v < kVecs; v++) {
-            Weights8 four = wload(weights + (k * kPanel + v * kLanes) * 4);
-            for (int r = 0; r < R; r++) {
-              int32_t x;
-              memcpy(&x, job.x.quants + r * job.x.stride + b * kBlock + k * 4, 4);
-              dot[r][v] = idot(dot[r][v], four, iset(x));
-            }
-          }
-        for (int v = 0; v < kVecs; v++) {
-          Vec scale = vwiden((const uint16_t*)block + v * kLanes);
-          for (int r = 0; r < R; r++) {
-            Vec both = vmul(scale, vset(job.x.scales[r * blocks + b]));
-            sum[r][p][v] = vfma(vfloat(dot[r][v]), both, sum[r][p][v]);
-          }
+      for (int p = 0; p < P; p++) block<R, G>(job, w + p * job.panel_bytes, b, first, &sum[0][p], P);
+    for (int r = 0; r < R; r++)
+      for (int p = 0; p < P; p++)
+        for (int v = 0; v < G; v++) vstore(sums_of(job, r, p, first + v), sum[r][p][v]);
+  }
+
+  MF_INLINE float* sums_of(const TileJob& job, int row, int panel, int vec) {
+    return job.sums + row * job.sums_stride + panel * kPanel + vec * kLanes;
+  }
+
+  // One block of 32 inputs, summed in whole numbers. Row r's sums are sum[r * sum_step].
+  template <int R, int G>
+  MF_INLINE void block(const TileJob& job, const uint8_t* block, int b, int first,
+                              Vec (*sum)[G], int sum_step) {
+    const int64_t blocks = job.x.stride / kBlock;
+    IntVec dot[R][G];
+    for (int r = 0; r < R; r++)
+      for (int v = 0; v < G; v++)
+        dot[r][v] = iset(kUnsignedWeights ? job.x.sums[r * blocks + b] : 0);
+    const uint8_t* weights = block + kPanel * 2 + first * kLanes * 4;
+    for (int k = 0; k < kBlock / 4; k++)
+      for (int v = 0; v < G; v++) {
+        const Weights8 four = wload(weights + (k * kPanel + v * kLanes) * 4);
+        for (int r = 0; r < R; r++) {
+          int32_t x;
+          memcpy(&x, job.x.quants + r * job.x.stride + b * kBlock + k * 4, 4);
+          dot[r][v] = idot(dot[r][v], four, iset(x));
         }
       }
-    store_sums<R, P>(job, sum);
+    for (int v = 0; v < G; v++) {
+      const Vec scale = vwiden((const uint16_t*)block + (first + v) * kLanes);
+      for (int r = 0; r < R; r++) {
+        const Vec both = vmul(scale, vset(job.x.scales[r * blocks + b]));
+        sum[r * sum_step][v] = vfma(vfloat(dot[r][v]), both, sum[r * sum_step][v]);
+      }
+    }
   }
 };
 

@@ -1,6 +1,8 @@
 // The threads of pool.h. Built for the plainest machine: no vectors here.
 #include "pool.h"
 
+#include <stdint.h>
+
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
@@ -16,8 +18,10 @@ namespace {
 
 // Between two tokens the caller samples, which takes less; waking a thread costs about 50 us.
 constexpr std::chrono::microseconds kSpinBeforeSleep(200);
-// About 30 us: the other thread has lost its core. To sleep is better than to yield then, because
-// the scheduler moves a waiting thread to a core that is idle, not to one that is busy yielding.
+
+// About 30 us: the thread that has the last piece has lost its core. To sleep is better than to
+// yield then, because the scheduler moves a waiting thread to a core that is idle, not to one that
+// is busy yielding.
 constexpr int kSpinsBeforeRest = 1000;
 
 void relax() {
@@ -28,59 +32,119 @@ void relax() {
 #endif
 }
 
+uint64_t lane_state(uint32_t stage, int begin, int end) {
+  return (uint64_t)stage << 32 | (uint64_t)begin << 16 | (uint64_t)end;
+}
+
+int part_begin(int count, int thread, int size) {
+  return (int)((int64_t)count * thread / size);
+}
+
+// One thread's part of the pieces: stage << 32 | next << 16 | end. The stage makes it impossible
+// to take a piece of another stage than the one that was looked at.
+struct alignas(64) Lane {
+  std::atomic<uint64_t> state{0};
+
+  // Returns the piece taken, or -1; `seen` is what the state is thought to be.
+  int take(uint32_t stage, uint64_t& seen) {
+    while (seen >> 32 == stage && (seen >> 16 & 0xffff) < (seen & 0xffff))
+      if (state.compare_exchange_weak(seen, seen + (1 << 16), std::memory_order_acq_rel)) {
+        seen += 1 << 16;
+        return (int)(seen >> 16 & 0xffff) - 1;
+      }
+    return -1;
+  }
+};
+
+// What a thread looks at while it waits: one cache line.
+struct alignas(64) Stage {
+  std::atomic<uint32_t> number{0};
+  // Read only by who has taken a piece of the stage.
+  PoolWork work = nullptr;
+  const void* context = nullptr;
+};
+
 }  // namespace
 
 struct Pool {
-  int size = 1;
-  alignas(64) std::atomic<int32_t> arrived{0};
-  alignas(64) std::atomic<uint32_t> generation{0};
-  alignas(64) std::atomic<uint32_t> epoch{0};
+  explicit Pool(int num_threads) : size(num_threads), lanes((size_t)num_threads) {}
+
+  const int size;
+  std::vector<Lane> lanes;
+  Stage stage;
+  alignas(64) std::atomic<uint32_t> helped{0};  // pieces that helpers have done, since ever
   alignas(64) std::atomic<int32_t> sleepers{0};
+  std::atomic<bool> resting{false};
   std::atomic<bool> stopping{false};
-  void (*job)(const void*, int) = nullptr;
-  const void* context = nullptr;
+  alignas(64) bool beginning = false;  // these two are the caller's
+  uint32_t owed = 0;                   // pieces that helpers have taken, since ever
   std::mutex mutex;
   std::condition_variable wake;
-  alignas(64) std::atomic<int32_t> resting{0};
-  std::condition_variable arrived_all;
+  std::condition_variable finished;
   std::vector<std::thread> threads;
 
-  void announce() {
-    epoch.fetch_add(1);
-    if (sleepers.load() > 0) {
-      { std::lock_guard<std::mutex> lock(mutex); }
-      wake.notify_all();
-    }
-  }
-
-  void await_epoch(uint32_t last) {
-    const auto begin = std::chrono::steady_clock::now();
-    for (int spins = 1; epoch.load(std::memory_order_acquire) == last; spins++) {
-      relax();
-      if (spins % 64) continue;
-      if (std::chrono::steady_clock::now() - begin > kSpinBeforeSleep) break;
-    }
-    if (epoch.load(std::memory_order_acquire) != last) return;
-    std::unique_lock<std::mutex> lock(mutex);
-    sleepers.fetch_add(1);
-    wake.wait(lock, [&] { return epoch.load() != last; });
-    sleepers.fetch_sub(1);
+  // Runs what is left in a lane; returns how many pieces.
+  int empty(Lane& lane, uint32_t number, int thread) {
+    int count = 0;
+    uint64_t seen = lane.state.load(std::memory_order_acquire);
+    for (int piece = lane.take(number, seen); piece >= 0; piece = lane.take(number, seen), count++)
+      stage.work(stage.context, piece, thread);
+    return count;
   }
 
   void serve(int thread) {
-    uint32_t last = 0;
-    while (true) {
-      await_epoch(last);
-      last++;
-      if (stopping.load()) return;
-      job(context, thread);
+    uint32_t seen = 0;
+    while (!stopping.load(std::memory_order_relaxed)) {
+      await_stage(seen);
+      seen = stage.number.load(std::memory_order_acquire);
+      for (int i = 0; i < size; i++) {
+        const int count = empty(lanes[(size_t)((thread + i) % size)], seen, thread);
+        if (!count) continue;
+        helped.fetch_add((uint32_t)count);
+        if (!resting.load()) continue;
+        { std::lock_guard<std::mutex> lock(mutex); }
+        finished.notify_one();
+      }
     }
+  }
+
+  void await_stage(uint32_t seen) {
+    for (int spins = 0; spins < 256; spins++) {
+      if (stage.number.load(std::memory_order_acquire) != seen) return;
+      relax();
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    for (int spins = 1; stage.number.load(std::memory_order_acquire) == seen; spins++) {
+      relax();
+      if (spins % 64 == 0 && std::chrono::steady_clock::now() - begin > kSpinBeforeSleep) break;
+    }
+    if (stage.number.load(std::memory_order_acquire) != seen) return;
+    std::unique_lock<std::mutex> lock(mutex);
+    sleepers.fetch_add(1);
+    wake.wait(lock, [&] { return stage.number.load() != seen; });
+    sleepers.fetch_sub(1);
+  }
+
+  void wake_all() {
+    if (!sleepers.load()) return;
+    { std::lock_guard<std::mutex> lock(mutex); }
+    wake.notify_all();
+  }
+
+  void await_helpers() {
+    for (int spins = 0; spins < kSpinsBeforeRest; spins++) {
+      if (helped.load(std::memory_order_acquire) == owed) return;
+      relax();
+    }
+    std::unique_lock<std::mutex> lock(mutex);
+    resting.store(true);
+    finished.wait(lock, [&] { return helped.load() == owed; });
+    resting.store(false);
   }
 };
 
 Pool* pool_create(int num_threads) {
-  Pool* pool = new Pool;
-  pool->size = num_threads < 1 ? 1 : num_threads;
+  Pool* pool = new Pool(num_threads < 1 ? 1 : num_threads);
   try {
     for (int thread = 1; thread < pool->size; thread++)
       pool->threads.emplace_back([pool, thread] { pool->serve(thread); });
@@ -94,40 +158,37 @@ Pool* pool_create(int num_threads) {
 void pool_destroy(Pool* pool) {
   if (!pool) return;
   pool->stopping.store(true);
-  pool->announce();
+  pool->stage.number.fetch_add(1);
+  pool->wake_all();
   for (std::thread& thread : pool->threads) thread.join();
   delete pool;
 }
 
 int pool_size(const Pool* pool) { return pool->size; }
 
-void pool_run(Pool* pool, void (*job)(const void*, int), const void* context) {
-  if (pool->size > 1) {
-    pool->job = job;
-    pool->context = context;
-    pool->announce();
-  }
-  job(context, 0);
-}
+void pool_begin(Pool* pool) { pool->beginning = true; }
 
-void pool_wait(Pool* pool) {
-  if (pool->size == 1) return;
-  const uint32_t mine = pool->generation.load(std::memory_order_acquire);
-  if (pool->arrived.fetch_add(1, std::memory_order_acq_rel) == pool->size - 1) {
-    pool->arrived.store(0, std::memory_order_relaxed);
-    pool->generation.store(mine + 1);
-    if (pool->resting.load() > 0) {
-      { std::lock_guard<std::mutex> lock(pool->mutex); }
-      pool->arrived_all.notify_all();
-    }
+void pool_for(Pool* pool, int count, PoolWork work, const void* context) {
+  if (pool->size == 1 || count == 1) {
+    for (int piece = 0; piece < count; piece++) work(context, piece, 0);
     return;
   }
-  for (int spins = 0; spins < kSpinsBeforeRest; spins++) {
-    if (pool->generation.load(std::memory_order_acquire) != mine) return;
-    relax();
+  const uint32_t number = pool->stage.number.load(std::memory_order_relaxed) + 1;
+  pool->stage.work = work;
+  pool->stage.context = context;
+  for (int thread = 0; thread < pool->size; thread++) {
+    const uint64_t state = lane_state(number, part_begin(count, thread, pool->size),
+                                      part_begin(count, thread + 1, pool->size));
+    pool->lanes[(size_t)thread].state.store(state, std::memory_order_release);
   }
-  std::unique_lock<std::mutex> lock(pool->mutex);
-  pool->resting.fetch_add(1);
-  pool->arrived_all.wait(lock, [&] { return pool->generation.load() != mine; });
-  pool->resting.fetch_sub(1);
+  pool->stage.number.store(number, std::memory_order_release);
+  if (pool->beginning) {
+    pool->beginning = false;
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    pool->wake_all();
+  }
+  int mine = 0;
+  for (Lane& lane : pool->lanes) mine += pool->empty(lane, number, 0);
+  pool->owed += (uint32_t)(count - mine);
+  if (pool->helped.load(std::memory_order_acquire) != pool->owed) pool->await_helpers();
 }

@@ -1,15 +1,19 @@
-// Threads that one engine keeps: they spin for a moment after a step, then sleep.
+// Threads that help the caller through a step. The caller never waits for a thread to come, only
+// for one that has taken a piece of work: on a busy machine a step then goes on with the threads
+// that have a core. Who computes a piece does not change its result.
 #pragma once
-
-#include <stdint.h>
 
 struct Pool;
 
+// Runs piece [0, count) of something; `thread` is whose scratch memory may be used.
+typedef void (*PoolWork)(const void* context, int piece, int thread);
+
+// Null where the threads cannot be had.
 Pool* pool_create(int num_threads);
 void pool_destroy(Pool* pool);
 int pool_size(const Pool* pool);
-// Runs job(context, thread) on every thread, the caller's as thread 0; returns when the caller's
-// part is done, which must therefore end in pool_wait.
-void pool_run(Pool* pool, void (*job)(const void* context, int thread), const void* context);
-// Returns when every thread of the pool has called it.
-void pool_wait(Pool* pool);
+// A step begins: sleeping threads are woken by the next pool_for.
+void pool_begin(Pool* pool);
+// Runs every piece on the caller, as thread 0, and on whoever comes; returns when all are done.
+// Every thread begins with its own part of the pieces, then takes what others have left.
+void pool_for(Pool* pool, int count, PoolWork work, const void* context);

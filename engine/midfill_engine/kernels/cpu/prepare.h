@@ -41,40 +41,14 @@ MF_INLINE void quantise_row(const float* row, int padded, int8_t* quants, float*
   }
 }
 
-// This thread's share of [0, count).
-struct Share {
-  int begin, end;
-};
-
-MF_INLINE Share share(int count, int thread, int num_threads) {
-  return {(int)((int64_t)count * thread / num_threads),
-          (int)((int64_t)count * (thread + 1) / num_threads)};
-}
-
-// Returns rows [num_rows][padded] ready for a matrix; `norm` null leaves them as they are. Few
-// rows are prepared by every thread for itself, more of them together, which costs a barrier.
-MF_INLINE Input prepare(const Engine& engine, int thread, const float* rows, int num_rows,
-                        int count, int padded, const float* norm) {
+// Prepares one row [padded]; `norm` null leaves it as it is.
+MF_INLINE void prepare_row(const Engine& engine, Scratch& own, const float* row, int count,
+                           int padded, const float* norm, float* values, int8_t* quants,
+                           float* scales, int32_t* sums) {
   const bool quantised = engine.model.weight_kind == kInt8;
-  if (!quantised && !norm) return {rows, nullptr, nullptr, nullptr, padded};
-  const Scratch& own = engine.scratch[thread];
-  const bool alone = num_rows <= kPrivateRows;
-  float* values = alone ? own.values : engine.values;
-  int8_t* quants = alone ? own.quants : engine.quants;
-  float* scales = alone ? own.scales : engine.scales;
-  int32_t* sums = alone ? own.block_sums : engine.block_sums;
-  const Share part = alone ? Share{0, num_rows} : share(num_rows, thread, pool_size(engine.pool));
-  const int64_t blocks = padded / kBlock;
-  for (int64_t r = part.begin; r < part.end; r++) {
-    const float* row = rows + r * padded;
-    float* normed = quantised ? own.norm : values + r * padded;
-    if (norm) norm_row(row, norm, count, padded, engine.model.eps, normed);
-    if (quantised)
-      quantise_row(norm ? normed : row, padded, quants + r * padded, scales + r * blocks,
-                   sums + r * blocks);
-  }
-  if (!alone) pool_wait(engine.pool);
-  return {values, quants, scales, sums, padded};
+  float* normed = quantised ? own.norm : values;
+  if (norm) norm_row(row, norm, count, padded, engine.model.eps, normed);
+  if (quantised) quantise_row(norm ? normed : row, padded, quants, scales, sums);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ using IntVec = __m512i;
 constexpr int kLanes = 16;
 constexpr int kMaxTile = 12;  // rows of a float tile: 24 of 32 registers hold sums
 constexpr int kMaxIntTile = 6;
+constexpr int kMaxIntVecs = 2;  // of a panel, for several rows at once
 constexpr int kMaxWide = 4;  // panels side by side where there is one row
 
 MF_INLINE Vec vload(const float* p) { return _mm512_loadu_ps(p); }
@@ -122,7 +123,8 @@ using Vec = __m256;
 using IntVec = __m256i;
 constexpr int kLanes = 8;
 constexpr int kMaxTile = 3;
-constexpr int kMaxIntTile = 1;
+constexpr int kMaxIntTile = 3;
+constexpr int kMaxIntVecs = 2;
 constexpr int kMaxWide = 2;
 
 MF_INLINE Vec vload(const float* p) { return _mm256_loadu_ps(p); }

@@ -4,7 +4,8 @@ typedef float Vec __attribute__((vector_size(16)));
 typedef int32_t IntVec __attribute__((vector_size(16)));
 constexpr int kLanes = 4;
 constexpr int kMaxTile = 1;
-constexpr int kMaxIntTile = 1;
+constexpr int kMaxIntTile = 2;
+constexpr int kMaxIntVecs = 1;
 constexpr int kMaxWide = 1;
 
 MF_INLINE Vec vload(const float* p) {

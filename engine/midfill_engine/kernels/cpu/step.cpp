@@ -1,5 +1,5 @@
-// One thread's part of a step: embedding, layers, head. Compiled once per instruction set, with
-// MF_STEP as the name of its entry. Between two barriers every thread writes only what is its own.
+// A step: embedding, layers, head. Compiled once per instruction set, with MF_STEP as the name of
+// its entry. The caller's thread leads from stage to stage; the pieces of a stage write apart.
 #include "attention.h"
 #include "engine.h"
 #include "matmul.h"
@@ -115,43 +115,84 @@ struct FinishLogits {
   }
 };
 
-// The step as one thread sees it.
-struct Part {
+constexpr int kRowPieces = 4;  // per thread, where rows are split
+
+// The step as its leading thread sees it.
+struct Run {
   const Step& step;
-  const Engine& engine;
+  Engine& engine;
   const mf_model& model;
   const mf_batch& batch;
-  int thread;
 
-  Matrix matrix(const void* data, int depth) const {
-    return {(const uint8_t*)data, depth, model.weight_kind};
+  template <class Body>
+  void parallel(int count, const Body& body) const {
+    pool_for(
+        engine.pool, count,
+        [](const void* context, int piece, int thread) {
+          (*static_cast<const Body*>(context))(piece, thread);
+        },
+        &body);
   }
 
+  // Runs body(row, thread) for all rows.
+  template <class Body>
+  void for_rows(int num_rows, const Body& body) const {
+    const int most = kRowPieces * pool_size(engine.pool);
+    const int pieces = num_rows < most ? num_rows : most;
+    parallel(pieces, [&](int piece, int thread) {
+      for (int r = num_rows * piece / pieces; r < num_rows * (piece + 1) / pieces; r++)
+        body((int64_t)r, thread);
+    });
+  }
+
+  // Multiplies rows [num_rows][padded], normalised with `norm` unless it is null, and finishes
+  // every panel. Few rows are prepared by every thread for itself, more of them together.
   template <class Finish>
-  void run(const Input& x, int num_rows, const Matrix& weights, int num_outputs,
-           const Finish& finish) const {
-    const int panels = (num_outputs + kPanel - 1) / kPanel;
-    const Share part = share(panels, thread, pool_size(engine.pool));
-    multiply(x, num_rows, weights, part.begin, part.end, engine.scratch[thread].sums, finish);
-    pool_wait(engine.pool);
+  void multiply_rows(const float* rows, int num_rows, int count, int padded, const float* norm,
+                     const void* weights, int num_outputs, const Finish& finish) const {
+    const bool plain = model.weight_kind != kInt8 && !norm, alone = num_rows <= kPrivateRows;
+    const int64_t blocks = padded / kBlock, stage = ++engine.stage;
+    const auto prepare = [&](int64_t r, Scratch& own, const Input& to) {
+      prepare_row(engine, own, rows + r * padded, count, padded, norm,
+                  const_cast<float*>(to.values) + r * padded,
+                  const_cast<int8_t*>(to.quants) + r * padded,
+                  const_cast<float*>(to.scales) + r * blocks,
+                  const_cast<int32_t*>(to.sums) + r * blocks);
+    };
+    const Input shared{plain ? rows : engine.values, engine.quants, engine.scales,
+                       engine.block_sums, padded};
+    if (!plain && !alone)
+      for_rows(num_rows,
+               [&](int64_t r, int thread) { prepare(r, engine.scratch[thread], shared); });
+    const Matrix matrix{(const uint8_t*)weights, padded, model.weight_kind};
+    const int panels = (num_outputs + kPanel - 1) / kPanel, wide = panels_at_once(num_rows);
+    parallel((panels + wide - 1) / wide, [&](int piece, int thread) {
+      Scratch& own = engine.scratch[thread];
+      Input x = shared;
+      if (!plain && alone) {
+        x = {own.values, own.quants, own.scales, own.block_sums, padded};
+        if (own.prepared != stage)
+          for (int r = 0; r < num_rows; r++) prepare(r, own, x);
+        own.prepared = stage;
+      }
+      const int begin = piece * wide, end = begin + wide < panels ? begin + wide : panels;
+      multiply(x, num_rows, matrix, begin, end, own.sums, finish);
+    });
   }
 
   void embed() const {
-    const Matrix table = matrix(model.embedding, engine.hidden_padded);
-    const Share part = share(batch.num_rows, thread, pool_size(engine.pool));
-    for (int64_t r = part.begin; r < part.end; r++)
+    const Matrix table{(const uint8_t*)model.embedding, engine.hidden_padded, model.weight_kind};
+    for_rows(batch.num_rows, [&](int64_t r, int) {
       unpack_column(table, batch.token_ids[r], engine.hidden + r * engine.hidden_padded);
-    pool_wait(engine.pool);
+    });
   }
 
   void write_qkv(int layer) const {
     const mf_layer& weights = model.layers[layer];
-    const int rows = batch.num_rows;
-    const Input x = prepare(engine, thread, engine.hidden, rows, model.hidden,
-                            engine.hidden_padded, weights.attention_norm);
-    run(x, rows, matrix(weights.qkv, engine.hidden_padded),
-        (model.num_heads + 2 * model.num_kv_heads) * model.head_dim,
-        FinishQkv{step, layer, weights.qkv_bias});
+    multiply_rows(engine.hidden, batch.num_rows, model.hidden, engine.hidden_padded,
+                  weights.attention_norm, weights.qkv,
+                  (model.num_heads + 2 * model.num_kv_heads) * model.head_dim,
+                  FinishQkv{step, layer, weights.qkv_bias});
   }
 
   // From the last layer's keys and values on only the rows with logits are needed.
@@ -163,45 +204,46 @@ struct Part {
                engine.hidden_padded * sizeof(float));
   }
 
+  void attend(int layer, const int32_t* rows, int num_rows) const {
+    const int tiles = cut_tiles(engine, batch, rows, num_rows), heads = model.num_kv_heads;
+    parallel(tiles * heads, [&](int piece, int thread) {
+      attend_tile(step, layer, engine.scratch[thread], rows, engine.tiles[piece / heads],
+                  piece % heads);
+    });
+  }
+
   void mix(int layer, int rows) const {
     const mf_layer& weights = model.layers[layer];
-    const Input attended = prepare(engine, thread, engine.attended, rows, engine.attended_padded,
-                                   engine.attended_padded, nullptr);
-    run(attended, rows, matrix(weights.out, engine.attended_padded), model.hidden,
-        FinishAdd{engine.hidden, engine.hidden_padded, weights.out_bias, rows});
-    const Input x = prepare(engine, thread, engine.hidden, rows, model.hidden,
-                            engine.hidden_padded, weights.mlp_norm);
-    run(x, rows, matrix(weights.gate_up, engine.hidden_padded), 2 * engine.intermediate_padded,
-        FinishGate{engine.gated, engine.intermediate_padded, weights.gate_up_bias, rows});
-    const Input gated = prepare(engine, thread, engine.gated, rows, engine.intermediate_padded,
-                                engine.intermediate_padded, nullptr);
-    run(gated, rows, matrix(weights.down, engine.intermediate_padded), model.hidden,
-        FinishAdd{engine.hidden, engine.hidden_padded, weights.down_bias, rows});
+    multiply_rows(engine.attended, rows, engine.attended_padded, engine.attended_padded, nullptr,
+                  weights.out, model.hidden,
+                  FinishAdd{engine.hidden, engine.hidden_padded, weights.out_bias, rows});
+    multiply_rows(engine.hidden, rows, model.hidden, engine.hidden_padded, weights.mlp_norm,
+                  weights.gate_up, 2 * engine.intermediate_padded,
+                  FinishGate{engine.gated, engine.intermediate_padded, weights.gate_up_bias, rows});
+    multiply_rows(engine.gated, rows, engine.intermediate_padded, engine.intermediate_padded,
+                  nullptr, weights.down, model.hidden,
+                  FinishAdd{engine.hidden, engine.hidden_padded, weights.down_bias, rows});
   }
 
   void run_all() const {
-    // Read before the last barrier: behind it the caller may have left, and the batch with it.
-    const int logit_rows = batch.num_logits;
     embed();
     for (int layer = 0; layer < model.num_layers; layer++) {
       const bool last = layer == model.num_layers - 1;
       write_qkv(layer);
-      if (last && logit_rows == 0) return;
-      if (last && thread == 0) keep_logit_rows();
-      const int rows = last ? logit_rows : batch.num_rows;
-      attend_all(step, layer, thread, last ? batch.logit_rows : nullptr, rows);
-      pool_wait(engine.pool);
+      if (last && batch.num_logits == 0) return;
+      if (last) keep_logit_rows();
+      const int rows = last ? batch.num_logits : batch.num_rows;
+      attend(layer, last ? batch.logit_rows : nullptr, rows);
       mix(layer, rows);
     }
-    const Input x = prepare(engine, thread, engine.hidden, logit_rows, model.hidden,
-                            engine.hidden_padded, model.final_norm);
-    run(x, logit_rows, matrix(model.head, engine.hidden_padded), model.vocab,
-        FinishLogits{batch.logits, model.vocab, logit_rows});
+    multiply_rows(engine.hidden, batch.num_logits, model.hidden, engine.hidden_padded,
+                  model.final_norm, model.head, model.vocab,
+                  FinishLogits{batch.logits, model.vocab, batch.num_logits});
   }
 };
 
 }  // namespace
 
-void MF_STEP(const Step& step, int thread) {
-  Part{step, *step.engine, step.engine->model, *step.batch, thread}.run_all();
+void MF_STEP(const Step& step) {
+  Run{step, *step.engine, step.engine->model, *step.batch}.run_all();
 }
