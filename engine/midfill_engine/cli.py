@@ -18,6 +18,7 @@ from midfill_engine.config import (
     Limits,
     ModelConfig,
     ServerConfig,
+    Speculate,
     version,
 )
 from midfill_engine.errors import EngineError, StartError
@@ -95,6 +96,7 @@ def _config(options: argparse.Namespace) -> EngineConfig:
         device=options.device,
         dtype=options.dtype,
         kernels=options.kernels,
+        speculation=options.speculation,
         fim_family=options.fim_family,
         max_total_tokens=options.max_total_tokens,
         cache_mb=options.cache_mb,
@@ -143,6 +145,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--device", default=default.device, choices=("auto", "cpu", "cuda"))
     add("--dtype", default=default.dtype, choices=get_args(Dtype))
     add("--kernels", default=default.kernels, choices=get_args(Kernels))
+    add("--speculation", default=default.speculation, choices=get_args(Speculate))
     add("--fim-family", metavar="NAME", help="infill family, or none; default: recognised")
     add("--max-total-tokens", type=_positive, metavar="N", help="prompt and completion")
     add("--cache-mb", type=_positive, metavar="N", help="memory for keys and values")

@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16", "int8"]
 Kernels: TypeAlias = Literal["auto", "native", "torch"]
+Speculate: TypeAlias = Literal["auto", "on", "off"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class ModelConfig:
         source: a folder, a Hub id, or "starter" for the bundled model.
         device: "auto" takes a GPU where there is one.
         dtype: "auto" takes the device's own; "int8" is for the CPU's native kernels.
+        speculation: whether tokens are drafted and verified; "auto" does so where the text
+            cannot change by it, on the native kernels.
         kernels: what computes on the CPU: "auto" takes the native ones where they can be had.
         fim_family: an infill family's name, "none", or None to recognise it.
         max_total_tokens: prompt and generated tokens of one request; None takes the model's.
@@ -37,6 +40,7 @@ class ModelConfig:
     device: Device = "auto"
     dtype: Dtype = "auto"
     kernels: Kernels = "auto"
+    speculation: Speculate = "auto"
     fim_family: str | None = None
     max_total_tokens: int | None = None
     cache_mb: int | None = None
@@ -83,6 +87,8 @@ class Limits:
         max_stops: stop texts of `/infill`.
         max_stops_tgi: stop texts of the TGI and OpenAI routes, as those services have it.
         max_session_chars: length of a session's name.
+        max_draft_chars: length of `/infill`'s draft.
+        max_draft_tokens: of them that many are used.
         max_new_tokens: `/generate` where the request does not say.
         pro_max_new_tokens: the PRO routes where the request does not say.
         infill_max_new_tokens: `/infill` where the request does not say.
@@ -97,6 +103,8 @@ class Limits:
     max_stops: int = 16
     max_stops_tgi: int = 4
     max_session_chars: int = 512
+    max_draft_chars: int = 16_384
+    max_draft_tokens: int = 2_048
     max_new_tokens: int = 1024
     pro_max_new_tokens: int = 20
     infill_max_new_tokens: int = 128

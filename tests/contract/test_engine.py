@@ -88,6 +88,7 @@ async def test_health_and_info_need_no_key(real_engine: RealEngine) -> None:
         "device",
         "attention",
         "kernels",
+        "speculation",
         "infill",
         "version",
     }

@@ -31,6 +31,7 @@ class GenerationRequest:
         session: requests of one session share a cache slot, and a new one supersedes a running
             one; None belongs to no session.
         cache_prompt: False computes the prompt anew and leaves nothing behind.
+        draft: tokens that may well be the answer; a hint for speed that never changes it.
         healing: text that was taken back from the prompt: the answer is made to begin with it,
             and no event tells of it.
     """
@@ -43,6 +44,7 @@ class GenerationRequest:
     session: str | None = None
     cache_prompt: bool = True
     healing: Healing | None = None
+    draft: tuple[int, ...] = ()
 
     @property
     def most_tokens(self) -> int:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence as Seq
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.work import Work
+from midfill_engine.runtime.draft import Drafter
 from midfill_engine.runtime.request import (
     EventSink,
     Finished,
@@ -49,6 +51,7 @@ class Sequence:
     generated_ids: list[int] = field(default_factory=list[int])
     placed_at: float | None = None
     first_token_at: float | None = None
+    drafter: Drafter | None = None
     num_drafted: int = 0
     num_accepted: int = 0
     _healing: HealingState = field(init=False)
@@ -97,11 +100,38 @@ class Sequence:
             allowed=() if allowed is None else (allowed,),
         )
 
+    @property
+    def most_drafts(self) -> int:
+        """Draft tokens that could all be part of the answer, if one more comes behind them."""
+        return self.request.max_new_tokens - self._num_new - 1
+
+    def with_drafts(self, work: Work, drafts: Seq[int]) -> Work:
+        """Return `next_work`'s work with drafts behind it, as many as may come."""
+        allowed = list(work.allowed)
+        if allowed:  # text is being repeated: what may come next hangs on what came
+            healing, kept = copy(self._healing), 0
+            for token_id in drafts:
+                piece = self.tokenizer.token_bytes(token_id)
+                if not _goes_along(piece, healing.left):
+                    break
+                healing.accept(piece)
+                allowed.append(healing.allowed())
+                kept += 1
+            drafts = drafts[:kept]
+        return replace(
+            work,
+            token_ids=[*work.token_ids, *drafts],
+            num_drafts=len(drafts),
+            allowed=allowed,
+        )
+
     def accept(self, token: SampledToken) -> TokenEvent | None:
         """Take a sampled token in and return what to tell about it, if anything."""
         if self.first_token_at is None:
             self.first_token_at = time.perf_counter()
         self.generated_ids.append(token.token_id)
+        if self.drafter is not None:
+            self.drafter.accept(token.token_id)
         ends = token.token_id in self.request.stop_token_ids
         special = ends or self.tokenizer.is_special(token.token_id)
         completed = "" if special else self._detokenizer.feed(token.token_id)
@@ -161,3 +191,8 @@ class Sequence:
             drafted_tokens=self.num_drafted,
             accepted_tokens=self.num_accepted,
         )
+
+
+def _goes_along(piece: bytes, left: bytes) -> bool:
+    """Whether a token can come while `left` has yet to be repeated; empty means control token."""
+    return not left or (bool(piece) and (piece.startswith(left) or left.startswith(piece)))

@@ -114,13 +114,15 @@ class Generation:
     def _log(self, finished: Finished) -> None:
         timings = finished.timings
         logger.info(
-            "request %s dialect=%s prompt=%d reused=%d generated=%d "
+            "request %s dialect=%s prompt=%d reused=%d generated=%d drafted=%d accepted=%d "
             "queue_ms=%.1f prefill_ms=%.1f total_ms=%.1f outcome=%s",
             self.request_id,
             self._dialect,
             timings.prompt_tokens,
             timings.cached_tokens,
             timings.generated_tokens,
+            timings.drafted_tokens,
+            timings.accepted_tokens,
             timings.queue_ms,
             timings.prefill_ms,
             (time.perf_counter() - self.started_at) * 1e3,

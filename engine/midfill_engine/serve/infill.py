@@ -1,4 +1,4 @@
-"""llama.cpp's `/infill`, with Midfill's `session` and `order`."""
+"""llama.cpp's `/infill`, with Midfill's `session`, `draft`, `order` and `heal`."""
 
 from __future__ import annotations
 
@@ -73,6 +73,8 @@ class InfillRoutes:
                 "prompt_ms": round(timings.prefill_ms, 3),
                 "predicted_n": timings.generated_tokens,
                 "predicted_ms": round(timings.decode_ms, 3),
+                "draft_n": timings.drafted_tokens,
+                "draft_n_accepted": timings.accepted_tokens,
                 "queue_ms": round(timings.queue_ms, 3),
             },
         }

@@ -12,7 +12,10 @@ from midfill_engine.serve.parse import Fields, Json, invalid
 from midfill_engine.serve.sampling import llama_sampling
 from midfill_engine.serve.served import Served
 from midfill_engine.text.families import InfillFamily
-from midfill_engine.text.fim import ExtraFile
+from midfill_engine.text.fim import ExtraFile, InfillPrompt
+
+_TYPED_CHARS = 256
+"""How much of a draft is sought before the cursor; nobody types more of a suggestion by hand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ async def read_infill_request(body: Json, served: Served) -> InfillRequest:
     stop = fields.texts("stop", most=limits.max_stops)
     cache_prompt = fields.flag("cache_prompt", default=True)
     stream = fields.flag("stream", default=False)
-    session = _session(fields, limits.max_session_chars)
+    session = _bounded_text(fields, "session", limits.max_session_chars)
+    draft = _bounded_text(fields, "draft", limits.max_draft_chars)
     total = served.max_total_tokens
     reserved = total // 4 if asked < 0 else min(asked, total // 2)
     prompt = await infill_prompt(texts, served, family, total - reserved)
@@ -58,6 +62,7 @@ async def read_infill_request(body: Json, served: Served) -> InfillRequest:
         session=session,
         cache_prompt=cache_prompt,
         healing=prompt.healing,
+        draft=() if not draft else _draft_ids(draft, texts, prompt, served),
     )
     return InfillRequest(generation, stream, prompt.truncated)
 
@@ -93,8 +98,24 @@ def _extra(fields: Fields) -> tuple[ExtraFile, ...]:
     return tuple(files)
 
 
-def _session(fields: Fields, max_chars: int) -> str | None:
-    session = fields.text("session")
-    if session is not None and len(session) > max_chars:
-        raise invalid(f"`session` must have at most {max_chars} characters. Given: {len(session)}")
-    return session
+def _bounded_text(fields: Fields, name: str, max_chars: int) -> str | None:
+    text = fields.text(name)
+    if text is not None and len(text) > max_chars:
+        raise invalid(f"`{name}` must have at most {max_chars} characters. Given: {len(text)}")
+    return text
+
+
+def _draft_ids(
+    draft: str, texts: InfillTexts, prompt: InfillPrompt, served: Served
+) -> tuple[int, ...]:
+    """The draft's tokens: what was typed of it left out, what healing repeats put in front.
+
+    A wrong guess of where the cursor stands in it only makes the hint worse.
+    """
+    before = texts.prefix + texts.middle_start
+    most = min(len(draft), len(before), _TYPED_CHARS)
+    num_typed = next((n for n in range(most, 0, -1) if before.endswith(draft[:n])), 0)
+    repeated = b"" if prompt.healing is None else prompt.healing.text
+    ahead = repeated.decode(errors="replace") + draft[num_typed:]
+    ids = served.tokenizer.encode(ahead, bos=False, leading_space=False)
+    return tuple(ids[: served.limits.max_draft_tokens])

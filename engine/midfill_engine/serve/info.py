@@ -67,6 +67,7 @@ def midfill_info(served: Served) -> Json:
         "device": info.device,
         "attention": info.attention,
         "kernels": info.kernels,
+        "speculation": info.speculation,
         "infill": None if served.family is None else _infill_info(served.family, served),
         "version": version(),
     }

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
-from midfill_engine.config import EngineConfig
+from midfill_engine.config import EngineConfig, Speculate
 from midfill_engine.errors import ModelError
 from midfill_engine.serve.served import ModelInfo, Served
 from midfill_engine.text.families import find_family
@@ -12,6 +13,8 @@ from midfill_engine.text.fim import MIN_BUDGET_TOKENS
 from midfill_engine.text.heal import PieceIndex
 from midfill_engine.text.infill_defaults import InfillDefaults
 from midfill_engine.text.tokenizer import Tokenizer
+
+logger = logging.getLogger(__name__)
 
 _DEFAULT_CACHE_BYTES = 2**30
 _MIN_TOTAL_TOKENS = 2 * MIN_BUDGET_TOKENS
@@ -48,7 +51,10 @@ def load_served(config: EngineConfig) -> Served:
         )
     family = find_family(tokenizer, vocab_size=runner.vocab_size, wanted=model.fim_family)
     infill_defaults = InfillDefaults.read(folder, family)
-    engine = EngineLoop(runner, tokenizer, max_requests=config.limits.max_requests)
+    speculate = _speculates(model.speculation, exact=runner.exact)
+    engine = EngineLoop(
+        runner, tokenizer, max_requests=config.limits.max_requests, speculate=speculate
+    )
     engine.start()
     told = runner.describe()
     return Served(
@@ -65,10 +71,20 @@ def load_served(config: EngineConfig) -> Served:
             device=str(told["device"]),
             attention=str(told["attention"]),
             kernels=str(told["kernels"]),
+            speculation=speculate,
         ),
         infill_defaults=infill_defaults,
         limits=config.limits,
     )
+
+
+def _speculates(wanted: Speculate, *, exact: bool) -> bool:
+    """Whether to draft; without the native kernels only when asked to, and the log says so."""
+    if wanted == "on" and not exact:
+        logger.warning("speculation without native kernels: a reply may differ in near ties")
+    if wanted == "auto" and not exact:
+        logger.info("no speculation: torch's numbers hang on how many tokens share a step")
+    return wanted == "on" or (wanted == "auto" and exact)
 
 
 def model_id(source: str) -> str:

@@ -49,6 +49,7 @@ class ModelInfo:
     device: str
     attention: str
     kernels: str
+    speculation: bool = False
 
 
 @dataclass(slots=True)

@@ -199,3 +199,45 @@ def test_too_large_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("midfill_engine.exec.runner.KVCache", fail)
     with pytest.raises(ModelError, match="and a context of 512 do not fit"):
         Runner.from_parts(tiny_config("codellama"), model.state_dict())
+
+
+def test_a_step_of_several_sequences_is_each_ones_own(runner: Runner) -> None:
+    """Exactly so on the native kernels; the chosen tokens in any case."""
+    prompts = [PROMPT[: 3 + idx] for idx in range(8)]
+    samplings = [SamplingParams(temperature=idx % 2 * 0.9, seed=idx) for idx in range(8)]
+    works = [
+        Work(idx, prompt, 0, 0, sampling, prompt)
+        for idx, (prompt, sampling) in enumerate(zip(prompts, samplings, strict=True))
+    ]
+    works.insert(4, Work(20, PROMPT, 0))
+    together = runner.run(works)
+    assert together.pop(4) == []
+    for idx, (prompt, sampling) in enumerate(zip(prompts, samplings, strict=True)):
+        alone = runner.step(30, prompt, 0, sampling, prompt, [])
+        found = together[idx][0]
+        assert found.token_id == alone.token_id
+        assert found.logprob == (alone.logprob if runner.exact else pytest.approx(alone.logprob))
+
+
+def test_right_drafts_stand_and_wrong_ones_fall(runner: Runner) -> None:
+    answer = generate(runner, 0, PROMPT, 0, GREEDY)
+    drafts = [*answer[:3], answer[3] + 1, answer[4]]
+    work = Work(1, [*PROMPT, *drafts], 0, len(drafts), GREEDY, PROMPT)
+    chosen = [token.token_id for token in runner.run([work])[0]]
+    assert chosen == answer[:4]
+    rest = runner.step(1, [answer[3]], len(PROMPT) + 3, GREEDY, PROMPT, answer[:4])
+    assert rest.token_id == answer[4], "what the wrong draft left behind was overwritten"
+
+
+def test_native_logits_are_torchs(folder: Path) -> None:
+    """Through the whole runner: log-probabilities within 2e-4."""
+    if "native" not in KERNELS:
+        pytest.skip("the library cannot be had here")
+    tokens = [
+        Runner.load(str(folder), device="cpu", kernels=kernels, cache_bytes=0).step(
+            0, PROMPT, 0, SamplingParams(temperature=1.0, seed=1), PROMPT, []
+        )
+        for kernels in ("native", "torch")
+    ]
+    assert tokens[0].token_id == tokens[1].token_id
+    assert tokens[0].logprob == pytest.approx(tokens[1].logprob, abs=2e-4)

@@ -86,5 +86,7 @@ def finished(
         prompt_tokens=7,
         cached_tokens=3,
         generated_tokens=generated,
+        drafted_tokens=6,
+        accepted_tokens=2,
     )
     return Finished(reason, delta, timings, stop_sequence=stop_sequence, error=error)

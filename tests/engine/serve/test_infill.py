@@ -40,6 +40,8 @@ async def test_the_reply(client: httpx.AsyncClient, engine: FakeEngine) -> None:
             "prompt_ms": 2.0,
             "predicted_n": 3,
             "predicted_ms": 4.0,
+            "draft_n": 6,
+            "draft_n_accepted": 2,
             "queue_ms": 0.5,
         },
     }
@@ -135,6 +137,8 @@ _REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"repeat_penalty": 0}, "`repeat_penalty` must be strictly positive"),
     ({"seed": -2}, "`seed` must be >= -1"),
     ({"stop": ["x"] * 17}, "`stop` supports up to 16"),
+    ({"draft": 3}, "`draft` must be a string"),
+    ({"draft": "d" * 16_385}, "`draft` must have at most 16384 characters"),
     ({"session": "s" * 513}, "`session` must have at most 512 characters"),
     ({"order": "mps"}, '`order` must be "spm" or "psm"'),
     ({"stream": 1}, "`stream` must be true or false"),
@@ -158,3 +162,44 @@ async def test_a_model_without_infill_says_so(plain_client: httpx.AsyncClient) -
     reply = await plain_client.post("/infill", json=BODY)
     assert reply.status_code == 422
     assert "owner/tiny has no infill tokens" in reply.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "draft", "ahead"),
+    [
+        ("x = ", "print(a)", "print(a)"),
+        ("x = pri", "print(a)", "nt(a)"),
+        ("x = pro", "print(a)", "print(a)"),
+        ("x = ", "", ""),
+        ("print(", "print(", ""),
+    ],
+)
+async def test_a_draft_goes_along_without_what_was_typed_of_it(
+    client: httpx.AsyncClient,
+    engine: FakeEngine,
+    tokenizer: Tokenizer,
+    prefix: str,
+    draft: str,
+    ahead: str,
+) -> None:
+    body = {**BODY, "input_prefix": prefix, "draft": draft, "heal": False}
+    assert (await client.post("/infill", json=body)).status_code == 200
+    assert list(engine.requests[0].draft) == tokenizer.encode(ahead, bos=False, leading_space=False)
+
+
+async def test_a_draft_begins_with_what_healing_repeats(
+    client: httpx.AsyncClient, engine: FakeEngine, tokenizer: Tokenizer
+) -> None:
+    body = {**BODY, "input_prefix": "x = pr", "draft": "int(a)", "heal": True}
+    assert (await client.post("/infill", json=body)).status_code == 200
+    request = engine.requests[0]
+    assert request.healing is not None
+    text = request.healing.text.decode() + "int(a)"
+    assert list(request.draft) == tokenizer.encode(text, bos=False, leading_space=False)
+
+
+async def test_a_request_without_a_draft_has_none(
+    client: httpx.AsyncClient, engine: FakeEngine
+) -> None:
+    assert (await client.post("/infill", json={**BODY, "draft": None})).status_code == 200
+    assert engine.requests[0].draft == ()
