@@ -23,8 +23,8 @@ def speculating(
     runner: FakeRunner, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[EngineLoop]:
     """A loop in which rows cost nothing, so that whatever is known is drafted."""
-
     monkeypatch.setattr(StepCosts, "measure", lambda _runner: StepCosts({1: 1.0, 64: 1.0}))
+    monkeypatch.setattr(StepCosts, "note", lambda *_: None)
     loop = EngineLoop(runner, tokenizer, max_requests=16, speculate=True)
     runner.before_run = loop.check_integrity
     loop.start()
