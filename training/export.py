@@ -20,6 +20,8 @@ from training import tokenizer as tokenizers_kind
 from training.model import Decoder, Shape, state_for_export
 
 MAX_SHARD_BYTES = 16_000_000
+DEFAULTS = {"order": "spm", "heal": True, "line_start": "middle"}
+"""``infill.json``: what bench/quality.py decided on the dev packages (docs/log.md)."""
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
@@ -37,6 +39,7 @@ def export(model: Decoder, tokenizer_dir: Path, out: Path) -> None:
         "bos_token_id": 1, "eos_token_id": [2, eot], "pad_token_id": 2, "do_sample": False,
     }  # fmt: skip
     tokenizers_kind.write_json(out / "generation_config.json", generation)
+    tokenizers_kind.write_json(out / "infill.json", DEFAULTS)
     write_weights(state_for_export(model), out)
 
 
