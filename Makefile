@@ -54,6 +54,8 @@ clean:  ## remove .venv and caches
 	@echo "== installing midfill with its engine (the first time takes some minutes)"
 	@$(PIP) --progress-bar on $$(grep '^torch==' constraints.txt)
 	@$(PIP) --quiet --progress-bar on -e '.[engine]'
+	@echo "== compiling the engine's kernels"
+	@$(BIN)/python -m midfill_engine.kernels.build || true
 	@touch $@
 
 .venv/.dev: .venv/.engine
