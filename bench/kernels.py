@@ -145,10 +145,11 @@ def measure(decoder: Decoder | NativeDecoder, cache: KVCache, options: Options) 
     for context in options.contexts:
         for rows in options.rows:
             part, start = ids[:rows], min(context, cache.max_len - rows)
-            found[f"{rows}@{context}"] = median_ms(
-                lambda part=part, start=start: decoder.forward(part, start, cache, 0, len(part)),
-                options.seconds,
-            )
+
+            def run(part: torch.Tensor = part, start: int = start) -> torch.Tensor:
+                return decoder.forward(part, start, cache, 0, len(part))
+
+            found[f"{rows}@{context}"] = median_ms(run, options.seconds)
     prompt = ids[: options.prefill]
     found[f"prefill{options.prefill}"] = median_ms(
         lambda: decoder.forward(prompt, 0, cache, 0, 1), options.seconds

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 import torch
 
@@ -142,6 +144,17 @@ def test_a_thread_that_lags_does_not_read_the_next_step(library: Library) -> Non
     alone.close()
 
 
+def test_threads_sleep_when_no_step_runs(library: Library) -> None:
+    """A second without a step costs less than a tenth of one thread's time; they spin 0.2 ms."""
+    model = random_model("grouped")
+    native = make(model, library, num_threads=4)
+    native.forward(random_ids(model.spec, 8), 0, model.cache(), 0, 1)
+    before = time.process_time()
+    time.sleep(1)
+    assert time.process_time() - before < 0.1
+    native.close()
+
+
 ROWS = Rows([1, 2], [0, 1], [0, 0], [1])
 
 
@@ -200,6 +213,8 @@ def test_what_the_kernels_cannot_run_is_told() -> None:
     assert unsupported(spec) == "a mixture of experts"
     spec = ModelSpec.from_config({**tiny_config("llama"), "head_dim": 320})
     assert unsupported(spec) == "heads of 320 dimensions, over 256"
+    spec = ModelSpec.from_config({**tiny_config("llama"), "vocab_size": 2**21})
+    assert unsupported(spec) == "a vocabulary of 2097152"
     assert unsupported(ModelSpec.from_config(tiny_config("qwen2"))) is None
 
 

@@ -3,22 +3,9 @@
 // not depend on how many rows, panels or threads there are.
 #pragma once
 
-#include "abi.h"
-#include "simd.h"
+#include "tile.h"
 
 namespace {
-
-constexpr int kVecs = kPanel / kLanes;
-constexpr int kIntBlockBytes = kPanel * 2 + kBlock * kPanel;
-
-// Activations as a matrix takes them.
-struct Input {
-  const float* values;  // [row][stride]; the float kinds
-  const int8_t* quants;  // [row][stride]; int8
-  const float* scales;   // [row][stride / kBlock]
-  const int32_t* sums;   // [row][stride / kBlock]: -128 times the block's sum
-  int64_t stride;
-};
 
 struct Matrix {
   const uint8_t* data;
@@ -30,144 +17,6 @@ MF_INLINE int64_t panel_bytes(int kind, int depth) {
   if (kind == kInt8) return (int64_t)(depth / kBlock) * kIntBlockBytes;
   return (int64_t)depth * kPanel * (kind == kFloat32 ? 4 : 2);
 }
-
-// What one call of a tile computes: sums[row][panel * kPanel + output] (+)= x . w.
-struct TileJob {
-  Input x;
-  const uint8_t* weights;  // of the first input
-  int64_t input_bytes;     // between inputs (pairs, blocks) of a panel
-  int64_t panel_bytes;     // between panels
-  int depth;               // inputs (pairs, blocks)
-  float* sums;
-  int64_t sums_stride;
-  bool fresh;  // start at zero, not at what `sums` holds
-};
-
-template <int R, int P>
-MF_INLINE void load_sums(const TileJob& job, Vec (&sum)[R][P][kVecs]) {
-  for (int r = 0; r < R; r++)
-    for (int p = 0; p < P; p++)
-      for (int v = 0; v < kVecs; v++) {
-        const float* from = job.sums + r * job.sums_stride + p * kPanel + v * kLanes;
-        sum[r][p][v] = job.fresh ? vset(0.0f) : vload(from);
-      }
-}
-
-template <int R, int P>
-MF_INLINE void store_sums(const TileJob& job, const Vec (&sum)[R][P][kVecs]) {
-  for (int r = 0; r < R; r++)
-    for (int p = 0; p < P; p++)
-      for (int v = 0; v < kVecs; v++)
-        vstore(job.sums + r * job.sums_stride + p * kPanel + v * kLanes, sum[r][p][v]);
-}
-
-struct FloatTile {
-  static constexpr int kRows = kMaxTile;
-  static constexpr int kChunk = 256;  // inputs: panel and rows stay in the first-level cache
-
-  template <int R, int P>
-  static __attribute__((noinline)) void run(const TileJob& job) {
-    Vec sum[R][P][kVecs];
-    load_sums<R, P>(job, sum);
-    const float* x = job.x.values;
-    const uint8_t* w = job.weights;
-    for (int k = 0; k < job.depth; k++, w += job.input_bytes)
-      for (int p = 0; p < P; p++) {
-        Vec weight[kVecs];
-        for (int v = 0; v < kVecs; v++)
-          weight[v] = vload((const float*)(w + p * job.panel_bytes) + v * kLanes);
-        for (int r = 0; r < R; r++) {
-          Vec each = vset(x[r * job.x.stride + k]);
-          for (int v = 0; v < kVecs; v++) sum[r][p][v] = vfma(each, weight[v], sum[r][p][v]);
-        }
-      }
-    store_sums<R, P>(job, sum);
-  }
-};
-
-struct HalfTile {
-  static constexpr int kRows = kMaxTile;
-  static constexpr int kChunk = 512;
-
-  template <int R, int P>
-  static __attribute__((noinline)) void run(const TileJob& job) {
-    Vec sum[R][P][kVecs];
-    load_sums<R, P>(job, sum);
-    const float* x = job.x.values;
-    const uint8_t* w = job.weights;
-    for (int k = 0; k < job.depth; k++, w += job.input_bytes)
-      for (int p = 0; p < P; p++)
-        for (int v = 0; v < kVecs; v++) {
-          IntVec pair = iload(w + p * job.panel_bytes + v * kLanes * 4);
-          Vec low = vlow16(pair), high = vhigh16(pair);
-          for (int r = 0; r < R; r++) {
-            const float* two = x + r * job.x.stride + 2 * k;
-            Vec first = vfma(vset(two[0]), low, sum[r][p][v]);
-            sum[r][p][v] = vfma(vset(two[1]), high, first);
-          }
-        }
-    store_sums<R, P>(job, sum);
-  }
-};
-
-struct IntTile {
-  static constexpr int kRows = kMaxIntTile;
-  static constexpr int kChunk = 1024;
-
-  // Several rows go over a panel in parts, where not all of their sums fit the registers.
-  template <int R, int P>
-  static __attribute__((noinline)) void run(const TileJob& job) {
-    constexpr int kGroup = R > 1 && kVecs > kMaxIntVecs ? kMaxIntVecs : kVecs;
-    for (int v = 0; v < kVecs; v += kGroup) part<R, P, kGroup>(job, v);
-  }
-
-  template <int R, int P, int G>
-  MF_INLINE void part(const TileJob& job, int first) {
-    Vec sum[R][P][G];
-    for (int r = 0; r < R; r++)
-      for (int p = 0; p < P; p++)
-        for (int v = 0; v < G; v++)
-          sum[r][p][v] = job.fresh ? vset(0.0f) : vload(sums_of(job, r, p, first + v));
-    const uint8_t* w = job.weights;
-    for (int b = 0; b < job.depth; b++, w += job.input_bytes)
-      for (int p = 0; p < P; p++) block<R, G>(job, w + p * job.panel_bytes, b, first, &sum[0][p], P);
-    for (int r = 0; r < R; r++)
-      for (int p = 0; p < P; p++)
-        for (int v = 0; v < G; v++) vstore(sums_of(job, r, p, first + v), sum[r][p][v]);
-  }
-
-  MF_INLINE float* sums_of(const TileJob& job, int row, int panel, int vec) {
-    return job.sums + row * job.sums_stride + panel * kPanel + vec * kLanes;
-  }
-
-  // One block of 32 inputs, summed in whole numbers. Row r's sums are sum[r * sum_step].
-  template <int R, int G>
-  MF_INLINE void block(const TileJob& job, const uint8_t* block, int b, int first,
-                              Vec (*sum)[G], int sum_step) {
-    const int64_t blocks = job.x.stride / kBlock;
-    IntVec dot[R][G];
-    for (int r = 0; r < R; r++)
-      for (int v = 0; v < G; v++)
-        dot[r][v] = iset(kUnsignedWeights ? job.x.sums[r * blocks + b] : 0);
-    const uint8_t* weights = block + kPanel * 2 + first * kLanes * 4;
-    for (int k = 0; k < kBlock / 4; k++)
-      for (int v = 0; v < G; v++) {
-        const Weights8 four = wload(weights + (k * kPanel + v * kLanes) * 4);
-        for (int r = 0; r < R; r++) {
-          int32_t x;
-          memcpy(&x, job.x.quants + r * job.x.stride + b * kBlock + k * 4, 4);
-          dot[r][v] = idot(dot[r][v], four, iset(x));
-        }
-      }
-    for (int v = 0; v < G; v++) {
-      const Vec scale = vwiden((const uint16_t*)block + (first + v) * kLanes);
-      for (int r = 0; r < R; r++) {
-        const Vec both = vmul(scale, vset(job.x.scales[r * blocks + b]));
-        sum[r * sum_step][v] = vfma(vfloat(dot[r][v]), both, sum[r * sum_step][v]);
-      }
-    }
-  }
-};
 
 // Panels side by side: enough independent sums to hide the latency where rows are few.
 MF_INLINE int panels_at_once(int num_rows) {
