@@ -111,7 +111,8 @@ class SlotTable:
         own = [slot for slot in free if session is not None and slot.session == session]
         if own:
             return max(own, key=lambda slot: matches[slot.idx])
-        if not best.busy and matches[best.idx] > 0 and best.session is None:
+        reused = 2 * matches[best.idx] > len(best.tokens)  # else more would be lost than reused
+        if not best.busy and reused and best.session is None:
             return best
         return min(free, key=lambda slot: (bool(slot.tokens), bool(slot.session), slot.last_used))
 

@@ -70,6 +70,17 @@ def test_a_session_is_evicted_only_when_there_is_no_other_room() -> None:
     assert fill(table, [5, 5], "d") == first
 
 
+def test_a_few_common_tokens_do_not_cost_another_text_its_slot() -> None:
+    """All infill prompts begin alike: requests without a session overwrote each other's texts."""
+    table = SlotTable(3)
+    first = fill(table, [1, 7, 20, 21, 22, 23])
+    second = fill(table, [1, 7, 30, 31, 32, 33])
+    assert first != second
+    placement = table.acquire([1, 7, 20, 21, 22, 40], None, reuse=True)
+    assert placement is not None
+    assert (placement.slot, placement.cached_len, placement.copy_from) == (first, 5, None)
+
+
 def test_busy_slots_are_never_taken_but_may_be_copied_from() -> None:
     table = SlotTable(2)
     running = table.acquire([1, 2, 3], None, reuse=True)
@@ -112,3 +123,17 @@ def test_random_walk_keeps_integrity() -> None:
             slot, _ = busy.pop(rng.randrange(len(busy)))
             table.release(slot, keep=rng.random() < 0.8)
         table.check_integrity()
+
+
+def test_common_prefixes_are_those_of_a_plain_loop() -> None:
+    rng = random.Random(8)
+    for _ in range(500):
+        first = [rng.randrange(2) if rng.random() < 0.02 else 0 for _ in range(rng.randrange(120))]
+        second = [rng.randrange(2) if rng.random() < 0.02 else 0 for _ in range(rng.randrange(120))]
+        limit = rng.randrange(-1, 120)
+        expected = 0
+        while (
+            expected < min(len(first), len(second), limit) and first[expected] == second[expected]
+        ):
+            expected += 1
+        assert common_prefix_len(first, second, limit) == expected
