@@ -1,4 +1,7 @@
-"""What `bench/engine.py` compares: the engine's runner and transformers' `generate`."""
+"""What `bench/engine.py` compares: the engine's runner and transformers' `generate`.
+
+The runner on its own kernels and on torch; llama.cpp stands in `bench.llama`.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import torch
 
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SamplingParams
+from midfill_engine.exec.work import Work
 
 
 @dataclass(slots=True)
@@ -47,24 +51,35 @@ class Contender(Protocol):
 
 
 class Midfill:
-    """The engine's runner, without the process around it."""
+    """The engine's runner, without the process around it and without speculation."""
+
+    kernels = "native"
+    label = "midfill"
 
     def __init__(self, folder: Path, dtype: str, context: int) -> None:
         """Loads the model with one slot."""
-        self.name = f"midfill {dtype}"
+        self.name = f"{self.label} {dtype}"
         self._runner = Runner.load(
-            str(folder), device="cpu", dtype=dtype, max_total_tokens=context, cache_bytes=0
-        )
+            str(folder), device="cpu", dtype=dtype, kernels=self.kernels,
+            max_total_tokens=context, cache_bytes=0,
+        )  # fmt: skip
 
     def complete(self, prompt: Sequence[int], count: int, known: int) -> Trace:
         """Computes the prompt from `known` on."""
         trace = Trace(computed=len(prompt) - known)
         chunk, start = prompt[known:], known
         while len(trace.tokens) < count:
-            token = self._runner.step(0, chunk, start, SamplingParams(), prompt, trace.tokens)
+            ((token,),) = self._runner.run([Work(0, chunk, start, sampling=SamplingParams())])
             trace.add(token.token_id)
             chunk, start = [token.token_id], start + len(chunk)
         return trace
+
+
+class MidfillTorch(Midfill):
+    """The same on plain torch: what runs where there is no C++ compiler."""
+
+    kernels = "torch"
+    label = "midfill-torch"
 
 
 class Transformers:
@@ -123,6 +138,7 @@ def _transformers() -> Any:  # noqa: ANN401  # it exports lazily, which type che
 
 KINDS: Mapping[str, Callable[[Path, str, int], Contender]] = {
     "midfill": Midfill,
+    "midfill-torch": MidfillTorch,
     "transformers": Transformers,
 }
 

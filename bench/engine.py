@@ -1,9 +1,12 @@
-"""The engine beside transformers' `generate`: same weights, same prompts, one run, interleaved.
+"""The engine beside its peers: same weights, same prompts, same threads, one run, interleaved.
 
     python bench/engine.py --model starter|DIR|random:8m|random:30m|random:0.5b
+    python bench/engine.py --llama-server build/bin/llama-server --gguf f32.gguf q8_0.gguf
 
-Both run in this process on token ids, greedily. Load time and peak memory are taken in a fresh
-process each. Medians over the repetitions. The last line of stdout is JSON.
+The engine's runner and transformers' `generate` run in this process on token ids, greedily;
+llama.cpp, where given, in its own server on converted weights (`bench.llama` says how). Load time
+and peak memory are taken in a fresh process each. Medians over the repetitions. Speculation is off
+everywhere. The last line of stdout is JSON.
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,8 +32,15 @@ from tokenizers import Tokenizer
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.contenders import KINDS, SHAPES, Contender, Trace, write_random
+from bench.llama import serving
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
+
+PAIRS = (
+    "midfill:float32", "midfill:bfloat16", "midfill:int8", "midfill-torch:float32",
+    "transformers:float32", "transformers:bfloat16",
+)  # fmt: skip
+"""What runs unless told otherwise: implementation and dtype."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +48,12 @@ class Options:
     """What the command line asked for."""
 
     folder: Path
-    dtypes: tuple[str, ...]
+    pairs: tuple[tuple[str, str], ...]
     context: int
     new_tokens: int
     repetitions: int
+    llama_server: Path | None = None
+    gguf: tuple[Path, ...] = ()
 
 
 def in_turns(
@@ -109,7 +122,7 @@ def agreement(tokens: dict[str, list[int]]) -> dict[str, int]:
     """Returns for each of our dtypes how many leading greedy tokens equal transformers' own."""
     found: dict[str, int] = {}
     for name, ours in tokens.items():
-        theirs = tokens.get(name.replace("midfill", "transformers"))
+        theirs = tokens.get(f"transformers {name.split()[1]}")
         if name.startswith("midfill") and theirs is not None:
             pairs = zip(ours, theirs, strict=True)
             found[name] = next((at for at, (a, b) in enumerate(pairs) if a != b), len(ours))
@@ -166,34 +179,47 @@ def print_table(results: dict[str, Any], names: Sequence[str]) -> None:
     rows.append(("tokens/s", {name: 1000 / value for name, value in per_token.items()}))
     rows.append(("completion, ms", results["completion_ms"]))
     for key in ("load_s", "first_completion_s", "peak_mb"):
-        rows.append((key, {name: results["fresh"][name][key] for name in names}))
-    print(f"{'':32}" + "".join(f"{name:>23}" for name in names))
+        rows.append((key, {name: found[key] for name, found in results["fresh"].items()}))
+    print("| | " + " | ".join(names) + " |\n| --- |" + " --- |" * len(names))
     for label, values in rows:
-        print(f"{label:32}" + "".join(f"{values[name]:23.2f}" for name in names))
+        cells = [f"{values[name]:.2f}" if name in values else "" for name in names]
+        print(f"| {label} | " + " | ".join(cells) + " |")
 
 
 def compare(options: Options, model: str, threads: int) -> dict[str, Any]:
     """Returns everything that is measured."""
-    pairs = [(kind, dtype) for dtype in options.dtypes for kind in KINDS]
     fresh = {
-        f"{kind} {dtype}": load_in_fresh_process(options, kind, dtype) for kind, dtype in pairs
+        f"{kind} {dtype}": load_in_fresh_process(options, kind, dtype)
+        for kind, dtype in options.pairs
     }
-    contenders = [KINDS[kind](options.folder, dtype, options.context) for kind, dtype in pairs]
+    contenders = [
+        KINDS[kind](options.folder, dtype, options.context) for kind, dtype in options.pairs
+    ]
     if threads:
         torch.set_num_threads(threads)
-    results = measure(options, contenders)
+    used = torch.get_num_threads()
+    with ExitStack() as stack:
+        if options.llama_server is not None:
+            contenders += [
+                stack.enter_context(serving(options.llama_server, file, options.context, used))
+                for file in options.gguf
+            ]
+        results = measure(options, contenders)
     results["fresh"] = fresh
-    per_token: dict[str, float] = results["ms_per_token"]
-    fastest = min(value for name, value in per_token.items() if name.startswith("transformers"))
-    results["times_as_fast_per_token"] = {
-        name: fastest / value for name, value in per_token.items() if name.startswith("midfill")
-    }
     results |= {"model": model, "new_tokens": options.new_tokens, "torch": torch.__version__}
-    results["threads"] = torch.get_num_threads()
+    results["threads"] = used
     print_table(results, [each.name for each in contenders])
     same = results["same_tokens"].get("midfill float32", options.new_tokens)
     assert same == options.new_tokens, f"float32 greedy tokens differ from token {same} on"
     return results
+
+
+def pair_of(text: str) -> tuple[str, str]:
+    """Returns implementation and dtype of ``KIND:DTYPE``."""
+    kind, _, dtype = text.partition(":")
+    if kind not in KINDS or not dtype:
+        raise SystemExit(f"--pairs {text}: KIND:DTYPE, where KIND is one of {', '.join(KINDS)}")
+    return kind, dtype
 
 
 def context_of(folder: Path) -> int:
@@ -207,7 +233,12 @@ def main() -> None:
     parser.add_argument(
         "--model", default="starter", help="starter, DIR, random:" + "|".join(SHAPES)
     )
-    parser.add_argument("--dtypes", default="float32,bfloat16")
+    parser.add_argument(
+        "--pairs", nargs="+", metavar="KIND:DTYPE", default=list(PAIRS),
+        help="of " + ", ".join(KINDS) + " (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--llama-server", type=Path, help="binary of llama.cpp")
+    parser.add_argument("--gguf", type=Path, nargs="+", default=[], help="files for it")
     parser.add_argument("--threads", type=int, default=0, help="0: as the engine chooses")
     parser.add_argument("--repetitions", type=int, default=9)
     parser.add_argument("--new-tokens", type=int, default=32)
@@ -223,10 +254,12 @@ def main() -> None:
             folder = resolve(arguments.model)
         options = Options(
             folder=folder,
-            dtypes=tuple(arguments.dtypes.split(",")),
+            pairs=tuple(pair_of(text) for text in arguments.pairs),
             context=arguments.context or min(2048, context_of(folder)),
             new_tokens=arguments.new_tokens,
             repetitions=arguments.repetitions,
+            llama_server=arguments.llama_server,
+            gguf=tuple(arguments.gguf),
         )
         if arguments.fresh:
             report_fresh(options, arguments.fresh)

@@ -1,0 +1,112 @@
+"""llama.cpp as a contender: its own server on a converted copy of the same weights.
+
+The server is started with the threads that the others have, and only its own clock counts, so that
+HTTP is nobody's cost. Called by `bench/engine.py`; the binary and the files are the user's:
+
+    pip download --no-deps --no-binary :all: llama-cpp-python      # holds llama.cpp's sources
+    cmake -B build -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DLLAMA_CURL=OFF vendor/llama.cpp
+    cmake --build build --target llama-server llama-quantize
+    python vendor/llama.cpp/convert_hf_to_gguf.py --outtype f32 --outfile f32.gguf MODEL_DIR
+    build/bin/llama-quantize f32.gguf q8_0.gguf Q8_0
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import subprocess
+import time
+from collections.abc import Generator, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from bench.contenders import Trace
+
+START_TIMEOUT_S = 60.0
+
+
+class LlamaError(Exception):
+    """The server does not start or does not answer as expected."""
+
+
+class LlamaServer:
+    """A running `llama-server`; greedy, its prompt cache used where the others use theirs."""
+
+    def __init__(self, name: str, client: httpx.Client) -> None:
+        """Talks through `client`, whose base URL is the server's."""
+        self.name = name
+        self._client = client
+
+    def complete(self, prompt: Sequence[int], count: int, known: int) -> Trace:
+        """Computes the prompt, from `known` on if the server finds that it can.
+
+        The seconds are the server's own `timings`; it tells the sum of the tokens after the
+        first, which is spread evenly over them.
+
+        Raises:
+            LlamaError: it made another number of tokens.
+        """
+        if known:  # the slot holds the last prompt and what followed: begin at the prompt alone
+            self._post(prompt[:known], 1)
+        reply = self._post(prompt, count, cache_prompt=known > 0)
+        timings: dict[str, Any] = reply["timings"]
+        tokens: list[int] = reply["tokens"]
+        if len(tokens) != count:
+            raise LlamaError(f"llama-server made {len(tokens)} tokens, not {count}")
+        trace = Trace(computed=int(timings["prompt_n"]))
+        first = float(timings["prompt_ms"]) / 1000
+        later = float(timings["predicted_ms"]) / 1000 / max(1, count - 1)
+        trace.tokens = tokens
+        trace.seconds = [first + later * idx for idx in range(count)]
+        return trace
+
+    def _post(
+        self, prompt: Sequence[int], count: int, *, cache_prompt: bool = True
+    ) -> dict[str, Any]:
+        body = {
+            "prompt": list(prompt), "n_predict": count, "temperature": 0, "ignore_eos": True,
+            "cache_prompt": cache_prompt, "return_tokens": True, "stream": False,
+        }  # fmt: skip
+        reply = self._client.post("/completion", json=body)
+        reply.raise_for_status()
+        found: dict[str, Any] = reply.json()
+        return found
+
+
+@contextlib.contextmanager
+def serving(binary: Path, gguf: Path, context: int, threads: int) -> Generator[LlamaServer]:
+    """Yields a server on `gguf`, named after the file, with one slot of `context` tokens.
+
+    Raises:
+        LlamaError: it ended, or was not ready in time.
+    """
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [
+        str(binary), "-m", str(gguf), "-c", str(context), "-np", "1", "-t", str(threads),
+        "-tb", str(threads), "--host", "127.0.0.1", "--port", str(port), "--no-webui",
+    ]  # fmt: skip
+    with (
+        subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client,
+    ):
+        try:
+            _wait(process, client, gguf)
+            yield LlamaServer(f"llama.cpp {gguf.stem}", client)
+        finally:
+            process.terminate()
+
+
+def _wait(process: subprocess.Popen[bytes], client: httpx.Client, gguf: Path) -> None:
+    """Returns when the server answers."""
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < deadline and process.poll() is None:
+        with contextlib.suppress(httpx.TransportError):
+            if client.get("/health").status_code == 200:
+                return
+        time.sleep(0.1)
+    told = f"status {process.returncode}" if process.poll() is not None else "still loading"
+    raise LlamaError(f"llama-server on {gguf} is not ready: {told}; run it by hand to see why")
