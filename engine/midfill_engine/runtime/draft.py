@@ -3,8 +3,10 @@
 A code completion repeats what stands in the document, and what was suggested a key before. So the
 last tokens are looked up in the draft hint and in prompt and generated text, the longest match and
 its latest place first, and what followed there is the guess. One character per token makes the
-look-up a `str.rfind`: no index to build, 5 searches of 0.4 µs each in 2,000 tokens, and none while
-the text goes on as guessed. A wrong guess costs time only (`exec.verify`).
+look-up a `str.rfind`: no index to build, and no search while the text goes on as guessed. A token
+costs 3 µs in a text of 500 tokens, 10 µs in one of 2,000, 28 µs in one of 8,000, on a machine busy
+with other work, where a step of the bundled model takes 800. A wrong guess costs time only
+(`exec.verify`).
 
 Pure; called by `speculate` and `sequence`.
 """

@@ -26,7 +26,10 @@ class StepCosts:
         """Take at least two sizes and their milliseconds."""
         assert len(measured) > 1, "a line needs two points"
         self._sizes = sorted(measured)
-        self._ms = [measured[size] for size in self._sizes]
+        # Fewer rows never cost more: what says so was disturbed.
+        self._ms = [
+            min(measured[larger] for larger in self._sizes[idx:]) for idx in range(len(self._sizes))
+        ]
 
     @classmethod
     def measure(cls, runner: ModelRunner) -> StepCosts:

@@ -111,6 +111,11 @@ def test_costs_lie_on_lines_between_the_measured_sizes() -> None:
     assert costs.ms(8) == 9.0
 
 
+def test_a_disturbed_measurement_of_few_rows_is_mended() -> None:
+    costs = StepCosts({1: 7.0, 2: 2.0, 8: 3.0, 16: 2.5})
+    assert [costs.ms(rows) for rows in (1, 2, 8, 16)] == [2.0, 2.0, 2.5, 2.5]
+
+
 def test_costs_are_measured_by_running_steps(fake: FakeRunner) -> None:
     costs = StepCosts.measure(fake)
     assert costs.ms(8) > 0
