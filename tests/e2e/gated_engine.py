@@ -15,17 +15,17 @@ from typing import Any
 from midfill_engine.cli import main
 from midfill_engine.exec.runner import Runner
 
-real_step = Runner.step
+real_run = Runner.run
 
 
-def gated_step(self: Runner, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # passed on
+def gated_run(self: Runner, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  # passed on
     folder = Path(os.environ["MIDFILL_TEST_GATE"])
     began = folder / "steps.new"
     began.write_text(str(num_steps(folder) + 1))
     began.replace(folder / "steps")
     while not (folder / "open").exists():  # another process opens the gate
         time.sleep(0.002)
-    return real_step(self, *args, **kwargs)
+    return real_run(self, *args, **kwargs)
 
 
 def num_steps(folder: Path) -> int:
@@ -35,5 +35,5 @@ def num_steps(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    Runner.step = gated_step  # type: ignore[method-assign]
+    Runner.run = gated_run  # type: ignore[method-assign]
     sys.exit(main(sys.argv[1:]))

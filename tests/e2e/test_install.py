@@ -19,7 +19,7 @@ HEAVY = ("torch", "starlette", "uvicorn", "transformers", "tokenizers", "safeten
 def test_plain_install_brings_no_engine_packages(tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("lsp", "engine"):
         shutil.copytree(
