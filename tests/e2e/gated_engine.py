@@ -1,5 +1,7 @@
 """The real engine, whose model steps wait for a test: `python gated_engine.py serve ...`.
 
+Without speculation, whose measurements at the start would be steps too.
+
 The folder `MIDFILL_TEST_GATE` holds `steps` (how many began) and, once the test lets the steps
 go, `open`.
 """
@@ -36,4 +38,4 @@ def num_steps(folder: Path) -> int:
 
 if __name__ == "__main__":
     Runner.run = gated_run  # type: ignore[method-assign]
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main([*sys.argv[1:], "--speculation", "off"]))
