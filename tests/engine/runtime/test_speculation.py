@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from midfill_engine.runtime.interface import ModelRunner
 from midfill_engine.runtime.loop import EngineLoop
 from midfill_engine.runtime.request import GenerationRequest
 from midfill_engine.runtime.step_costs import StepCosts
@@ -23,8 +24,15 @@ def speculating(
     runner: FakeRunner, tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[EngineLoop]:
     """A loop in which rows cost nothing, so that whatever is known is drafted."""
-    monkeypatch.setattr(StepCosts, "measure", lambda _runner: StepCosts({1: 1.0, 64: 1.0}))
-    monkeypatch.setattr(StepCosts, "note", lambda *_: None)
+
+    def free(_runner: ModelRunner) -> StepCosts:
+        return StepCosts({1: 1.0, 64: 1.0})
+
+    def learn_nothing(_costs: StepCosts, _num_rows: int, _took_ms: float) -> None:
+        """The drafts hang on no clock."""
+
+    monkeypatch.setattr(StepCosts, "measure", free)
+    monkeypatch.setattr(StepCosts, "note", learn_nothing)
     loop = EngineLoop(runner, tokenizer, max_requests=16, speculate=True)
     runner.before_run = loop.check_integrity
     loop.start()
