@@ -64,7 +64,6 @@ def write(
         dev=held_out(manifest["held_out"]["dev"]),
         test=held_out(manifest["held_out"]["test"]),
         tokens=f"{log[-1]['tokens'] / 1e6:.1f}",
-        tokens_arg=f"{log[-1]['tokens'] / 1e6:.0f}e6",
         steps=log[-1]["step"],
         minutes=round(log[-1]["elapsed_s"] / 60),
         loss=log[-1]["loss"],
