@@ -126,13 +126,14 @@ def printed(path: Path | None) -> str:
 
 
 def examples(path: Path | None) -> str:
-    """Returns the first cases of one line that came out right and wrong, as they come."""
+    """Returns the first cases that came out right and wrong, of lines with something typed."""
     if path is None:
         return NOT_MEASURED
     cases: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))["cases"]
     short = [
         case for case in cases
-        if case["kind"] == "line" and len(case["head"] + case["expected"]) <= MAX_EXAMPLE_CHARS
+        if case["kind"] == "line" and case["head"].strip()
+        and len(case["head"] + case["expected"]) <= MAX_EXAMPLE_CHARS
     ]  # fmt: skip
     right = [case for case in short if completion(case) == case["expected"]]
     wrong = [case for case in short if completion(case) != case["expected"]]

@@ -66,6 +66,7 @@ def test_examples_are_the_first_right_and_wrong_ones_of_a_line(tmp_path: Path) -
         case("multi", "if a:", "b", "b"),
         case("line", "x = ", "one", "two"),
         case("line", "y = ", "y" * 200, "no"),
+        case("line", "    ", "blank", "blank"),
         case("line", "z = ", "three", "three"),
         *[case("line", "more", str(idx), "") for idx in range(9)],
     ]
