@@ -14,6 +14,7 @@ from typing import TypeAlias
 
 import pytest
 
+from midfill_engine.exec.placement import set_threads
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SamplingParams
 from midfill_engine.kernels.library import Library
@@ -187,6 +188,18 @@ def test_speculation_and_company_change_nothing(
         assert reply == expected, asked.sampling
     assert Totals.drafted > NUM_REQUESTS / 4
     assert Totals.accepted > NUM_REQUESTS / 8
+
+
+def test_threads_change_nothing(
+    starter: Starter, requests: list[GenerationRequest], alone: list[Reply]
+) -> None:
+    """More threads than most machines have cores free: a step must end with whoever comes."""
+    several = Runner.load("starter", kernels="native", max_total_tokens=512, num_threads=3)
+    set_threads(1)  # torch's, as the other tests have them; the native threads stay
+    loop = _open(several, starter, speculate=True)
+    found = _replies(loop, requests, 16)
+    loop.close()
+    assert found == alone
 
 
 def test_the_answer_as_draft_takes_few_steps(
