@@ -1,6 +1,6 @@
 """The n-gram baseline at work: mixed with the counts of the file at hand, healed, completing.
 
-    python -m bench.adaptive --ngram training/work/ngram --files training/work/corpus/heldout.jsonl
+    python -m bench.adaptive --ngram DIR --files dev.jsonl
 
 tunes ``MIXTURE`` on development files. The model sees the text before the cursor, all of
 ``MAX_CHARS``, which is more of it than the neural model's context holds; not the text behind it.

@@ -1,6 +1,6 @@
 """An n-gram model over the tokenizer's ids: the smoothed baseline that the model has to beat.
 
-    python -m bench.ngram --corpus FILE --tokenizer training/work/model --out training/work/ngram
+    python -m bench.ngram --corpus FILE --tokenizer MODEL --out DIR
 
 FILE is the ``train.jsonl`` of ``training.corpus``.
 

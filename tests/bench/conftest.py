@@ -12,29 +12,8 @@ from training.model import Decoder, Shape
 from training.reference import Vocabulary
 from training.sources import SourceFile
 
-CODE = '''import os
+from tests.samples import CODE
 
-
-class Greeter:
-    """Says hello."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.count = 0
-
-    def greet(self, loud: bool = False) -> str:
-        text = f"hello {self.name}"
-
-        if loud:
-            return text.upper()
-        self.count += 1
-        return text
-
-
-def main() -> None:
-    for number in range(10):
-        print(Greeter(os.environ["USER"]).greet(number > 3))
-'''
 SCRIPT = """function add(a, b) {
   const total = a + b;
   if (total > 10) {

@@ -15,7 +15,7 @@ from midfill_engine.errors import ModelError, OutOfMemory
 from midfill_engine.exec.forward import Forward
 from midfill_engine.exec.kernel_choice import INT8, build_forward, choose_library
 from midfill_engine.exec.placement import choose_device, choose_dtype, set_threads
-from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
+from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.verify import choose
 from midfill_engine.exec.work import Work
 from midfill_engine.model.checkpoint import Checkpoint, FolderCheckpoint, MemoryCheckpoint
@@ -193,23 +193,6 @@ class Runner:
                 choose(rows, work) if work.sampling is not None else []
                 for rows, work in zip(logits, works, strict=True)
             ]
-
-    def prefill(self, slot: int, token_ids: Sequence[int], start: int) -> None:
-        """Writes keys and values of `token_ids` at [start, start + len) of one slot; as `run`."""
-        self.run([Work(slot, token_ids, start)])
-
-    def step(
-        self,
-        slot: int,
-        token_ids: Sequence[int],
-        start: int,
-        sampling: SamplingParams,
-        prompt_ids: Sequence[int],
-        generated_ids: Sequence[int],
-    ) -> SampledToken:
-        """Runs `token_ids` at [start, start + len) of one slot; returns the next token."""
-        work = Work(slot, token_ids, start, 0, sampling, prompt_ids, generated_ids)
-        return self.run([work])[0][0]
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:
         """Copies keys and values of positions [0, length) of one slot to another."""

@@ -10,7 +10,7 @@ import torch
 
 from midfill_engine.errors import ModelError, OutOfMemory
 from midfill_engine.exec.runner import Runner
-from midfill_engine.exec.sampling_params import SamplingParams
+from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.exec.work import Work
 from midfill_engine.kernels.library import Library
 from midfill_engine.model.decoder import Decoder
@@ -35,6 +35,25 @@ def runner(folder: Path, request: pytest.FixtureRequest) -> Runner:
     )
 
 
+def step(
+    runner: Runner,
+    slot: int,
+    token_ids: Sequence[int],
+    start: int,
+    sampling: SamplingParams,
+    prompt_ids: Sequence[int],
+    generated_ids: Sequence[int],
+) -> SampledToken:
+    """The token behind `token_ids` of one slot."""
+    work = Work(slot, token_ids, start, 0, sampling, prompt_ids, generated_ids)
+    return runner.run([work])[0][0]
+
+
+def prefill(runner: Runner, slot: int, token_ids: Sequence[int], start: int) -> None:
+    """Writes keys and values only."""
+    runner.run([Work(slot, token_ids, start)])
+
+
 def generate(
     runner: Runner, slot: int, token_ids: Sequence[int], start: int, sampling: SamplingParams
 ) -> list[int]:
@@ -42,7 +61,7 @@ def generate(
     generated: list[int] = []
     chunk = list(token_ids)
     for _ in range(12):
-        token = runner.step(slot, chunk, start, sampling, PROMPT, generated)
+        token = step(runner, slot, chunk, start, sampling, PROMPT, generated)
         generated.append(token.token_id)
         start += len(chunk)
         chunk = [token.token_id]
@@ -65,7 +84,7 @@ def test_steps_equal_transformers(runner: Runner) -> None:
 def test_chunks_and_copied_prefix_change_nothing(runner: Runner, sampling: SamplingParams) -> None:
     expected = generate(runner, 0, PROMPT, 0, sampling)
     runner.run([Work(1, PROMPT[:4], 0)])
-    runner.prefill(1, PROMPT[4:6], 4)
+    prefill(runner, 1, PROMPT[4:6], 4)
     assert generate(runner, 1, PROMPT[6:], 6, sampling) == expected
     runner.copy_prefix(1, 2, 8)
     assert generate(runner, 2, PROMPT[8:], 8, sampling) == expected
@@ -123,7 +142,7 @@ def test_from_parts() -> None:
     runner = Runner.from_parts(tiny_config("tied"), tensors)
     with torch.no_grad():
         logits = model(torch.tensor([PROMPT])).logits[0, -1]
-    assert runner.step(0, PROMPT, 0, GREEDY, PROMPT, []).token_id == int(logits.argmax())
+    assert step(runner, 0, PROMPT, 0, GREEDY, PROMPT, []).token_id == int(logits.argmax())
 
 
 @pytest.mark.parametrize(
@@ -174,9 +193,9 @@ def test_out_of_memory_is_typed_and_ends_one_step(
         patch.setattr(Decoder, "forward", fail)
         patch.setattr(NativeDecoder, "step_rows", fail)
         with pytest.raises(OutOfMemory, match="computing 11 tokens; shorten the prompt"):
-            runner.step(0, PROMPT, 0, GREEDY, PROMPT, [])
+            step(runner, 0, PROMPT, 0, GREEDY, PROMPT, [])
         with pytest.raises(OutOfMemory):
-            runner.prefill(0, PROMPT, 0)
+            prefill(runner, 0, PROMPT, 0)
     assert len(generate(runner, 0, PROMPT, 0, GREEDY)) == 12
 
 
@@ -187,7 +206,7 @@ def test_other_errors_pass_through(runner: Runner, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Decoder, "forward", fail)
     monkeypatch.setattr(NativeDecoder, "step_rows", fail)
     with pytest.raises(RuntimeError, match="a bug"):
-        runner.prefill(0, PROMPT, 0)
+        prefill(runner, 0, PROMPT, 0)
 
 
 def test_too_large_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +232,7 @@ def test_a_step_of_several_sequences_is_each_ones_own(runner: Runner) -> None:
     together = runner.run(works)
     assert together.pop(4) == []
     for idx, (prompt, sampling) in enumerate(zip(prompts, samplings, strict=True)):
-        alone = runner.step(30, prompt, 0, sampling, prompt, [])
+        alone = step(runner, 30, prompt, 0, sampling, prompt, [])
         found = together[idx][0]
         assert found.token_id == alone.token_id
         assert found.logprob == (alone.logprob if runner.exact else pytest.approx(alone.logprob))
@@ -225,7 +244,7 @@ def test_right_drafts_stand_and_wrong_ones_fall(runner: Runner) -> None:
     work = Work(1, [*PROMPT, *drafts], 0, len(drafts), GREEDY, PROMPT)
     chosen = [token.token_id for token in runner.run([work])[0]]
     assert chosen == answer[:4]
-    rest = runner.step(1, [answer[3]], len(PROMPT) + 3, GREEDY, PROMPT, answer[:4])
+    rest = step(runner, 1, [answer[3]], len(PROMPT) + 3, GREEDY, PROMPT, answer[:4])
     assert rest.token_id == answer[4], "what the wrong draft left behind was overwritten"
 
 
@@ -234,8 +253,14 @@ def test_native_logits_are_torchs(folder: Path) -> None:
     if "native" not in KERNELS:
         pytest.skip("the library cannot be had here")
     tokens = [
-        Runner.load(str(folder), device="cpu", kernels=kernels, cache_bytes=0).step(
-            0, PROMPT, 0, SamplingParams(temperature=1.0, seed=1), PROMPT, []
+        step(
+            Runner.load(str(folder), device="cpu", kernels=kernels, cache_bytes=0),
+            0,
+            PROMPT,
+            0,
+            SamplingParams(temperature=1.0, seed=1),
+            PROMPT,
+            [],
         )
         for kernels in ("native", "torch")
     ]

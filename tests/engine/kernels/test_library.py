@@ -24,6 +24,16 @@ def test_the_plainest_instruction_set_is_always_there() -> None:
     assert library_or_skip().instruction_sets()[-1] == "portable"
 
 
+def test_the_library_is_there_where_a_compiler_is() -> None:
+    """The other tests of the kernels skip without it: a broken build must not look like that."""
+    try:
+        Compiler.find()
+    except BuildError as error:
+        pytest.skip(str(error))
+    found = open_library()
+    assert isinstance(found, Library), found
+
+
 def test_no_compiler_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("CXX", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
