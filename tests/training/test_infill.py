@@ -46,10 +46,9 @@ def test_long_documents_are_windowed_around_the_cursor(
         assert len(example.ids) == len(example.weights) == len(example.targets) <= 256
         assert len(example.ids) > 200
         _, (before, after, middle) = parts(example, s)
-        if middle[-1] == s.eot:
-            pieces = [before + middle[:-1] + after]
-        else:  # a long middle is cut at its end, and what follows it is not the suffix
-            pieces = [before + middle, after]
+        # A long middle is cut at its end, and what follows it is not the suffix.
+        closed = middle[-1] == s.eot
+        pieces = [before + middle[:-1] + after] if closed else [before + middle, after]
         for ids in pieces:
             assert plain_tokenizer.decode(ids, skip_special_tokens=False) in text
 
