@@ -21,6 +21,7 @@ import torch
 
 from midfill_engine.errors import EngineError
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
+from midfill_engine.exec.work import Mask
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Doubles: TypeAlias = npt.NDArray[np.float64]
@@ -32,7 +33,7 @@ def sample(
     prompt_ids: Sequence[int],
     generated_ids: Sequence[int],
     position: int,
-    allowed: Sequence[int] | None = None,
+    allowed: Mask | None = None,
 ) -> SampledToken:
     """Returns the token at `position` and its log-probability.
 
@@ -46,7 +47,7 @@ def sample(
         prompt_ids: tokens that the repetition penalty covers.
         generated_ids: more of them; the frequency penalty counts these only.
         position: index of the chosen token in the sequence; keys the draw.
-        allowed: ids that the token must be one of, in any order, at least one; None: any.
+        allowed: which tokens may come, at least one; None: any.
 
     Raises:
         EngineError: the logits are not numbers (float16 overflowed, or the weights are broken).
@@ -120,11 +121,11 @@ def _penalise(
     return scores
 
 
-def _restrict(scores: Floats, allowed: Sequence[int]) -> Floats:
+def _restrict(scores: Floats, allowed: Mask) -> Floats:
     """Rules every other token out."""
-    ids = np.asarray(allowed, dtype=np.int64)
     restricted = np.full_like(scores, -np.inf)
-    restricted[ids] = scores[ids]
+    length = min(len(allowed), len(scores))
+    np.copyto(restricted[:length], scores[:length], where=allowed[:length])
     _check(float(restricted.max()))
     return restricted
 

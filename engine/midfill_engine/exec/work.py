@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from midfill_engine.exec.sampling_params import SamplingParams
+
+Mask: TypeAlias = npt.NDArray[np.bool_]
+"""Whether a token may come, by its id; an id behind the mask's end may not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +31,8 @@ class Work:
         sampling: how to choose; None chooses nothing (a part of a prompt, a warm-up).
         prompt_ids: tokens that the repetition penalty covers, see `sampling.sample`.
         generated_ids: those chosen so far, without the drafts.
-        allowed: empty, or 1 + num_drafts entries: the ids that the token at that place must be
-            one of, in any order, at least one; None: any.
+        allowed: empty, or 1 + num_drafts entries: which tokens may come at that place, at least
+            one; None: any.
     """
 
     slot: int
@@ -35,7 +42,7 @@ class Work:
     sampling: SamplingParams | None = None
     prompt_ids: Sequence[int] = ()
     generated_ids: Sequence[int] = ()
-    allowed: Sequence[Sequence[int] | None] = ()
+    allowed: Sequence[Mask | None] = ()
 
     @property
     def num_logits(self) -> int:

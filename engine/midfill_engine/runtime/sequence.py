@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence as Seq
-from copy import copy
 from dataclasses import dataclass, field, replace
 
 from midfill_engine.exec.sampling_params import SampledToken
@@ -22,8 +21,8 @@ from midfill_engine.runtime.request import (
     Timings,
     TokenEvent,
 )
+from midfill_engine.runtime.restriction import Restriction
 from midfill_engine.text.detokenize import Detokenizer
-from midfill_engine.text.heal import HealingState
 from midfill_engine.text.stop import StopMatcher
 from midfill_engine.text.tokenizer import Tokenizer
 
@@ -54,14 +53,16 @@ class Sequence:
     drafter: Drafter | None = None
     num_drafted: int = 0
     num_accepted: int = 0
-    _healing: HealingState = field(init=False)
+    _restriction: Restriction = field(init=False)
     _detokenizer: Detokenizer = field(init=False)
     _stops: StopMatcher = field(init=False)
 
     def __post_init__(self) -> None:
         """Give the sequence its own incremental decoders."""
-        self._healing = HealingState(self.request.healing)
-        self._detokenizer = Detokenizer(self.tokenizer, skip_bytes=len(self._healing.left))
+        self._restriction = Restriction(self.request, self.tokenizer)
+        healing = self.request.healing
+        healed_len = 0 if healing is None else len(healing.text)
+        self._detokenizer = Detokenizer(self.tokenizer, skip_bytes=healed_len)
         self._stops = StopMatcher(self.request.stop)
 
     @property
@@ -89,7 +90,7 @@ class Sequence:
             token_ids = self.generated_ids[-1:]
         if not self.samples_next:
             return Work(self.slot, token_ids, start)
-        allowed = self._healing.allowed()
+        allowed = self._restriction.mask()
         return Work(
             slot=self.slot,
             token_ids=token_ids,
@@ -107,17 +108,11 @@ class Sequence:
 
     def with_drafts(self, work: Work, drafts: Seq[int]) -> Work:
         """Return `next_work`'s work with drafts behind it, as many as may come."""
-        allowed = list(work.allowed)
-        if allowed:  # text is being repeated: what may come next hangs on what came
-            healing, kept = copy(self._healing), 0
-            for token_id in drafts:
-                piece = self.tokenizer.token_bytes(token_id)
-                if not _goes_along(piece, healing.left):
-                    break
-                healing.accept(piece)
-                allowed.append(healing.allowed())
-                kept += 1
-            drafts = drafts[:kept]
+        allowed = work.allowed
+        if allowed:  # what may come next hangs on what came
+            behind = self._restriction.along(drafts)
+            allowed = (*allowed, *behind)
+            drafts = drafts[: len(behind)]
         return replace(
             work,
             token_ids=[*work.token_ids, *drafts],
@@ -135,7 +130,7 @@ class Sequence:
         ends = token.token_id in self.request.stop_token_ids
         special = ends or self.tokenizer.is_special(token.token_id)
         completed = "" if special else self._detokenizer.feed(token.token_id)
-        if self._healing.accept(self.tokenizer.token_bytes(token.token_id)):
+        if self._restriction.accept(token.token_id):
             return None
         return TokenEvent(
             token_id=token.token_id,
@@ -158,7 +153,7 @@ class Sequence:
     @property
     def _num_new(self) -> int:
         """Generated tokens that are part of the answer."""
-        return len(self.generated_ids) - self._healing.num_repeated
+        return len(self.generated_ids) - self._restriction.num_repeated
 
     def finish(self, reason: FinishReason, error: str | None = None) -> Finished:
         """Return the last event; what was held back goes along unless a stop text matched."""
@@ -191,8 +186,3 @@ class Sequence:
             drafted_tokens=self.num_drafted,
             accepted_tokens=self.num_accepted,
         )
-
-
-def _goes_along(piece: bytes, left: bytes) -> bool:
-    """Whether a token can come while `left` has yet to be repeated; empty means control token."""
-    return not left or (bool(piece) and (piece.startswith(left) or left.startswith(piece)))

@@ -42,6 +42,11 @@ class PieceIndex:
         self._vocab_size = min(vocab_size, tokenizer.vocab_size)
 
     @property
+    def vocab_size(self) -> int:
+        """The ids of all pieces are below it."""
+        return self._vocab_size
+
+    @property
     def ready(self) -> bool:
         """Whether the index is built: 6 ms for the bundled model, 0.5 s at 170,000 pieces."""
         return "_table" in self.__dict__

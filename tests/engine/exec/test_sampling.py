@@ -12,6 +12,7 @@ import torch
 from midfill_engine.errors import EngineError
 from midfill_engine.exec.sampling import draw, sample, uniform
 from midfill_engine.exec.sampling_params import SamplingParams
+from midfill_engine.exec.work import Mask
 
 
 def random_logits(seed: int, size: int = 300) -> torch.Tensor:
@@ -162,11 +163,15 @@ def test_distribution_is_that_of_transformers(seed: int, params: SamplingParams)
         assert token.token_id == int(torch.searchsorted(running, fraction, right=True))
 
 
+def mask(allowed: list[int], size: int) -> Mask:
+    return np.isin(np.arange(size), allowed)
+
+
 class TestAllowed:
     def test_greedy_takes_the_best_of_the_allowed(self) -> None:
         logits = torch.tensor([0.0, 4.0, 1.0, 3.0, 3.0])
         before = logits.clone()
-        token = sample(logits, SamplingParams(), [], [], 0, [4, 3, 0])
+        token = sample(logits, SamplingParams(), [], [], 0, mask([4, 3, 0], 5))
         assert token.token_id == 3
         assert token.logprob == pytest.approx(-math.log(2 + math.exp(-3)))
         assert torch.equal(logits, before)
@@ -187,13 +192,13 @@ class TestAllowed:
         ruled_out = torch.full_like(logits, -math.inf)
         ruled_out[allowed] = logits[allowed]
         for position in range(40):
-            token = sample(logits, params, [7, 8], [], position, allowed)
+            token = sample(logits, params, [7, 8], [], position, mask(allowed, 290))
             assert token == sample(ruled_out, params, [7, 8], [], position)
             assert token.token_id in allowed
 
     def test_one_allowed_token_is_certain(self) -> None:
         params = SamplingParams(temperature=1.0, top_k=1, repetition_penalty=3.0)
-        token = sample(random_logits(7), params, [12], [12], 4, [12])
+        token = sample(random_logits(7), params, [12], [12], 4, mask([12], 300))
         assert (token.token_id, token.logprob) == (12, 0.0)
 
 

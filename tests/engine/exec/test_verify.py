@@ -14,7 +14,7 @@ import torch
 from midfill_engine.exec.sampling import sample
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.exec.verify import choose
-from midfill_engine.exec.work import Work
+from midfill_engine.exec.work import Mask, Work
 
 VOCAB_SIZE = 6
 NUM_SEEDS = 6000
@@ -33,7 +33,7 @@ def one_at_a_time(
     prompt: Sequence[int],
     count: int,
     params: SamplingParams,
-    allowed: Sequence[Sequence[int] | None] = (),
+    allowed: Sequence[Mask | None] = (),
 ) -> list[SampledToken]:
     found: list[SampledToken] = []
     for idx in range(count):
@@ -49,7 +49,7 @@ def with_drafts(
     count: int,
     params: SamplingParams,
     rng: random.Random,
-    allowed: Sequence[Sequence[int] | None] = (),
+    allowed: Sequence[Mask | None] = (),
 ) -> list[SampledToken]:
     """As many tokens in steps that verify random drafts of up to four."""
     found: list[SampledToken] = []
@@ -77,6 +77,8 @@ def with_drafts(
 def test_drafts_change_nothing(greedy: bool) -> None:
     """Two thousand requests with penalties, top-k, top-p and constraints, random drafts."""
     rng = random.Random(int(greedy))
+    ids = np.arange(VOCAB_SIZE)
+    masks = (None, np.isin(ids, [1, 4]), np.isin(ids, [5, 0, 2]))
     for seed in range(2000):
         params = SamplingParams(
             temperature=0.0 if greedy else rng.choice((0.5, 1.0, 2.0)),
@@ -87,9 +89,9 @@ def test_drafts_change_nothing(greedy: bool) -> None:
             seed=seed,
         )
         prompt = [rng.randrange(VOCAB_SIZE) for _ in range(rng.randrange(1, 5))]
-        allowed: list[Sequence[int] | None] = []
+        allowed: list[Mask | None] = []
         if rng.random() < 0.3:
-            allowed = [rng.choice((None, [1, 4], [5, 0, 2])) for _ in range(8)]
+            allowed = [rng.choice(masks) for _ in range(8)]
         expected = one_at_a_time(prompt, 8, params, allowed)
         assert with_drafts(prompt, 8, params, rng, allowed) == expected
 

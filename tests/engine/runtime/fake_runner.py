@@ -11,6 +11,8 @@ import time
 import zlib
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.work import Work
 
@@ -103,8 +105,9 @@ class FakeRunner:
             text = held[: work.start + num_inputs + idx]
             token_id = self.choose(text)
             allowed = work.allowed[idx] if work.allowed else None
-            if allowed is not None and token_id not in allowed:
-                token_id = allowed[next_token(text) % len(allowed)]
+            if allowed is not None and not (token_id < len(allowed) and allowed[token_id]):
+                ids = np.flatnonzero(allowed)
+                token_id = int(ids[next_token(text) % len(ids)])
             tokens.append(SampledToken(token_id, -1.0))
             if idx < work.num_drafts and token_id != work.token_ids[num_inputs + idx]:
                 break
