@@ -34,7 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        options = _parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else argv
+        _refuse_renamed(words)
+        options = _parser().parse_args(words)
         if options.command == "serve":
             _serve(_config(options))
         else:
@@ -98,8 +100,8 @@ def _config(options: argparse.Namespace) -> EngineConfig:
         kernels=options.kernels,
         speculation=options.speculation,
         fim_family=options.fim_family,
-        max_total_tokens=options.max_total_tokens,
-        cache_mb=options.cache_mb,
+        max_context=options.max_context,
+        max_memory_mb=options.max_memory,
         num_threads=options.threads,
     )
     if options.command != "serve":
@@ -113,7 +115,20 @@ def _config(options: argparse.Namespace) -> EngineConfig:
         ready_file=options.ready_file,
         exit_when_unused_s=options.exit_when_unused,
     )
-    return EngineConfig(model, server, Limits(max_requests=options.max_requests))
+    return EngineConfig(model, server, Limits(max_concurrent=options.max_concurrent))
+
+
+_RENAMED = {
+    "--max-total-tokens": "--max-total-tokens is now --max-context, in tokens",
+    "--cache-mb": "--cache-mb is now --max-memory SIZE, for all of the process: try 2GB",
+    "--max-requests": "--max-requests is now --max-concurrent, a number of requests",
+}
+
+
+def _refuse_renamed(words: Sequence[str]) -> None:
+    for word in words:
+        if (told := _RENAMED.get(word.partition("=")[0])) is not None:
+            raise StartError(told)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -147,8 +162,8 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--kernels", default=default.kernels, choices=get_args(Kernels))
     add("--speculation", default=default.speculation, choices=get_args(Speculate))
     add("--fim-family", metavar="NAME", help="infill family, or none; default: recognised")
-    add("--max-total-tokens", type=_positive, metavar="N", help="prompt and completion")
-    add("--cache-mb", type=_positive, metavar="N", help="memory for keys and values")
+    add("--max-context", type=_positive, metavar="N", help="tokens of prompt and completion")
+    add("--max-memory", type=_megabytes, metavar="SIZE", help="of the process, as 2GB or 512MB")
     add("--threads", type=_threads, metavar="N", help="CPU threads; default: physical cores")
 
 
@@ -173,7 +188,8 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="end that many seconds after the last lease closed",
     )
-    add("--max-requests", type=_positive, default=Limits().max_requests, metavar="N")
+    most = Limits().max_concurrent
+    add("--max-concurrent", type=_positive, default=most, metavar="N", help="requests at once")
 
 
 def _positive(text: str) -> int:
@@ -186,6 +202,17 @@ def _threads(text: str) -> int:
 
 def _port(text: str) -> int:
     return _whole_number(text, 0, 65535)
+
+
+def _megabytes(text: str) -> int:
+    number, unit = text[:-2], text[-2:].upper()
+    try:
+        size = float(number) * {"MB": 1, "GB": 1024}[unit]
+    except (ValueError, KeyError):
+        size = 0.0
+    if not 1 <= size < 2**30:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 512MB or 2.5GB")
+    return int(size)
 
 
 def _whole_number(text: str, low: int, high: int) -> int:

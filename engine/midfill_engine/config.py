@@ -31,8 +31,9 @@ class ModelConfig:
             cannot change by it, on the native kernels.
         kernels: what computes on the CPU: "auto" takes the native ones where they can be had.
         fim_family: an infill family's name, "none", or None to recognise it.
-        max_total_tokens: prompt and generated tokens of one request; None takes the model's.
-        cache_mb: megabytes of keys and values; None lets the runner choose.
+        max_context: prompt and generated tokens of one request; None takes the model's.
+        max_memory_mb: megabytes that the whole process must stay under, on a GPU what it takes of
+            the GPU's memory; None bounds keys and values only.
         num_threads: threads of the CPU's products; None takes one per physical core.
     """
 
@@ -42,8 +43,8 @@ class ModelConfig:
     kernels: Kernels = "auto"
     speculation: Speculate = "auto"
     fim_family: str | None = None
-    max_total_tokens: int | None = None
-    cache_mb: int | None = None
+    max_context: int | None = None
+    max_memory_mb: int | None = None
     num_threads: int | None = None
 
 
@@ -82,7 +83,7 @@ class Limits:
     """Bounds of one request and of all of them.
 
     Attributes:
-        max_requests: waiting and running at once.
+        max_concurrent: requests waiting and running at once.
         max_body_bytes: of one request's body.
         max_stops: stop texts of `/infill`.
         max_stops_tgi: stop texts of the TGI and OpenAI routes, as those services have it.
@@ -98,7 +99,7 @@ class Limits:
             take 1 to 3 ms.
     """
 
-    max_requests: int = 128
+    max_concurrent: int = 128
     max_body_bytes: int = 2_000_000
     max_stops: int = 16
     max_stops_tgi: int = 4

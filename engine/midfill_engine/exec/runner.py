@@ -14,6 +14,14 @@ import torch
 from midfill_engine.errors import ModelError, OutOfMemory
 from midfill_engine.exec.forward import Forward
 from midfill_engine.exec.kernel_choice import INT8, build_forward, choose_library
+from midfill_engine.exec.memory import (
+    DEFAULT_CACHE_BYTES,
+    MemoryNeeds,
+    MemoryPlan,
+    available_bytes,
+    plan_memory,
+    process_bytes,
+)
 from midfill_engine.exec.placement import choose_device, choose_dtype, set_threads
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.verify import choose
@@ -25,8 +33,6 @@ from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import load_weights
 
-MAX_SLOTS = 32
-"""Twice the sixteen editors that share an engine on two cores; more only wait for each other."""
 DEFAULT_MAX_TOTAL_TOKENS = 8192
 
 
@@ -34,10 +40,16 @@ class Runner:
     """Runs steps of many sequences; slots are numbered [0, num_slots)."""
 
     def __init__(
-        self, spec: ModelSpec, forward: Forward, cache: KVCache, device: torch.device
+        self,
+        spec: ModelSpec,
+        forward: Forward,
+        cache: KVCache,
+        device: torch.device,
+        memory: MemoryPlan,
     ) -> None:
         """Takes parts that belong together; use `load` or `from_parts`."""
         self.spec = spec
+        self.memory = memory
         self._forward = forward
         self._cache = cache
         self._device = device
@@ -51,7 +63,8 @@ class Runner:
         dtype: str = "auto",
         kernels: str = "auto",
         max_total_tokens: int | None = None,
-        cache_bytes: int = 2**30,
+        cache_bytes: int | None = None,
+        max_memory: int | None = None,
         num_threads: int | None = None,
     ) -> Runner:
         """Loads a model and reserves its cache.
@@ -64,7 +77,10 @@ class Runner:
             kernels: `auto` (native on the CPU where they can be had), `native` or `torch`.
             max_total_tokens: prompt and generated tokens per sequence; None takes the model's
                 context, at most 8192.
-            cache_bytes: memory for keys and values; it makes 1 to 32 slots.
+            cache_bytes: memory for keys and values; it makes 1 to 32 slots. None takes 1 GiB, or
+                half of what is free where that is less.
+            max_memory: bytes that everything must stay under, on a GPU its memory; the cache then
+                takes what the rest leaves.
             num_threads: threads of the products, for the whole process; None takes one per
                 physical core, at most OMP_NUM_THREADS.
 
@@ -82,6 +98,7 @@ class Runner:
             kernels=kernels,
             max_total_tokens=max_total_tokens,
             cache_bytes=cache_bytes,
+            max_memory=max_memory,
         )
 
     @classmethod
@@ -118,13 +135,20 @@ class Runner:
         dtype: str,
         kernels: str,
         max_total_tokens: int | None,
-        cache_bytes: int,
+        cache_bytes: int | None,
+        max_memory: int | None = None,
     ) -> Runner:
         place = choose_device(device)
         kind = choose_dtype("float32" if dtype == INT8 else dtype, place)
         library = choose_library(kernels, spec, kind, place)
         max_len = _context(spec, max_total_tokens)
-        num_slots = min(max(cache_bytes // slot_bytes(spec, max_len, kind), 1), MAX_SLOTS)
+        slot = slot_bytes(spec, max_len, kind)
+        memory = _plan(
+            MemoryNeeds.of(spec, slot, kind.itemsize, int8=dtype == INT8),
+            place,
+            cache_bytes,
+            max_memory,
+        )
         try:
             forward = build_forward(
                 spec,
@@ -135,7 +159,7 @@ class Runner:
                 device=place,
                 max_len=max_len,
             )
-            cache = KVCache(spec, num_slots, max_len, kind, place)
+            cache = KVCache(spec, memory.num_slots, max_len, kind, place)
         except (RuntimeError, MemoryError) as error:
             if not _out_of_memory(error):
                 raise
@@ -143,7 +167,7 @@ class Runner:
                 f"{num_parameters(spec):,} parameters in {kind} and a context of {max_len} do not "
                 f"fit the memory of {place}; take a smaller model, dtype or context"
             ) from None
-        return cls(spec, forward, cache, place)
+        return cls(spec, forward, cache, place, memory)
 
     @property
     def num_slots(self) -> int:
@@ -199,13 +223,25 @@ class Runner:
         self._cache.copy_prefix(src, dst, length)
 
 
+def _plan(
+    needs: MemoryNeeds, place: torch.device, cache_bytes: int | None, max_memory: int | None
+) -> MemoryPlan:
+    on_gpu = place.type == "cuda"
+    process = 0 if on_gpu else process_bytes()
+    if cache_bytes is None:
+        free = torch.cuda.mem_get_info(place)[0] if on_gpu else available_bytes()
+        most = DEFAULT_CACHE_BYTES if free is None else free // 2
+        cache_bytes = min(DEFAULT_CACHE_BYTES, most)
+    return plan_memory(needs, process=process, limit=max_memory, cache=cache_bytes)
+
+
 def _context(spec: ModelSpec, max_total_tokens: int | None) -> int:
     longest = spec.max_position_embeddings
     if max_total_tokens is None:
         return min(longest, DEFAULT_MAX_TOTAL_TOKENS)
     if not 1 <= max_total_tokens <= longest:
         raise ModelError(
-            f"max_total_tokens {max_total_tokens} is outside 1 to {longest}, the model's context"
+            f"--max-context {max_total_tokens} is outside 1 to {longest}, the model's context"
         )
     return max_total_tokens
 

@@ -8,6 +8,7 @@ from starlette.routing import Route
 
 from midfill_engine.config import version
 from midfill_engine.errors import Unavailable
+from midfill_engine.exec.memory import MB, MemoryPlan
 from midfill_engine.serve.parse import Json
 from midfill_engine.serve.replies import json_reply
 from midfill_engine.serve.served import Served
@@ -41,7 +42,7 @@ class InfoRoutes:
             "model_id": served.model_id,
             "model_sha": None,
             "model_pipeline_tag": "text-generation",
-            "max_concurrent_requests": served.limits.max_requests,
+            "max_concurrent_requests": served.limits.max_concurrent,
             "max_best_of": 1,
             "max_stop_sequences": served.limits.max_stops_tgi,
             "max_input_tokens": served.max_total_tokens - 1,
@@ -68,8 +69,20 @@ def midfill_info(served: Served) -> Json:
         "attention": info.attention,
         "kernels": info.kernels,
         "speculation": info.speculation,
+        "memory": None if info.memory is None else _memory_info(info.memory),
         "infill": None if served.family is None else _infill_info(served.family, served),
         "version": version(),
+    }
+
+
+def _memory_info(memory: MemoryPlan) -> Json:
+    return {
+        "limit_mb": None if memory.limit is None else memory.limit // MB,
+        "process_mb": memory.process // MB,
+        "weights_mb": memory.weights // MB,
+        "cache_mb": memory.cache // MB,
+        "reserve_mb": memory.reserve // MB,
+        "slots": memory.num_slots,
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from midfill_engine.config import EngineConfig, Speculate
 from midfill_engine.errors import ModelError
+from midfill_engine.exec.memory import MB
 from midfill_engine.serve.served import ModelInfo, Served
 from midfill_engine.text.families import find_family
 from midfill_engine.text.fim import MIN_BUDGET_TOKENS
@@ -16,7 +17,6 @@ from midfill_engine.text.tokenizer import Tokenizer
 
 logger = logging.getLogger(__name__)
 
-_DEFAULT_CACHE_BYTES = 2**30
 _MIN_TOTAL_TOKENS = 2 * MIN_BUDGET_TOKENS
 """Half of the context may go to a completion; the other half must hold a prompt."""
 
@@ -34,28 +34,29 @@ def load_served(config: EngineConfig) -> Served:
     model = config.model
     folder = resolve(model.source)
     tokenizer = Tokenizer.load(folder)
-    cache_mb = model.cache_mb
+    limit_mb = model.max_memory_mb
     runner = Runner.load(
         model.source,
         device=model.device,
         dtype=model.dtype,
         kernels=model.kernels,
-        max_total_tokens=model.max_total_tokens,
+        max_total_tokens=model.max_context,
         num_threads=model.num_threads,
-        cache_bytes=_DEFAULT_CACHE_BYTES if cache_mb is None else cache_mb * 2**20,
+        max_memory=None if limit_mb is None else limit_mb * MB,
     )
     if runner.max_total_tokens < _MIN_TOTAL_TOKENS:
         raise ModelError(
             f"a context of {runner.max_total_tokens} tokens is too short to serve: "
-            f"{_MIN_TOTAL_TOKENS} are needed; see --max-total-tokens"
+            f"{_MIN_TOTAL_TOKENS} are needed; see --max-context"
         )
     family = find_family(tokenizer, vocab_size=runner.vocab_size, wanted=model.fim_family)
     infill_defaults = InfillDefaults.read(folder, family)
     speculate = _speculates(model.speculation, exact=runner.exact)
     engine = EngineLoop(
-        runner, tokenizer, max_requests=config.limits.max_requests, speculate=speculate
+        runner, tokenizer, max_requests=config.limits.max_concurrent, speculate=speculate
     )
     engine.start()
+    logger.info("%s", runner.memory.told(runner.max_total_tokens))
     told = runner.describe()
     return Served(
         engine=engine,
@@ -72,6 +73,7 @@ def load_served(config: EngineConfig) -> Served:
             attention=str(told["attention"]),
             kernels=str(told["kernels"]),
             speculation=speculate,
+            memory=runner.memory,
         ),
         infill_defaults=infill_defaults,
         limits=config.limits,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from midfill_engine.config import Limits
+from midfill_engine.exec.memory import MemoryPlan
 from midfill_engine.runtime.request import EventSink, GenerationRequest
 from midfill_engine.text.families import InfillFamily
 from midfill_engine.text.heal import PieceIndex
@@ -50,6 +51,7 @@ class ModelInfo:
     attention: str
     kernels: str
     speculation: bool = False
+    memory: MemoryPlan | None = None
 
 
 @dataclass(slots=True)

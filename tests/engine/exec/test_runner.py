@@ -160,8 +160,8 @@ def test_from_parts() -> None:
             {"device": "cpu", "kernels": "torch", "dtype": "int8"},
             r"int8 needs the CPU kernels \(asked for\)",
         ),
-        ({"device": "cpu", "max_total_tokens": 513}, "max_total_tokens 513 is outside 1 to 512"),
-        ({"device": "cpu", "max_total_tokens": 0}, "max_total_tokens 0 is outside"),
+        ({"device": "cpu", "max_total_tokens": 513}, "--max-context 513 is outside 1 to 512"),
+        ({"device": "cpu", "max_total_tokens": 0}, "--max-context 0 is outside"),
     ],
 )
 def test_bad_options(folder: Path, options: dict[str, str | int], words: str) -> None:

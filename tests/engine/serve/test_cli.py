@@ -31,7 +31,14 @@ from midfill_engine.serve import keys
         (["serve", "--port", "70000"], "'70000' is not a whole number"),
         (["serve", "--device", "tpu"], "invalid choice: 'tpu'"),
         (["serve", "--exit-when-unused", "soon"], "'soon' is not a number of seconds"),
-        (["serve", "--max-requests", "0"], "'0' is not a whole number, at least 1"),
+        (["serve", "--max-concurrent", "0"], "'0' is not a whole number, at least 1"),
+        (["serve", "--max-memory", "2"], "'2' is not a size such as 512MB or 2.5GB"),
+        (["serve", "--max-memory", "0GB"], "'0GB' is not a size"),
+        (["serve", "--max-memory", "nanGB"], "'nanGB' is not a size"),
+        (["info", "--max-memory", "64MB"], "--max-memory 64MB is too little: the process takes"),
+        (["serve", "--max-total-tokens", "64"], "--max-total-tokens is now --max-context"),
+        (["serve", "--cache-mb=64"], "--cache-mb is now --max-memory SIZE"),
+        (["serve", "--max-requests", "4"], "--max-requests is now --max-concurrent"),
         (["serve", "--threads", "0"], "'0' is not a whole number, 1 to 1024"),
         (["serve", "--bogus"], "--bogus"),
         (["serve", "--no-auth", "--host", "0.0.0.0"], "--no-auth on 0.0.0.0"),
@@ -63,7 +70,7 @@ def test_the_page_lists_every_option(capsys: pytest.CaptureFixture[str]) -> None
     server, limits = ServerConfig(), Limits()
     assert rows["--model"] == f"`{ModelConfig().source}`"
     assert (rows["--host"], rows["--port"]) == (f"`{server.host}`", f"`{server.port}`")
-    assert rows["--max-requests"] == f"`{limits.max_requests}`"
+    assert rows["--max-concurrent"] == f"`{limits.max_concurrent}`"
 
 
 def test_a_busy_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
@@ -80,7 +87,7 @@ def test_a_context_too_short_to_serve(
     tiny_folder: Path, capsys: pytest.CaptureFixture[str], command: str
 ) -> None:
     """Infill has to fit half of it; once such an engine answered 500."""
-    argv = [command, "--model", str(tiny_folder), "--max-total-tokens", "63"]
+    argv = [command, "--model", str(tiny_folder), "--max-context", "63"]
     argv += ["--no-auth", "--port", "0"] if command == "serve" else []
     assert cli.main(argv) == 2
     assert "a context of 63 tokens is too short to serve: 64" in capsys.readouterr().err
@@ -90,6 +97,7 @@ def test_info(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     before = torch.get_num_threads()
     argv = ["info", "--model", str(tiny_folder), "--device", "cpu", "--threads", str(before + 1)]
+    argv += ["--max-memory", "2GB"]
     try:
         assert cli.main(argv) == 0
         assert torch.get_num_threads() == before + 1
@@ -99,6 +107,10 @@ def test_info(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (told["model_id"], told["architecture"]) == ("tiny", "LlamaForCausalLM")
     assert told["infill"]["family"] == "codellama"
     assert told["infill"]["heal"] is False
+    memory = told["memory"]
+    assert memory["limit_mb"] == 2048
+    assert sum(memory[f"{part}_mb"] for part in ("process", "weights", "cache", "reserve")) < 2048
+    assert memory["slots"] == 32
 
 
 @pytest.mark.parametrize("command", ["serve", "info"])
@@ -175,6 +187,7 @@ def test_from_start_to_signal(tiny_folder: Path, tmp_path: Path) -> None:
             key_line = process.stderr.readline()
             key_file = Path(key_line.split(" is in ")[1].strip())
             assert key_file.stat().st_mode & 0o777 == 0o600
+            assert "memory: at most" in process.stderr.readline()
             assert "tiny at http://127.0.0.1:" in process.stderr.readline()
             told = json.loads(ready.read_text())
             assert told["pid"] == process.pid

@@ -18,7 +18,7 @@ from tests.engine.serve.conftest import AUTH, KEY, LiveServer, sse_values
 
 @pytest.fixture(scope="module")
 def tiny(tiny_folder: Path) -> Iterator[Served]:
-    model = ModelConfig(source=str(tiny_folder), device="cpu", cache_mb=16)
+    model = ModelConfig(source=str(tiny_folder), device="cpu", max_context=512)
     served = load_served(EngineConfig(model=model))
     yield served
     served.engine.close()

@@ -1,0 +1,71 @@
+"""How a memory budget is divided: never over the limit, as many slots as fit, or a clear error."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from midfill_engine.errors import ModelError
+from midfill_engine.exec.memory import (
+    MAX_SLOTS,
+    MB,
+    MemoryNeeds,
+    available_bytes,
+    plan_memory,
+    process_bytes,
+)
+from midfill_engine.model.shapes import num_parameters
+from midfill_engine.model.spec import ModelSpec
+from tests.engine.tiny import tiny_config
+
+SPEC = ModelSpec.from_config(tiny_config("llama-gqa"))
+
+
+def test_a_limit_is_never_passed_and_used_as_far_as_whole_slots_go() -> None:
+    rng = random.Random(3)
+    for _ in range(300):
+        slot, process = rng.randrange(1, 64) * MB, rng.randrange(300) * MB
+        needs = MemoryNeeds.of(SPEC, slot, rng.choice([2, 4]), int8=rng.random() < 0.3)
+        limit = rng.randrange(1, 3000) * MB
+        try:
+            plan = plan_memory(needs, process=process, limit=limit)
+        except ModelError:
+            assert process + needs.weights + slot + needs.reserve(1) > limit
+            continue
+        assert plan.total <= limit
+        assert plan.total == plan.process + plan.weights + plan.cache + plan.reserve
+        more = needs.reserve(plan.num_slots + 1) - plan.reserve + slot
+        assert plan.num_slots == MAX_SLOTS or plan.total + more > limit
+
+
+def test_the_error_names_a_size_that_does() -> None:
+    needs = MemoryNeeds.of(SPEC, 10 * MB, 4, int8=False)
+    with pytest.raises(
+        ModelError, match=r"--max-memory 100MB is too little: .* at least 3"
+    ) as told:
+        plan_memory(needs, process=200 * MB, limit=100 * MB)
+    least = int(str(told.value).split("at least ")[1].split("MB")[0])
+    assert plan_memory(needs, process=200 * MB, limit=least * MB).num_slots == 1
+    with pytest.raises(ModelError):
+        plan_memory(needs, process=200 * MB, limit=(least - 1) * MB)
+
+
+def test_without_a_limit_the_cache_is_bounded() -> None:
+    needs = MemoryNeeds.of(SPEC, 10 * MB, 4, int8=False)
+    assert plan_memory(needs, process=0, cache=35 * MB).num_slots == 3
+    assert plan_memory(needs, process=0, cache=0).num_slots == 1
+    assert plan_memory(needs, process=0).num_slots == MAX_SLOTS
+    assert "no limit given" in plan_memory(needs, process=0).told(64)
+
+
+def test_int8_is_packed_from_wider_weights() -> None:
+    wide, narrow = (MemoryNeeds.of(SPEC, MB, 4, int8=int8) for int8 in (False, True))
+    assert wide.weights == wide.loading == 4 * num_parameters(SPEC)
+    assert narrow.weights < wide.weights < narrow.loading
+
+
+def test_the_process_is_measured() -> None:
+    assert process_bytes() > 20 * MB
+    free = available_bytes()
+    assert free is None or free > 0
