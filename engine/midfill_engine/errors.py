@@ -7,6 +7,8 @@
     ├── EngineDied               the engine thread has ended; nothing more will be answered
     └── RequestError             a request was refused; knows its HTTP status
         ├── ValidationError      422  a field is missing, malformed or out of range
+        │   ├── TemplateError         a conversation that the model's chat format refuses
+        │   └── ToolError             a tool choice that names no tool
         ├── Unauthorized         401  the key is missing or wrong
         ├── Forbidden            403  the Host or Origin is not ours
         ├── NotFound             404  no such route or model
@@ -63,6 +65,18 @@ class ValidationError(RequestError):
 
     status = 422
     error_type = "validation"
+
+
+class TemplateError(ValidationError):
+    """The model's chat format refuses a conversation, or there is none."""
+
+    error_type = "template_error"
+
+
+class ToolError(ValidationError):
+    """A tool choice and the tools do not fit together."""
+
+    error_type = "tool_error"
 
 
 class Unauthorized(RequestError):

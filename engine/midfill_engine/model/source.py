@@ -15,7 +15,8 @@ STARTER = "starter"
 STARTER_FOLDER = Path(__file__).resolve().parent.parent / "starter"
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
 _HUB_FILES = (
-    "config.json", "generation_config.json", "infill.json", "tokenizer*", "*.safetensors*",
+    "config.json", "generation_config.json", "infill.json", "tokenizer*", "special_tokens_map.json",
+    "chat_template.jinja", "additional_chat_templates/*.jinja", "*.safetensors*",
 )  # fmt: skip
 
 

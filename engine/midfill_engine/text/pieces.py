@@ -71,6 +71,14 @@ def leading_space_of(spec: Mapping[str, Any]) -> Literal["always", "unless_space
     return "never"
 
 
+def spaces_once(spec: Mapping[str, Any]) -> bool:
+    """Whether only the text's beginning gets that space, not what follows an added token."""
+    steps = steps_of(spec.get("pre_tokenizer"), "pretokenizers")
+    return any(
+        step.get("type") == "Metaspace" and step.get("prepend_scheme") == "first" for step in steps
+    )
+
+
 def without_leading_space(spec: Mapping[str, Any]) -> dict[str, Any]:
     """The same tokenizer, which puts no space before a text."""
     changed = dict(spec)

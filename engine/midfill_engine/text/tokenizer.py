@@ -38,6 +38,7 @@ class _Coders:
     plain: RawTokenizer
     kind: pieces.Kind
     leading_space: str
+    spaces_once: bool
 
 
 class Tokenizer:
@@ -49,6 +50,9 @@ class Tokenizer:
         eos_ids: the tokens that end a text.
         vocab_size: one more than the largest id.
         kind: how pieces write bytes.
+        control_texts: the control tokens that a text can spell, by id.
+        normalizes_controls: whether a text that only looks like one of them counts as well.
+        spaces_every_stretch: whether the implicit leading space also comes behind control tokens.
     """
 
     def __init__(self, coders: _Coders, special: SpecialIds) -> None:
@@ -67,6 +71,12 @@ class Tokenizer:
         vocab = coders.rich.get_vocab(with_added_tokens=True)
         self._text_of = {token_id: text for text, token_id in vocab.items()}
         self._sentinels = self._llama_sentinels()
+        controls = {
+            token_id: token for token_id, token in added.items() if self.is_special(token_id)
+        }
+        self.control_texts = {token_id: token.content for token_id, token in controls.items()}
+        self.normalizes_controls = any(token.normalized for token in controls.values())
+        self.spaces_every_stretch = not coders.spaces_once
         self.kind: pieces.Kind = coders.kind
         self.bos_id = special.bos_id
         self.adds_bos = special.adds_bos
@@ -93,7 +103,13 @@ class Tokenizer:
         for coder in (rich, plain):
             coder.no_truncation()
             coder.no_padding()
-        coders = _Coders(rich, plain, pieces.kind_of(spec), pieces.leading_space_of(spec))
+        coders = _Coders(
+            rich,
+            plain,
+            pieces.kind_of(spec),
+            pieces.leading_space_of(spec),
+            spaces_once=pieces.spaces_once(spec),
+        )
         return cls(coders, SpecialIds.read(folder, spec, rich.token_to_id))
 
     def encode(self, text: str, *, bos: bool, leading_space: bool = True) -> list[int]:
@@ -129,6 +145,14 @@ class Tokenizer:
         if first is not None:
             ids.extend(self._encode_infill_text(text[first.start() :]))
         return ids if ids[:1] == [self.bos_id] else [*self._bos(True), *ids]
+
+    def encode_rich(self, text: str) -> list[tuple[int, int, int]]:
+        """The file's own encoding: ids, and the characters [start, end) that each stands for."""
+        found = self._coders.rich.encode(text, add_special_tokens=False)
+        return [
+            (token_id, start, end)
+            for token_id, (start, end) in zip(found.ids, found.offsets, strict=True)
+        ]
 
     def is_special(self, token_id: int) -> bool:
         """Whether this is a control token, which is no text."""

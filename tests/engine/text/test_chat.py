@@ -1,0 +1,134 @@
+"""Which format a model's folder leads to, and what a conversation becomes."""
+
+from __future__ import annotations
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from midfill_engine.errors import ModelError, TemplateError
+from midfill_engine.text.chat import Chat, Conversation
+from midfill_engine.text.tokenizer import Tokenizer
+from tests.engine.text.chat_vocabularies import CHATML, SPECIALS, write_chat_folder
+
+QUESTION = [{"role": "user", "content": "Hi"}]
+
+
+def find(folder: Path, model_id: str = "owner/model") -> Chat | None:
+    return Chat.find(folder, Tokenizer.load(folder), model_id)
+
+
+def text_of(folder: Path, **conversation: object) -> str:
+    found = find(folder)
+    assert found is not None
+    return found.prompt(Conversation(QUESTION, **conversation)).text  # type: ignore[arg-type]
+
+
+def without_chatml(folder: Path) -> Path:
+    """A vocabulary that no built-in format recognises."""
+    write_chat_folder(folder)
+    spec = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
+    spec["added_tokens"] = [t for t in spec["added_tokens"] if t["content"] not in SPECIALS]
+    (folder / "tokenizer.json").write_text(json.dumps(spec), encoding="utf-8")
+    return folder
+
+
+def test_a_template_is_found_in_each_place(tmp_path: Path) -> None:
+    folder = write_chat_folder(tmp_path, chat_template="text:{{ messages[0].content }}")
+    assert text_of(folder) == "text:Hi"
+    named = [
+        {"name": "default", "template": "list"},
+        {"name": "tool_use", "template": "{{ tools[0].name }}"},
+    ]
+    write_chat_folder(folder, chat_template=named)
+    assert text_of(folder) == "list"
+    assert text_of(folder, tools=[{"name": "add"}]) == "add"
+    (folder / "chat_template.jinja").write_text("file", encoding="utf-8")
+    assert text_of(folder) == "file"
+    others = folder / "additional_chat_templates"
+    others.mkdir()
+    (others / "tool_use.jinja").write_text("file with {{ tools | length }}", encoding="utf-8")
+    assert text_of(folder, tools=[{"name": "add"}]) == "file with 1"
+
+
+def test_what_a_template_is_given(tmp_path: Path) -> None:
+    template = (
+        "{{ bos_token }}|{{ eos_token }}|{{ unk_token }}|{{ tools is none }}"
+        "|{{ documents[0].text }}|{{ add_generation_prompt }}|{{ enable_thinking }}"
+    )
+    folder = write_chat_folder(tmp_path, chat_template=template, bos_token={"content": "<s>"})
+    documents = [{"title": "t", "text": "d"}]
+    text = text_of(folder, documents=documents, variables={"enable_thinking": False})
+    assert text == "<s>|</s>|<unk>|True|d|True|False"
+
+
+def test_a_last_answer_is_gone_on_with(tmp_path: Path) -> None:
+    found = find(write_chat_folder(tmp_path, chat_template=CHATML))
+    assert found is not None
+    messages = [*QUESTION, {"role": "assistant", "content": " Hello \n"}]
+    assert found.prompt(Conversation(messages)).text == (
+        "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nHello"
+    )
+
+
+def test_a_model_without_a_format_cannot_chat(tmp_path: Path) -> None:
+    assert find(without_chatml(tmp_path)) is None
+
+
+def test_a_broken_template_leaves_the_built_in_format(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = without_chatml(tmp_path)
+    (folder / "chat_template.jinja").write_text("{% for %}", encoding="utf-8")
+    with caplog.at_level(logging.WARNING):
+        assert find(folder) is None
+    assert "broken" in caplog.text
+    found = find(folder, "meta-llama/Llama-2-7b-chat-hf")
+    assert found is not None
+    assert (found.name, found.source) == ("llama-2", "built-in")
+    assert found.prompt(Conversation(QUESTION)).text == "<s>[INST] Hi [/INST]"
+
+
+def test_the_models_own_name_is_looked_at(tmp_path: Path) -> None:
+    folder = without_chatml(tmp_path)
+    (folder / "config.json").write_text('{"_name_or_path": "HuggingFaceH4/zephyr-7b-beta"}')
+    found = find(folder, "mine")
+    assert found is not None
+    assert found.name == "zephyr"
+
+
+def test_where_answers_end(tmp_path: Path) -> None:
+    folder = write_chat_folder(tmp_path / "a", chat_template=CHATML)
+    tokenizer = Tokenizer.load(folder)
+    found = find(folder)
+    assert found is not None
+    assert found.stop_ids == {tokenizer.token_id("<|im_end|>")}
+    assert found.stop_texts == ()
+    large = find(write_chat_folder(tmp_path / "b"), "codellama/CodeLlama-70b-Instruct-hf")
+    assert large is not None
+    assert large.stop_ids == {tokenizer.token_id("<step>")}
+    bare = find(without_chatml(tmp_path / "c"), "codellama/CodeLlama-70b-Instruct-hf")
+    assert bare is not None
+    assert (bare.stop_ids, bare.stop_texts) == (frozenset(), ("<step>",))
+
+
+def test_refusals_come_in_the_templates_words(tmp_path: Path) -> None:
+    folder = write_chat_folder(
+        tmp_path, chat_template="{{ raise_exception('No, ' + messages[0].content) }}"
+    )
+    with pytest.raises(TemplateError, match=r"^No, Hi$"):
+        text_of(folder)
+    write_chat_folder(tmp_path, chat_template="{% if false %}x{% endif %}")
+    with pytest.raises(TemplateError, match="writes nothing"):
+        text_of(folder)
+
+
+@pytest.mark.parametrize("name", ["tokenizer_config.json", "config.json", "chat_template.jinja"])
+def test_an_unreadable_file_is_named(tmp_path: Path, name: str) -> None:
+    folder = write_chat_folder(tmp_path)
+    tokenizer = Tokenizer.load(folder)
+    (folder / name).write_bytes(b"{\xff")
+    with pytest.raises(ModelError, match=name):
+        Chat.find(folder, tokenizer, "x")
