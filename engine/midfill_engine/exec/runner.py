@@ -24,7 +24,6 @@ from midfill_engine.exec.memory import (
 )
 from midfill_engine.exec.placement import choose_device, choose_dtype, set_threads
 from midfill_engine.exec.sampling_params import SampledToken
-from midfill_engine.exec.verify import choose
 from midfill_engine.exec.work import Work
 from midfill_engine.model.checkpoint import Checkpoint, FolderCheckpoint, MemoryCheckpoint
 from midfill_engine.model.kv_cache import KVCache, slot_bytes
@@ -212,11 +211,7 @@ class Runner:
             EngineError: see `sampling.sample`; the same holds.
         """
         with _memory_errors(sum(len(work.token_ids) for work in works)):
-            logits = self._forward.logits(works, self._cache)
-            return [
-                choose(rows, work) if work.sampling is not None else []
-                for rows, work in zip(logits, works, strict=True)
-            ]
+            return self._forward.run(works, self._cache)
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:
         """Copies keys and values of positions [0, length) of one slot to another."""

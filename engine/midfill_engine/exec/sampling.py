@@ -174,3 +174,13 @@ def _greedy_on_device(logits: torch.Tensor) -> SampledToken:
     # Torch leaves tolist untyped.
     pair: list[float] = cast("Any", torch.stack((best.double(), logprob.double()))).tolist()
     return SampledToken(int(pair[0]), pair[1])
+
+
+def checked(token: SampledToken) -> SampledToken:
+    """Returns a token that the kernels chose.
+
+    Raises:
+        EngineError: its logits were not numbers: then its log-probability is not one.
+    """
+    _check(token.logprob)
+    return token

@@ -8,9 +8,11 @@ Called by `runner`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
-from midfill_engine.exec.sampling import sample
+from midfill_engine.exec.sampling import checked, sample
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.work import Work
 
@@ -38,4 +40,23 @@ def choose(logits: torch.Tensor, work: Work) -> list[SampledToken]:
         if idx == work.num_drafts or drafts[idx] != token.token_id:
             break
         generated.append(token.token_id)
+    return tokens
+
+
+def keep(best: Sequence[SampledToken], work: Work) -> list[SampledToken]:
+    """Returns what `choose` would for a `plain` work, from the best token behind every place.
+
+    Args:
+        best: work.num_logits tokens; a log-probability of NaN tells of logits that are none.
+        work: one that is `plain`.
+
+    Raises:
+        EngineError: as `sample`.
+    """
+    drafts = work.token_ids[len(work.token_ids) - work.num_drafts :]
+    tokens: list[SampledToken] = []
+    for idx, token in enumerate(best):
+        tokens.append(checked(token))
+        if idx == work.num_drafts or drafts[idx] != token.token_id:
+            break
     return tokens

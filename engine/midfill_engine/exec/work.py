@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -13,6 +13,8 @@ from midfill_engine.exec.sampling_params import SamplingParams
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 """Whether a token may come, by its id; an id behind the mask's end may not."""
+
+_GREEDY = SamplingParams()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +50,16 @@ class Work:
     def num_logits(self) -> int:
         """Places whose next token may be wanted: the inputs' end and behind each draft."""
         return 0 if self.sampling is None else 1 + self.num_drafts
+
+    @property
+    def plain(self) -> bool:
+        """Whether the best token behind each place and its log-probability are all it takes.
+
+        What has no effect on a greedy choice is left out; any other setting makes it more.
+        """
+        sampling = self.sampling
+        if sampling is None or not sampling.greedy:
+            return False
+        if any(ids is not None for ids in self.allowed):
+            return False
+        return replace(sampling, top_k=None, top_p=None, seed=0) == _GREEDY

@@ -14,7 +14,7 @@ import platformdirs
 
 from midfill_engine.kernels.build import LIBRARY_NAME, BuildError, Compiler, build, build_key
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 PANEL = 32
 """Outputs that lie side by side in a packed matrix."""
 
@@ -93,6 +93,8 @@ class Batch(ctypes.Structure):
         ("slot_stride", _int64),
         ("head_stride", _int64),
         ("logits", _address),
+        ("best", _address),
+        ("best_logprob", _address),
     )
 
 
@@ -115,7 +117,7 @@ class Library:
         opened.mf_instruction_sets.restype = ctypes.c_char_p
         opened.mf_create.restype = _address
         opened.mf_create.argtypes = (ctypes.POINTER(Model), ctypes.c_char_p)
-        opened.mf_step.restype = None
+        opened.mf_step.restype = ctypes.c_bool
         opened.mf_step.argtypes = (_address, ctypes.POINTER(Batch))
         opened.mf_destroy.restype = None
         opened.mf_destroy.argtypes = (_address,)
@@ -152,8 +154,13 @@ class Library:
         return int(handle)
 
     def step(self, handle: int, batch: Batch) -> None:
-        """Runs one step; releases the interpreter's lock meanwhile."""
-        self._opened.mf_step(handle, ctypes.byref(batch))
+        """Runs one step; releases the interpreter's lock meanwhile.
+
+        Raises:
+            MemoryError: the step's scratch memory does not fit.
+        """
+        if not self._opened.mf_step(handle, ctypes.byref(batch)):
+            raise MemoryError(f"a step of {batch.num_logits} logit rows does not fit the memory")
 
     def destroy(self, handle: int) -> None:
         """Ends an engine's threads and frees its memory."""

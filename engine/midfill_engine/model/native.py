@@ -66,6 +66,21 @@ class Rows:
     """Which rows' logits are wanted, ascending."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a step tells of the rows whose logits were wanted, in their order.
+
+    Attributes:
+        best: the token with the largest logit, the lowest id among equals.
+        logprobs: its natural log-probability; NaN where a logit is NaN or the largest infinite.
+        logits: [rows, V] float32, where they were asked for.
+    """
+
+    best: list[int]
+    logprobs: list[float]
+    logits: torch.Tensor | None
+
+
 class NativeDecoder:
     """What `Decoder` is, in float32, bfloat16 or int8 weights on the CPU; one thread calls."""
 
@@ -155,20 +170,33 @@ class NativeDecoder:
         """Runs the rows; returns the logits of rows.logit_rows, [len(logit_rows), V] float32.
 
         Raises:
+            ValueError: as `step`.
+        """
+        logits = self.step(rows, cache, keep_logits=True).logits
+        assert logits is not None, "they were asked for"
+        return logits
+
+    def step(self, rows: Rows, cache: KVCache, *, keep_logits: bool) -> Outcome:
+        """Runs the rows; returns what is best behind each of rows.logit_rows.
+
+        Raises:
             ValueError: the rows do not fit each other, the model or the cache.
+            MemoryError: the logits do not fit.
         """
         if not self._end.alive:
             raise ValueError("the native decoder is closed")
         self._check_cache(cache)
         _check_rows(rows, self.spec.vocab_size, min(self.max_len, cache.max_len), cache.num_slots)
-        logits = torch.empty(len(rows.logit_rows), self.spec.vocab_size)
+        num_logits = len(rows.logit_rows)
+        logits = torch.empty(num_logits, self.spec.vocab_size) if keep_logits else None
+        best, logprobs = array("i", bytes(4 * num_logits)), array("f", bytes(4 * num_logits))
         kept = [array("i", part) for part in (rows.token_ids, rows.positions, rows.slots)]
         kept.append(array("i", rows.logit_rows))
         token_ids, positions, slots, logit_rows = (part.buffer_info()[0] for part in kept)
         layer_stride, slot_stride, head_stride = cache.keys.stride()[:3]
         batch = Batch(
             num_rows=len(rows.token_ids),
-            num_logits=len(rows.logit_rows),
+            num_logits=num_logits,
             token_ids=token_ids,
             positions=positions,
             slots=slots,
@@ -178,10 +206,12 @@ class NativeDecoder:
             layer_stride=layer_stride,
             slot_stride=slot_stride,
             head_stride=head_stride,
-            logits=logits.data_ptr(),
+            logits=None if logits is None else logits.data_ptr(),
+            best=best.buffer_info()[0],
+            best_logprob=logprobs.buffer_info()[0],
         )
         self._library.step(self._handle, batch)
-        return logits
+        return Outcome(best.tolist(), logprobs.tolist(), logits)
 
     def _check_cache(self, cache: KVCache) -> None:
         spec = self.spec

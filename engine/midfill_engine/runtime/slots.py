@@ -72,16 +72,15 @@ class SlotTable:
         free = [slot for slot in self._slots if not slot.busy]
         if not free:
             return None
-        matches = [
-            common_prefix_len(slot.tokens, prompt_ids, len(prompt_ids) - 1) if reuse else 0
-            for slot in self._slots
-        ]
+        prompt = list(prompt_ids)
+        most = len(prompt) - 1 if reuse else 0
+        matches = [common_prefix_len(slot.tokens, prompt, most) for slot in self._slots]
         best = max(self._slots, key=lambda slot: (matches[slot.idx], not slot.busy))
         taken = self._choose(free, matches, session, best)
         cached_len = max(matches[taken.idx], matches[best.idx])
         copy_from = best.idx if matches[best.idx] > matches[taken.idx] else None
         self._clock += 1
-        taken.tokens = list(prompt_ids[:cached_len])
+        taken.tokens = prompt[:cached_len]
         taken.session, taken.busy, taken.last_used = session, True, self._clock
         return Placement(taken.idx, cached_len, copy_from)
 
@@ -117,7 +116,7 @@ class SlotTable:
         return min(free, key=lambda slot: (bool(slot.tokens), bool(slot.session), slot.last_used))
 
 
-def common_prefix_len(first: Sequence[int], second: Sequence[int], limit: int) -> int:
+def common_prefix_len(first: list[int], second: list[int], limit: int) -> int:
     """Return how many leading tokens agree, at most `limit`.
 
     Doubling, then halving on slice comparisons runs at memcmp-like speed where a Python loop would
@@ -127,7 +126,7 @@ def common_prefix_len(first: Sequence[int], second: Sequence[int], limit: int) -
     low, step = 0, 16  # [0, low) agree
     while low < high:
         middle = min(low + step, high)
-        if list(first[low:middle]) == list(second[low:middle]):
+        if first[low:middle] == second[low:middle]:
             low, step = middle, step * 2
         else:
             high, step = middle, max((middle - low) // 2, 1)

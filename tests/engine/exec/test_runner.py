@@ -186,12 +186,12 @@ def test_cuda_without_a_gpu(folder: Path) -> None:
 def test_out_of_memory_is_typed_and_ends_one_step(
     runner: Runner, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def fail(*_: object) -> torch.Tensor:
+    def fail(*_: object, **__: object) -> torch.Tensor:
         raise error
 
     with monkeypatch.context() as patch:
         patch.setattr(Decoder, "forward", fail)
-        patch.setattr(NativeDecoder, "step_rows", fail)
+        patch.setattr(NativeDecoder, "step", fail)
         with pytest.raises(OutOfMemory, match="computing 11 tokens; shorten the prompt"):
             step(runner, 0, PROMPT, 0, GREEDY, PROMPT, [])
         with pytest.raises(OutOfMemory):
@@ -200,11 +200,11 @@ def test_out_of_memory_is_typed_and_ends_one_step(
 
 
 def test_other_errors_pass_through(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_: object) -> torch.Tensor:
+    def fail(*_: object, **__: object) -> torch.Tensor:
         raise RuntimeError("a bug")
 
     monkeypatch.setattr(Decoder, "forward", fail)
-    monkeypatch.setattr(NativeDecoder, "step_rows", fail)
+    monkeypatch.setattr(NativeDecoder, "step", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         prefill(runner, 0, PROMPT, 0)
 

@@ -17,7 +17,7 @@
 #define MF_EXPORT extern "C" __attribute__((visibility("default")))
 #endif
 
-constexpr int32_t kAbiVersion = 1;
+constexpr int32_t kAbiVersion = 2;
 constexpr int kPanel = 32;
 constexpr int kBlock = 32;
 constexpr int kMaxRows = 256;  // of one pass; longer steps are taken in portions
@@ -61,7 +61,9 @@ struct mf_batch {
   void* keys;                 // [layer][slot][head][max_len][head_dim], contiguous in the last two
   void* values;
   int64_t layer_stride, slot_stride, head_stride;  // in elements
-  float* logits;                                   // [num_logits][vocab]
+  float* logits;       // [num_logits][vocab], or null where only the best are wanted
+  int32_t* best;       // [num_logits] the token with the largest logit, the lowest among equals
+  float* best_logprob;  // [num_logits] its log-probability; NaN where a logit is NaN or infinite
 };
 
 MF_EXPORT int32_t mf_abi_version(void);
@@ -69,7 +71,8 @@ MF_EXPORT int32_t mf_abi_version(void);
 MF_EXPORT const char* mf_instruction_sets(void);
 // Null where the instruction set is not among them or memory is short.
 MF_EXPORT void* mf_create(const mf_model* model, const char* instruction_set);
-MF_EXPORT void mf_step(void* engine, const mf_batch* batch);
+// False where memory is short; then nothing was computed.
+MF_EXPORT bool mf_step(void* engine, const mf_batch* batch);
 MF_EXPORT void mf_destroy(void* engine);
 // Asks the kernel for huge pages behind [address, address + bytes); a hint only.
 MF_EXPORT void mf_advise_huge(void* address, int64_t bytes);

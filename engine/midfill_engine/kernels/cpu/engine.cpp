@@ -77,6 +77,7 @@ struct Owned {
   std::vector<mf_layer> layers;
   std::vector<Scratch> scratch;
   std::vector<void*> blocks;
+  std::vector<PanelBest> bests;
 
   template <class T>
   T* take(int64_t count) {
@@ -178,8 +179,17 @@ void* mf_create(const mf_model* model, const char* instruction_set) {
   return nullptr;
 }
 
-void mf_step(void* engine, const mf_batch* batch) {
+bool mf_step(void* engine, const mf_batch* batch) {
   Owned* owned = static_cast<Owned*>(engine);
+  const int32_t vocab = owned->engine.model.vocab;
+  const size_t most = (size_t)(batch->num_logits < kMaxRows ? batch->num_logits : kMaxRows);
+  try {
+    const size_t count = most * (size_t)(padded(vocab) / kPanel);
+    if (owned->bests.size() < count) owned->bests.resize(count);
+  } catch (const std::bad_alloc&) {
+    return false;
+  }
+  owned->engine.bests = owned->bests.data();
   int32_t logit_rows[kMaxRows];
   int32_t done = 0;
   for (int32_t begin = 0; begin < batch->num_rows; begin += kMaxRows) {
@@ -189,7 +199,9 @@ void mf_step(void* engine, const mf_batch* batch) {
     part.positions += begin;
     part.slots += begin;
     part.num_logits = 0;
-    part.logits += (int64_t)done * owned->engine.model.vocab;
+    if (part.logits) part.logits += (int64_t)done * vocab;
+    part.best += done;
+    part.best_logprob += done;
     for (; done < batch->num_logits && batch->logit_rows[done] < begin + part.num_rows; done++)
       logit_rows[part.num_logits++] = batch->logit_rows[done] - begin;
     part.logit_rows = logit_rows;
@@ -197,6 +209,7 @@ void mf_step(void* engine, const mf_batch* batch) {
     pool_begin(owned->engine.pool);
     owned->step(step);
   }
+  return true;
 }
 
 void mf_destroy(void* engine) { delete static_cast<Owned*>(engine); }

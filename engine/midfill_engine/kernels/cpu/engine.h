@@ -30,6 +30,12 @@ struct Tile {  // rows [begin, end) of one slot
   int32_t begin, end;
 };
 
+// What a panel's logits of one row come to, so that a row's best is found while they are at hand.
+struct PanelBest {
+  float peak, total;  // the largest logit, NaN where one is; the sum of e^(logit - peak)
+  int32_t token;
+};
+
 struct Engine {
   mf_model model;
   int32_t hidden_padded, intermediate_padded, attended_padded, head_padded, widest, tile;
@@ -45,6 +51,7 @@ struct Engine {
   int8_t* quants;
   float* scales;
   int32_t* block_sums;
+  PanelBest* bests;  // [num_logits][vocab's panels], of one step
 };
 
 struct Step {

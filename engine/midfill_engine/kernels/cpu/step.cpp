@@ -104,14 +104,42 @@ struct FinishGate {  // silu(gate) * up (arXiv:2002.05202)
   }
 };
 
+// Logits [kPanel] of tokens from `first` on, `count` of which there are.
+MF_INLINE PanelBest best_of_panel(const float* logits, int first, int count) {
+  const float lowest = -__builtin_inff();
+  float own[kPanel];
+  if (count < kPanel) {
+    for (int i = 0; i < kPanel; i++) own[i] = i < count ? logits[i] : lowest;
+    logits = own;
+  }
+  Vec most = vload(logits), numbers = vset(0.0f);
+  for (int v = 0; v < kPanel; v += kLanes) {
+    const Vec part = vload(logits + v);
+    most = vmax(part, most);
+    numbers = vadd(numbers, vkeep_from(part, vset(lowest), vset(1.0f)));
+  }
+  if (lane_sum(numbers) != (float)kPanel) return {__builtin_nanf(""), 0.0f, first};
+  const float peak = lane_max(most);
+  Vec total = vset(0.0f);
+  for (int v = 0; v < kPanel; v += kLanes)
+    total = vadd(total, vexp(vsub(vload(logits + v), vset(peak))));
+  int at = 0;
+  while (logits[at] != peak) at++;
+  return {peak, lane_sum(total), first + at};
+}
+
 struct FinishLogits {
-  float* logits;
+  float* logits;  // or null
+  PanelBest* bests;
   int vocab, num_rows;
 
   void operator()(int panel, const float* sums, int64_t stride) const {
     const int left = vocab - panel * kPanel, count = left < kPanel ? left : kPanel;
-    for (int r = 0; r < num_rows; r++, sums += stride)
-      memcpy(logits + (int64_t)r * vocab + panel * kPanel, sums, count * sizeof(float));
+    const int64_t panels = (vocab + kPanel - 1) / kPanel;
+    for (int64_t r = 0; r < num_rows; r++, sums += stride) {
+      if (logits) memcpy(logits + r * vocab + panel * kPanel, sums, count * sizeof(float));
+      bests[r * panels + panel] = best_of_panel(sums, panel * kPanel, count);
+    }
   }
 };
 
@@ -238,7 +266,31 @@ struct Run {
     }
     multiply_rows(engine.hidden, batch.num_logits, model.hidden, engine.hidden_padded,
                   model.final_norm, model.head, model.vocab,
-                  FinishLogits{batch.logits, model.vocab, batch.num_logits});
+                  FinishLogits{batch.logits, engine.bests, model.vocab, batch.num_logits});
+    for_rows(batch.num_logits, [&](int64_t r, int) { choose(r); });
+  }
+
+  // The best of a row's panels and its log-probability, in the panels' order.
+  void choose(int64_t row) const {
+    const int64_t panels = (model.vocab + kPanel - 1) / kPanel;
+    const PanelBest* bests = engine.bests + row * panels;
+    const PanelBest* best = bests;
+    bool numbers = true;
+    for (int64_t p = 0; p < panels; p++) {
+      numbers = numbers && bests[p].peak == bests[p].peak;
+      if (bests[p].peak > best->peak) best = bests + p;
+    }
+    const bool finite = numbers && best->peak - best->peak == 0.0f;
+    float weights[kLanes], total = 0.0f;
+    for (int64_t p = 0; finite && p < panels; p += kLanes) {
+      const int count = (int)(panels - p < kLanes ? panels - p : kLanes);
+      for (int i = 0; i < kLanes; i++)
+        weights[i] = i < count ? bests[p + i].peak - best->peak : -__builtin_inff();
+      vstore(weights, vexp(vload(weights)));
+      for (int i = 0; i < count; i++) total += weights[i] * bests[p + i].total;
+    }
+    batch.best[row] = best->token;
+    batch.best_logprob[row] = finite ? -__builtin_logf(total) : __builtin_nanf("");
   }
 };
 
