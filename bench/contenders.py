@@ -1,6 +1,7 @@
-"""What `bench/engine.py` compares: the engine's runner and transformers' `generate`.
+"""What `bench/engine.py` compares: the engine and transformers' `generate`.
 
-The runner on its own kernels and on torch; llama.cpp stands in `bench.llama`.
+The engine on its own kernels and on torch, with and without drafts; llama.cpp stands in
+`bench.llama`.
 """
 
 from __future__ import annotations
@@ -9,13 +10,17 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any, Protocol, cast
 
 import torch
 
 from midfill_engine.exec.runner import Runner
-from midfill_engine.exec.sampling_params import SamplingParams
-from midfill_engine.exec.work import Work
+from midfill_engine.model.kv_cache import slot_bytes
+from midfill_engine.model.spec import ModelSpec
+from midfill_engine.runtime.loop import EngineLoop
+from midfill_engine.runtime.request import Event, GenerationRequest, TokenEvent
+from midfill_engine.text.tokenizer import Tokenizer
 
 
 @dataclass(slots=True)
@@ -37,6 +42,33 @@ class Trace:
         self.seconds.append(time.perf_counter() - self.begin)
 
 
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What all contenders are given.
+
+    Attributes:
+        folder: the model.
+        context: tokens of a sequence.
+        num_slots: sequences at once.
+        threads: of every step; None as the engine chooses.
+    """
+
+    folder: Path
+    context: int
+    num_slots: int
+    threads: int | None
+
+    def runner(self, dtype: str, kernels: str) -> Runner:
+        """Returns the model, loaded, with at least `num_slots` slots."""
+        # Reckoned for the widest cache; a narrower one gets more slots, which cost address space.
+        slot = slot_bytes(ModelSpec.from_folder(self.folder), self.context, torch.float32)
+        return Runner.load(
+            str(self.folder), device="cpu", dtype=dtype, kernels=kernels,
+            max_total_tokens=self.context, cache_bytes=self.num_slots * slot,
+            num_threads=self.threads,
+        )  # fmt: skip
+
+
 class Contender(Protocol):
     """One implementation in one dtype."""
 
@@ -45,38 +77,106 @@ class Contender(Protocol):
     def complete(self, prompt: Sequence[int], count: int, known: int) -> Trace:
         """Returns `count` greedy tokens after `prompt`.
 
-        The prompt's first `known` tokens were the last call's, if it can make use of that.
+        The prompt's first `known` tokens are computed before the clock starts, where the contender
+        can keep them.
         """
+        ...
+
+    def crowd(self, prompts: Sequence[Sequence[int]], count: int) -> float:
+        """Returns the seconds in which all prompts, asked at once, got `count` tokens each."""
+        ...
+
+    def close(self) -> None:
+        """Gives back what it holds."""
         ...
 
 
 class Midfill:
-    """The engine's runner, without the process around it and without speculation."""
+    """The engine's thread with everything on it but HTTP: queue, cache, steps, text."""
 
     kernels = "native"
     label = "midfill"
+    speculate = False
 
-    def __init__(self, folder: Path, dtype: str, context: int) -> None:
-        """Loads the model with one slot."""
+    def __init__(self, setup: Setup, dtype: str) -> None:
+        """Loads the model."""
         self.name = f"{self.label} {dtype}"
-        self._runner = Runner.load(
-            str(folder), device="cpu", dtype=dtype, kernels=self.kernels,
-            max_total_tokens=context, cache_bytes=0,
-        )  # fmt: skip
+        self._loop = EngineLoop(
+            setup.runner(dtype, self.kernels),
+            Tokenizer.load(setup.folder),
+            speculate=self.speculate,
+        )
+        self._loop.start()
 
     def complete(self, prompt: Sequence[int], count: int, known: int) -> Trace:
-        """Computes the prompt from `known` on."""
-        trace = Trace(computed=len(prompt) - known)
-        chunk, start = prompt[known:], known
-        while len(trace.tokens) < count:
-            ((token,),) = self._runner.run([Work(0, chunk, start, sampling=SamplingParams())])
-            trace.add(token.token_id)
-            chunk, start = [token.token_id], start + len(chunk)
+        """The known part of the prompt is warmed up."""
+        if known:
+            self._gather([GenerationRequest(tuple(prompt[:known]), 0, session="bench")])
+        request = GenerationRequest(
+            tuple(prompt),
+            count,
+            session="bench" if known else None,
+            cache_prompt=known > 0,
+        )
+        (trace,) = self._gather([request])
         return trace
+
+    def crowd(self, prompts: Sequence[Sequence[int]], count: int) -> float:
+        """As many requests as prompts, submitted together."""
+        begin = time.perf_counter()
+        self._gather(
+            [GenerationRequest(tuple(prompt), count, cache_prompt=False) for prompt in prompts]
+        )
+        return time.perf_counter() - begin
+
+    def close(self) -> None:
+        """Ends the engine's thread."""
+        self._loop.close()
+
+    def _gather(self, requests: Sequence[GenerationRequest]) -> list[Trace]:
+        """Returns the traces of requests that run together.
+
+        Raises:
+            RuntimeError: one of them failed.
+        """
+        inbox: SimpleQueue[tuple[Trace, float, Event]] = SimpleQueue()
+        traces = [Trace(computed=0) for _ in requests]
+        for request, trace in zip(requests, traces, strict=True):
+            trace.begin = time.perf_counter()
+            self._loop.submit(request, _Sink(trace, inbox))
+        num_open = len(traces)
+        while num_open:
+            trace, at, event = inbox.get()
+            if isinstance(event, TokenEvent):
+                trace.tokens.append(event.token_id)
+                trace.seconds.append(at - trace.begin)
+            else:
+                num_open -= 1
+                if event.reason != "length":
+                    raise RuntimeError(f"{self.name} ended for {event.reason}: {event.error}")
+                trace.computed = event.timings.prompt_tokens - event.timings.cached_tokens
+        return traces
+
+
+class _Sink:
+    """Notes the moment of an event on the engine's thread, and hands it over."""
+
+    def __init__(self, trace: Trace, inbox: SimpleQueue[tuple[Trace, float, Event]]) -> None:
+        self._trace, self._inbox = trace, inbox
+
+    def __call__(self, event: Event) -> None:
+        self._inbox.put((self._trace, time.perf_counter(), event))
+
+
+class MidfillDrafts(Midfill):
+    """With speculation: drafts from the prompt."""
+
+    label = "midfill+drafts"
+    speculate = True
 
 
 class MidfillTorch(Midfill):
-    """The same on plain torch: what runs where there is no C++ compiler."""
+    """On plain torch: what runs where there is no C++ compiler."""
 
     kernels = "torch"
     label = "midfill-torch"
@@ -85,32 +185,44 @@ class MidfillTorch(Midfill):
 class Transformers:
     """`generate` with SDPA attention; it keeps nothing between calls, so every prompt is cold."""
 
-    def __init__(self, folder: Path, dtype: str, context: int) -> None:
-        """Loads the model; `context` is not needed."""
+    def __init__(self, setup: Setup, dtype: str) -> None:
+        """Loads the model; its caches grow as they must."""
         self.name = f"transformers {dtype}"
-        self._model = (
-            _transformers()
-            .AutoModelForCausalLM.from_pretrained(
-                folder, dtype=dtype, attn_implementation="sdpa", local_files_only=True
-            )
-            .eval()
-        )
+        import transformers  # late: it must not count as the engine's memory
+
+        library = cast("Any", transformers)  # lazy exports, which type checkers cannot follow
+        self._model = library.AutoModelForCausalLM.from_pretrained(
+            setup.folder, dtype=dtype, attn_implementation="sdpa", local_files_only=True
+        ).eval()
         # The model's end of text is ignored on both sides, so that both make as many tokens.
         self._model.generation_config.eos_token_id = None
 
     def complete(self, prompt: Sequence[int], count: int, known: int) -> Trace:
         """Computes the whole prompt."""
-        ids = torch.tensor([list(prompt)])
+        del known
         trace = Trace(computed=len(prompt))
+        self._generate([prompt], count, streamer=_Streamer(trace))
+        return trace
+
+    def crowd(self, prompts: Sequence[Sequence[int]], count: int) -> float:
+        """One batch; the prompts are of one length, so that nothing is padded."""
+        begin = time.perf_counter()
+        self._generate(prompts, count)
+        return time.perf_counter() - begin
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _generate(self, prompts: Sequence[Sequence[int]], count: int, **options: object) -> None:
+        ids = torch.tensor([list(prompt) for prompt in prompts])
         self._model.generate(
             ids,
             attention_mask=torch.ones_like(ids),
             max_new_tokens=count,
             do_sample=False,
             pad_token_id=0,
-            streamer=_Streamer(trace),
+            **options,
         )
-        return trace
 
 
 class _Streamer:
@@ -129,49 +241,9 @@ class _Streamer:
         pass
 
 
-def _transformers() -> Any:  # noqa: ANN401  # it exports lazily, which type checkers cannot follow
-    """Returns the library, imported late: it must not count as the engine's memory."""
-    import transformers
-
-    return cast("Any", transformers)
-
-
-KINDS: Mapping[str, Callable[[Path, str, int], Contender]] = {
+KINDS: Mapping[str, Callable[[Setup, str], Contender]] = {
     "midfill": Midfill,
+    "midfill+drafts": MidfillDrafts,
     "midfill-torch": MidfillTorch,
     "transformers": Transformers,
 }
-
-
-SHAPES: dict[str, dict[str, int]] = {
-    "8m": {"hidden": 288, "inner": 768, "layers": 8, "heads": 9, "kv_heads": 3, "vocab": 6144},
-    "30m": {"hidden": 512, "inner": 1408, "layers": 10, "heads": 8, "kv_heads": 4, "vocab": 8192},
-    "160m": {"hidden": 768, "inner": 2048, "layers": 24, "heads": 12, "kv_heads": 4, "vocab": 8192},
-    "0.5b": {
-        "hidden": 896,
-        "inner": 4864,
-        "layers": 24,
-        "heads": 14,
-        "kv_heads": 2,
-        "vocab": 151936,
-    },
-}
-
-
-def write_random(folder: Path, name: str) -> None:
-    """Writes a random Llama of one of `SHAPES`, wide enough that greedy tokens are no near-ties."""
-    shape = SHAPES[name]
-    cast("Any", torch).manual_seed(0)
-    library = _transformers()
-    config = library.LlamaConfig(
-        hidden_size=shape["hidden"],
-        intermediate_size=shape["inner"],
-        num_hidden_layers=shape["layers"],
-        num_attention_heads=shape["heads"],
-        num_key_value_heads=shape["kv_heads"],
-        vocab_size=shape["vocab"],
-        max_position_embeddings=4096,
-        tie_word_embeddings=True,
-        initializer_range=0.05,
-    )
-    library.LlamaForCausalLM(config).save_pretrained(folder)

@@ -1,12 +1,13 @@
-"""The engine beside its peers: same weights, same prompts, same threads, one run, interleaved.
+r"""The engine beside its peers: same weights, same prompts, same threads, one run, interleaved.
 
     python bench/engine.py --model starter|DIR|random:8m|random:30m|random:0.5b
-    python bench/engine.py --llama-server build/bin/llama-server --gguf f32.gguf q8_0.gguf
+    python bench/engine.py --llama-server build/bin/llama-server --gguf f32.gguf q8_0.gguf \
+        --llama-drafts ngram-mod --plot engine.svg
 
-The engine's runner and transformers' `generate` run in this process on token ids, greedily;
+The engine's thread and transformers' `generate` run in this process on token ids, greedily;
 llama.cpp, where given, in its own server on converted weights (`bench.llama` says how). Load time
-and peak memory are taken in a fresh process each. Medians over the repetitions. Speculation is off
-everywhere. The last line of stdout is JSON.
+and peak memory are taken in a fresh process each. Medians over the repetitions. Every figure
+without drafts, and with them where the name says so. The last line of stdout is JSON.
 """
 
 from __future__ import annotations
@@ -15,134 +16,85 @@ import argparse
 import json
 import logging
 import random
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from bench.contenders import KINDS, SHAPES, Contender, Trace, write_random
-from bench.llama import serving
+from bench.contenders import KINDS, Contender, Setup
+from bench.engine_report import plot, table
+from bench.llama import LlamaSettings, serving
+from bench.shapes import SHAPES, write_random
+from bench.timings import Plan, measure
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
+from midfill_engine.text.tokenizer import Tokenizer
 
 PAIRS = (
-    "midfill:float32", "midfill:bfloat16", "midfill:int8", "midfill-torch:float32",
-    "transformers:float32", "transformers:bfloat16",
+    "midfill:float32", "midfill:bfloat16", "midfill:int8", "midfill+drafts:float32",
+    "midfill+drafts:int8", "transformers:float32", "transformers:bfloat16",
 )  # fmt: skip
 """What runs unless told otherwise: implementation and dtype."""
+OWN_SOURCES = ("lsp/midfill_lsp", "engine/midfill_engine")
+"""Where the prompts come from: code that no model here was trained on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What the command line asked for."""
 
-    folder: Path
+    setup: Setup
     pairs: tuple[tuple[str, str], ...]
-    context: int
     new_tokens: int
     repetitions: int
+    crowds: tuple[int, ...]
     llama_server: Path | None = None
+    llama_drafts: tuple[str, ...] = ()
     gguf: tuple[Path, ...] = ()
 
+    def plan(self) -> Plan:
+        """Returns what is measured."""
+        return Plan(
+            text=text_ids(self.setup.folder, 16 * self.setup.context),
+            context=self.setup.context,
+            new_tokens=self.new_tokens,
+            repetitions=self.repetitions,
+            crowds=self.crowds,
+        )
 
-def in_turns(
-    repetitions: int,
-    contenders: Sequence[Contender],
-    prompt: Sequence[int],
-    count: int,
-    known: int = 0,
-) -> dict[str, list[Trace]]:
-    """Returns the traces of `repetitions` completions each, in turns, after an uncounted one."""
-    traces: dict[str, list[Trace]] = {each.name: [] for each in contenders}
-    for _ in range(repetitions + 1):
-        for each in contenders:
-            traces[each.name].append(each.complete(prompt, count, known))
-    return {name: found[1:] for name, found in traces.items()}
-
-
-def first_token_ms(traces: dict[str, list[Trace]]) -> dict[str, float]:
-    """Returns each contender's median time to the first token."""
-    return {
-        name: statistics.median(trace.seconds[0] * 1000 for trace in found)
-        for name, found in traces.items()
-    }
+    def make(self, kind: str, dtype: str) -> Contender:
+        """Returns one contender, loaded."""
+        return KINDS[kind](self.setup, dtype)
 
 
-def measure(options: Options, contenders: Sequence[Contender]) -> dict[str, Any]:
-    """Returns all timings in milliseconds, by measure and contender."""
-    longest = options.context - options.new_tokens - 1
-    text = prompt_ids(options.folder, longest)
-    cold: dict[int, dict[str, float]] = {}
-    extended: dict[int, dict[str, float]] = {}
-    computed: dict[int, dict[str, int]] = {}
-    for length in sorted({min(length, longest) for length in (64, 512, longest)}):
-        prompt = text[:length]
-        repetitions = options.repetitions if length <= 512 else max(1, options.repetitions // 3)
-        cold[length] = first_token_ms(in_turns(repetitions, contenders, prompt, 1))
-        traces = in_turns(repetitions, contenders, prompt, 1, known=length - 1)
-        extended[length] = first_token_ms(traces)
-        computed[length] = {name: found[0].computed for name, found in traces.items()}
-    prompt = text[: min(512, longest)]
-    traces = in_turns(options.repetitions, contenders, prompt, options.new_tokens)
-    return {
-        "first_token_ms": cold,
-        "extended_first_token_ms": extended,
-        "extended_computed_tokens": computed,
-        "completion_ms": {
-            name: statistics.median(trace.seconds[-1] * 1000 for trace in found)
-            for name, found in traces.items()
-        },
-        "ms_per_token": {name: ms_per_token(found) for name, found in traces.items()},
-        "same_tokens": agreement({name: found[0].tokens for name, found in traces.items()}),
-    }
-
-
-def ms_per_token(traces: Sequence[Trace]) -> float:
-    """Returns the median time between two tokens over all completions."""
-    gaps = [
-        (after - before) * 1000
-        for trace in traces
-        for before, after in zip(trace.seconds, trace.seconds[1:], strict=False)
-    ]
-    return statistics.median(gaps)
-
-
-def agreement(tokens: dict[str, list[int]]) -> dict[str, int]:
-    """Returns for each of our dtypes how many leading greedy tokens equal transformers' own."""
-    found: dict[str, int] = {}
-    for name, ours in tokens.items():
-        theirs = tokens.get(f"transformers {name.split()[1]}")
-        if name.startswith("midfill") and theirs is not None:
-            pairs = zip(ours, theirs, strict=True)
-            found[name] = next((at for at, (a, b) in enumerate(pairs) if a != b), len(ours))
-    return found
-
-
-def prompt_ids(folder: Path, length: int) -> list[int]:
-    """Returns `length` tokens: Python source where the folder has a tokenizer, else random ones."""
-    if (folder / "tokenizer.json").is_file():
-        text = Path(argparse.__file__).read_text(encoding="utf-8")
-        return Tokenizer.from_file(str(folder / "tokenizer.json")).encode(text).ids[:length]
-    draw = random.Random(0)
-    return [draw.randrange(3, 5000) for _ in range(length)]
+def text_ids(folder: Path, length: int) -> list[int]:
+    """Returns `length` tokens of this project's own sources, shuffled by file with a fixed seed."""
+    root = Path(__file__).resolve().parent.parent
+    files = sorted(file for part in OWN_SOURCES for file in (root / part).rglob("*.py"))
+    random.Random(0).shuffle(files)
+    tokenizer = Tokenizer.load(folder)
+    ids = tokenizer.encode("", bos=True)
+    for file in files:
+        ids += tokenizer.encode(file.read_text(encoding="utf-8"), bos=False)
+        if len(ids) >= length:
+            break
+    return ids[:length]
 
 
 def load_in_fresh_process(options: Options, kind: str, dtype: str) -> dict[str, float]:
     """Returns load seconds and peak MB of one contender making one completion."""
-    arguments = ["--model", str(options.folder), "--context", str(options.context)]
-    arguments += ["--fresh", f"{kind}:{dtype}", "--new-tokens", str(options.new_tokens)]
-    command = [sys.executable, __file__, *arguments]
+    setup = options.setup
+    arguments = ["--model", str(setup.folder), "--context", str(setup.context)]
+    arguments += ["--threads", str(setup.threads or 0), "--new-tokens", str(options.new_tokens)]
+    command = [sys.executable, __file__, *arguments, "--fresh", f"{kind}:{dtype}"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     found: dict[str, float] = json.loads(output.splitlines()[-1])
     return found
@@ -150,14 +102,14 @@ def load_in_fresh_process(options: Options, kind: str, dtype: str) -> dict[str, 
 
 def report_fresh(options: Options, wanted: str) -> None:
     """Prints what `load_in_fresh_process` reads."""
-    kind, dtype = wanted.split(":")
+    plan = options.plan()
     begin = time.perf_counter()
-    contender = KINDS[kind](options.folder, dtype, options.context)
+    contender = options.make(*pair_of(wanted))
     loaded = time.perf_counter()
-    contender.complete(
-        prompt_ids(options.folder, min(512, options.context // 2)), options.new_tokens, 0
-    )
+    (length,) = plan.fitting((512,), options.new_tokens)
+    contender.complete(plan.prompt(length, 0), options.new_tokens, 0)
     done = time.perf_counter()
+    contender.close()
     values = {"load_s": loaded - begin, "first_completion_s": done - loaded, "peak_mb": peak_mb()}
     print(json.dumps(values))
 
@@ -168,50 +120,42 @@ def peak_mb() -> float:
     return next(int(line.split()[1]) for line in status.splitlines() if "VmHWM" in line) / 1024
 
 
-def print_table(results: dict[str, Any], names: Sequence[str]) -> None:
-    """Prints the measures as rows and the contenders as columns."""
-    rows: list[tuple[str, dict[str, float]]] = []
-    for key, label in (("first_token_ms", "cold"), ("extended_first_token_ms", "+1 token")):
-        for length, values in results[key].items():
-            rows.append((f"first token, {length} {label}, ms", values))
-    per_token: dict[str, float] = results["ms_per_token"]
-    rows.append(("per token, ms", per_token))
-    rows.append(("tokens/s", {name: 1000 / value for name, value in per_token.items()}))
-    rows.append(("completion, ms", results["completion_ms"]))
-    for key in ("load_s", "first_completion_s", "peak_mb"):
-        rows.append((key, {name: found[key] for name, found in results["fresh"].items()}))
-    print("| | " + " | ".join(names) + " |\n| --- |" + " --- |" * len(names))
-    for label, values in rows:
-        cells = [f"{values[name]:.2f}" if name in values else "" for name in names]
-        print(f"| {label} | " + " | ".join(cells) + " |")
-
-
-def compare(options: Options, model: str, threads: int) -> dict[str, Any]:
+def compare(options: Options, model: str, picture: Path | None) -> dict[str, Any]:
     """Returns everything that is measured."""
     fresh = {
         f"{kind} {dtype}": load_in_fresh_process(options, kind, dtype)
         for kind, dtype in options.pairs
     }
-    contenders = [
-        KINDS[kind](options.folder, dtype, options.context) for kind, dtype in options.pairs
-    ]
-    if threads:
-        torch.set_num_threads(threads)
-    used = torch.get_num_threads()
     with ExitStack() as stack:
-        if options.llama_server is not None:
-            contenders += [
-                stack.enter_context(serving(options.llama_server, file, options.context, used))
-                for file in options.gguf
-            ]
-        results = measure(options, contenders)
-    results["fresh"] = fresh
-    results |= {"model": model, "new_tokens": options.new_tokens, "torch": torch.__version__}
-    results["threads"] = used
-    print_table(results, [each.name for each in contenders])
-    same = results["same_tokens"].get("midfill float32", options.new_tokens)
-    assert same == options.new_tokens, f"float32 greedy tokens differ from token {same} on"
+        contenders = [options.make(kind, dtype) for kind, dtype in options.pairs]
+        for each in contenders:
+            stack.callback(each.close)
+        used = torch.get_num_threads()
+        contenders += llama_servers(options, used, stack)
+        results = measure(options.plan(), contenders)
+    names = [each.name for each in contenders]
+    results |= {"fresh": fresh, "model": model, "new_tokens": options.new_tokens}
+    results |= {"threads": used, "torch": torch.__version__, "repetitions": options.repetitions}
+    print(table(results, names))
+    if picture is not None:
+        plot(results, names, picture)
+    same = results["same_tokens"].get("midfill float32", options.repetitions)
+    assert same == options.repetitions, f"{same} of {options.repetitions} float32 texts agree"
     return results
+
+
+def llama_servers(options: Options, threads: int, stack: ExitStack) -> list[Contender]:
+    """Returns llama.cpp on every file, without drafts and with each of its ways to draft."""
+    if options.llama_server is None:
+        return []
+    setup, found = options.setup, list[Contender]()
+    for file in options.gguf:
+        for drafts in (None, *options.llama_drafts):
+            settings = LlamaSettings(
+                options.llama_server, setup.context, threads, setup.num_slots, drafts
+            )
+            found.append(stack.enter_context(serving(settings, file)))
+    return found
 
 
 def pair_of(text: str) -> tuple[str, str]:
@@ -222,14 +166,9 @@ def pair_of(text: str) -> tuple[str, str]:
     return kind, dtype
 
 
-def context_of(folder: Path) -> int:
-    """Returns the model's context, tokens."""
-    return ModelSpec.from_folder(folder).max_position_embeddings
-
-
-def main() -> None:
-    """Parses the command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def parse() -> argparse.Namespace:
+    """Returns the command line's options."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
         "--model", default="starter", help="starter, DIR, random:" + "|".join(SHAPES)
     )
@@ -238,13 +177,21 @@ def main() -> None:
         help="of " + ", ".join(KINDS) + " (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument("--llama-server", type=Path, help="binary of llama.cpp")
+    parser.add_argument("--llama-drafts", nargs="+", default=[], help="also with this --spec-type")
     parser.add_argument("--gguf", type=Path, nargs="+", default=[], help="files for it")
     parser.add_argument("--threads", type=int, default=0, help="0: as the engine chooses")
     parser.add_argument("--repetitions", type=int, default=9)
     parser.add_argument("--new-tokens", type=int, default=32)
     parser.add_argument("--context", type=int, help="default: the model's, at most 2048")
+    parser.add_argument("--crowds", type=int, nargs="+", default=[1, 4, 16], help="at once")
+    parser.add_argument("--plot", type=Path, help="write the picture to this .svg or .png")
     parser.add_argument("--fresh", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measures what the command line asks for."""
+    arguments = parse()
     logging.getLogger("transformers").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as scratch:
         if arguments.model.startswith("random:"):
@@ -252,19 +199,26 @@ def main() -> None:
             write_random(folder, arguments.model.removeprefix("random:"))
         else:
             folder = resolve(arguments.model)
+        longest = ModelSpec.from_folder(folder).max_position_embeddings
         options = Options(
-            folder=folder,
+            setup=Setup(
+                folder=folder,
+                context=arguments.context or min(2048, longest),
+                num_slots=max(arguments.crowds),
+                threads=arguments.threads or None,
+            ),
             pairs=tuple(pair_of(text) for text in arguments.pairs),
-            context=arguments.context or min(2048, context_of(folder)),
             new_tokens=arguments.new_tokens,
             repetitions=arguments.repetitions,
+            crowds=tuple(arguments.crowds),
             llama_server=arguments.llama_server,
+            llama_drafts=tuple(arguments.llama_drafts),
             gguf=tuple(arguments.gguf),
         )
         if arguments.fresh:
             report_fresh(options, arguments.fresh)
             return
-        print(json.dumps(compare(options, arguments.model, arguments.threads)))
+        print(json.dumps(compare(options, arguments.model, arguments.plot)))
 
 
 if __name__ == "__main__":

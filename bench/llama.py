@@ -1,7 +1,8 @@
 """llama.cpp as a contender: its own server on a converted copy of the same weights.
 
 The server is started with the threads that the others have, and only its own clock counts, so that
-HTTP is nobody's cost. Called by `bench/engine.py`; the binary and the files are the user's:
+HTTP is nobody's cost, but where many ask at once. Called by `bench/engine.py`; the binary and the
+files are the user's:
 
     pip download --no-deps --no-binary :all: llama-cpp-python      # holds llama.cpp's sources
     cmake -B build -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DLLAMA_CURL=OFF vendor/llama.cpp
@@ -17,6 +18,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +27,39 @@ import httpx
 
 from bench.contenders import Trace
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 
 
 class LlamaError(Exception):
     """The server does not start or does not answer as expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class LlamaSettings:
+    """How `llama-server` is started.
+
+    Attributes:
+        binary: the server.
+        context: tokens of a slot.
+        threads: of a step and of a prompt.
+        num_slots: requests that run at once.
+        drafts: its `--spec-type`, for drafts of its own; None drafts nothing.
+    """
+
+    binary: Path
+    context: int
+    threads: int
+    num_slots: int
+    drafts: str | None = None
+
+    def command(self, gguf: Path, port: int) -> list[str]:
+        """Returns the command line."""
+        command = [
+            str(self.binary), "-m", str(gguf), "-c", str(self.context * self.num_slots),
+            "-np", str(self.num_slots), "-t", str(self.threads), "-tb", str(self.threads),
+            "--host", "127.0.0.1", "--port", str(port), "--no-webui",
+        ]  # fmt: skip
+        return command if self.drafts is None else [*command, "--spec-type", self.drafts]
 
 
 class LlamaServer:
@@ -52,15 +83,26 @@ class LlamaServer:
             self._post(prompt[:known], 1)
         reply = self._post(prompt, count, cache_prompt=known > 0)
         timings: dict[str, Any] = reply["timings"]
-        tokens: list[int] = reply["tokens"]
-        if len(tokens) != count:
-            raise LlamaError(f"llama-server made {len(tokens)} tokens, not {count}")
         trace = Trace(computed=int(timings["prompt_n"]))
         first = float(timings["prompt_ms"]) / 1000
         later = float(timings["predicted_ms"]) / 1000 / max(1, count - 1)
-        trace.tokens = tokens
+        trace.tokens = reply["tokens"]
         trace.seconds = [first + later * idx for idx in range(count)]
         return trace
+
+    def crowd(self, prompts: Sequence[Sequence[int]], count: int) -> float:
+        """As many requests as prompts, posted together, on this process's clock."""
+        with ThreadPoolExecutor(len(prompts)) as pool:
+            begin = time.perf_counter()
+            replies = [
+                pool.submit(self._post, prompt, count, cache_prompt=False) for prompt in prompts
+            ]
+            for reply in replies:
+                reply.result()
+            return time.perf_counter() - begin
+
+    def close(self) -> None:
+        """Nothing: `serving` ends the server."""
 
     def _post(
         self, prompt: Sequence[int], count: int, *, cache_prompt: bool = True
@@ -72,12 +114,14 @@ class LlamaServer:
         reply = self._client.post("/completion", json=body)
         reply.raise_for_status()
         found: dict[str, Any] = reply.json()
+        if len(found["tokens"]) != count:
+            raise LlamaError(f"llama-server made {len(found['tokens'])} tokens, not {count}")
         return found
 
 
 @contextlib.contextmanager
-def serving(binary: Path, gguf: Path, context: int, threads: int) -> Generator[LlamaServer]:
-    """Yields a server on `gguf`, named after the file, with one slot of `context` tokens.
+def serving(settings: LlamaSettings, gguf: Path) -> Generator[LlamaServer]:
+    """Yields a server on `gguf`, named after the file.
 
     Raises:
         LlamaError: it ended, or was not ready in time.
@@ -85,17 +129,15 @@ def serving(binary: Path, gguf: Path, context: int, threads: int) -> Generator[L
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    command = [
-        str(binary), "-m", str(gguf), "-c", str(context), "-np", "1", "-t", str(threads),
-        "-tb", str(threads), "--host", "127.0.0.1", "--port", str(port), "--no-webui",
-    ]  # fmt: skip
+    command = settings.command(gguf, port)
+    label = "llama.cpp" if settings.drafts is None else f"llama.cpp+{settings.drafts}"
     with (
         subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120, trust_env=False) as client,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=600, trust_env=False) as client,
     ):
         try:
             _wait(process, client, gguf)
-            yield LlamaServer(f"llama.cpp {gguf.stem}", client)
+            yield LlamaServer(f"{label} {gguf.stem}", client)
         finally:
             process.terminate()
 
