@@ -22,6 +22,7 @@ from midfill_engine.config import (
     version,
 )
 from midfill_engine.errors import EngineError, StartError
+from midfill_engine.named_model import NamedModel
 
 if TYPE_CHECKING:
     from midfill_engine.serve.served import Served
@@ -93,19 +94,10 @@ def _missing(error: ModuleNotFoundError) -> StartError:
 
 
 def _config(options: argparse.Namespace) -> EngineConfig:
-    model = ModelConfig(
-        source=options.model,
-        device=options.device,
-        dtype=options.dtype,
-        kernels=options.kernels,
-        speculation=options.speculation,
-        fim_family=options.fim_family,
-        max_context=options.max_context,
-        max_memory_mb=options.max_memory,
-        num_threads=options.threads,
-    )
+    named = options.model or [NamedModel(ModelConfig().source)]
+    models = [_model(options, one) for one in named]
     if options.command != "serve":
-        return EngineConfig(model=model)
+        return EngineConfig(model=models[0])
     server = ServerConfig(
         host=options.host,
         port=options.port,
@@ -115,7 +107,24 @@ def _config(options: argparse.Namespace) -> EngineConfig:
         ready_file=options.ready_file,
         exit_when_unused_s=options.exit_when_unused,
     )
-    return EngineConfig(model, server, Limits(max_concurrent=options.max_concurrent))
+    limits = Limits(max_concurrent=options.max_concurrent)
+    return EngineConfig(models[0], server, limits, tuple(models[1:]))
+
+
+def _model(options: argparse.Namespace, model: NamedModel) -> ModelConfig:
+    """One of the models; the options but `--model` hold for each."""
+    return ModelConfig(
+        source=model.source,
+        name=model.name,
+        device=options.device,
+        dtype=options.dtype,
+        kernels=options.kernels,
+        speculation=options.speculation,
+        fim_family=options.fim_family,
+        max_context=options.max_context,
+        max_memory_mb=options.max_memory,
+        num_threads=options.threads,
+    )
 
 
 _RENAMED = {
@@ -146,9 +155,23 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"midfill-engine {version()}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="serve | info")
     serve = commands.add_parser("serve", help="load a model and answer over HTTP")
+    serve.add_argument(
+        "--model",
+        action="append",
+        type=_named_model,
+        metavar="[NAME=]M",
+        help="folder, Hub id, or starter (default); may be repeated, the first is the default",
+    )
     _add_model_options(serve)
     _add_server_options(serve)
     info = commands.add_parser("info", help="load a model and print what it is, as JSON")
+    info.add_argument(
+        "--model",
+        nargs=1,
+        type=_named_model,
+        metavar="[NAME=]M",
+        help="folder, Hub id, or starter (default)",
+    )
     _add_model_options(info)
     return parser
 
@@ -156,7 +179,6 @@ def _parser() -> argparse.ArgumentParser:
 def _add_model_options(parser: argparse.ArgumentParser) -> None:
     default = ModelConfig()
     add = parser.add_argument
-    add("--model", default=default.source, help="folder, Hub id, or starter (default)")
     add("--device", default=default.device, choices=("auto", "cpu", "cuda"))
     add("--dtype", default=default.dtype, choices=get_args(Dtype))
     add("--kernels", default=default.kernels, choices=get_args(Kernels))
@@ -190,6 +212,13 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
     )
     most = Limits().max_concurrent
     add("--max-concurrent", type=_positive, default=most, metavar="N", help="requests at once")
+
+
+def _named_model(text: str) -> NamedModel:
+    try:
+        return NamedModel.read(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _positive(text: str) -> int:

@@ -1,7 +1,8 @@
 """Every default of the engine, in one tree. `cli` fills it from the command line, once.
 
 EngineConfig
-├── model: ModelConfig       which model, where and how it runs
+├── model: ModelConfig       the first model: which one, where and how it runs
+├── others: ModelConfig ...  more models of the same engine
 ├── server: ServerConfig     socket, key, ready file, end of life
 └── limits: Limits           bounds of one request
 """
@@ -25,6 +26,7 @@ class ModelConfig:
 
     Attributes:
         source: a folder, a Hub id, or "starter" for the bundled model.
+        name: under which it is served; None takes the folder's or the Hub's.
         device: "auto" takes a GPU where there is one.
         dtype: "auto" takes the device's own; "int8" is for the CPU's native kernels.
         speculation: whether tokens are drafted and verified; "auto" does so where the text
@@ -32,12 +34,15 @@ class ModelConfig:
         kernels: what computes on the CPU: "auto" takes the native ones where they can be had.
         fim_family: an infill family's name, "none", or None to recognise it.
         max_context: prompt and generated tokens of one request; None takes the model's.
-        max_memory_mb: megabytes that the whole process must stay under, on a GPU what it takes of
-            the GPU's memory; None bounds keys and values only.
+        max_memory_mb: megabytes that the whole process must stay under, with all its models; on a
+            GPU what it takes of the GPU's memory; None bounds keys and values only.
+        memory_share: which part of the memory that is left the model may take (`serve.load`).
+        memory_taken: bytes that the process and other models take; None measures the process.
         num_threads: threads of the CPU's products; None takes one per physical core.
     """
 
     source: str = "starter"
+    name: str | None = None
     device: Device = "auto"
     dtype: Dtype = "auto"
     kernels: Kernels = "auto"
@@ -45,6 +50,8 @@ class ModelConfig:
     fim_family: str | None = None
     max_context: int | None = None
     max_memory_mb: int | None = None
+    memory_share: float = 1.0
+    memory_taken: int | None = None
     num_threads: int | None = None
 
 
@@ -121,6 +128,7 @@ class EngineConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     server: ServerConfig = field(default_factory=ServerConfig)
     limits: Limits = field(default_factory=Limits)
+    others: tuple[ModelConfig, ...] = ()
 
 
 def version() -> str:

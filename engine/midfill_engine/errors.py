@@ -11,8 +11,10 @@
         │   └── ToolError             a tool choice that names no tool
         ├── Unauthorized         401  the key is missing or wrong
         ├── Forbidden            403  the Host or Origin is not ours
-        ├── NotFound             404  no such route or model
+        ├── NotFound             404  no such route
+        │   └── ModelNotFound         no such model
         ├── MethodNotAllowed     405  the route exists, the method does not
+        ├── Conflict             409  what is asked for and what is there exclude each other
         ├── BodyTooLarge         413  the body is over the bound
         ├── GenerationFailed     424  the engine began and could not go on
         ├── Overloaded           429  too many requests at once
@@ -94,10 +96,14 @@ class Forbidden(RequestError):
 
 
 class NotFound(RequestError):
-    """No such route or model."""
+    """No such route."""
 
     status = 404
     error_type = "not_found"
+
+
+class ModelNotFound(NotFound):
+    """No model of that name is loaded."""
 
 
 class MethodNotAllowed(RequestError):
@@ -105,6 +111,13 @@ class MethodNotAllowed(RequestError):
 
     status = 405
     error_type = "method_not_allowed"
+
+
+class Conflict(RequestError):
+    """What is asked for and what is there exclude each other."""
+
+    status = 409
+    error_type = "conflict"
 
 
 class BodyTooLarge(RequestError):

@@ -101,6 +101,31 @@ class MemoryNeeds:
         return _RESERVE_BYTES + 4 * (_STEP_ROWS * wide + 2 * logits)
 
 
+@dataclass(frozen=True, slots=True)
+class MemoryPart:
+    """What of the memory is one model's, where the process holds several.
+
+    Attributes:
+        share: of what is left, that much.
+        taken: bytes that the process and the other models take; None where there are no others:
+            then the process is measured.
+    """
+
+    share: float = 1.0
+    taken: int | None = None
+
+    def of(self, room: int) -> int:
+        """The model's share of so many bytes."""
+        return int(room * self.share)
+
+    def limit(self, taken: int, limit: int) -> int:
+        """What this model and what was taken before must stay under, of a limit for everything."""
+        return taken + self.of(limit - taken)
+
+
+WHOLE = MemoryPart()
+
+
 def plan_memory(
     needs: MemoryNeeds,
     *,

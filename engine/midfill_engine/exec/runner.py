@@ -16,7 +16,9 @@ from midfill_engine.exec.forward import Forward
 from midfill_engine.exec.kernel_choice import INT8, build_forward, choose_library
 from midfill_engine.exec.memory import (
     DEFAULT_CACHE_BYTES,
+    WHOLE,
     MemoryNeeds,
+    MemoryPart,
     MemoryPlan,
     available_bytes,
     plan_memory,
@@ -64,6 +66,7 @@ class Runner:
         max_total_tokens: int | None = None,
         cache_bytes: int | None = None,
         max_memory: int | None = None,
+        part: MemoryPart = WHOLE,
         num_threads: int | None = None,
     ) -> Runner:
         """Loads a model and reserves its cache.
@@ -80,6 +83,7 @@ class Runner:
                 half of what is free where that is less.
             max_memory: bytes that everything must stay under, on a GPU its memory; the cache then
                 takes what the rest leaves.
+            part: what of that is for this model, where the process holds several.
             num_threads: threads of the products, for the whole process; None takes one per
                 physical core, at most OMP_NUM_THREADS.
 
@@ -98,6 +102,7 @@ class Runner:
             max_total_tokens=max_total_tokens,
             cache_bytes=cache_bytes,
             max_memory=max_memory,
+            part=part,
         )
 
     @classmethod
@@ -136,6 +141,7 @@ class Runner:
         max_total_tokens: int | None,
         cache_bytes: int | None,
         max_memory: int | None = None,
+        part: MemoryPart = WHOLE,
     ) -> Runner:
         place = choose_device(device)
         kind = choose_dtype("float32" if dtype == INT8 else dtype, place)
@@ -147,6 +153,7 @@ class Runner:
             place,
             cache_bytes,
             max_memory,
+            part,
         )
         try:
             forward = build_forward(
@@ -219,15 +226,22 @@ class Runner:
 
 
 def _plan(
-    needs: MemoryNeeds, place: torch.device, cache_bytes: int | None, max_memory: int | None
+    needs: MemoryNeeds,
+    place: torch.device,
+    cache_bytes: int | None,
+    max_memory: int | None,
+    part: MemoryPart,
 ) -> MemoryPlan:
     on_gpu = place.type == "cuda"
-    process = 0 if on_gpu else process_bytes()
+    process = part.taken
+    if process is None:
+        process = 0 if on_gpu else process_bytes()
     if cache_bytes is None:
         free = torch.cuda.mem_get_info(place)[0] if on_gpu else available_bytes()
         most = DEFAULT_CACHE_BYTES if free is None else free // 2
         cache_bytes = min(DEFAULT_CACHE_BYTES, most)
-    return plan_memory(needs, process=process, limit=max_memory, cache=cache_bytes)
+    limit = None if max_memory is None else part.limit(process, max_memory)
+    return plan_memory(needs, process=process, limit=limit, cache=part.of(cache_bytes))
 
 
 def _context(spec: ModelSpec, max_total_tokens: int | None) -> int:

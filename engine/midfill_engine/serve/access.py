@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from midfill_engine.errors import Forbidden, RequestError, Unauthorized
 from midfill_engine.serve.replies import error_reply
 
-_OPEN_PATHS = frozenset({"/health", "/info"})
+_OPEN_PATHS = frozenset({"/health", "/info", "/models", "/v1/models"})
 
 
 class HostCheck:
@@ -62,7 +62,7 @@ class HostCheck:
 
 
 class KeyCheck:
-    """Refuses requests without the key, on every route but `/health` and `/info`."""
+    """Refuses requests without the key, on every route but those that only tell of the engine."""
 
     def __init__(self, app: ASGIApp, *, api_key: str | None) -> None:
         """Guard an app; None lets everybody in."""

@@ -23,47 +23,54 @@ from midfill_engine.errors import (
     Unavailable,
 )
 from midfill_engine.serve.access import HostCheck, KeyCheck
+from midfill_engine.serve.admin import ModelAdmin
 from midfill_engine.serve.generation import ClientGone
 from midfill_engine.serve.infill import InfillRoutes
 from midfill_engine.serve.info import InfoRoutes
 from midfill_engine.serve.lease import Leases
+from midfill_engine.serve.models import ModelRoutes
 from midfill_engine.serve.openai import OpenAIRoutes
+from midfill_engine.serve.registry import HoldModels, Models
 from midfill_engine.serve.replies import error_reply
-from midfill_engine.serve.served import Served
 from midfill_engine.serve.tgi import TgiRoutes
 
 logger = logging.getLogger(__name__)
 
 
 def build_app(
-    served: Served,
+    models: Models,
     *,
     host: str,
     api_key: str | None,
     allow_origins: Sequence[str] = (),
     leases: Leases | None = None,
+    admin: ModelAdmin | None = None,
 ) -> Starlette:
-    """The app of one loaded model.
+    """The app of one engine.
 
     Args:
-        served: the model, the engine, the limits.
+        models: what it serves.
         host: what the socket was bound to.
         api_key: None serves everybody.
         allow_origins: origins of web pages that may call.
         leases: None counts leases and never ends.
+        admin: loads and unloads models; None leaves them as they are.
     """
-    kept = leases or Leases(served.live)
+    kept = leases or Leases(models.live)
     middleware = [Middleware(HostCheck, host=host, allow_origins=tuple(allow_origins))]
     if allow_origins:
         middleware.append(_cors(allow_origins))
     middleware.append(Middleware(KeyCheck, api_key=api_key))
+    middleware.append(Middleware(HoldModels, models=models))
     app = Starlette(
         routes=[
-            *InfoRoutes(served).routes(),
-            *InfillRoutes(served).routes(),
-            *OpenAIRoutes(served).routes(),
+            *InfoRoutes(models).routes(),
+            *([] if admin is None else admin.routes()),
+            *ModelRoutes(models, admin).routes(),
+            *InfillRoutes(models).routes(),
+            *OpenAIRoutes(models).routes(),
             Route("/lease", kept.route, methods=["GET"]),
-            *TgiRoutes(served).routes(),
+            *TgiRoutes(models).routes(),
         ],
         middleware=middleware,
         exception_handlers=dict.fromkeys(_REFUSALS, _on_refusal)

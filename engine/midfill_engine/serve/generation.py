@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 
 from starlette.types import Receive
 
-from midfill_engine.errors import GenerationFailed, IncompleteGeneration
+from midfill_engine.errors import GenerationFailed, IncompleteGeneration, Unavailable
 from midfill_engine.runtime.request import Event, Finished, GenerationRequest, TokenEvent
-from midfill_engine.serve.served import Served
+from midfill_engine.serve.served import LiveStreams, Served
 
 logger = logging.getLogger(__name__)
 
@@ -151,6 +151,20 @@ async def unless_disconnected(receive: Receive, work: Coroutine[Any, Any, _T]) -
         ClientGone: the client went first.
     """
     return await unless(_disconnected(receive), work, ClientGone())
+
+
+async def unless_ending(live: LiveStreams, work: Coroutine[Any, Any, _T]) -> _T:
+    """The result of `work`, which is cancelled when a shutdown ends what is open.
+
+    Raises:
+        Unavailable: the shutdown came first.
+    """
+    ended = asyncio.Event()
+    live.add(ended.set)
+    try:
+        return await unless(ended.wait(), work, Unavailable("the engine is shutting down"))
+    finally:
+        live.closers.discard(ended.set)
 
 
 async def unless(

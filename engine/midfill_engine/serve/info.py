@@ -10,6 +10,7 @@ from midfill_engine.config import version
 from midfill_engine.errors import Unavailable
 from midfill_engine.exec.memory import MB, MemoryPlan
 from midfill_engine.serve.parse import Json
+from midfill_engine.serve.registry import Models
 from midfill_engine.serve.replies import json_reply
 from midfill_engine.serve.served import Served
 from midfill_engine.text.families import InfillFamily
@@ -18,9 +19,9 @@ from midfill_engine.text.families import InfillFamily
 class InfoRoutes:
     """What runs here, and whether it still does."""
 
-    def __init__(self, served: Served) -> None:
-        """Tell of this model."""
-        self._served = served
+    def __init__(self, models: Models) -> None:
+        """Tell of these models."""
+        self._models = models
 
     def routes(self) -> list[Route]:
         """For the app."""
@@ -31,31 +32,39 @@ class InfoRoutes:
 
     async def _health(self, request: Request) -> Response:
         del request
-        if not self._served.engine.alive:
-            raise Unavailable("unhealthy: the engine thread has died, restart midfill-engine")
+        dead = [served.model_id for served in self._models.served if not served.engine.alive]
+        if dead:
+            raise Unavailable(
+                f"unhealthy: the engine thread of {', '.join(dead)} has died, "
+                "restart midfill-engine"
+            )
         return json_reply({"status": "ok"})
 
     async def _info(self, request: Request) -> Response:
         del request
-        served = self._served
-        body: Json = {
-            "model_id": served.model_id,
-            "model_sha": None,
-            "model_pipeline_tag": "text-generation",
-            "max_concurrent_requests": served.limits.max_concurrent,
-            "max_best_of": 1,
-            "max_stop_sequences": served.limits.max_stops_tgi,
-            "max_input_tokens": served.max_total_tokens - 1,
-            "max_total_tokens": served.max_total_tokens,
-            "validation_workers": 1,
-            "max_client_batch_size": 1,
-            "router": "midfill-engine",
-            "version": version(),
-            "sha": None,
-            "docker_label": None,
-            "midfill": midfill_info(served),
-        }
-        return json_reply(body)
+        models = {served.model_id: midfill_info(served) for served in self._models.served}
+        return json_reply({**model_info(self._models.default), "models": models})
+
+
+def model_info(served: Served) -> Json:
+    """TGI's `Info` of one model, and `midfill` beside it."""
+    return {
+        "model_id": served.model_id,
+        "model_sha": None,
+        "model_pipeline_tag": "text-generation",
+        "max_concurrent_requests": served.limits.max_concurrent,
+        "max_best_of": 1,
+        "max_stop_sequences": served.limits.max_stops_tgi,
+        "max_input_tokens": served.max_total_tokens - 1,
+        "max_total_tokens": served.max_total_tokens,
+        "validation_workers": 1,
+        "max_client_batch_size": 1,
+        "router": "midfill-engine",
+        "version": version(),
+        "sha": None,
+        "docker_label": None,
+        "midfill": midfill_info(served),
+    }
 
 
 def midfill_info(served: Served) -> Json:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
-from midfill_engine.config import EngineConfig, Speculate
-from midfill_engine.errors import ModelError
-from midfill_engine.exec.memory import MB
+from midfill_engine.config import EngineConfig, ModelConfig, Speculate
+from midfill_engine.errors import ModelError, StartError
+from midfill_engine.exec.memory import MB, MemoryPart
 from midfill_engine.serve.served import ModelInfo, Served
 from midfill_engine.text.families import find_family
 from midfill_engine.text.fim import MIN_BUDGET_TOKENS
@@ -22,7 +24,7 @@ _MIN_TOTAL_TOKENS = 2 * MIN_BUDGET_TOKENS
 
 
 def load_served(config: EngineConfig) -> Served:
-    """Load the model and its tokenizer and start the engine thread.
+    """Load `config.model` and its tokenizer and start the engine thread.
 
     Raises:
         ModelError: in one line, what keeps the model from running.
@@ -43,6 +45,7 @@ def load_served(config: EngineConfig) -> Served:
         max_total_tokens=model.max_context,
         num_threads=model.num_threads,
         max_memory=None if limit_mb is None else limit_mb * MB,
+        part=MemoryPart(model.memory_share, model.memory_taken),
     )
     if runner.max_total_tokens < _MIN_TOTAL_TOKENS:
         raise ModelError(
@@ -63,7 +66,7 @@ def load_served(config: EngineConfig) -> Served:
         tokenizer=tokenizer,
         pieces=PieceIndex(tokenizer, runner.vocab_size),
         family=family,
-        model_id=model_id(model.source),
+        model_id=model.name or model_id(model.source),
         max_total_tokens=runner.max_total_tokens,
         info=ModelInfo(
             architecture=str(told["architecture"]),
@@ -87,6 +90,54 @@ def _speculates(wanted: Speculate, *, exact: bool) -> bool:
     if wanted == "auto" and not exact:
         logger.info("no speculation: torch's numbers hang on how many tokens share a step")
     return wanted == "on" or (wanted == "auto" and exact)
+
+
+def load_all(config: EngineConfig, load: Callable[[EngineConfig], Served]) -> list[Served]:
+    """Every model of the command line, each with `load`; none is left running after an error."""
+    loaded: list[Served] = []
+    models = (config.model, *config.others)
+    try:
+        for idx, model in enumerate(models):
+            memory = loaded[-1].info.memory if loaded else None
+            taken = None if memory is None else memory.total
+            loaded.append(load(with_share(config, model, taken, len(models) - idx)))
+    except BaseException:
+        for served in loaded:
+            served.engine.close()
+        raise
+    return loaded
+
+
+def with_share(
+    config: EngineConfig, model: ModelConfig, taken: int | None, num_to_come: int
+) -> EngineConfig:
+    """The configuration that loads one model beside others (docs/configuration.md, Memory).
+
+    Args:
+        config: of the whole engine.
+        model: the model to load.
+        taken: bytes that the process and the models before it take; None for the first.
+        num_to_come: models that share what is left, this one among them.
+    """
+    num_models = num_to_come if model.max_memory_mb is not None else 1 + len(config.others)
+    model = replace(model, memory_share=1 / num_models, memory_taken=taken)
+    return replace(config, model=model, others=())
+
+
+def check_names(config: EngineConfig) -> None:
+    """Raise StartError if two models would have one name, or one that is none."""
+    seen: set[str] = set()
+    for model in (config.model, *config.others):
+        name = model.name or model_id(model.source)
+        if name in RESERVED_NAMES:
+            raise StartError(f"a model cannot be named {name}: give it another with NAME=PLACE")
+        if name in seen:
+            raise StartError(f"two models are named {name}: name them with --model NAME=PLACE")
+        seen.add(name)
+
+
+RESERVED_NAMES = ("load", "unload")
+"""No model's name: `/models/load` and `/models/unload` are routes."""
 
 
 def model_id(source: str) -> str:

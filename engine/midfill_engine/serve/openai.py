@@ -16,6 +16,7 @@ from midfill_engine.runtime.request import Finished, GenerationRequest
 from midfill_engine.serve.generation import Generation, checked, unless_disconnected
 from midfill_engine.serve.infill_prompt import InfillTexts, infill_prompt
 from midfill_engine.serve.parse import Fields, Json, invalid, read_object
+from midfill_engine.serve.registry import Models
 from midfill_engine.serve.replies import EventStream, json_reply, sse_event
 from midfill_engine.serve.sampling import openai_sampling
 from midfill_engine.serve.served import Served
@@ -36,9 +37,9 @@ class _Parsed:
 class OpenAIRoutes:
     """`POST /v1/completions`."""
 
-    def __init__(self, served: Served) -> None:
-        """Answer with this model."""
-        self._served = served
+    def __init__(self, models: Models) -> None:
+        """Answer with these models."""
+        self._models = models
 
     def routes(self) -> list[Route]:
         """For the app."""
@@ -46,12 +47,11 @@ class OpenAIRoutes:
 
     async def _completions(self, request: Request) -> Response:
         started_at = time.perf_counter()
-        body = await read_object(request, self._served)
-        parsed = await self._read(body, started_at)
-        generation = Generation(
-            self._served, parsed.generation, dialect="openai", started_at=started_at
-        )
-        chunk = self._chunk()
+        body = await read_object(request, self._models)
+        served = self._models.hold_for(request, body)
+        parsed = await _read(body, served, started_at)
+        generation = Generation(served, parsed.generation, dialect="openai", started_at=started_at)
+        chunk = _chunk(served)
         if parsed.stream:
             return EventStream(generation, _events(parsed, generation, chunk))
         try:
@@ -61,81 +61,82 @@ class OpenAIRoutes:
         choice = _choice(generation.text, finished)
         return json_reply({**chunk, "choices": [choice], "usage": _usage(finished)})
 
-    async def _read(self, body: Json, started_at: float) -> _Parsed:
-        fields, served = Fields(body), self._served
-        if isinstance(fields.raw("prompt"), list):
-            raise invalid("`prompt` must be one string: lists are not supported by this engine")
-        prompt = fields.needed_text("prompt")
-        suffix = fields.text("suffix")
-        fields.refuse(*_UNSUPPORTED)
-        fields.refuse("n", "best_of", harmless=(1,))
-        rule = f"must be > 0 and < {served.max_total_tokens}"
-        max_tokens = fields.integer(
-            "max_tokens", low=1, high=served.max_total_tokens - 1, rule=rule
+
+async def _read(body: Json, served: Served, started_at: float) -> _Parsed:
+    fields = Fields(body)
+    if isinstance(fields.raw("prompt"), list):
+        raise invalid("`prompt` must be one string: lists are not supported by this engine")
+    prompt = fields.needed_text("prompt")
+    suffix = fields.text("suffix")
+    fields.refuse(*_UNSUPPORTED)
+    fields.refuse("n", "best_of", harmless=(1,))
+    rule = f"must be > 0 and < {served.max_total_tokens}"
+    max_tokens = fields.integer("max_tokens", low=1, high=served.max_total_tokens - 1, rule=rule)
+    max_tokens = max_tokens or served.limits.completion_max_tokens
+    stop = fields.texts("stop", most=served.limits.max_stops_tgi)
+    sampling = openai_sampling(fields)
+    stream = fields.flag("stream", default=False)
+    options = fields.nested("stream_options")
+    include_usage = options.flag("include_usage", default=False)
+    heal = fields.optional_flag("heal")
+    healing: Healing | None = None
+    if suffix is not None:
+        texts = InfillTexts(prompt, suffix, heal=heal)
+        infill = await _infill_prompt(texts, max_tokens, served)
+        ids, healing = infill.ids, infill.healing
+    elif len(prompt) > served.limits.inline_chars:
+        ids = await asyncio.to_thread(_prompt_ids, prompt, max_tokens, served)
+    else:
+        ids = _prompt_ids(prompt, max_tokens, served)
+    generation = GenerationRequest(
+        prompt_ids=ids,
+        max_new_tokens=max_tokens,
+        sampling=sampling,
+        stop=stop,
+        stop_token_ids=_stop_ids(suffix, served),
+        healing=healing,
+    )
+    return _Parsed(generation, stream, include_usage, started_at)
+
+
+async def _infill_prompt(texts: InfillTexts, max_tokens: int, served: Served) -> InfillPrompt:
+    if served.family is None:
+        raise invalid("`suffix` needs an infill model, and this one has no infill tokens")
+    room = served.max_total_tokens - max_tokens
+    if room < MIN_BUDGET_TOKENS:
+        most = served.max_total_tokens - MIN_BUDGET_TOKENS
+        raise invalid(f"`max_tokens` must be <= {most} with `suffix`. Given: {max_tokens}")
+    return await infill_prompt(texts, served, served.family, room)
+
+
+def _prompt_ids(prompt: str, max_tokens: int, served: Served) -> tuple[int, ...]:
+    room = served.max_total_tokens - max_tokens
+    ids = tuple(served.tokenizer.encode(prompt, bos=True))
+    if not ids:
+        raise invalid("`prompt` cannot be empty")
+    if len(ids) > room:
+        raise invalid(
+            f"`prompt` tokens + `max_tokens` must be <= {served.max_total_tokens}. "
+            f"Given: {len(ids)} `prompt` tokens and {max_tokens} `max_tokens`"
         )
-        max_tokens = max_tokens or served.limits.completion_max_tokens
-        stop = fields.texts("stop", most=served.limits.max_stops_tgi)
-        sampling = openai_sampling(fields)
-        stream = fields.flag("stream", default=False)
-        options = fields.nested("stream_options")
-        include_usage = options.flag("include_usage", default=False)
-        heal = fields.optional_flag("heal")
-        healing: Healing | None = None
-        if suffix is not None:
-            texts = InfillTexts(prompt, suffix, heal=heal)
-            infill = await self._infill_prompt(texts, max_tokens)
-            ids, healing = infill.ids, infill.healing
-        elif len(prompt) > served.limits.inline_chars:
-            ids = await asyncio.to_thread(self._prompt_ids, prompt, max_tokens)
-        else:
-            ids = self._prompt_ids(prompt, max_tokens)
-        generation = GenerationRequest(
-            prompt_ids=ids,
-            max_new_tokens=max_tokens,
-            sampling=sampling,
-            stop=stop,
-            stop_token_ids=self._stop_ids(suffix),
-            healing=healing,
-        )
-        return _Parsed(generation, stream, include_usage, started_at)
+    return ids
 
-    async def _infill_prompt(self, texts: InfillTexts, max_tokens: int) -> InfillPrompt:
-        served = self._served
-        if served.family is None:
-            raise invalid("`suffix` needs an infill model, and this one has no infill tokens")
-        room = served.max_total_tokens - max_tokens
-        if room < MIN_BUDGET_TOKENS:
-            most = served.max_total_tokens - MIN_BUDGET_TOKENS
-            raise invalid(f"`max_tokens` must be <= {most} with `suffix`. Given: {max_tokens}")
-        return await infill_prompt(texts, served, served.family, room)
 
-    def _prompt_ids(self, prompt: str, max_tokens: int) -> tuple[int, ...]:
-        served = self._served
-        room = served.max_total_tokens - max_tokens
-        ids = tuple(served.tokenizer.encode(prompt, bos=True))
-        if not ids:
-            raise invalid("`prompt` cannot be empty")
-        if len(ids) > room:
-            raise invalid(
-                f"`prompt` tokens + `max_tokens` must be <= {served.max_total_tokens}. "
-                f"Given: {len(ids)} `prompt` tokens and {max_tokens} `max_tokens`"
-            )
-        return ids
+def _stop_ids(suffix: str | None, served: Served) -> frozenset[int]:
+    family = served.family
+    if suffix is None or family is None:
+        return served.tokenizer.eos_ids
+    return family.stop_ids
 
-    def _stop_ids(self, suffix: str | None) -> frozenset[int]:
-        family = self._served.family
-        if suffix is None or family is None:
-            return self._served.tokenizer.eos_ids
-        return family.stop_ids
 
-    def _chunk(self) -> Json:
-        return {
-            "id": f"cmpl-{secrets.token_hex(12)}",
-            "object": "text_completion",
-            "created": int(time.time()),
-            "model": self._served.model_id,
-            "system_fingerprint": "midfill",
-        }
+def _chunk(served: Served) -> Json:
+    return {
+        "id": f"cmpl-{secrets.token_hex(12)}",
+        "object": "text_completion",
+        "created": int(time.time()),
+        "model": served.model_id,
+        "system_fingerprint": "midfill",
+    }
 
 
 async def _events(parsed: _Parsed, generation: Generation, chunk: Json) -> AsyncIterator[bytes]:

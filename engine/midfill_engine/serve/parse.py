@@ -5,17 +5,17 @@ The texts are TGI's where TGI has one (router/src/validation.rs). Called by the 
 
 from __future__ import annotations
 
-import asyncio
 import json
 import math
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import Any, TypeAlias, cast
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, TypeAlias, cast
 
 from starlette.requests import Request
 
-from midfill_engine.errors import BodyTooLarge, Unavailable, ValidationError
-from midfill_engine.serve.generation import unless
-from midfill_engine.serve.served import LiveStreams, Served
+from midfill_engine.config import Limits
+from midfill_engine.errors import BodyTooLarge, ValidationError
+from midfill_engine.serve.generation import unless_ending
+from midfill_engine.serve.served import LiveStreams
 from midfill_engine.text.tokenizer import without_surrogates
 
 Json: TypeAlias = dict[str, Any]
@@ -28,15 +28,29 @@ def invalid(message: str) -> ValidationError:
     return ValidationError(_PREFIX + message)
 
 
-async def read_object(request: Request, served: Served) -> Json:
+class Bounds(Protocol):
+    """What bodies are read within: an engine's models have it, and each model."""
+
+    @property
+    def limits(self) -> Limits:
+        """Sizes."""
+        ...
+
+    @property
+    def live(self) -> LiveStreams:
+        """Open replies."""
+        ...
+
+
+async def read_object(request: Request, bounds: Bounds) -> Json:
     """The request's body as a JSON object.
 
     Raises:
         BodyTooLarge: it is over the bound.
         ValidationError: it is not a JSON object in UTF-8.
-        Unavailable: the server ends and does not wait for the rest.
+        Unavailable: the server ends and does not wait for the rest; clients may send half of one.
     """
-    body = await _read_unless_ended(_body(request, served.limits.max_body_bytes), served.live)
+    body = await unless_ending(bounds.live, _body(request, bounds.limits.max_body_bytes))
     try:
         value: object = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
@@ -57,16 +71,6 @@ async def _body(request: Request, max_bytes: int) -> bytes:
         if len(body) > max_bytes:
             raise too_large
     return bytes(body)
-
-
-async def _read_unless_ended(body: Coroutine[Any, Any, bytes], live: LiveStreams) -> bytes:
-    """The body, or Unavailable once a shutdown ends what is open: clients may send half of one."""
-    ended = asyncio.Event()
-    live.add(ended.set)
-    try:
-        return await unless(ended.wait(), body, Unavailable("the engine is shutting down"))
-    finally:
-        live.closers.discard(ended.set)
 
 
 def _json_fault(error: Exception) -> str:

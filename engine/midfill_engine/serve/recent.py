@@ -38,7 +38,8 @@ class RecentResults:
             self._replies.popitem(last=False)
 
 
-def request_key(body: Json) -> str:
-    """The same for requests that mean the same."""
+def request_key(body: Json, load_id: str) -> str:
+    """The same for requests that mean the same and go to the same loading of a model."""
     relevant = {name: value for name, value in body.items() if name not in _IRRELEVANT}
+    relevant = {"load_id": load_id, "body": relevant}
     return hashlib.sha256(json.dumps(relevant, sort_keys=True).encode()).hexdigest()

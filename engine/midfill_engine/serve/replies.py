@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from midfill_engine.errors import IncompleteGeneration, RequestError
+from midfill_engine.errors import IncompleteGeneration, ModelNotFound, RequestError
 from midfill_engine.serve.generation import ClientGone, Generation, unless_disconnected
 
 logger = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ def route_group(path: str) -> RouteGroup:
     """The dialect that a path belongs to."""
     if path == "/v1" or path.startswith("/v1/"):
         return "openai"
-    return "llama" if path in ("/infill", "/lease") else "tgi"
+    return "llama" if path in _LLAMA_PATHS else "tgi"
 
 
 def error_body(error: RequestError, group: RouteGroup) -> dict[str, object]:
@@ -37,8 +37,10 @@ def error_body(error: RequestError, group: RouteGroup) -> dict[str, object]:
     kind = _OPENAI_TYPES.get(error.status, "invalid_request_error")
     if group == "llama":
         return {"error": {"code": error.status, "message": message, "type": kind}}
-    code = "invalid_api_key" if error.status == 401 else None
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
+    code, param = ("invalid_api_key" if error.status == 401 else None), None
+    if isinstance(error, ModelNotFound):
+        code, param = "model_not_found", "model"
+    return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 
 def error_reply(error: RequestError, path: str) -> Response:
@@ -118,6 +120,7 @@ class _IncompleteStream(IncompleteGeneration):
     error_type = "incomplete_generation_stream"
 
 
+_LLAMA_PATHS = frozenset({"/infill", "/lease", "/models", "/models/load", "/models/unload"})
 STREAM_HEADERS: Mapping[str, str] = {
     "cache-control": "no-cache",
     "x-accel-buffering": "no",

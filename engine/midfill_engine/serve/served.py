@@ -1,7 +1,9 @@
-"""What the routes serve: one loaded model, the engine behind it, the limits. Built by `cli`."""
+"""What a request is answered with: one loaded model, its engine, the limits. Built by `load`."""
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -94,6 +96,8 @@ class Served:
         infill_defaults: how the model wants to be asked to infill.
         limits: bounds.
         live: open replies.
+        loaded_at: when, in seconds since 1970.
+        load_id: tells this loading of the model from every other, of the same name too.
     """
 
     engine: Engine
@@ -106,6 +110,8 @@ class Served:
     infill_defaults: InfillDefaults = field(default_factory=InfillDefaults)
     limits: Limits = field(default_factory=Limits)
     live: LiveStreams = field(default_factory=LiveStreams)
+    loaded_at: int = field(default_factory=lambda: int(time.time()))
+    load_id: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -23,10 +23,13 @@ from starlette.applications import Starlette
 
 from midfill_engine.config import EngineConfig, ServerConfig, version
 from midfill_engine.errors import StartError
+from midfill_engine.serve.admin import Loader, ModelAdmin
 from midfill_engine.serve.app import build_app
 from midfill_engine.serve.keys import ApiKey, write_key, write_private
 from midfill_engine.serve.lease import Leases
-from midfill_engine.serve.served import LiveStreams, Served
+from midfill_engine.serve.load import check_names, load_all
+from midfill_engine.serve.registry import Models
+from midfill_engine.serve.served import LiveStreams
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +37,7 @@ logger = logging.getLogger(__name__)
 def run_server(
     config: EngineConfig,
     key: ApiKey,
-    load: Callable[[EngineConfig], Served],
+    load: Loader,
     tell: Callable[[str], None],
 ) -> None:
     """Serve until a signal, or until unused.
@@ -42,13 +45,14 @@ def run_server(
     Args:
         config: all settings.
         key: from `choose_key`.
-        load: loads the model and starts its engine; slow.
+        load: loads a model and starts its engine; slow.
         tell: shows one line to the user.
 
     Raises:
-        StartError: the port is taken or a file cannot be written.
-        ModelError: the model cannot be loaded.
+        StartError: two models have one name, the port is taken or a file cannot be written.
+        ModelError: a model cannot be loaded.
     """
+    check_names(config)
     sock = bind(config.server)
     with sock:
         host, port = config.server.host, sock.getsockname()[1]
@@ -61,11 +65,13 @@ def run_server(
             tell(f"midfill-engine: the API key is in {key_file}")
         try:
             with _sigterm_unwinds():
-                served = load(config)
+                models = Models(load_all(config, load))
             try:
-                EngineServer(served, config.server, key.value, url, tell).run(sockets=[sock])
+                admin = ModelAdmin(models, config, load, has_key=key.value is not None)
+                server = EngineServer(models, config.server, key.value, url, tell, admin)
+                server.run(sockets=[sock])
             finally:
-                served.engine.close()
+                models.close()
         finally:
             if key_file is not None and key.value is not None:
                 _withdraw(key_file, key.value + "\n")
@@ -130,32 +136,36 @@ class EngineServer(uvicorn.Server):
 
     def __init__(
         self,
-        served: Served,
+        models: Models,
         config: ServerConfig,
         api_key: str | None,
         url: str,
         tell: Callable[[str], None],
+        admin: ModelAdmin | None = None,
     ) -> None:
         """Prepare; `run` serves."""
-        self._live: LiveStreams = served.live
-        self._line = f"midfill-engine: {served.model_id} at {url}"
-        ready = {"pid": os.getpid(), "url": url, "model": served.model_id, "version": version()}
+        self._live: LiveStreams = models.live
+        names = ", ".join(served.model_id for served in models.served)
+        self._line = f"midfill-engine: {names} at {url}"
+        name = models.default.model_id
+        ready = {"pid": os.getpid(), "url": url, "model": name, "version": version()}
         self._ready_text = json.dumps(ready) + "\n"
         self._ready_file: Path | None = config.ready_file
         self._tell = tell
         self._failure: StartError | None = None
         leases = Leases(
-            served.live,
+            models.live,
             unused_s=config.exit_when_unused_s,
             first_lease_s=config.first_lease_s,
             on_unused=self._end_unused,
         )
         app: Starlette = build_app(
-            served,
+            models,
             host=config.host,
             api_key=api_key,
             allow_origins=config.allow_origins,
             leases=leases,
+            admin=admin,
         )
         super().__init__(
             uvicorn.Config(

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from midfill_engine.errors import NotFound
 from midfill_engine.serve.generation import Generation, unless_disconnected
 from midfill_engine.serve.parse import Fields, Json, read_object
 from midfill_engine.serve.recent import RecentResults, request_key
+from midfill_engine.serve.registry import Models
 from midfill_engine.serve.replies import EventStream, json_reply
 from midfill_engine.serve.served import Served
 from midfill_engine.serve.tgi_reply import generate_reply, reply_headers, stream_events
@@ -21,10 +21,10 @@ from midfill_engine.serve.tgi_request import TgiRequest, read_tgi_request
 class TgiRoutes:
     """`/generate`, `/generate_stream`, `POST /` and `POST /models/{id}`."""
 
-    def __init__(self, served: Served) -> None:
-        """Answer with this model."""
-        self._served = served
-        self._recent = RecentResults(served.limits.recent_results)
+    def __init__(self, models: Models) -> None:
+        """Answer with these models."""
+        self._models = models
+        self._recent = RecentResults(models.limits.recent_results)
 
     def routes(self) -> list[Route]:
         """For the app."""
@@ -37,60 +37,67 @@ class TgiRoutes:
 
     async def _generate(self, request: Request) -> Response:
         started_at = time.perf_counter()
-        body = await read_object(request, self._served)
-        parsed = await read_tgi_request(body, self._served, pro=False, started_at=started_at)
-        reply, headers = await self._answer(request, parsed)
-        return json_reply(reply, headers={**self._served.headers, **headers})
+        body = await read_object(request, self._models)
+        served = self._models.hold_for(request, body)
+        parsed = await read_tgi_request(body, served, pro=False, started_at=started_at)
+        reply, headers = await _answer(request, served, parsed)
+        return json_reply(reply, headers={**served.headers, **headers})
 
     async def _generate_stream(self, request: Request) -> Response:
         started_at = time.perf_counter()
-        body = await read_object(request, self._served)
-        parsed = await read_tgi_request(body, self._served, pro=False, started_at=started_at)
-        return self._stream(parsed)
+        body = await read_object(request, self._models)
+        served = self._models.hold_for(request, body)
+        parsed = await read_tgi_request(body, served, pro=False, started_at=started_at)
+        return _stream(served, parsed)
 
     async def _pro_model(self, request: Request) -> Response:
-        model_id: str = request.path_params["model_id"]
-        if model_id != self._served.model_id:
-            raise NotFound(
-                f"model {model_id} is not loaded: this engine has {self._served.model_id}"
-            )
-        return await self._pro(request)
+        started_at = time.perf_counter()
+        served = self._models.hold(request, request.path_params["model_id"])
+        body = await read_object(request, self._models)
+        return await self._pro_reply(request, served, body, started_at)
 
     async def _pro(self, request: Request) -> Response:
         started_at = time.perf_counter()
-        body = await read_object(request, self._served)
-        parsed = await read_tgi_request(body, self._served, pro=True, started_at=started_at)
+        body = await read_object(request, self._models)
+        served = self._models.hold_for(request, body)
+        return await self._pro_reply(request, served, body, started_at)
+
+    async def _pro_reply(
+        self, request: Request, served: Served, body: Json, started_at: float
+    ) -> Response:
+        parsed = await read_tgi_request(body, served, pro=True, started_at=started_at)
         if parsed.stream:
-            return self._stream(parsed)
-        key = request_key(body)
+            return _stream(served, parsed)
+        key = request_key(body, served.load_id)
         found = self._recent.get(key) if _may_use_cache(request, body) else None
         if found is not None:
             reply, headers = found
             return json_reply(reply, headers={**headers, "x-compute-type": "cache"})
-        reply, headers = await self._answer(request, parsed)
+        reply, headers = await _answer(request, served, parsed)
         self._recent.put(key, [reply], headers)
-        return json_reply([reply], headers={**self._served.headers, **headers})
+        return json_reply([reply], headers={**served.headers, **headers})
 
-    async def _answer(
-        self, request: Request, parsed: TgiRequest
-    ) -> tuple[dict[str, object], dict[str, str]]:
-        generation = self._submit(parsed)
-        try:
-            await unless_disconnected(request.receive, generation.result())
-        finally:
-            generation.close()
-        return generate_reply(parsed, generation), reply_headers(parsed, generation)
 
-    def _stream(self, parsed: TgiRequest) -> Response:
-        generation = self._submit(parsed)
-        characters = {"x-compute-characters": str(len(parsed.inputs))}
-        headers = {**self._served.headers, **characters}
-        return EventStream(generation, stream_events(parsed, generation), headers)
+async def _answer(
+    request: Request, served: Served, parsed: TgiRequest
+) -> tuple[dict[str, object], dict[str, str]]:
+    generation = _submit(served, parsed)
+    try:
+        await unless_disconnected(request.receive, generation.result())
+    finally:
+        generation.close()
+    return generate_reply(parsed, generation), reply_headers(parsed, generation)
 
-    def _submit(self, parsed: TgiRequest) -> Generation:
-        return Generation(
-            self._served, parsed.generation, dialect="tgi", started_at=parsed.started_at
-        )
+
+def _stream(served: Served, parsed: TgiRequest) -> Response:
+    generation = _submit(served, parsed)
+    characters = {"x-compute-characters": str(len(parsed.inputs))}
+    headers = {**served.headers, **characters}
+    return EventStream(generation, stream_events(parsed, generation), headers)
+
+
+def _submit(served: Served, parsed: TgiRequest) -> Generation:
+    return Generation(served, parsed.generation, dialect="tgi", started_at=parsed.started_at)
 
 
 def _may_use_cache(request: Request, body: Json) -> bool:

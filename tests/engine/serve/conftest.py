@@ -12,9 +12,11 @@ from typing import Any
 import httpx
 import pytest
 
-from midfill_engine.config import Limits, ServerConfig
+from midfill_engine.config import EngineConfig, Limits, ServerConfig
 from midfill_engine.runtime.loop import EngineLoop
+from midfill_engine.serve.admin import Loader, ModelAdmin
 from midfill_engine.serve.app import build_app
+from midfill_engine.serve.registry import Models
 from midfill_engine.serve.served import Engine, ModelInfo, Served
 from midfill_engine.serve.server import EngineServer, bind
 from midfill_engine.text.families import find_family
@@ -41,14 +43,16 @@ def tiny_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_tiny_model(tmp_path_factory.mktemp("model") / "tiny", "codellama")
 
 
-def serve_with(engine: Engine, tokenizer: Tokenizer, *, total: int = 200) -> Served:
-    """A served model of `total` tokens that is named owner/tiny."""
+def serve_with(
+    engine: Engine, tokenizer: Tokenizer, *, total: int = 200, name: str = "owner/tiny"
+) -> Served:
+    """A served model of `total` tokens."""
     return Served(
         engine=engine,
         tokenizer=tokenizer,
         pieces=PieceIndex(tokenizer, 512),
         family=find_family(tokenizer, vocab_size=512, wanted=None),
-        model_id="owner/tiny",
+        model_id=name,
         max_total_tokens=total,
         info=ModelInfo("LlamaForCausalLM", 1000, "float32", "cpu", "sdpa", "torch (a test)"),
         limits=Limits(),
@@ -67,8 +71,13 @@ def served(engine: FakeEngine, tokenizer: Tokenizer) -> Served:
 
 def client_of(served: Served, **options: Any) -> httpx.AsyncClient:  # noqa: ANN401  # passed on
     """A client of an app in this process; it holds the key."""
+    return client_of_models(Models([served]), **options)
+
+
+def client_of_models(models: Models, **options: Any) -> httpx.AsyncClient:  # noqa: ANN401
+    """As `client_of`, of several models."""
     settings: dict[str, Any] = {"api_key": KEY, **options}
-    app = build_app(served, host="127.0.0.1", **settings)
+    app = build_app(models, host="127.0.0.1", **settings)
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app, raise_app_exceptions=False),
         base_url="http://127.0.0.1",
@@ -98,12 +107,14 @@ def sse_values(text: str) -> list[Any]:
 class LiveServer:
     """uvicorn in a thread, on a free port."""
 
-    def __init__(self, served: Served, config: ServerConfig) -> None:
-        self.served = served
+    def __init__(
+        self, models: Models, config: ServerConfig, admin: ModelAdmin | None = None
+    ) -> None:
+        self.models = models
         self._socket = bind(config)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         self._started = threading.Event()
-        self.server = EngineServer(served, config, KEY, self.url, self._tell)
+        self.server = EngineServer(models, config, KEY, self.url, self._tell, admin)
         self._thread = threading.Thread(target=self._run, name="test-server")
         self._thread.start()
         assert self._started.wait(30)
@@ -133,8 +144,17 @@ def start_server() -> Iterator[Callable[..., LiveServer]]:
     """Starts servers that are stopped at the test's end."""
     servers: list[LiveServer] = []
 
-    def start(served: Served, **options: Any) -> LiveServer:  # noqa: ANN401  # passed on
-        servers.append(LiveServer(served, ServerConfig(port=0, **options)))
+    def start(
+        served: Served,
+        *others: Served,
+        load: Loader | None = None,
+        **options: Any,  # noqa: ANN401  # passed on
+    ) -> LiveServer:
+        models = Models([served, *others])
+        admin = None
+        if load is not None:
+            admin = ModelAdmin(models, EngineConfig(), load, has_key=True)
+        servers.append(LiveServer(models, ServerConfig(port=0, **options), admin))
         return servers[-1]
 
     yield start

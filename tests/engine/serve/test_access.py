@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from midfill_engine.config import Limits
+from midfill_engine.serve.registry import Models
 from midfill_engine.serve.served import Served
 from tests.engine.serve.conftest import client_of
 from tests.engine.serve.fakes import FakeEngine
@@ -68,7 +69,7 @@ async def test_the_host_must_be_ours(served: Served, host: str, status: int) -> 
 async def test_bound_to_every_address_names_are_still_foreign(served: Served) -> None:
     from midfill_engine.serve.app import build_app
 
-    transport = httpx.ASGITransport(build_app(served, host="0.0.0.0", api_key="k"))
+    transport = httpx.ASGITransport(build_app(Models([served]), host="0.0.0.0", api_key="k"))
     async with httpx.AsyncClient(transport=transport, base_url="http://10.0.0.5") as client:
         assert (await client.get("/health")).status_code == 200
         headers = {"host": "evil.example"}

@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from midfill_engine import cli
-from midfill_engine.config import Limits, ModelConfig, ServerConfig
+from midfill_engine.config import EngineConfig, Limits, ModelConfig, ServerConfig
 from midfill_engine.errors import StartError
 from midfill_engine.serve import keys
 
@@ -41,6 +41,11 @@ from midfill_engine.serve import keys
         (["serve", "--max-requests", "4"], "--max-requests is now --max-concurrent"),
         (["serve", "--threads", "0"], "'0' is not a whole number, 1 to 1024"),
         (["serve", "--bogus"], "--bogus"),
+        (["serve", "--model", "a b=x"], "'a b=x' is neither a place nor NAME=PLACE"),
+        (["serve", "--model", "a="], "'a=' is neither a place nor NAME=PLACE"),
+        (["serve", "--model", "a=x", "--model", "a=y"], "two models are named a"),
+        (["serve", "--model", "x/a", "--model", "x/a@v2"], "two models are named x/a"),
+        (["serve", "--model", "load=x"], "a model cannot be named load"),
         (["serve", "--no-auth", "--host", "0.0.0.0"], "--no-auth on 0.0.0.0"),
         (["serve", "--no-auth", "--api-key-file", "k"], "exclude each other"),
         (["serve", "--api-key-file", "/nonexistent/key"], "cannot read the key file"),
@@ -91,6 +96,29 @@ def test_a_context_too_short_to_serve(
     argv += ["--no-auth", "--port", "0"] if command == "serve" else []
     assert cli.main(argv) == 2
     assert "a context of 63 tokens is too short to serve: 64" in capsys.readouterr().err
+
+
+def test_several_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[EngineConfig] = []
+
+    def run_server(config: EngineConfig, *rest: object) -> None:
+        seen.append(config)
+
+    monkeypatch.setattr("midfill_engine.serve.server.run_server", run_server)
+    folder = tmp_path / "odd=name"
+    folder.mkdir()
+    argv = ["serve", "--no-auth", "--max-memory", "30GB", "--model", "a=starter"]
+    assert cli.main([*argv, "--model", "own/er=own/er@v1", "--model", str(folder)]) == 0
+    models = [seen[0].model, *seen[0].others]
+    assert [(model.name, model.source) for model in models] == [
+        ("a", "starter"),
+        ("own/er", "own/er@v1"),
+        (None, str(folder)),
+    ]
+    assert [model.max_memory_mb for model in models] == 3 * [30 * 1024]
+    assert cli.main(argv[:2]) == 0
+    assert seen[1].model == ModelConfig()
+    assert not seen[1].others
 
 
 def test_info(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -19,7 +19,7 @@ async def test_a_completion(client: httpx.AsyncClient, engine: FakeEngine) -> No
         token("\n", delta=""),
         finished("stop_sequence", generated=2, stop_sequence="\n"),
     )
-    body = {"model": "any", "prompt": "x", "stop": "\n"}
+    body = {"model": "owner/tiny", "prompt": "x", "stop": "\n"}
     reply = (await client.post("/v1/completions", json=body)).json()
     assert reply["object"] == "text_completion"
     assert reply["model"] == "owner/tiny"

@@ -52,7 +52,7 @@ def test_closing_a_stream_aborts(
         assert next(lines).startswith("data: ")
     _wait_idle(loop, caplog)
     assert "outcome=aborted" in caplog.text
-    assert not live.served.live.closers
+    assert not live.models.live.closers
 
 
 @pytest.mark.parametrize("path", ["/infill", "/generate", "/", "/v1/completions"])

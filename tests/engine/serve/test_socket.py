@@ -14,6 +14,7 @@ import pytest
 from midfill_engine.config import EngineConfig, ServerConfig
 from midfill_engine.errors import StartError
 from midfill_engine.serve.keys import ApiKey
+from midfill_engine.serve.registry import Models
 from midfill_engine.serve.served import Served
 from midfill_engine.serve.server import EngineServer, bind, run_server
 from midfill_engine.text.tokenizer import Tokenizer
@@ -57,7 +58,7 @@ def test_head_of_a_lease_ends_and_holds_nothing(
         reply = client.head("/lease")
         assert (reply.status_code, reply.content) == (200, b"")
         assert reply.headers["content-type"].startswith("text/event-stream")
-        assert not live.served.live.closers
+        assert not live.models.live.closers
 
 
 def test_the_ready_file_of_another_engine_stays(
@@ -114,7 +115,7 @@ def test_a_ready_file_that_cannot_be_written_ends_without_a_traceback(
     config = ServerConfig(port=0, ready_file=tmp_path / name)
     served = serve_with(FakeEngine(), tokenizer)
     with bind(config) as sock:
-        server = EngineServer(served, config, None, "http://127.0.0.1", lambda _: None)
+        server = EngineServer(Models([served]), config, None, "http://127.0.0.1", lambda _: None)
         with pytest.raises(StartError, match="cannot write the ready file"):
             server.run(sockets=[sock])
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
