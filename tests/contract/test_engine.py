@@ -89,6 +89,7 @@ async def test_health_and_info_need_no_key(real_engine: RealEngine) -> None:
         "attention",
         "kernels",
         "speculation",
+        "memory",
         "infill",
         "version",
     }
