@@ -19,7 +19,7 @@ from midfill_engine.exec.runner import Runner
 from midfill_engine.model.kv_cache import slot_bytes
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.runtime.loop import EngineLoop
-from midfill_engine.runtime.request import Event, GenerationRequest, TokenEvent
+from midfill_engine.runtime.request import Event, Finished, GenerationRequest, TokenEvent
 from midfill_engine.text.tokenizer import Tokenizer
 
 
@@ -150,7 +150,7 @@ class Midfill:
             if isinstance(event, TokenEvent):
                 trace.tokens.append(event.token_id)
                 trace.seconds.append(at - trace.begin)
-            else:
+            elif isinstance(event, Finished):
                 num_open -= 1
                 if event.reason != "length":
                     raise RuntimeError(f"{self.name} ended for {event.reason}: {event.error}")

@@ -210,8 +210,8 @@ class Runner:
         """Runs one step of several sequences, each in a slot of its own.
 
         Returns:
-            For each work the tokens chosen at the end of its inputs and behind each draft token
-            that stood: 1 to 1 + num_drafts; none where nothing is to be chosen.
+            For each work its scored tokens, then those chosen at the end of its inputs and behind
+            each draft token that stood: 1 to 1 + num_drafts; none where nothing is to be chosen.
 
         Raises:
             OutOfMemory: it did not fit; every slot's [0, start) is still valid.

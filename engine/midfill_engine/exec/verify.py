@@ -12,30 +12,43 @@ from collections.abc import Sequence
 
 import torch
 
+from midfill_engine.exec.logprobs import score
 from midfill_engine.exec.sampling import checked, sample
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.work import Work
 
 
 def choose(logits: torch.Tensor, work: Work) -> list[SampledToken]:
-    """Returns the tokens at the end of the inputs and behind each draft token that stood.
+    """Returns the scored tokens of the prompt, and behind them those that were chosen.
+
+    Chosen is one at the end of the inputs and one behind each draft token that stood.
 
     Args:
-        logits: [work.num_logits, V] float32: of the last input and of every draft token.
-        work: at least `sampling` is set.
+        logits: [work.num_logits, V] float32: of the last places of the work, at least one.
+        work: something of it is scored or chosen.
 
     Raises:
         EngineError: as `sample`.
     """
-    assert work.sampling is not None, "nothing to choose"
+    num_scored = len(work.scored_ids)
+    tokens = score(logits[:num_scored], work.scored_ids, work.top_n) if num_scored else []
+    if work.sampling is None:
+        return tokens
     num_inputs = len(work.token_ids) - work.num_drafts
     drafts = work.token_ids[num_inputs:]
+    rows = logits[len(logits) - 1 - work.num_drafts :]
     generated = list(work.generated_ids)
-    tokens: list[SampledToken] = []
     for idx in range(1 + work.num_drafts):
         allowed = work.allowed[idx] if work.allowed else None
-        position = work.start + num_inputs + idx
-        token = sample(logits[idx], work.sampling, work.prompt_ids, generated, position, allowed)
+        token = sample(
+            rows[idx],
+            work.sampling,
+            work.prompt_ids,
+            generated,
+            work.start + num_inputs + idx,
+            allowed,
+            work.top_n,
+        )
         tokens.append(token)
         if idx == work.num_drafts or drafts[idx] != token.token_id:
             break

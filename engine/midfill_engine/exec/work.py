@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -13,8 +13,6 @@ from midfill_engine.exec.sampling_params import SamplingParams
 
 Mask: TypeAlias = npt.NDArray[np.bool_]
 """Whether a token may come, by its id; an id behind the mask's end may not."""
-
-_GREEDY = SamplingParams()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +33,9 @@ class Work:
         generated_ids: those chosen so far, without the drafts.
         allowed: empty, or 1 + num_drafts entries: which tokens may come at that place, at least
             one; None: any.
+        scored_ids: tokens of the prompt whose log-probabilities are wanted: scored_ids[i] stands
+            behind token_ids[i]. Empty or all that the prompt has.
+        top_n: how many of the likeliest tokens are told at every place.
     """
 
     slot: int
@@ -45,21 +46,25 @@ class Work:
     prompt_ids: Sequence[int] = ()
     generated_ids: Sequence[int] = ()
     allowed: Sequence[Mask | None] = ()
+    scored_ids: Sequence[int] = ()
+    top_n: int = 0
 
     @property
     def num_logits(self) -> int:
-        """Places whose next token may be wanted: the inputs' end and behind each draft."""
+        """The last places whose logits are wanted: all, or the inputs' end and each draft's."""
+        if self.scored_ids:
+            return len(self.token_ids)
         return 0 if self.sampling is None else 1 + self.num_drafts
 
     @property
     def plain(self) -> bool:
         """Whether the best token behind each place and its log-probability are all it takes.
 
-        What has no effect on a greedy choice is left out; any other setting makes it more.
+        What narrows a draw has no effect on a greedy choice.
         """
         sampling = self.sampling
-        if sampling is None or not sampling.greedy:
+        if sampling is None or not sampling.greedy or sampling.rescored:
             return False
-        if any(ids is not None for ids in self.allowed):
+        if self.top_n or self.scored_ids:
             return False
-        return replace(sampling, top_k=None, top_p=None, seed=0) == _GREEDY
+        return all(mask is None for mask in self.allowed)

@@ -59,6 +59,9 @@ class Batcher:
         if session is not None:
             self._finish_those(lambda old: old.request.session == session, "superseded")
         sequence.submitted_step = self._num_steps
+        held = (*self._running, *self._waiting)
+        leaders = (one for one in held if one.request_id == sequence.leader_id)
+        sequence.leader = next(leaders, None)
         self._waiting.append(sequence)
 
     def abort(self, request_id: int) -> None:
@@ -94,12 +97,12 @@ class Batcher:
             self._step()
 
     def _place_waiting(self) -> None:
-        while self._waiting and self._slots.has_free:
-            sequence = next_placed(self._waiting)
+        while self._slots.has_free and (ready := [one for one in self._waiting if one.ready]):
+            sequence = next_placed(ready)
             self._waiting.remove(sequence)
             request = sequence.request
             placement = self._slots.acquire(
-                request.prompt_ids, request.session, reuse=request.cache_prompt
+                request.prompt_ids, request.session, reuse=sequence.reuses_cache
             )
             assert placement is not None
             sequence.place(placement.slot, placement.cached_len)
@@ -150,9 +153,13 @@ class Batcher:
     def _take(self, sequence: Sequence, work: Work, tokens: Seq[SampledToken]) -> None:
         """Note what was computed, tell what was chosen, and end the sequence if that was all."""
         num_inputs = len(work.token_ids) - work.num_drafts
+        num_scored = len(work.scored_ids)
         self._note_computed(sequence, work.token_ids[:num_inputs])
         sequence.num_drafted += work.num_drafts
-        for idx, token in enumerate(tokens):
+        scored = sequence.accept_scored(tokens[:num_scored])
+        if scored is not None:
+            sequence.sink(scored)
+        for idx, token in enumerate(tokens[num_scored:]):
             if idx:  # the draft token before it stood
                 self._note_computed(sequence, (work.token_ids[num_inputs + idx - 1],))
                 sequence.num_accepted += 1

@@ -35,8 +35,8 @@ class ModelRunner(Protocol):
     def run(self, works: Sequence[Work]) -> list[list[SampledToken]]:
         """Run one step of several sequences, each in a slot of its own; see `exec.work`.
 
-        Returns the tokens chosen for each: at the end of its inputs and behind each draft token
-        that stood. May be called again with the same works after it raised.
+        Returns for each its scored tokens, then those chosen: at the end of its inputs and behind
+        each draft token that stood. May be called again with the same works after it raised.
         """
         ...
 

@@ -87,8 +87,15 @@ class EngineLoop:
         """Model steps run so far; tests watch it to see that an abort stopped the work."""
         return self._batcher.num_steps
 
-    def submit(self, request: GenerationRequest, sink: EventSink) -> RequestHandle:
+    def submit(
+        self, request: GenerationRequest, sink: EventSink, after: int | None = None
+    ) -> RequestHandle:
         """Queue a request; its events go to `sink` on the engine thread.
+
+        Args:
+            request: what to continue.
+            sink: takes the events.
+            after: id of a request with the same prompt: this one copies what that one computes.
 
         Raises:
             ValidationError: a token is none of the model's.
@@ -108,6 +115,7 @@ class EngineLoop:
             tokenizer=self._tokenizer,
             request_id=next(self._ids),
             submitted_at=time.perf_counter(),
+            leader_id=after,
         )
         with self._lock:
             if self._dead:

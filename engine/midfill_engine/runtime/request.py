@@ -1,7 +1,7 @@
 """What goes into the engine thread and what comes out of it: plain values, no torch, no HTTP.
 
-`serve` builds a `GenerationRequest`, `runtime.loop` answers it with any number of `TokenEvent`
-and exactly one `Finished`.
+`serve` builds a `GenerationRequest`, `runtime.loop` answers it with a `PromptScored` where it was
+asked for, any number of `TokenEvent` and exactly one `Finished`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from midfill_engine.exec.sampling_params import SamplingParams
+from midfill_engine.exec.sampling_params import SampledToken, SamplingParams, TokenLogprob
 from midfill_engine.text.heal import Healing
 
 FinishReason: TypeAlias = Literal[
@@ -34,6 +34,9 @@ class GenerationRequest:
         draft: tokens that may well be the answer; a hint for speed that never changes it.
         healing: text that was taken back from the prompt: the answer is made to begin with it,
             and no event tells of it.
+        prompt_logprobs: tell the log-probability of every token of the prompt but the first; the
+            whole prompt is computed for it, whatever is in the cache.
+        top_n: how many of the likeliest tokens are told beside each token.
     """
 
     prompt_ids: tuple[int, ...]
@@ -45,6 +48,8 @@ class GenerationRequest:
     cache_prompt: bool = True
     healing: Healing | None = None
     draft: tuple[int, ...] = ()
+    prompt_logprobs: bool = False
+    top_n: int = 0
 
     @property
     def most_tokens(self) -> int:
@@ -83,6 +88,7 @@ class TokenEvent:
             what might become a stop text is held back until it is decided.
         logprob: natural log-probability, see `exec.sampling_params.SampledToken`.
         special: whether the token is a special one of the tokenizer.
+        top: the likeliest tokens at its place, as many as were asked for.
     """
 
     token_id: int
@@ -90,6 +96,17 @@ class TokenEvent:
     delta: str
     logprob: float
     special: bool
+    top: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PromptScored:
+    """The prompt's tokens from the second on, each with its log-probability behind those before.
+
+    Comes once, before the first token, if the request has `prompt_logprobs`.
+    """
+
+    tokens: tuple[SampledToken, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +127,6 @@ class Finished:
     error: str | None = None
 
 
-Event: TypeAlias = TokenEvent | Finished
+Event: TypeAlias = PromptScored | TokenEvent | Finished
 EventSink: TypeAlias = Callable[[Event], None]
 """Called on the engine thread; must return at once (`loop.call_soon_threadsafe`)."""

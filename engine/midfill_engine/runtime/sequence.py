@@ -18,6 +18,7 @@ from midfill_engine.runtime.request import (
     Finished,
     FinishReason,
     GenerationRequest,
+    PromptScored,
     Timings,
     TokenEvent,
 )
@@ -36,6 +37,11 @@ class Sequence:
     """State of one request.
 
     Positions [0, computed_len) of prompt + generated tokens are in the slot's cache.
+
+    Attributes:
+        leader_id: the request whose prompt it shares, if any.
+        leader: that one's sequence, if it was there: this one is placed once its prompt is
+            computed, and copies it.
     """
 
     request: GenerationRequest
@@ -43,6 +49,7 @@ class Sequence:
     tokenizer: Tokenizer
     request_id: int
     submitted_at: float
+    leader_id: int | None = None
     submitted_step: int = 0
     slot: int | None = None
     computed_len: int = 0
@@ -53,6 +60,9 @@ class Sequence:
     drafter: Drafter | None = None
     num_drafted: int = 0
     num_accepted: int = 0
+    ended: bool = False
+    leader: Sequence | None = None
+    _scored: list[SampledToken] = field(default_factory=list[SampledToken])
     _restriction: Restriction = field(init=False)
     _detokenizer: Detokenizer = field(init=False)
     _stops: StopMatcher = field(init=False)
@@ -70,6 +80,19 @@ class Sequence:
         """Prompt tokens not yet in the cache."""
         return max(0, len(self.request.prompt_ids) - self.computed_len)
 
+    @property
+    def ready(self) -> bool:
+        """Whether it may be placed: a leader's prompt is not computed a second time beside it."""
+        leader = self.leader
+        return leader is None or leader.ended or not leader.prompt_left
+
+    @property
+    def reuses_cache(self) -> bool:
+        """Whether it begins with what the cache holds: its leader's prompt is always wanted."""
+        request = self.request
+        wanted = request.cache_prompt or self.leader is not None
+        return wanted and not request.prompt_logprobs
+
     def place(self, slot: int, cached_len: int) -> None:
         """Start on a slot whose first `cached_len` positions are readable."""
         self.slot, self.cached_len, self.computed_len = slot, cached_len, cached_len
@@ -84,12 +107,15 @@ class Sequence:
         """Return what runs in the next step: a chunk of the prompt, or the last token."""
         assert self.slot is not None
         request, start = self.request, self.computed_len
+        scored: Seq[int] = ()
         if self.prompt_left:
             token_ids: Seq[int] = request.prompt_ids[start : start + PREFILL_CHUNK]
+            if request.prompt_logprobs:
+                scored = request.prompt_ids[start + 1 : start + 1 + len(token_ids)]
         else:
             token_ids = self.generated_ids[-1:]
         if not self.samples_next:
-            return Work(self.slot, token_ids, start)
+            return Work(self.slot, token_ids, start, scored_ids=scored, top_n=request.top_n)
         allowed = self._restriction.mask()
         return Work(
             slot=self.slot,
@@ -99,6 +125,8 @@ class Sequence:
             prompt_ids=request.prompt_ids,
             generated_ids=self.generated_ids,
             allowed=() if allowed is None else (allowed,),
+            scored_ids=scored,
+            top_n=request.top_n,
         )
 
     @property
@@ -120,6 +148,13 @@ class Sequence:
             allowed=allowed,
         )
 
+    def accept_scored(self, tokens: Seq[SampledToken]) -> PromptScored | None:
+        """Take scores of the prompt's tokens in; returns them all once the prompt is computed."""
+        self._scored += tokens
+        if not self.request.prompt_logprobs or self.prompt_left or self.generated_ids:
+            return None
+        return PromptScored(tuple(self._scored))
+
     def accept(self, token: SampledToken) -> TokenEvent | None:
         """Take a sampled token in and return what to tell about it, if anything."""
         if self.first_token_at is None:
@@ -138,6 +173,7 @@ class Sequence:
             delta=self._stops.feed(completed),
             logprob=token.logprob,
             special=special,
+            top=token.top,
         )
 
     def finish_reason(self) -> FinishReason | None:
@@ -157,6 +193,7 @@ class Sequence:
 
     def finish(self, reason: FinishReason, error: str | None = None) -> Finished:
         """Return the last event; what was held back goes along unless a stop text matched."""
+        self.ended = True
         delta = ""
         if reason in ("length", "eos_token"):
             delta = self._stops.feed(self._detokenizer.flush())

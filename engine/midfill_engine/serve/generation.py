@@ -16,7 +16,14 @@ from typing import Any, TypeVar
 from starlette.types import Receive
 
 from midfill_engine.errors import GenerationFailed, IncompleteGeneration, Unavailable
-from midfill_engine.runtime.request import Event, Finished, GenerationRequest, TokenEvent
+from midfill_engine.exec.sampling_params import SampledToken
+from midfill_engine.runtime.request import (
+    Event,
+    Finished,
+    GenerationRequest,
+    PromptScored,
+    TokenEvent,
+)
 from midfill_engine.serve.served import LiveStreams, Served
 
 logger = logging.getLogger(__name__)
@@ -33,6 +40,8 @@ class Generation:
 
     Attributes:
         request: what was submitted.
+        prompt_tokens: the prompt's tokens from the second on with their log-probabilities, if
+            `request.prompt_logprobs` and once they came: before the first of `events`.
         tokens: the token events so far.
         text: the text that may be shown so far.
         finished: the last event, once it came.
@@ -41,9 +50,23 @@ class Generation:
     """
 
     def __init__(
-        self, served: Served, request: GenerationRequest, *, dialect: str, started_at: float
+        self,
+        served: Served,
+        request: GenerationRequest,
+        *,
+        dialect: str,
+        started_at: float,
+        after: Generation | None = None,
     ) -> None:
         """Submit; must run on the event loop.
+
+        Args:
+            served: the engine.
+            request: what to continue.
+            dialect: for the log.
+            started_at: when the dialect began to work on it.
+            after: another generation of the same prompt, which is then computed once; see
+                `serve.samples`.
 
         Raises:
             ValidationError: a token is none of the model's.
@@ -52,6 +75,7 @@ class Generation:
         """
         self.request = request
         self.request_id = secrets.token_hex(6)
+        self.prompt_tokens: tuple[SampledToken, ...] = ()
         self.tokens: list[TokenEvent] = []
         self.text = ""
         self.finished: Finished | None = None
@@ -63,13 +87,22 @@ class Generation:
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._has_ended = False
         self._closed = False
-        self._handle = served.engine.submit(request, self._sink)
+        leader_id = None if after is None else after.engine_id
+        self._handle = served.engine.submit(request, self._sink, leader_id)
         self._live.add(self._handle.abort)
 
-    async def events(self) -> AsyncIterator[Event]:
-        """Every event, the last one a `Finished`, also noted in `tokens`, `text`, `finished`."""
+    @property
+    def engine_id(self) -> int:
+        """The request's number in the engine."""
+        return self._handle.request_id
+
+    async def events(self) -> AsyncIterator[TokenEvent | Finished]:
+        """Every token and the end, also noted in `tokens`, `text`, `finished`."""
         while self.finished is None:
             event = await self._queue.get()
+            if isinstance(event, PromptScored):
+                self.prompt_tokens = event.tokens
+                continue
             self.text += event.delta
             if isinstance(event, Finished):
                 self.finished = event

@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator, Mapping
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from midfill_engine.errors import IncompleteGeneration, ModelNotFound, RequestError
-from midfill_engine.serve.generation import ClientGone, Generation, unless_disconnected
+from midfill_engine.serve.generation import ClientGone, unless_disconnected
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,19 @@ def sse_event(body: object) -> bytes:
     return b"data: " + to_json(body) + b"\n\n"
 
 
+class OpenReply(Protocol):
+    """What a stream draws from: a `Generation` or `Samples`."""
+
+    @property
+    def request_id(self) -> str:
+        """For the log."""
+        ...
+
+    def close(self) -> None:
+        """Abort what has not finished."""
+        ...
+
+
 class EventStream(Response):
     """Server-sent events of one generation; the client's going aborts it.
 
@@ -77,7 +90,7 @@ class EventStream(Response):
 
     def __init__(
         self,
-        generation: Generation,
+        generation: OpenReply,
         events: AsyncIterator[bytes],
         headers: Mapping[str, str] | None = None,
     ) -> None:

@@ -20,6 +20,11 @@ from midfill_engine.text.tokenizer import Tokenizer
 class Handle(Protocol):
     """The caller's end of a submitted request."""
 
+    @property
+    def request_id(self) -> int:
+        """Its number in the engine."""
+        ...
+
     def abort(self) -> None:
         """End it by the next step; harmless when it has ended."""
         ...
@@ -33,8 +38,13 @@ class Engine(Protocol):
         """Whether requests can be answered."""
         ...
 
-    def submit(self, request: GenerationRequest, sink: EventSink) -> Handle:
-        """Queue a request; raises ValidationError, Overloaded or EngineDied."""
+    def submit(
+        self, request: GenerationRequest, sink: EventSink, after: int | None = None
+    ) -> Handle:
+        """Queue a request; raises ValidationError, Overloaded or EngineDied.
+
+        `after` is the id of a request with the same prompt, which is then computed once.
+        """
         ...
 
     def close(self) -> None:

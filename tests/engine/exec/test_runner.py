@@ -248,6 +248,37 @@ def test_right_drafts_stand_and_wrong_ones_fall(runner: Runner) -> None:
     assert rest.token_id == answer[4], "what the wrong draft left behind was overwritten"
 
 
+def test_a_prompts_logprobs_are_transformers(runner: Runner) -> None:
+    """In chunks, the last one with drafts behind it, beside another sequence."""
+    with torch.no_grad():
+        logits = tiny_reference("llama-gqa")(torch.tensor([PROMPT])).logits[0]
+    expected = torch.log_softmax(logits.double(), -1)
+    parts = [(0, 4), (4, 5), (5, len(PROMPT))]
+    found: list[SampledToken] = []
+    answer = generate(runner, 0, PROMPT, 0, GREEDY)
+    for start, end in parts:
+        last = end == len(PROMPT)
+        drafts = answer[:2] if last else []
+        work = Work(
+            slot=1,
+            token_ids=[*PROMPT[start:end], *drafts],
+            start=start,
+            num_drafts=len(drafts),
+            sampling=GREEDY if last else None,
+            prompt_ids=PROMPT,
+            scored_ids=PROMPT[start + 1 : end + 1],
+            top_n=2,
+        )
+        found += runner.run([work, Work(2, PROMPT[:3], 0)])[0]
+    scored, chosen = found[: len(PROMPT) - 1], found[len(PROMPT) - 1 :]
+    assert [token.token_id for token in scored] == PROMPT[1:]
+    for idx, token in enumerate(scored):
+        assert token.logprob == pytest.approx(float(expected[idx, token.token_id]), abs=2e-4)
+        assert [one.token_id for one in token.top] == expected[idx].topk(2).indices.tolist()
+    assert [token.token_id for token in chosen] == answer[:3]
+    assert chosen[0].top[0].token_id == answer[0]
+
+
 def test_native_logits_are_torchs(folder: Path) -> None:
     """Through the whole runner: log-probabilities within 2e-4."""
     if "native" not in KERNELS:

@@ -51,10 +51,34 @@ class TestPenalties:
         assert sample(logits, params, [0] * 50, [0], 51).token_id == 0
         assert sample(logits, params, [0] * 50, [0, 0], 52).token_id == 1
 
+    def test_presence_counts_once(self) -> None:
+        logits = torch.tensor([2.0, 1.5, 0.0])
+        params = SamplingParams(presence_penalty=0.6)
+        assert sample(logits, params, [0], [], 1).token_id == 0
+        token = sample(logits, params, [0], [0, 0, 0], 4)
+        expected = torch.log_softmax(torch.tensor([1.4, 1.5, 0.0]), -1)[1]
+        assert token.token_id == 1
+        assert token.logprob == pytest.approx(float(expected), abs=1e-6)
+
+    def test_watermark_moves_a_greedy_choice_too(self) -> None:
+        """The half that token 3 favours, as transformers draws it."""
+        logits = torch.zeros(40)
+        expected = reference_logprobs(logits, SamplingParams(temperature=1.0, watermark=True), [3])
+        token = sample(logits, SamplingParams(watermark=True), [9], [3], 2)
+        assert token.token_id == int(expected.argmax())
+        assert token.logprob == pytest.approx(float(expected.max()), abs=1e-6)
+
     def test_logits_are_left_alone(self) -> None:
         logits = random_logits(2)
         before = logits.clone()
-        params = SamplingParams(repetition_penalty=1.3, frequency_penalty=0.2, temperature=0.7)
+        params = SamplingParams(
+            repetition_penalty=1.3,
+            frequency_penalty=0.2,
+            presence_penalty=0.1,
+            logit_bias=((4, 1.0),),
+            watermark=True,
+            temperature=0.7,
+        )
         sample(logits, params, [1, 2], [3], 3)
         assert torch.equal(logits, before)
 
@@ -148,6 +172,15 @@ def test_same_seed_and_position_give_the_same_token(seed: int) -> None:
         SamplingParams(temperature=1.0, top_p=1e-9),
         SamplingParams(temperature=1.0, top_k=1000, top_p=1.0),
         SamplingParams(temperature=0.8, top_k=30, top_p=0.9, repetition_penalty=1.2),
+        SamplingParams(temperature=1.0, typical_p=0.9),
+        SamplingParams(temperature=1.4, typical_p=0.2),
+        SamplingParams(temperature=1.0, typical_p=1e-9),
+        SamplingParams(temperature=0.8, top_k=50, top_p=0.95, min_p=0.01, typical_p=0.7),
+        SamplingParams(temperature=1.2, min_p=0.05),
+        SamplingParams(temperature=1.0, min_p=1.0),
+        SamplingParams(temperature=1.0, logit_bias=((7, 4.0), (11, -100.0))),
+        SamplingParams(temperature=1.0, watermark=True),
+        SamplingParams(temperature=0.9, watermark=True, typical_p=0.8, repetition_penalty=1.3),
     ],
 )
 def test_distribution_is_that_of_transformers(seed: int, params: SamplingParams) -> None:
@@ -155,7 +188,7 @@ def test_distribution_is_that_of_transformers(seed: int, params: SamplingParams)
     prompt_ids = [3, 5, 5, 8]
     logits = random_logits(seed)
     expected = reference_logprobs(logits, params, prompt_ids)
-    running = expected.double().exp().cumsum(0)
+    running = expected.exp().cumsum(0)
     for position in range(60):
         token = sample(logits, params, prompt_ids, [], position)
         assert token.logprob == pytest.approx(float(expected[token.token_id]), abs=1e-4)
@@ -210,6 +243,15 @@ def reference_logprobs(
 
     processors: list[Any] = []
     library = cast("Any", transformers)
+    if params.watermark:
+        processors.append(
+            library.WatermarkLogitsProcessor(
+                vocab_size=len(logits), device="cpu", greenlist_ratio=0.5, bias=2.0
+            )
+        )
+    if params.logit_bias:
+        bias = {(token_id,): added for token_id, added in params.logit_bias}
+        processors.append(library.SequenceBiasLogitsProcessor(bias))
     if params.repetition_penalty != 1.0:
         processors.append(library.RepetitionPenaltyLogitsProcessor(params.repetition_penalty))
     processors.append(library.TemperatureLogitsWarper(params.temperature))
@@ -217,7 +259,11 @@ def reference_logprobs(
         processors.append(library.TopKLogitsWarper(params.top_k))
     if params.top_p is not None and params.top_p < 1.0:
         processors.append(library.TopPLogitsWarper(params.top_p))
+    if params.min_p is not None:
+        processors.append(library.MinPLogitsWarper(params.min_p))
+    if params.typical_p is not None:
+        processors.append(library.TypicalLogitsWarper(params.typical_p))
     scores = logits[None].clone()
     for processor in processors:
         scores = processor(torch.tensor([prompt_ids]), scores)
-    return torch.log_softmax(scores[0], -1)
+    return torch.log_softmax(scores[0].double(), -1)

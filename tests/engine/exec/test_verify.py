@@ -18,6 +18,7 @@ from midfill_engine.exec.work import Mask, Work
 
 VOCAB_SIZE = 6
 NUM_SEEDS = 6000
+TOP_N = 3
 CHI_SQUARE_LIMIT = 66.6
 """Of 35 degrees of freedom, exceeded once in a thousand; the seeds are fixed, so never here."""
 
@@ -40,7 +41,8 @@ def one_at_a_time(
         generated = [token.token_id for token in found]
         text = [*prompt, *generated]
         may = allowed[idx] if allowed else None
-        found.append(sample(logits_after(text), params, prompt, generated, len(text), may))
+        row = logits_after(text)
+        found.append(sample(row, params, prompt, generated, len(text), may, TOP_N))
     return found
 
 
@@ -68,6 +70,7 @@ def with_drafts(
             prompt_ids=prompt,
             generated_ids=generated,
             allowed=allowed[len(found) : len(found) + 1 + num_drafts],
+            top_n=TOP_N,
         )
         found += choose(torch.stack(rows), work)
     return found
@@ -75,7 +78,10 @@ def with_drafts(
 
 @pytest.mark.parametrize("greedy", [True, False])
 def test_drafts_change_nothing(greedy: bool) -> None:
-    """Two thousand requests with penalties, top-k, top-p and constraints, random drafts."""
+    """Two thousand requests with everything that changes a choice, random drafts.
+
+    Tokens, log-probabilities and the likeliest at every place are compared.
+    """
     rng = random.Random(int(greedy))
     ids = np.arange(VOCAB_SIZE)
     masks = (None, np.isin(ids, [1, 4]), np.isin(ids, [5, 0, 2]))
@@ -86,6 +92,11 @@ def test_drafts_change_nothing(greedy: bool) -> None:
             top_p=rng.choice((None, 0.8)),
             repetition_penalty=rng.choice((1.0, 1.4)),
             frequency_penalty=rng.choice((0.0, 0.5)),
+            presence_penalty=rng.choice((0.0, 0.5)),
+            logit_bias=rng.choice(((), ((1, 1.5), (4, -2.0)))),
+            typical_p=rng.choice((None, 0.7)),
+            min_p=rng.choice((None, 0.1)),
+            watermark=rng.random() < 0.2,
             seed=seed,
         )
         prompt = [rng.randrange(VOCAB_SIZE) for _ in range(rng.randrange(1, 5))]
@@ -107,6 +118,24 @@ def test_a_draft_stands_up_to_the_first_difference() -> None:
         work = Work(0, [2, *drafts], 1, 3, params, prompt)
         chosen = [token.token_id for token in choose(torch.stack(rows), work)]
         assert chosen == right[: wrong_at + 1]
+
+
+def test_scored_tokens_come_before_the_chosen() -> None:
+    """A prompt's end, with the drafts behind it: the scores are those of the places before."""
+    prompt, params = [3, 1, 4, 1], SamplingParams(temperature=1.0, seed=2)
+    drafts = [token.token_id for token in one_at_a_time(prompt, 2, params)]
+    text = [*prompt, *drafts]
+    rows = torch.stack([logits_after(text[: idx + 1]) for idx in range(len(text))])
+    work = Work(0, text, 0, 2, params, prompt, scored_ids=prompt[1:], top_n=TOP_N)
+    assert work.num_logits == len(text)
+    tokens = choose(rows, work)
+    assert [token.token_id for token in tokens[:3]] == prompt[1:]
+    assert tokens[3:] == one_at_a_time(prompt, 3, params)
+    for idx, token in enumerate(tokens[:3]):
+        expected = torch.log_softmax(rows[idx].double(), -1)
+        assert token.logprob == pytest.approx(float(expected[token.token_id]), abs=1e-6)
+    unchosen = Work(0, prompt, 0, scored_ids=prompt[1:], top_n=TOP_N)
+    assert choose(rows[:4], unchosen) == tokens[:3]
 
 
 def test_the_distribution_is_the_targets() -> None:

@@ -8,7 +8,13 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from midfill_engine.runtime.loop import EngineLoop
-from midfill_engine.runtime.request import Event, Finished, GenerationRequest, TokenEvent
+from midfill_engine.runtime.request import (
+    Event,
+    Finished,
+    GenerationRequest,
+    PromptScored,
+    TokenEvent,
+)
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.fake_runner import FakeRunner
 from tests.engine.tiny import write_tiny_tokenizer
@@ -20,6 +26,7 @@ class Collector:
     def __init__(self) -> None:
         self._events: queue.Queue[Event] = queue.Queue()
         self.tokens: list[TokenEvent] = []
+        self.prompt: PromptScored | None = None
 
     def __call__(self, event: Event) -> None:
         self._events.put(event)
@@ -36,7 +43,12 @@ class Collector:
             if isinstance(event, Finished):
                 assert self._events.empty(), "an event after the last"
                 return event
-            self.tokens.append(event)
+            if isinstance(event, PromptScored):
+                assert self.prompt is None, "the prompt was told twice"
+                assert not self.tokens, "the prompt comes first"
+                self.prompt = event
+            else:
+                self.tokens.append(event)
 
     @property
     def token_ids(self) -> list[int]:

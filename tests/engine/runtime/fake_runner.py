@@ -91,13 +91,16 @@ class FakeRunner:
         assert len(held) <= self._max_total_tokens
         self.computed += num_inputs
         self.longest_input = max(self.longest_input, num_inputs)
+        scored = [SampledToken(token_id, -2.0) for token_id in work.scored_ids]
+        rest = work.prompt_ids[work.start + 1 :]
+        assert list(work.scored_ids) in ([], list(rest[: len(work.token_ids)])) or not rest
         if work.sampling is None:
             assert not work.num_drafts
-            return []
+            return scored
         assert held[: work.start + num_inputs] == [*work.prompt_ids, *work.generated_ids], (
             "the slot holds another text"
         )
-        return self._choose(held, work, num_inputs)
+        return [*scored, *self._choose(held, work, num_inputs)]
 
     def _choose(self, held: list[int], work: Work, num_inputs: int) -> list[SampledToken]:
         tokens: list[SampledToken] = []

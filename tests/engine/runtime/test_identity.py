@@ -1,8 +1,8 @@
 """The bundled model says the same with and without speculation, alone and in company.
 
-On the native kernels to the token and the logprob, for greedy and seeded requests, with penalties,
-stop texts, healing and limits. Without the library there is nothing to compare (torch drafts only
-when asked to).
+On the native kernels to the token and the logprob, of tokens, alternatives and prompts, for greedy
+and seeded requests, with penalties, stop texts, healing and limits. Without the library there is
+nothing to compare (torch drafts only when asked to).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ import pytest
 
 from midfill_engine.exec.placement import set_threads
 from midfill_engine.exec.runner import Runner
-from midfill_engine.exec.sampling_params import SamplingParams
+from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.kernels.library import Library
 from midfill_engine.model.native import open_library
 from midfill_engine.model.source import resolve
 from midfill_engine.runtime.loop import EngineLoop
-from midfill_engine.runtime.request import GenerationRequest
+from midfill_engine.runtime.request import GenerationRequest, TokenEvent
 from midfill_engine.text.families import InfillFamily, find_family
 from midfill_engine.text.fim import build_infill
 from midfill_engine.text.heal import PieceIndex
@@ -32,7 +32,9 @@ pytestmark = pytest.mark.skipif(
     not isinstance(open_library(), Library), reason="the native library cannot be had here"
 )
 NUM_REQUESTS = 320
-Reply: TypeAlias = tuple[list[tuple[int, float, str]], str, str, str | None, int]
+Reply: TypeAlias = tuple[
+    list[TokenEvent], str, str, str | None, int, tuple[SampledToken, ...] | None
+]
 
 _LINES = (
     "def total(items):",
@@ -90,6 +92,8 @@ class Starter:
             cache_prompt=rng.random() < 0.8,
             healing=prompt.healing,
             draft=tuple(self.tokenizer.encode(draft, bos=False)) if rng.random() < 0.7 else (),
+            prompt_logprobs=rng.random() < 0.1,
+            top_n=rng.choice((0, 0, 0, 3)),
         )
 
 
@@ -100,6 +104,8 @@ def _sampling(rng: random.Random) -> SamplingParams:
         top_p=rng.choice((None, 0.9)),
         repetition_penalty=rng.choice((1.0, 1.0, 1.3)),
         frequency_penalty=rng.choice((0.0, 0.0, 0.4)),
+        typical_p=rng.choice((None, None, 0.8)),
+        watermark=rng.random() < 0.1,
         seed=rng.randrange(2**40),
     )
 
@@ -145,10 +151,12 @@ def _replies(loop: EngineLoop, requests: Sequence[GenerationRequest], at_once: i
             loop.submit(asked, collector)
         for collector in collectors:
             end = collector.finished()
-            tokens = [(event.token_id, event.logprob, event.delta) for event in collector.tokens]
+            prompt = None if collector.prompt is None else collector.prompt.tokens
             num_generated = end.timings.generated_tokens
             text = collector.text + end.delta
-            replies.append((tokens, text, end.reason, end.stop_sequence, num_generated))
+            replies.append(
+                (collector.tokens, text, end.reason, end.stop_sequence, num_generated, prompt)
+            )
             assert end.error is None
             Totals.drafted += end.timings.drafted_tokens
             Totals.accepted += end.timings.accepted_tokens
@@ -206,7 +214,7 @@ def test_the_answer_as_draft_takes_few_steps(
     runner: Runner, starter: Starter, requests: list[GenerationRequest]
 ) -> None:
     asked = replace(requests[0], max_new_tokens=32, stop=(), stop_token_ids=frozenset(), draft=())
-    asked = replace(asked, healing=None, sampling=SamplingParams())
+    asked = replace(asked, healing=None, sampling=SamplingParams(), top_n=0)
     loop = _open(runner, starter, speculate=True)
     first = Collector()
     loop.submit(asked, first)

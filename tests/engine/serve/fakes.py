@@ -22,6 +22,7 @@ class FakeHandle:
     """Counts aborts."""
 
     sink: EventSink
+    request_id: int = 0
     ended: bool = False
     num_aborts: int = 0
     aborted: threading.Event = field(default_factory=threading.Event)
@@ -41,17 +42,21 @@ class FakeEngine:
         self.alive = True
         self.requests: list[GenerationRequest] = []
         self.handles: list[FakeHandle] = []
+        self.leaders: list[int | None] = []
         self.script: Sequence[Event] | None = (token("hi"), finished("length"))
         self.refuse: Callable[[], Exception | None] = lambda: None
         self.submitted = threading.Event()
 
-    def submit(self, request: GenerationRequest, sink: EventSink) -> FakeHandle:
+    def submit(
+        self, request: GenerationRequest, sink: EventSink, after: int | None = None
+    ) -> FakeHandle:
         error = self.refuse()
         if error is not None:
             raise error
         self.requests.append(request)
-        handle = FakeHandle(sink)
+        handle = FakeHandle(sink, len(self.handles) + 1)
         self.handles.append(handle)
+        self.leaders.append(after)
         for event in self.script or ():
             sink(event)
             handle.ended = isinstance(event, Finished)

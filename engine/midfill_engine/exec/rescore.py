@@ -1,0 +1,73 @@
+"""What changes scores before the choice, in TGI's order: watermark, bias, penalties.
+
+Called by `sampling`; every function returns new scores and leaves its argument alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from midfill_engine.exec.sampling_params import SamplingParams
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+
+_GREEN_SHARE = 0.5
+_GREEN_BIAS = 2.0
+_HASH_KEY = 15485863
+"""TGI's and transformers' constants, so that their detectors find the watermark."""
+_LARGEST = 1e30
+"""Bound of changed scores; sums and differences of such still fit float32."""
+
+
+def rescore(
+    scores: Floats,
+    params: SamplingParams,
+    prompt_ids: Sequence[int],
+    generated_ids: Sequence[int],
+) -> Floats:
+    """Returns the scores that the choice is made from."""
+    scores = scores.copy()
+    if params.watermark:
+        before = generated_ids[-1] if generated_ids else prompt_ids[-1]
+        scores[_green(before, len(scores))] += np.float32(_GREEN_BIAS)
+    for token_id, bias in params.logit_bias:
+        scores[token_id] = np.clip(scores[token_id] + bias, -_LARGEST, _LARGEST)
+    _penalise(scores, params, prompt_ids, generated_ids)
+    return scores
+
+
+def _green(before: int, vocab_size: int) -> npt.NDArray[np.int64]:
+    """Ids of the favoured half behind a token, as the CPU's generator of torch shuffles them."""
+    generator = torch.Generator()
+    generator.manual_seed(_HASH_KEY * before)
+    shuffled = torch.randperm(vocab_size, generator=generator)
+    green: npt.NDArray[np.int64] = shuffled[: int(vocab_size * _GREEN_SHARE)].numpy()
+    return green
+
+
+def _penalise(
+    scores: Floats,
+    params: SamplingParams,
+    prompt_ids: Sequence[int],
+    generated_ids: Sequence[int],
+) -> None:
+    """Repetition: positive scores are divided, negative ones multiplied (arXiv:1909.05858).
+
+    An extreme penalty takes a score to the bound, not to infinity, which would end as NaN.
+    """
+    generated = np.asarray(generated_ids, dtype=np.int64)
+    if params.repetition_penalty != 1.0:
+        seen = np.unique(np.concatenate((np.asarray(prompt_ids, dtype=np.int64), generated)))
+        old = scores[seen]
+        penalty = min(max(params.repetition_penalty, 1 / _LARGEST), _LARGEST)
+        factor = np.where(old < 0, penalty, 1 / penalty)
+        scores[seen] = np.clip(old * factor, -_LARGEST, _LARGEST)
+    if len(generated) and (params.frequency_penalty != 0.0 or params.presence_penalty != 0.0):
+        ids, counts = np.unique(generated, return_counts=True)
+        penalties = counts * params.frequency_penalty + params.presence_penalty
+        scores[ids] -= penalties.astype(np.float32)

@@ -1,0 +1,107 @@
+"""Several samples of one prompt, in one batch: TGI's `best_of`, OpenAI's `n`.
+
+The prompt is computed once, and the others copy it. Sample i of seed s is what a request with the
+seed s + i gives. Used by the dialects; knows none of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from midfill_engine.runtime.request import Finished, GenerationRequest, TokenEvent
+from midfill_engine.serve.generation import Generation
+from midfill_engine.serve.served import Served
+
+_U64 = 2**64 - 1
+
+
+class Samples:
+    """Submitted samples; `close` must be called, it aborts those that have not finished.
+
+    Attributes:
+        generations: one per sample, at least one.
+    """
+
+    def __init__(
+        self,
+        served: Served,
+        request: GenerationRequest,
+        num_samples: int,
+        *,
+        dialect: str,
+        started_at: float,
+    ) -> None:
+        """Submit all or none; must run on the event loop.
+
+        Raises:
+            ValidationError: a token is none of the model's.
+            Overloaded: so many more would be too many at once.
+            EngineDied: nothing can be answered any more.
+        """
+        assert num_samples > 0, "the dialect must check"
+        self.generations: list[Generation] = []
+        try:
+            for idx in range(num_samples):
+                generation = Generation(
+                    served,
+                    _sample_request(request, idx),
+                    dialect=dialect,
+                    started_at=started_at,
+                    after=self.generations[0] if idx else None,
+                )
+                self.generations.append(generation)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def request_id(self) -> str:
+        """The first one's, for the log."""
+        return self.generations[0].request_id
+
+    async def results(self) -> list[Finished]:
+        """Wait for every end.
+
+        Raises:
+            GenerationFailed: the engine could not finish one of them.
+            IncompleteGeneration: the engine is shutting down.
+        """
+        return [await generation.result() for generation in self.generations]
+
+    async def events(self) -> AsyncIterator[tuple[int, TokenEvent | Finished]]:
+        """Every sample's events as they come, each with the sample's index."""
+        queue: asyncio.Queue[tuple[int, TokenEvent | Finished]] = asyncio.Queue()
+
+        async def pass_on(idx: int, generation: Generation) -> None:
+            async for event in generation.events():
+                queue.put_nowait((idx, event))
+
+        tasks = [
+            asyncio.ensure_future(pass_on(idx, generation))
+            for idx, generation in enumerate(self.generations)
+        ]
+        try:
+            num_left = len(tasks)
+            while num_left:
+                idx, event = await queue.get()
+                num_left -= isinstance(event, Finished)
+                yield idx, event
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    def close(self) -> None:
+        """Abort what has not finished; later calls do nothing."""
+        for generation in self.generations:
+            generation.close()
+
+
+def _sample_request(request: GenerationRequest, idx: int) -> GenerationRequest:
+    """The request of one sample; only the first scores the prompt and belongs to the session."""
+    if idx == 0:
+        return request
+    sampling = replace(request.sampling, seed=(request.sampling.seed + idx) & _U64)
+    return replace(request, sampling=sampling, prompt_logprobs=False, session=None)
