@@ -1,4 +1,4 @@
-"""`midfill-engine`: serve | info. Parses arguments and turns errors into one line and status 2."""
+"""`midfill-engine`: serve | info | pull. Parses arguments; an error is one line and status 2."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _parser().parse_args(words)
         if options.command == "serve":
             _serve(_config(options))
+        elif options.command == "pull":
+            _pull(options.model)
         else:
             _info(_config(options))
     except EngineError as error:
@@ -83,6 +85,22 @@ def _info(config: EngineConfig) -> None:
     }
     print(json.dumps(told, indent=2))
     served.engine.close()
+
+
+def _pull(source: str) -> None:
+    """Prints the folder alone on stdout; everything else goes to stderr."""
+    try:
+        from midfill_engine.model import hub
+
+        found = hub.plan(source)
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    licence = found.licence or "unknown, see its card"
+    gated = ", gated (terms accepted by this token's account)" if found.gated else ""
+    size = f"{found.total_bytes / 1e9:.2f} GB, {found.missing_bytes / 1e9:.2f} GB of it to come"
+    _tell(f"{found.repo_id}: licence {licence}{gated}; {size}")
+    print(hub.fetch(source))
+    _tell(f"serve it with: midfill-engine serve --model {source}")
 
 
 def _tell(line: str) -> None:
@@ -153,7 +171,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="midfill-engine", description="Midfill's inference engine: code infill over HTTP."
     )
     parser.add_argument("--version", action="version", version=f"midfill-engine {version()}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="serve | info")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="serve | info | pull")
     serve = commands.add_parser("serve", help="load a model and answer over HTTP")
     serve.add_argument(
         "--model",
@@ -173,6 +191,8 @@ def _parser() -> argparse.ArgumentParser:
         help="folder, Hub id, or starter (default)",
     )
     _add_model_options(info)
+    pull = commands.add_parser("pull", help="download a model from the Hub, or finish a download")
+    pull.add_argument("model", type=_hub_id, help="owner/name or owner/name@revision")
     return parser
 
 
@@ -219,6 +239,14 @@ def _named_model(text: str) -> NamedModel:
         return NamedModel.read(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _hub_id(text: str) -> str:
+    from midfill_engine.model.source import HUB_ID
+
+    if HUB_ID.fullmatch(text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a Hub id, owner/name[@revision]")
+    return text
 
 
 def _positive(text: str) -> int:

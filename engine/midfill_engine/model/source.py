@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import cast
 
 from midfill_engine.errors import ModelError
+from midfill_engine.model import hub
 
 STARTER = "starter"
 STARTER_FOLDER = Path(__file__).resolve().parent.parent / "starter"
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
-_HUB_FILES = (
-    "config.json", "generation_config.json", "infill.json", "tokenizer*", "special_tokens_map.json",
-    "chat_template.jinja", "additional_chat_templates/*.jinja", "*.safetensors*",
-)  # fmt: skip
+HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
 
 
 def resolve(source: str) -> Path:
@@ -41,45 +37,9 @@ def resolve(source: str) -> Path:
         return folder
     if folder.is_file():
         raise ModelError(f"{source} is a file; give the folder that holds config.json")
-    if source.startswith((".", "/", "~")) or not _HUB_ID.fullmatch(source):
+    if source.startswith((".", "/", "~")) or not HUB_ID.fullmatch(source):
         raise ModelError(
             f"model {source!r} is no folder here, nor a Hub id (owner/name); "
             f"give a folder, a Hub id or {STARTER!r}"
         )
-    return _fetch(source)
-
-
-def _fetch(source: str) -> Path:
-    # Imported late: it takes a third of a second, and a local model does not need it.
-    from huggingface_hub import snapshot_download  # pyright: ignore[reportUnknownVariableType]  # untyped in part
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        HfHubHTTPError,
-        RepositoryNotFoundError,
-        RevisionNotFoundError,
-    )
-
-    # The Hub's client changed its HTTP library twice; this is the base of whichever it uses.
-    transport_error = cast("type[Exception]", HfHubHTTPError.__bases__[0])
-    repo_id, _, revision = source.partition("@")
-    try:
-        folder = snapshot_download(
-            repo_id, revision=revision or None, allow_patterns=list(_HUB_FILES)
-        )
-    except GatedRepoError:
-        raise ModelError(
-            f"model {repo_id} is gated: accept its terms on huggingface.co and set HF_TOKEN"
-        ) from None
-    except RevisionNotFoundError:
-        raise ModelError(f"model {repo_id} has no revision {revision!r} on the Hub") from None
-    except RepositoryNotFoundError:
-        raise ModelError(
-            f"model {repo_id} is not on the Hub, or is private: check the name, or set HF_TOKEN"
-        ) from None
-    except (OSError, ValueError, transport_error) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ModelError(
-            f"model {repo_id} is no folder here and cannot be fetched from the Hub ({reason}); "
-            "check the connection, or give a folder"
-        ) from None
-    return Path(folder)
+    return hub.fetch(source)
