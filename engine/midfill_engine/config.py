@@ -101,6 +101,8 @@ class Limits:
         pro_max_new_tokens: the PRO routes where the request does not say.
         infill_max_new_tokens: `/infill` where the request does not say.
         completion_max_tokens: `/v1/completions` where the request does not say.
+        max_choices: answers to one chat question (`n`).
+        max_top_logprobs: likeliest tokens told beside each token of a chat answer.
         recent_results: replies that the PRO routes remember.
         inline_chars: texts longer than this are tokenised off the event loop; 4,000 characters
             take 1 to 3 ms.
@@ -117,6 +119,8 @@ class Limits:
     pro_max_new_tokens: int = 20
     infill_max_new_tokens: int = 128
     completion_max_tokens: int = 16
+    max_choices: int = 8
+    max_top_logprobs: int = 20
     recent_results: int = 64
     inline_chars: int = 4_096
 

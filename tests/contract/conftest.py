@@ -22,6 +22,7 @@ from tests.engine.tiny import write_tiny_model
 from tests.lsp.engine_process.conftest import until
 
 KEY = "contract-key"
+_TEMPLATE = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ def page() -> dict[str, Any]:
 def real_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealEngine]:
     folder = tmp_path_factory.mktemp("engine")
     model = write_tiny_model(folder / "tiny", "codellama")
+    (model / "chat_template.jinja").write_text(_TEMPLATE, encoding="utf-8")
     key_file, ready_file, log = folder / "key", folder / "ready.json", folder / "log"
     key_file.write_text(KEY)
     arguments = ["--model", str(model), "--port", "0", "--device", "cpu"]

@@ -77,6 +77,20 @@ async def test_generate(client: httpx.AsyncClient, page: dict[str, Any]) -> None
     assert last["details"]["finish_reason"] in {"length", "eos_token", "stop_sequence"}
 
 
+async def test_chat(client: httpx.AsyncClient, page: dict[str, Any]) -> None:
+    request = {**page["request /v1/chat/completions"], "model": "tiny"}
+    reply = (await client.post("/v1/chat/completions", json=request)).json()
+    assert shape(reply) == shape(page["reply /v1/chat/completions"])
+    assert reply["choices"][0]["finish_reason"] in {"stop", "length"}
+    streamed = await client.post("/v1/chat/completions", json={**request, "stream": True})
+    *chunks, done = streamed.text.split("\n\n")[:-1]
+    assert done == "data: [DONE]"
+    deltas = [json.loads(chunk[6:])["choices"][0]["delta"] for chunk in chunks]
+    assert deltas[0]["role"] == "assistant"
+    text = "".join(delta.get("content", "") for delta in deltas)
+    assert text == reply["choices"][0]["message"]["content"]
+
+
 async def test_health_and_info_need_no_key(real_engine: RealEngine) -> None:
     async with httpx.AsyncClient(base_url=real_engine.url, trust_env=False) as stranger:
         assert (await stranger.get("/health")).json() == {"status": "ok"}
@@ -90,6 +104,7 @@ async def test_health_and_info_need_no_key(real_engine: RealEngine) -> None:
         "kernels",
         "speculation",
         "memory",
+        "chat",
         "infill",
         "version",
     }

@@ -24,6 +24,7 @@ from midfill_engine.errors import (
 )
 from midfill_engine.serve.access import HostCheck, KeyCheck
 from midfill_engine.serve.admin import ModelAdmin
+from midfill_engine.serve.chat import ChatRoutes
 from midfill_engine.serve.generation import ClientGone
 from midfill_engine.serve.infill import InfillRoutes
 from midfill_engine.serve.info import InfoRoutes
@@ -70,6 +71,7 @@ def build_app(
             *InfillRoutes(models).routes(),
             *OpenAIRoutes(models).routes(),
             Route("/lease", kept.route, methods=["GET"]),
+            *ChatRoutes(models).routes(),
             *TgiRoutes(models).routes(),
         ],
         middleware=middleware,

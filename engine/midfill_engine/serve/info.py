@@ -79,6 +79,7 @@ def midfill_info(served: Served) -> Json:
         "kernels": info.kernels,
         "speculation": info.speculation,
         "memory": None if info.memory is None else _memory_info(info.memory),
+        "chat": "none" if served.chat is None else served.chat.name,
         "infill": None if served.family is None else _infill_info(served.family, served),
         "version": version(),
     }

@@ -11,6 +11,7 @@ from midfill_engine.config import EngineConfig, ModelConfig, Speculate
 from midfill_engine.errors import ModelError, StartError
 from midfill_engine.exec.memory import MB, MemoryPart
 from midfill_engine.serve.served import ModelInfo, Served
+from midfill_engine.text.chat import Chat
 from midfill_engine.text.families import find_family
 from midfill_engine.text.fim import MIN_BUDGET_TOKENS
 from midfill_engine.text.heal import PieceIndex
@@ -54,6 +55,8 @@ def load_served(config: EngineConfig) -> Served:
         )
     family = find_family(tokenizer, vocab_size=runner.vocab_size, wanted=model.fim_family)
     infill_defaults = InfillDefaults.read(folder, family)
+    name = model.name or model_id(model.source)
+    chat = Chat.find(folder, tokenizer, name)
     speculate = _speculates(model.speculation, exact=runner.exact)
     engine = EngineLoop(
         runner, tokenizer, max_requests=config.limits.max_concurrent, speculate=speculate
@@ -66,7 +69,7 @@ def load_served(config: EngineConfig) -> Served:
         tokenizer=tokenizer,
         pieces=PieceIndex(tokenizer, runner.vocab_size),
         family=family,
-        model_id=model.name or model_id(model.source),
+        model_id=name,
         max_total_tokens=runner.max_total_tokens,
         info=ModelInfo(
             architecture=str(told["architecture"]),
@@ -79,6 +82,7 @@ def load_served(config: EngineConfig) -> Served:
             memory=runner.memory,
         ),
         infill_defaults=infill_defaults,
+        chat=chat,
         limits=config.limits,
     )
 

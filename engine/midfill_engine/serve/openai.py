@@ -74,7 +74,7 @@ async def _read(body: Json, served: Served, started_at: float) -> _Parsed:
     max_tokens = fields.integer("max_tokens", low=1, high=served.max_total_tokens - 1, rule=rule)
     max_tokens = max_tokens or served.limits.completion_max_tokens
     stop = fields.texts("stop", most=served.limits.max_stops_tgi)
-    sampling = openai_sampling(fields)
+    sampling = openai_sampling(fields, vocab_size=served.pieces.vocab_size)
     stream = fields.flag("stream", default=False)
     options = fields.nested("stream_options")
     include_usage = options.flag("include_usage", default=False)

@@ -101,6 +101,11 @@ class Fields:
         """Read from a parsed object."""
         self._values = values
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The fields that are there, in the object's order."""
+        return tuple(self._values)
+
     def has(self, name: str) -> bool:
         """Whether the field is there and not null."""
         return self._values.get(name) is not None

@@ -14,7 +14,13 @@ from typing import Literal, Protocol, TypeAlias
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from midfill_engine.errors import IncompleteGeneration, ModelNotFound, RequestError
+from midfill_engine.errors import (
+    IncompleteGeneration,
+    ModelNotFound,
+    RequestError,
+    TemplateError,
+    ToolError,
+)
 from midfill_engine.serve.generation import ClientGone, unless_disconnected
 
 logger = logging.getLogger(__name__)
@@ -24,7 +30,8 @@ RouteGroup: TypeAlias = Literal["tgi", "openai", "llama"]
 
 def route_group(path: str) -> RouteGroup:
     """The dialect that a path belongs to."""
-    if path == "/v1" or path.startswith("/v1/"):
+    is_chat = path.startswith("/models/") and path.endswith("/v1/chat/completions")
+    if path == "/v1" or path.startswith("/v1/") or is_chat:
         return "openai"
     return "llama" if path in _LLAMA_PATHS else "tgi"
 
@@ -40,6 +47,8 @@ def error_body(error: RequestError, group: RouteGroup) -> dict[str, object]:
     code, param = ("invalid_api_key" if error.status == 401 else None), None
     if isinstance(error, ModelNotFound):
         code, param = "model_not_found", "model"
+    if isinstance(error, (TemplateError, ToolError)):
+        code = error.error_type
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
 
 

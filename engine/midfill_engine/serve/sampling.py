@@ -28,7 +28,7 @@ def tgi_sampling(fields: Fields, *, lenient: bool) -> SamplingParams:
         raise invalid("`top_p` must be > 0.0 and < 1.0")
     top_k = fields.integer("top_k", low=1, high=_U31, rule="must be strictly positive")
     repetition_penalty = _repetition_penalty(fields, "repetition_penalty")
-    frequency_penalty = _frequency_penalty(fields)
+    frequency_penalty = _two_sided_penalty(fields, "frequency_penalty")
     seed = _seed(fields)
     chosen = (temperature, top_k, top_p)
     samples = fields.flag("do_sample", default=False) or any(part is not None for part in chosen)
@@ -44,7 +44,7 @@ def tgi_sampling(fields: Fields, *, lenient: bool) -> SamplingParams:
     )
 
 
-def openai_sampling(fields: Fields) -> SamplingParams:
+def openai_sampling(fields: Fields, *, vocab_size: int) -> SamplingParams:
     """OpenAI's rules: temperature is 1 unless said otherwise, and 0 is greedy."""
     temperature = fields.number("temperature")
     if temperature is not None and not 0.0 <= temperature <= 2.0:
@@ -57,7 +57,9 @@ def openai_sampling(fields: Fields) -> SamplingParams:
         temperature=1.0 if temperature is None else temperature,
         top_p=None if top_p == 1.0 else top_p,
         repetition_penalty=_repetition_penalty(fields, "repetition_penalty"),
-        frequency_penalty=_frequency_penalty(fields),
+        frequency_penalty=_two_sided_penalty(fields, "frequency_penalty"),
+        presence_penalty=_two_sided_penalty(fields, "presence_penalty"),
+        logit_bias=_logit_bias(fields, vocab_size),
         seed=random_seed() if seed is None else seed & _U64,
     )
 
@@ -77,7 +79,7 @@ def llama_sampling(fields: Fields) -> SamplingParams:
         top_k=top_k if top_k is not None and top_k > 0 else None,
         top_p=None if top_p == 1.0 else top_p,
         repetition_penalty=_repetition_penalty(fields, "repeat_penalty"),
-        frequency_penalty=_frequency_penalty(fields),
+        frequency_penalty=_two_sided_penalty(fields, "frequency_penalty"),
         seed=random_seed() if seed is None or seed < 0 else seed,
     )
 
@@ -94,11 +96,27 @@ def _repetition_penalty(fields: Fields, name: str) -> float:
     return 1.0 if penalty is None else penalty
 
 
-def _frequency_penalty(fields: Fields) -> float:
-    penalty = fields.number("frequency_penalty") or 0.0
+def _two_sided_penalty(fields: Fields, name: str) -> float:
+    penalty = fields.number(name) or 0.0
     if not -2.0 <= penalty <= 2.0:
-        raise invalid("`frequency_penalty` must be >= -2.0 and <= 2.0")
+        raise invalid(f"`{name}` must be >= -2.0 and <= 2.0")
     return penalty
+
+
+def _logit_bias(fields: Fields, vocab_size: int) -> tuple[tuple[int, float], ...]:
+    """OpenAI's object of token ids, which JSON writes as strings, and what is added to each."""
+    found: dict[int, float] = {}
+    wanted = fields.nested("logit_bias")
+    for name in wanted.names:
+        if not name.isascii() or not name.isdigit() or int(name[:12]) >= vocab_size:
+            raise invalid(
+                f"`logit_bias` must name token ids below {vocab_size}. Given: {name[:20]}"
+            )
+        bias = wanted.number(name)
+        if bias is None or not -100.0 <= bias <= 100.0:
+            raise invalid("`logit_bias` must hold numbers >= -100 and <= 100")
+        found[int(name)] = bias
+    return tuple(found.items())
 
 
 def _seed(fields: Fields) -> int | None:

@@ -11,6 +11,7 @@ from typing import Protocol
 from midfill_engine.config import Limits
 from midfill_engine.exec.memory import MemoryPlan
 from midfill_engine.runtime.request import EventSink, GenerationRequest
+from midfill_engine.text.chat import Chat
 from midfill_engine.text.families import InfillFamily
 from midfill_engine.text.heal import PieceIndex
 from midfill_engine.text.infill_defaults import InfillDefaults
@@ -104,6 +105,7 @@ class Served:
         max_total_tokens: prompt and generated tokens of one request.
         info: for `/info`.
         infill_defaults: how the model wants to be asked to infill.
+        chat: how the model is talked to, or None if it cannot chat.
         limits: bounds.
         live: open replies.
         loaded_at: when, in seconds since 1970.
@@ -118,6 +120,7 @@ class Served:
     max_total_tokens: int
     info: ModelInfo
     infill_defaults: InfillDefaults = field(default_factory=InfillDefaults)
+    chat: Chat | None = None
     limits: Limits = field(default_factory=Limits)
     live: LiveStreams = field(default_factory=LiveStreams)
     loaded_at: int = field(default_factory=lambda: int(time.time()))

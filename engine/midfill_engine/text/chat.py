@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
 from midfill_engine.errors import TemplateError
-from midfill_engine.text.chat_encode import ContentEncoder
+from midfill_engine.text.chat_encode import ContentEncoder, Span
 from midfill_engine.text.chat_formats import ChatFormat, Marks, Message, find_format
 from midfill_engine.text.chat_source import DEFAULT, TOOL_USE, ChatSource
 from midfill_engine.text.tokenizer import Tokenizer
@@ -48,10 +48,20 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class ChatPrompt:
-    """A prompt as text, with control tokens written out, and as ids."""
+    """A prompt.
+
+    Attributes:
+        text: with control tokens written out.
+        tokens: what the model reads, and where it stands in the text.
+    """
 
     text: str
-    ids: tuple[int, ...]
+    tokens: tuple[Span, ...]
+
+    @property
+    def ids(self) -> tuple[int, ...]:
+        """For the engine."""
+        return tuple(span.token_id for span in self.tokens)
 
 
 class Chat:
@@ -62,7 +72,6 @@ class Chat:
         name: "template", or the built-in format's name.
         stop_ids: tokens that end an answer, besides the end of the sequence.
         stop_texts: texts that end an answer, where no token does.
-        knows_tools: whether the template has a place for tools.
     """
 
     def __init__(
@@ -98,7 +107,6 @@ class Chat:
         ids = {token: tokenizer.token_id(token) for token in ends}
         self.stop_ids = frozenset(found for found in ids.values() if found is not None)
         self.stop_texts = tuple(token for token, found in ids.items() if found is None)
-        self.knows_tools = "tools" in self._template_text
 
     @classmethod
     def find(cls, folder: Path, tokenizer: Tokenizer, model_id: str) -> Chat | None:
@@ -118,6 +126,10 @@ class Chat:
             source = ChatSource({}, source.special_tokens, source.own_name)
         return None if builtin is None else cls(tokenizer, source, builtin)
 
+    def knows(self, word: str) -> bool:
+        """Whether the model's template has a place for `tools`, or a role of that name."""
+        return word in self._template_text
+
     def prompt(self, conversation: Conversation) -> ChatPrompt:
         """The prompt that asks for the next answer; a last answer in it is gone on with.
 
@@ -135,10 +147,10 @@ class Chat:
         last = hidden["messages"][-1]
         if last["role"] == "assistant" and last["content"]:
             text = _cut_behind(text, last["content"])
-        ids = self._encoder.encode(text, disguise.shown)
-        if not ids:
+        tokens = self._encoder.encode(text, disguise.shown)
+        if not tokens:
             raise TemplateError("the chat template writes nothing for this conversation")
-        return ChatPrompt(text.translate(dict(disguise.shown)), tuple(ids))
+        return ChatPrompt(text.translate(dict(disguise.shown)), tuple(tokens))
 
     def _render(self, values: Mapping[str, Any]) -> str:
         if not self._renders:

@@ -77,33 +77,34 @@ class ContentEncoder:
         disguise = Disguise(taken)
         return self._hidden(values, disguise), disguise
 
-    def encode(self, text: str, shown: Mapping[int, str]) -> list[int]:
-        """Ids of a rendered text; stand-ins count as what they stand for, and as plain text."""
+    def encode(self, text: str, shown: Mapping[int, str]) -> list[Span]:
+        """The tokens of a rendered text; stand-ins count as what they stand for, and as plain."""
         text = without_surrogates(text)
-        spans = [Span(*part) for part in self._tokenizer.encode_rich(text)]
-        ids: list[int] = []
+        tokens: list[Span] = []
         stretch: list[Span] = []
         start = 0
-        for span in spans:
+        for span in (Span(*part) for part in self._tokenizer.encode_rich(text)):
             if span.token_id in self._tokenizer.control_texts:
-                ids += self._stretch_ids(text, start, span.start, stretch, shown)
-                ids.append(span.token_id)
+                tokens += self._between(text, start, span.start, stretch, shown)
+                tokens.append(span)
                 stretch, start = [], span.end
             else:
                 stretch.append(span)
-        return ids + self._stretch_ids(text, start, len(text), stretch, shown)
+        return tokens + self._between(text, start, len(text), stretch, shown)
 
-    def _stretch_ids(
+    def _between(
         self, text: str, start: int, end: int, spans: list[Span], shown: Mapping[int, str]
-    ) -> list[int]:
+    ) -> list[Span]:
+        """The tokens of [start, end), given what the file's own encoding has there."""
         plain = text[start:end]
         is_clean = not any(chr(code) in plain for code in shown)
         if is_clean and not any(self._tokenizer.is_special(span.token_id) for span in spans):
-            return [span.token_id for span in spans]
+            return spans
         leading_space = start == 0 or self._tokenizer.spaces_every_stretch
-        return self._tokenizer.encode(
-            plain.translate(dict(shown)), bos=False, leading_space=leading_space
+        found = self._tokenizer.encode_plain(
+            plain.translate(dict(shown)), leading_space=leading_space
         )
+        return [Span(token_id, start + first, start + last) for token_id, first, last in found]
 
     def _hidden(self, value: object, disguise: Disguise) -> Any:  # noqa: ANN401  # JSON
         if isinstance(value, str):

@@ -18,15 +18,8 @@ from tokenizers import Tokenizer as RawTokenizer
 
 from midfill_engine.errors import ModelError
 from midfill_engine.text import pieces
+from midfill_engine.text.control_tokens import CONTROL, plain_spec
 from midfill_engine.text.special_ids import SpecialIds
-
-_CONTROL: Final = re.compile(
-    r"<\|.*\|>|<\uff5c.*\uff5c>|<fim[-_].*>|\u2581?<(PRE|SUF|MID|EOT)>|\[(PREFIX|SUFFIX|MIDDLE)\]"
-    r"|<(file_sep|repo_name|reponame|filename|gh_stars|jupyter_\w+|issue_\w+|commit_\w+)>"
-    r"|</?(think|tool_call|tool_response)>",
-    re.DOTALL,
-)
-"""Added tokens that steer a model though their file does not call them special (Qwen's do not)."""
 
 _LLAMA_SENTINEL: Final = re.compile(r" ?<(PRE|SUF|MID|EOT)>")
 _LLAMA_PIECES: Final = tuple(f"{pieces.METASPACE}<{name}>" for name in ("PRE", "SUF", "MID"))
@@ -62,7 +55,7 @@ class Tokenizer:
         self._control = {
             token_id
             for token_id, token in added.items()
-            if token.special or _CONTROL.fullmatch(token.content)
+            if token.special or CONTROL.fullmatch(token.content)
         }
         self._control.update(special.eos_ids)
         if special.bos_id is not None:
@@ -95,7 +88,7 @@ class Tokenizer:
         try:
             spec: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             rich = RawTokenizer.from_str(json.dumps({**spec, "post_processor": None}))
-            plain = RawTokenizer.from_str(json.dumps(_plain_spec(spec)))
+            plain = RawTokenizer.from_str(json.dumps(plain_spec(spec)))
         except FileNotFoundError:
             raise ModelError(f"no tokenizer at {path}: {remedy}") from None
         except Exception as error:  # `tokenizers` raises bare Exception for a broken file
@@ -145,6 +138,16 @@ class Tokenizer:
         if first is not None:
             ids.extend(self._encode_infill_text(text[first.start() :]))
         return ids if ids[:1] == [self.bos_id] else [*self._bos(True), *ids]
+
+    def encode_plain(self, text: str, *, leading_space: bool) -> list[tuple[int, int, int]]:
+        """As `encode`, and the characters [start, end) of the text that each id stands for."""
+        shift = int(leading_space and text != "" and self._wants_space(text))
+        found = self._coders.plain.encode(" " * shift + text, add_special_tokens=False)
+        return [
+            (part_id, max(0, start - shift), end - shift)
+            for token_id, (start, end) in zip(found.ids, found.offsets, strict=True)
+            for part_id in self._spelled_out(token_id)
+        ]
 
     def encode_rich(self, text: str) -> list[tuple[int, int, int]]:
         """The file's own encoding: ids, and the characters [start, end) that each stands for."""
@@ -236,21 +239,6 @@ class Tokenizer:
 def without_surrogates(text: str) -> str:
     """The text with every lone surrogate, which no encoding can write, as U+FFFD."""
     return text if text.isascii() else _SURROGATE.sub("\ufffd", text)
-
-
-def _plain_spec(spec: dict[str, Any]) -> dict[str, Any]:
-    """A tokenizer without control tokens, templates and implicit spaces.
-
-    Added tokens that are ordinary text stay (single letters in DeepSeek-Coder, runs of newlines in
-    CodeGemma): the model was trained with them.
-    """
-    kept = [
-        token
-        for token in spec.get("added_tokens", [])
-        if not token.get("special") and not _CONTROL.fullmatch(token["content"])
-    ]
-    plain = {**spec, "added_tokens": kept, "post_processor": None}
-    return pieces.without_leading_space(plain)
 
 
 def _one_line(error: Exception) -> str:
