@@ -94,6 +94,8 @@ class Limits:
         max_body_bytes: of one request's body.
         max_stops: stop texts of `/infill`.
         max_stops_tgi: stop texts of the TGI and OpenAI routes, as those services have it.
+        max_best_of: samples of one prompt that TGI's routes take.
+        max_top_n_tokens: alternatives at each place that TGI's routes tell.
         max_session_chars: length of a session's name.
         max_draft_chars: length of `/infill`'s draft.
         max_draft_tokens: of them that many are used.
@@ -104,6 +106,7 @@ class Limits:
         max_choices: answers to one chat question (`n`).
         max_top_logprobs: likeliest tokens told beside each token of a chat answer.
         recent_results: replies that the PRO routes remember.
+        recent_bytes: of all of them together.
         inline_chars: texts longer than this are tokenised off the event loop; 4,000 characters
             take 1 to 3 ms.
     """
@@ -112,6 +115,8 @@ class Limits:
     max_body_bytes: int = 2_000_000
     max_stops: int = 16
     max_stops_tgi: int = 4
+    max_best_of: int = 2
+    max_top_n_tokens: int = 5
     max_session_chars: int = 512
     max_draft_chars: int = 16_384
     max_draft_tokens: int = 2_048
@@ -122,6 +127,7 @@ class Limits:
     max_choices: int = 8
     max_top_logprobs: int = 20
     recent_results: int = 64
+    recent_bytes: int = 16_000_000
     inline_chars: int = 4_096
 
 

@@ -53,7 +53,7 @@ def model_info(served: Served) -> Json:
         "model_sha": None,
         "model_pipeline_tag": "text-generation",
         "max_concurrent_requests": served.limits.max_concurrent,
-        "max_best_of": 1,
+        "max_best_of": served.limits.max_best_of,
         "max_stop_sequences": served.limits.max_stops_tgi,
         "max_input_tokens": served.max_total_tokens - 1,
         "max_total_tokens": served.max_total_tokens,

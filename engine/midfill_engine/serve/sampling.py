@@ -12,25 +12,23 @@ _U31 = 2**31 - 1
 
 
 def tgi_sampling(fields: Fields, *, lenient: bool) -> SamplingParams:
-    """TGI's rules: any of `do_sample`, temperature, top_k and top_p turns sampling on.
+    """TGI's rules: any of `do_sample`, temperature, top_k, top_p, typical_p turns sampling on.
 
     Args:
         fields: TGI's `parameters`.
-        lenient: as the PRO API of the announcement: temperature 0 is greedy, top_p 1.0 is none.
+        lenient: as the PRO API of the announcement: temperature 0 is greedy, top_p and typical_p
+            1.0 are none.
     """
     temperature = fields.number("temperature")
     if temperature is not None and (temperature < 0 or (temperature == 0 and not lenient)):
         raise invalid("`temperature` must be strictly positive")
-    top_p = fields.number("top_p")
-    if lenient and top_p == 1.0:
-        top_p = None
-    if top_p is not None and not 0.0 < top_p < 1.0:
-        raise invalid("`top_p` must be > 0.0 and < 1.0")
+    top_p = _tgi_share(fields, "top_p", lenient=lenient)
+    typical_p = _tgi_share(fields, "typical_p", lenient=lenient)
     top_k = fields.integer("top_k", low=1, high=_U31, rule="must be strictly positive")
     repetition_penalty = _repetition_penalty(fields, "repetition_penalty")
     frequency_penalty = _two_sided_penalty(fields, "frequency_penalty")
     seed = _seed(fields)
-    chosen = (temperature, top_k, top_p)
+    chosen = (temperature, top_k, top_p, typical_p)
     samples = fields.flag("do_sample", default=False) or any(part is not None for part in chosen)
     if temperature is None:
         temperature = 1.0 if samples else 0.0
@@ -38,8 +36,10 @@ def tgi_sampling(fields: Fields, *, lenient: bool) -> SamplingParams:
         temperature=temperature,
         top_k=top_k,
         top_p=top_p,
+        typical_p=typical_p,
         repetition_penalty=repetition_penalty,
         frequency_penalty=frequency_penalty,
+        watermark=fields.flag("watermark", default=False),
         seed=random_seed() if seed is None else seed,
     )
 
@@ -87,6 +87,16 @@ def llama_sampling(fields: Fields) -> SamplingParams:
 def random_seed() -> int:
     """A seed that JavaScript's numbers can hold."""
     return secrets.randbits(53)
+
+
+def _tgi_share(fields: Fields, name: str, *, lenient: bool) -> float | None:
+    """A probability mass, which TGI wants below 1."""
+    share = fields.number(name)
+    if lenient and share == 1.0:
+        return None
+    if share is not None and not 0.0 < share < 1.0:
+        raise invalid(f"`{name}` must be > 0.0 and < 1.0")
+    return share
 
 
 def _repetition_penalty(fields: Fields, name: str) -> float:

@@ -10,12 +10,24 @@ from starlette.routing import Route
 
 from midfill_engine.serve.generation import Generation, unless_disconnected
 from midfill_engine.serve.parse import Fields, Json, read_object
-from midfill_engine.serve.recent import RecentResults, request_key
+from midfill_engine.serve.recent import Recent, RecentResults, request_key
 from midfill_engine.serve.registry import Models
-from midfill_engine.serve.replies import EventStream, json_reply
+from midfill_engine.serve.replies import EventStream, raw_json_reply, to_json
+from midfill_engine.serve.samples import Samples
 from midfill_engine.serve.served import Served
-from midfill_engine.serve.tgi_reply import generate_reply, reply_headers, stream_events
-from midfill_engine.serve.tgi_request import TgiRequest, read_tgi_request
+from midfill_engine.serve.tgi_reply import (
+    best_sample,
+    cached_headers,
+    generate_reply,
+    reply_headers,
+    stream_events,
+)
+from midfill_engine.serve.tgi_request import TgiRequest, TgiRules, read_tgi_request
+from midfill_engine.serve.tgi_tokens import TokenWriter
+
+_GENERATE = TgiRules(stream=False)
+_GENERATE_STREAM = TgiRules(stream=True)
+_PRO = TgiRules(pro=True, full_text=True)
 
 
 class TgiRoutes:
@@ -24,7 +36,8 @@ class TgiRoutes:
     def __init__(self, models: Models) -> None:
         """Answer with these models."""
         self._models = models
-        self._recent = RecentResults(models.limits.recent_results)
+        limits = models.limits
+        self._recent = RecentResults(limits.recent_results, limits.recent_bytes)
 
     def routes(self) -> list[Route]:
         """For the app."""
@@ -39,15 +52,15 @@ class TgiRoutes:
         started_at = time.perf_counter()
         body = await read_object(request, self._models)
         served = self._models.hold_for(request, body)
-        parsed = await read_tgi_request(body, served, pro=False, started_at=started_at)
+        parsed = await read_tgi_request(body, served, _GENERATE, started_at)
         reply, headers = await _answer(request, served, parsed)
-        return json_reply(reply, headers={**served.headers, **headers})
+        return raw_json_reply(to_json(reply), headers)
 
     async def _generate_stream(self, request: Request) -> Response:
         started_at = time.perf_counter()
         body = await read_object(request, self._models)
         served = self._models.hold_for(request, body)
-        parsed = await read_tgi_request(body, served, pro=False, started_at=started_at)
+        parsed = await read_tgi_request(body, served, _GENERATE_STREAM, started_at)
         return _stream(served, parsed)
 
     async def _pro_model(self, request: Request) -> Response:
@@ -65,44 +78,48 @@ class TgiRoutes:
     async def _pro_reply(
         self, request: Request, served: Served, body: Json, started_at: float
     ) -> Response:
-        parsed = await read_tgi_request(body, served, pro=True, started_at=started_at)
+        parsed = await read_tgi_request(body, served, _PRO, started_at)
+        may_use_cache = _may_use_cache(request, body)
         if parsed.stream:
             return _stream(served, parsed)
         key = request_key(body, served.load_id)
-        found = self._recent.get(key) if _may_use_cache(request, body) else None
+        found = self._recent.get(key) if may_use_cache else None
         if found is not None:
-            reply, headers = found
-            return json_reply(reply, headers={**headers, "x-compute-type": "cache"})
+            return raw_json_reply(found.body, cached_headers(found.headers, started_at))
         reply, headers = await _answer(request, served, parsed)
-        self._recent.put(key, [reply], headers)
-        return json_reply([reply], headers={**served.headers, **headers})
+        content = to_json([reply])
+        self._recent.put(key, Recent(content, headers))
+        return raw_json_reply(content, headers)
 
 
 async def _answer(
     request: Request, served: Served, parsed: TgiRequest
-) -> tuple[dict[str, object], dict[str, str]]:
-    generation = _submit(served, parsed)
+) -> tuple[Json, dict[str, str]]:
+    samples = Samples(
+        served,
+        parsed.generation,
+        parsed.best_of,
+        dialect="tgi",
+        started_at=parsed.started_at,
+    )
     try:
-        await unless_disconnected(request.receive, generation.result())
+        await unless_disconnected(request.receive, samples.results())
     finally:
-        generation.close()
-    return generate_reply(parsed, generation), reply_headers(parsed, generation)
+        samples.close()
+    reply = generate_reply(parsed, samples, TokenWriter(served.tokenizer))
+    best = samples.generations[best_sample(samples)]
+    return reply, {**served.headers, **reply_headers(parsed, best)}
 
 
 def _stream(served: Served, parsed: TgiRequest) -> Response:
-    generation = _submit(served, parsed)
+    generation = Generation(served, parsed.generation, dialect="tgi", started_at=parsed.started_at)
+    events = stream_events(parsed, generation, TokenWriter(served.tokenizer))
     characters = {"x-compute-characters": str(len(parsed.inputs))}
-    headers = {**served.headers, **characters}
-    return EventStream(generation, stream_events(parsed, generation), headers)
-
-
-def _submit(served: Served, parsed: TgiRequest) -> Generation:
-    return Generation(served, parsed.generation, dialect="tgi", started_at=parsed.started_at)
+    return EventStream(generation, events, {**served.headers, **characters})
 
 
 def _may_use_cache(request: Request, body: Json) -> bool:
     """`x-use-cache: 0`, or `use_cache: false` as the older API had it, forces a new result."""
+    wanted = Fields(body).nested("options").flag("use_cache", default=True)
     header = request.headers.get("x-use-cache", "").strip().lower()
-    if header in ("0", "false"):
-        return False
-    return Fields(body).nested("options").flag("use_cache", default=True)
+    return wanted and header not in ("0", "false")

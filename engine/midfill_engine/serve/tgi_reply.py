@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import AsyncIterator
 
 from midfill_engine.runtime.request import Finished, TokenEvent
 from midfill_engine.serve.generation import Generation, checked
+from midfill_engine.serve.parse import Json
 from midfill_engine.serve.replies import sse_event
+from midfill_engine.serve.samples import Samples
 from midfill_engine.serve.tgi_request import TgiRequest
+from midfill_engine.serve.tgi_tokens import TokenWriter
 from midfill_engine.text.stop import StopMatcher
 
 
-def generate_reply(request: TgiRequest, generation: Generation) -> dict[str, object]:
-    """`GenerateResponse` of a finished request."""
-    finished = generation.finished
-    assert finished is not None
-    reply: dict[str, object] = {"generated_text": _full_text(request, generation, finished)}
+def best_sample(samples: Samples) -> int:
+    """The index of the sample with the highest mean log-probability, the first among equals."""
+    means: list[float] = []
+    for generation in samples.generations:
+        logprobs = [token.logprob for token in generation.tokens]
+        means.append(sum(logprobs) / max(1, len(logprobs)))
+    return means.index(max(means))
+
+
+def generate_reply(request: TgiRequest, samples: Samples, writer: TokenWriter) -> Json:
+    """`GenerateResponse` of finished samples: the best, and the others in its details."""
+    best = best_sample(samples)
+    prefill = writer.prefill(samples.generations[0])
+    sequences = [
+        _sequence(request, generation, prefill, writer) for generation in samples.generations
+    ]
+    details = sequences.pop(best)
+    reply: Json = {"generated_text": details.pop("generated_text")}
     if request.details:
-        reply["details"] = {
-            **_details(request, finished),
-            "prefill": [],
-            "tokens": [_token(token) for token in generation.tokens],
-        }
+        if sequences:
+            details["best_of_sequences"] = sequences
+        reply["details"] = details
     return reply
 
 
@@ -32,12 +45,10 @@ def reply_headers(request: TgiRequest, generation: Generation) -> dict[str, str]
     finished = generation.finished
     assert finished is not None
     timings = finished.timings
-    total_s = time.perf_counter() - request.started_at
     inference_ms = timings.prefill_ms + timings.decode_ms
     return {
-        "x-compute-time": f"{total_s:.6f}",
+        **_total_time(request.started_at),
         "x-compute-characters": str(len(request.inputs)),
-        "x-total-time": str(int(total_s * 1e3)),
         "x-validation-time": str(int((request.validated_at - request.started_at) * 1e3)),
         "x-queue-time": str(int(timings.queue_ms)),
         "x-inference-time": str(int(inference_ms)),
@@ -47,7 +58,15 @@ def reply_headers(request: TgiRequest, generation: Generation) -> dict[str, str]
     }
 
 
-async def stream_events(request: TgiRequest, generation: Generation) -> AsyncIterator[bytes]:
+def cached_headers(headers: dict[str, str], started_at: float) -> dict[str, str]:
+    """The headers of a reply that is sent again: nothing was queued or computed for it."""
+    zeros = dict.fromkeys(("x-queue-time", "x-inference-time", "x-time-per-token"), "0")
+    return {**headers, **_total_time(started_at), **zeros, "x-compute-type": "cache"}
+
+
+async def stream_events(
+    request: TgiRequest, generation: Generation, writer: TokenWriter
+) -> AsyncIterator[bytes]:
     """`StreamResponse` events; the last one carries the text and the details.
 
     Every token goes out at once but the last, which waits for the engine's verdict: that it is the
@@ -59,13 +78,19 @@ async def stream_events(request: TgiRequest, generation: Generation) -> AsyncIte
         if isinstance(event, Finished):
             finished = checked(event)
             token = held or _empty_token(generation)
-            idx = len(generation.tokens) + (held is None)
-            yield sse_event(_last_event(request, generation, finished, token, idx))
+            last = writer.stream_event(token, len(generation.tokens) + (held is None))
+            last["generated_text"] = _full_text(request, generation, finished)
+            if request.details:
+                last["details"] = {
+                    **_end(generation, finished),
+                    "input_length": finished.timings.prompt_tokens,
+                }
+            yield sse_event(last)
             return
         if last_seen.is_last(event):
             held = event
         else:
-            yield sse_event(_stream_event(event, len(generation.tokens)))
+            yield sse_event(writer.stream_event(event, len(generation.tokens)))
 
 
 class _LastToken:
@@ -87,20 +112,20 @@ class _LastToken:
         )
 
 
-def _stream_event(token: TokenEvent, index: int) -> dict[str, object]:
-    return {"index": index, "token": _token(token), "generated_text": None, "details": None}
-
-
-def _last_event(
-    request: TgiRequest, generation: Generation, finished: Finished, token: TokenEvent, index: int
-) -> dict[str, object]:
-    details = _details(request, finished)
-    details["input_length"] = finished.timings.prompt_tokens
-    return {
-        **_stream_event(token, index),
-        "generated_text": _full_text(request, generation, finished),
-        "details": details,
+def _sequence(
+    request: TgiRequest, generation: Generation, prefill: list[Json], writer: TokenWriter
+) -> Json:
+    """`BestOfSequence` of one sample."""
+    assert generation.finished is not None
+    sequence: Json = {
+        "generated_text": _full_text(request, generation, generation.finished),
+        **_end(generation, generation.finished),
+        "prefill": prefill,
+        "tokens": [writer.token(token) for token in generation.tokens],
     }
+    if request.generation.top_n:
+        sequence["top_tokens"] = [writer.top(token) for token in generation.tokens]
+    return sequence
 
 
 def _full_text(request: TgiRequest, generation: Generation, finished: Finished) -> str:
@@ -109,21 +134,19 @@ def _full_text(request: TgiRequest, generation: Generation, finished: Finished) 
     return request.inputs + text if request.return_full_text else text
 
 
-def _details(request: TgiRequest, finished: Finished) -> dict[str, object]:
+def _end(generation: Generation, finished: Finished) -> Json:
+    """Why and where it ended, and the seed if it mattered."""
+    sampling = generation.request.sampling
     return {
         "finish_reason": finished.reason,
         "generated_tokens": finished.timings.generated_tokens,
-        "seed": request.seed,
+        "seed": None if sampling.greedy else sampling.seed,
     }
 
 
-def _token(token: TokenEvent) -> dict[str, object]:
-    return {
-        "id": token.token_id,
-        "text": token.text,
-        "logprob": token.logprob if math.isfinite(token.logprob) else None,
-        "special": token.special,
-    }
+def _total_time(started_at: float) -> dict[str, str]:
+    total_s = time.perf_counter() - started_at
+    return {"x-compute-time": f"{total_s:.6f}", "x-total-time": str(int(total_s * 1e3))}
 
 
 def _empty_token(generation: Generation) -> TokenEvent:

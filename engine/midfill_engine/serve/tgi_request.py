@@ -11,13 +11,22 @@ from midfill_engine.serve.parse import Fields, Json, invalid
 from midfill_engine.serve.sampling import tgi_sampling
 from midfill_engine.serve.served import Served
 
-_UNSUPPORTED = (
-    "top_n_tokens",
-    "decoder_input_details",
-    "grammar",
-    "watermark",
-    "adapter_id",
-)
+_UNSUPPORTED = ("grammar", "adapter_id")
+
+
+@dataclass(frozen=True, slots=True)
+class TgiRules:
+    """What differs between the routes.
+
+    Attributes:
+        pro: the PRO API of the announcement: 20 tokens, temperature 0 is greedy.
+        full_text: whether the reply begins with the prompt where the body does not say.
+        stream: whether the route streams; None leaves it to the body's `stream`.
+    """
+
+    pro: bool = False
+    full_text: bool = False
+    stream: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,91 +36,131 @@ class TgiRequest:
     Attributes:
         generation: for the engine.
         inputs: the prompt's text.
+        best_of: how many samples to choose the likeliest from.
         details: whether the reply tells of tokens.
         return_full_text: whether the reply begins with the prompt.
-        stream: whether the body asks for a stream.
+        stream: whether the reply is a stream.
         started_at: when work on it began.
         validated_at: when it was ready.
     """
 
     generation: GenerationRequest
     inputs: str
+    best_of: int
     details: bool
     return_full_text: bool
     stream: bool
     started_at: float
     validated_at: float
 
-    @property
-    def seed(self) -> int | None:
-        """The seed that matters for the result, or None if nothing was sampled."""
-        sampling = self.generation.sampling
-        return None if sampling.greedy else sampling.seed
-
 
 async def read_tgi_request(
-    body: Json, served: Served, *, pro: bool, started_at: float
+    body: Json, served: Served, rules: TgiRules, started_at: float
 ) -> TgiRequest:
     """Validate a body.
 
     Args:
         body: `{"inputs", "parameters", "stream"}`.
         served: the model and the limits.
-        pro: the PRO API's defaults: 20 tokens, temperature 0 is greedy, the full text returned.
+        rules: the route's.
         started_at: when the request came.
 
     Raises:
         ValidationError: with TGI's text.
     """
-    outer, limits = Fields(body), served.limits
+    outer = Fields(body)
     inputs = outer.needed_text("inputs")
     fields = outer.nested("parameters")
-    sampling = tgi_sampling(fields, lenient=pro)
-    _refuse_unsupported(fields, pro=pro)
-    asked = fields.integer(
-        "max_new_tokens", low=1, high=2**31 - 1, rule="must be strictly positive"
-    )
-    stop_name = "stop" if fields.has("stop") else "stop_sequences"
-    stop = fields.texts(stop_name, most=limits.max_stops_tgi)
-    truncate = _truncate(fields, served)
-    if not inputs:
-        raise invalid("`inputs` cannot be empty")
-    ids = await _encode(inputs, truncate, served)
-    default = limits.pro_max_new_tokens if pro else None
-    generation = GenerationRequest(
-        prompt_ids=tuple(ids),
-        max_new_tokens=_max_new_tokens(len(ids), asked or default, served),
-        sampling=sampling,
-        stop=stop,
-        stop_token_ids=_stop_ids(ids, served),
-    )
+    stream = outer.flag("stream", default=False) if rules.stream is None else rules.stream
+    generation, best_of = await _read_generation(fields, inputs, stream, served, rules)
+    # A stream tells its end unless told not to: the schema's default is true, TGI's code false.
+    details = fields.flag("details", default=stream) or generation.prompt_logprobs
     return TgiRequest(
         generation=generation,
         inputs=inputs,
-        details=fields.flag("details", default=False),
-        return_full_text=fields.flag("return_full_text", default=pro),
-        stream=outer.flag("stream", default=False),
+        best_of=best_of,
+        details=details,
+        return_full_text=fields.flag("return_full_text", default=rules.full_text),
+        stream=stream,
         started_at=started_at,
         validated_at=time.perf_counter(),
     )
 
 
-def _refuse_unsupported(fields: Fields, *, pro: bool) -> None:
-    if not (pro and fields.raw("typical_p") == 1.0):
-        fields.refuse("typical_p", harmless=())
+async def _read_generation(
+    fields: Fields, inputs: str, stream: bool, served: Served, rules: TgiRules
+) -> tuple[GenerationRequest, int]:
+    """Return the request for the engine, and how many samples of it are wanted."""
+    limits = served.limits
+    best_of = _best_of(fields, served, stream=stream)
+    prefill = fields.flag("decoder_input_details", default=False)
+    if prefill and stream:
+        raise invalid("`decoder_input_details` == true is not supported when streaming tokens")
+    sampling = tgi_sampling(fields, lenient=rules.pro)
+    if best_of > 1 and sampling.greedy:
+        raise invalid("you must use sampling when `best_of` is > 1")
+    if best_of > 1 and fields.has("seed"):
+        raise invalid("`seed` must not be set when `best_of` > 1")
     fields.refuse(*_UNSUPPORTED)
-    best_of = fields.integer("best_of", low=1, high=2**31, rule="must be > 0")
-    if best_of is not None and best_of > 1:
-        raise invalid("`best_of` over 1 is not supported by this engine: leave it out")
+    rule = "must be strictly positive"
+    asked = fields.integer("max_new_tokens", low=1, high=2**31 - 1, rule=rule)
+    stop = _stop(fields, served)
+    top_n = _top_n(fields, served)
+    truncate = truncate_of(fields, served)
+    if not inputs:
+        raise invalid("`inputs` cannot be empty")
+    ids = await encode_inputs(inputs, truncate, served)
+    default = limits.pro_max_new_tokens if rules.pro else None
+    request = GenerationRequest(
+        prompt_ids=tuple(ids),
+        max_new_tokens=_max_new_tokens(len(ids), asked or default, served),
+        sampling=sampling,
+        stop=stop,
+        stop_token_ids=_stop_ids(ids, served),
+        prompt_logprobs=prefill,
+        top_n=top_n,
+    )
+    return request, best_of
 
 
-def _truncate(fields: Fields, served: Served) -> int | None:
+def _best_of(fields: Fields, served: Served, *, stream: bool) -> int:
+    most = served.limits.max_best_of
+    rule = f"must be > 0 and <= {most}. Given: {fields.raw('best_of')}"
+    if stream and fields.has("best_of") and fields.raw("best_of") != 1:
+        raise invalid("`best_of` != 1 is not supported when streaming tokens")
+    return fields.integer("best_of", low=1, high=most, rule=rule) or 1
+
+
+def _top_n(fields: Fields, served: Served) -> int:
+    most = served.limits.max_top_n_tokens
+    rule = f"must be >= 0 and <= {most}. Given: {fields.raw('top_n_tokens')}"
+    return fields.integer("top_n_tokens", low=0, high=most, rule=rule) or 0
+
+
+def _stop(fields: Fields, served: Served) -> tuple[str, ...]:
+    """The field is `stop`; clients call it `stop_sequences`. Both count."""
+    most = served.limits.max_stops_tgi
+    named = fields.texts("stop", most=most)
+    others = fields.texts("stop_sequences", most=most)
+    stop = tuple(dict.fromkeys((*named, *others)))
+    if len(stop) > most:
+        raise invalid(f"`stop` supports up to {most} stop sequences. Given: {len(stop)}")
+    return stop
+
+
+def truncate_of(fields: Fields, served: Served) -> int | None:
+    """The most tokens that a prompt may have; what is over goes at its beginning."""
     most = served.max_total_tokens - 1
     rule = f"must be strictly positive and less than {most}. Given: {fields.raw('truncate')}"
     return fields.integer("truncate", low=1, high=most, rule=rule)
 
 
-async def _encode(inputs: str, truncate: int | None, served: Served) -> list[int]:
+async def encode_inputs(inputs: str, truncate: int | None, served: Served) -> list[int]:
+    """Token ids of a prompt whose control tokens are meant.
+
+    Raises:
+        ValidationError: there are none.
+    """
     encode = served.tokenizer.encode_with_specials
     if len(inputs) > served.limits.inline_chars:
         ids = await asyncio.to_thread(encode, inputs)

@@ -71,3 +71,10 @@ class _OffsetDecoder:
     def flush(self) -> str:
         before = self._tokenizer.decode(self._ids[: self._shown_len])
         return self._tokenizer.decode(self._ids)[len(before) :].rstrip("\ufffd")
+
+
+def lone_text(tokenizer: Tokenizer, token_id: int) -> str:
+    """What a token says by itself: a control token's name, else its text with U+FFFD for halves."""
+    if tokenizer.is_special(token_id):
+        return tokenizer.token_text(token_id)
+    return tokenizer.token_bytes(token_id).decode("utf-8", "replace")

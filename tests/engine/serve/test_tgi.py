@@ -149,6 +149,7 @@ async def test_another_model_is_not_found(client: httpx.AsyncClient) -> None:
         ({"temperature": 0.3}, 0.3, None, None),
         ({"top_k": 3}, 1.0, 3, None),
         ({"top_p": 0.5, "do_sample": False}, 1.0, None, 0.5),
+        ({"typical_p": 0.5}, 1.0, None, None),
     ],
 )
 async def test_what_turns_sampling_on(

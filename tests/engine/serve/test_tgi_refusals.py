@@ -29,12 +29,14 @@ _REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"stop": [""]}, "`stop` must not hold an empty string"),
     ({"truncate": 0}, "`truncate` must be strictly positive and less than 199. Given: 0"),
     ({"details": 1}, "`details` must be true or false"),
-    ({"best_of": 2}, "`best_of` over 1 is not supported"),
-    ({"top_n_tokens": 2}, "`top_n_tokens` is not supported"),
-    ({"decoder_input_details": True}, "`decoder_input_details` is not supported"),
-    ({"typical_p": 0.9}, "`typical_p` is not supported"),
+    ({"top_n_tokens": 6}, "`top_n_tokens` must be >= 0 and <= 5. Given: 6"),
+    ({"top_n_tokens": True}, "`top_n_tokens` must be an integer"),
+    ({"decoder_input_details": "yes"}, "`decoder_input_details` must be true or false"),
+    ({"typical_p": 1.0}, "`typical_p` must be > 0.0 and < 1.0"),
+    ({"typical_p": 0}, "`typical_p` must be > 0.0 and < 1.0"),
     ({"grammar": {"type": "json", "value": "{}"}}, "`grammar` is not supported"),
-    ({"watermark": True}, "`watermark` is not supported"),
+    ({"watermark": 1}, "`watermark` must be true or false"),
+    ({"stop": ["a", "b", "c"], "stop_sequences": ["d", "e"]}, "`stop` supports up to 4"),
     ({"adapter_id": "a"}, "`adapter_id` is not supported"),
     (
         {"max_new_tokens": 199},
@@ -55,6 +57,53 @@ async def test_wrong_values_are_named(
         assert body["error"].startswith(f"Input validation error: {message}")
         assert body["error_type"] == "validation"
     assert not engine.requests
+
+
+_REFUSED_SAMPLES: list[tuple[dict[str, Any], str, str]] = [
+    ({"best_of": 2}, "/generate", "you must use sampling when `best_of` is > 1"),
+    ({"best_of": 3, "do_sample": True}, "/generate", "`best_of` must be > 0 and <= 2. Given: 3"),
+    ({"best_of": 0}, "/generate", "`best_of` must be > 0 and <= 2. Given: 0"),
+    (
+        {"best_of": 2, "do_sample": True, "seed": 1},
+        "/",
+        "`seed` must not be set when `best_of` > 1",
+    ),
+    (
+        {"best_of": 2, "do_sample": True},
+        "/generate_stream",
+        "`best_of` != 1 is not supported when streaming tokens",
+    ),
+    (
+        {"decoder_input_details": True},
+        "/generate_stream",
+        "`decoder_input_details` == true is not supported when streaming tokens",
+    ),
+]
+
+
+@pytest.mark.parametrize(("parameters", "path", "message"), _REFUSED_SAMPLES)
+async def test_what_does_not_go_together(
+    client: httpx.AsyncClient,
+    engine: FakeEngine,
+    parameters: dict[str, Any],
+    path: str,
+    message: str,
+) -> None:
+    reply = await client.post(path, json={"inputs": "x", "parameters": parameters})
+    assert reply.status_code == 422
+    expected = {"error": f"Input validation error: {message}", "error_type": "validation"}
+    assert reply.json() == expected
+    assert not engine.requests
+
+
+async def test_a_pro_stream_is_refused_as_a_stream(client: httpx.AsyncClient) -> None:
+    parameters = {"decoder_input_details": True}
+    body = {"inputs": "x", "stream": True, "parameters": parameters}
+    reply = await client.post("/", json=body)
+    assert reply.status_code == 422
+    assert "when streaming tokens" in reply.json()["error"]
+    reply = await client.post("/", json={**body, "options": {"use_cache": 1}})
+    assert reply.status_code == 422
 
 
 _BAD_BODIES: list[tuple[bytes, str]] = [
