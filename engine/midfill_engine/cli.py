@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, get_args
 
 from midfill_engine.config import (
+    Attention,
     Dtype,
     EngineConfig,
     Kernels,
@@ -137,6 +138,7 @@ def _model(options: argparse.Namespace, model: NamedModel) -> ModelConfig:
         device=options.device,
         dtype=options.dtype,
         kernels=options.kernels,
+        attention=options.attention,
         speculation=options.speculation,
         fim_family=options.fim_family,
         max_context=options.max_context,
@@ -202,6 +204,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--device", default=default.device, choices=("auto", "cpu", "cuda"))
     add("--dtype", default=default.dtype, choices=get_args(Dtype))
     add("--kernels", default=default.kernels, choices=get_args(Kernels))
+    add("--attention", default=default.attention, choices=get_args(Attention))
     add("--speculation", default=default.speculation, choices=get_args(Speculate))
     add("--fim-family", metavar="NAME", help="infill family, or none; default: recognised")
     add("--max-context", type=_positive, metavar="N", help="tokens of prompt and completion")

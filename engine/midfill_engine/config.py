@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
-Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16", "int8"]
+Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16", "int8", "fp8"]
 Kernels: TypeAlias = Literal["auto", "native", "torch"]
+Attention: TypeAlias = Literal["auto", "triton", "flash"]
 Speculate: TypeAlias = Literal["auto", "on", "off"]
 
 
@@ -28,10 +29,11 @@ class ModelConfig:
         source: a folder, a Hub id, or "starter" for the bundled model.
         name: under which it is served; None takes the folder's or the Hub's.
         device: "auto" takes a GPU where there is one.
-        dtype: "auto" takes the device's own; "int8" is for the CPU's native kernels.
+        dtype: "auto" takes the device's own; "int8" is for kernels of our own, "fp8" for a GPU's.
         speculation: whether tokens are drafted and verified; "auto" does so where the text
             cannot change by it, on the native kernels.
-        kernels: what computes on the CPU: "auto" takes the native ones where they can be had.
+        kernels: what computes: "auto" takes our own where they can be had.
+        attention: what attends on a GPU while tokens are generated; "auto" takes our own.
         fim_family: an infill family's name, "none", or None to recognise it.
         max_context: prompt and generated tokens of one request; None takes the model's.
         max_memory_mb: megabytes that the whole process must stay under, with all its models; on a
@@ -46,6 +48,7 @@ class ModelConfig:
     device: Device = "auto"
     dtype: Dtype = "auto"
     kernels: Kernels = "auto"
+    attention: Attention = "auto"
     speculation: Speculate = "auto"
     fim_family: str | None = None
     max_context: int | None = None

@@ -74,7 +74,7 @@ def build_forward(
     """
     if isinstance(library, str):
         if int8:
-            raise ModelError(f"dtype int8 needs the CPU kernels ({library}); use --dtype auto")
+            raise ModelError(f"dtype int8 needs kernels of our own ({library}); use --dtype auto")
         return TorchForward(Decoder(spec, load(), dtype, device, max_len), library)
     decoder = NativeDecoder(
         spec,

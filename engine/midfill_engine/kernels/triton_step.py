@@ -6,7 +6,6 @@ Imports triton, so it is imported late. Called by `exec.gpu_choice`.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,19 +13,17 @@ import torch
 import triton  # pyright: ignore[reportMissingTypeStubs]
 import triton.language as tl  # pyright: ignore[reportMissingTypeStubs]
 
-from midfill_engine.kernels.gpu_interface import QUERIES, Choice, Groups, Matrix, Norm, Pages, Rows
-from midfill_engine.kernels.triton_attention import attention_kernel
+from midfill_engine.kernels.gpu_interface import Choice, Matrix, Norm, Pages, Rows
 from midfill_engine.kernels.triton_choice import choice_kernel
 from midfill_engine.kernels.triton_products import gate_up_kernel, product_kernel, qkv_kernel
 
 # Launching is untyped in Triton.
-_attention: Any = attention_kernel
 _choice: Any = choice_kernel
 _gate_up: Any = gate_up_kernel
 _product: Any = product_kernel
 _qkv: Any = qkv_kernel
 
-_TILE = 16
+TILE = 16
 """Rows of the smallest tensor-core tile."""
 _MOST_ROWS = 32
 """Of one program. Up to here Hopper multiplies with the same instruction as for 16 rows, so that a
@@ -48,21 +45,6 @@ class Tiling:
     inputs: int = 256
     num_warps: int = 4
     num_stages: int = 4
-
-
-@dataclass(frozen=True, slots=True)
-class Splitting:
-    """How attention is cut; the first two are part of a result's last bits.
-
-    Attributes:
-        split: positions of one piece.
-        block: positions taken at a time; divides `split`.
-        programs_per_processor: programs of a step over the device's processors.
-    """
-
-    split: int = 128
-    block: int = 64
-    programs_per_processor: int = 4
 
 
 class TritonOperations:
@@ -138,7 +120,7 @@ class TritonOperations:
     def choose(self, logits: torch.Tensor, how: Choice, out: torch.Tensor) -> None:
         """As `Operations.choose`."""
         vocab = logits.shape[1]
-        block = min(4096, _power_of_2(vocab))
+        block = min(4096, power_of_2(vocab))
         _choice[(logits.shape[0],)](
             logits, how.temperatures, how.fractions, how.drafts, out, vocab,
             BLOCK=block, num_warps=8,
@@ -169,7 +151,7 @@ class TritonOperations:
 
     def _grid(self, num_rows: int, num_outputs: int) -> tuple[int, int]:
         """Row tiles run fastest, so that those of one block of weights find it in the cache."""
-        return _cdiv(num_rows, _block_rows(num_rows)), _cdiv(num_outputs, self._tiling.outputs)
+        return cdiv(num_rows, _block_rows(num_rows)), cdiv(num_outputs, self._tiling.outputs)
 
     def _settings(
         self, inputs: torch.Tensor, matrix: Matrix, num_outputs: int
@@ -183,95 +165,10 @@ class TritonOperations:
             "DOT": dot_dtype(inputs.dtype),
             "BLOCK_ROWS": _block_rows(inputs.shape[0]),
             "BLOCK_OUT": tiling.outputs,
-            "BLOCK_IN": min(tiling.inputs, max(32, _power_of_2(matrix.num_inputs))),
+            "BLOCK_IN": min(tiling.inputs, max(32, power_of_2(matrix.num_inputs))),
             "num_warps": tiling.num_warps,
             "num_stages": tiling.num_stages,
         }
-
-
-class TritonAttention:
-    """`gpu_interface.Attention` with scratch memory for its pieces."""
-
-    name = "triton split-KV"
-    exact = True
-
-    def __init__(
-        self,
-        *,
-        max_rows: int,
-        num_heads: int,
-        num_kv_heads: int,
-        head_dim: int,
-        max_len: int,
-        device: torch.device,
-        num_processors: int = 1,
-        splitting: Splitting | None = None,
-    ) -> None:
-        """Reserves the scratch memory of steps of up to `max_rows` rows and `max_len` positions.
-
-        `num_processors` is the device's: how many programs a step is cut into follows from it,
-        the result does not.
-        """
-        self._splitting = splitting or Splitting()
-        self._num_programs = num_processors * self._splitting.programs_per_processor
-        self._max_pieces = _cdiv(max_len, self._splitting.split) + 1
-        shape = (max_rows, num_heads, self._max_pieces)
-        self._total = torch.empty((*shape, head_dim), dtype=torch.float32, device=device)
-        self._largest = torch.empty(shape, dtype=torch.float32, device=device)
-        self._whole = torch.empty(shape, dtype=torch.float32, device=device)
-        tiles = _num_tiles(num_heads // num_kv_heads) * num_kv_heads
-        self._arrived = torch.zeros(max_rows * tiles, dtype=torch.int32, device=device)
-
-    def attend(
-        self,
-        query: torch.Tensor,
-        pages: Pages,
-        groups: Groups,
-        window: int | None,
-        scale: float,
-        out: torch.Tensor,
-    ) -> None:
-        """As `Attention.attend`."""
-        _, num_heads, head_dim = query.shape
-        num_kv_heads, page_len = pages.keys.shape[1:3]
-        group = num_heads // num_kv_heads
-        num_groups = groups.slots.shape[0]
-        page_stride, head_stride, position_stride, _ = pages.keys.stride()
-        wanted = _cdiv(self._num_programs, num_kv_heads * num_groups)
-        grid = (min(wanted, self._max_pieces), num_kv_heads * _num_tiles(group), num_groups)
-        _attention[grid](
-            query,
-            pages.keys,
-            pages.values,
-            pages.table,
-            groups.slots,
-            groups.first_rows,
-            groups.counts,
-            groups.ends,
-            out,
-            self._total,
-            self._largest,
-            self._whole,
-            self._arrived,
-            scale * math.log2(math.e),
-            pages.table.stride(0),
-            page_stride,
-            head_stride,
-            position_stride,
-            page_len,
-            self._max_pieces,
-            NUM_HEADS=num_heads,
-            GROUP=group,
-            HEAD_DIM=head_dim,
-            WINDOW=window or 0,
-            DOT=dot_dtype(query.dtype),
-            TILE=_TILE,
-            DIMS=max(16, _power_of_2(head_dim)),
-            SPLIT=self._splitting.split,
-            BLOCK=self._splitting.block,
-            num_warps=4,
-            num_stages=3,
-        )
 
 
 def interpreted() -> bool:
@@ -287,12 +184,7 @@ def dot_dtype(dtype: torch.dtype) -> Any:  # noqa: ANN401  # a dtype of Triton's
 
 
 def _block_rows(num_rows: int) -> int:
-    return _TILE if num_rows <= _TILE else _MOST_ROWS
-
-
-def _num_tiles(group: int) -> int:
-    """Tiles of a group of QUERIES queries with `group` heads each."""
-    return _cdiv(QUERIES * group, _TILE)
+    return TILE if num_rows <= TILE else _MOST_ROWS
 
 
 def _scale_and_bias(matrix: Matrix) -> tuple[torch.Tensor, torch.Tensor]:
@@ -301,10 +193,11 @@ def _scale_and_bias(matrix: Matrix) -> tuple[torch.Tensor, torch.Tensor]:
     return scale, matrix.weight if matrix.bias is None else matrix.bias
 
 
-def _cdiv(count: int, size: int) -> int:
+def cdiv(count: int, size: int) -> int:
+    """Returns how many of `size` hold `count`."""
     return -(-count // size)
 
 
-def _power_of_2(count: int) -> int:
+def power_of_2(count: int) -> int:
     """Returns the smallest one that is not below `count`."""
     return 1 << (count - 1).bit_length()

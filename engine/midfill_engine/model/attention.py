@@ -6,8 +6,29 @@ goes to torch's scaled_dot_product_attention. Called by `decoder`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol, TypeAlias
+
 import torch
 from torch.nn.functional import scaled_dot_product_attention
+
+
+class Attend(Protocol):
+    """Attention of one forward, as `Attention.__call__` documents it."""
+
+    def __call__(
+        self,
+        query: torch.Tensor,
+        keys: torch.Tensor,
+        values: torch.Tensor,
+        window: int | None,
+    ) -> torch.Tensor:
+        """Returns the heads' outputs, [T, H * D]."""
+        ...
+
+
+AttentionFactory: TypeAlias = Callable[[int, int, float, torch.device], Attend]
+"""Takes start, number of tokens, scale and device, as `Attention` does."""
 
 
 class Attention:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch.nn.functional import silu
 
-from midfill_engine.model.attention import Attention
+from midfill_engine.model.attention import Attention, AttentionFactory
 from midfill_engine.model.experts import mix_experts
 from midfill_engine.model.kv_cache import KVCache
 from midfill_engine.model.norm import normalise
@@ -27,12 +27,17 @@ class Decoder:
         dtype: torch.dtype,
         device: torch.device,
         max_len: int | None = None,
+        attention: AttentionFactory = Attention,
     ) -> None:
-        """Prepares the tables for positions [0, max_len), default max_position_embeddings."""
+        """Prepares the tables for positions [0, max_len), default max_position_embeddings.
+
+        `attention` makes what attends in one forward; its arguments are those of `Attention`.
+        """
         self.spec = spec
         self.dtype = dtype
         self.device = device
         self._weights = weights
+        self._attention = attention
         self._scale = spec.head_dim**-0.5
         self._num_turned = spec.num_heads + spec.num_kv_heads
         table = rotation_table(spec.rope, spec.head_dim, max_len or spec.max_position_embeddings)
@@ -59,7 +64,7 @@ class Decoder:
         assert end <= cache.max_len, f"positions up to {end} in a cache of {cache.max_len}"
         hidden = self._weights.embedding[token_ids]
         rotations = self._rotations[start:end]
-        attention = Attention(start, num_tokens, self._scale, self.device)
+        attention = self._attention(start, num_tokens, self._scale, self.device)
         last = self.spec.num_layers - 1
         for idx, (layer, kv) in enumerate(
             zip(self._weights.layers, cache.layers(slot), strict=True)

@@ -10,6 +10,7 @@ that the rotary embedding is one complex product; their scalar products do not c
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -57,7 +58,16 @@ class ModelWeights:
     """embedding [V, C], final_norm [C], head [C, V]; with tied embeddings both share memory."""
 
     embedding: torch.Tensor
-    layers: tuple[LayerWeights, ...]
+    layers: Sequence[LayerWeights]
+    final_norm: torch.Tensor
+    head: torch.Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """What comes before and behind the layers, as in `ModelWeights`."""
+
+    embedding: torch.Tensor
     final_norm: torch.Tensor
     head: torch.Tensor
 
@@ -74,17 +84,35 @@ def load_weights(
         ModelError: as `check_shapes`, or a tensor that is not floating point.
     """
     check_shapes(spec, checkpoint)
-    layers: list[LayerWeights] = []
-    for idx in range(spec.num_layers):
-        with checkpoint.reader() as read:
-            layers.append(_Packer(spec, read, dtype, device).layer(f"model.layers.{idx}."))
+    layers = tuple(
+        read_layer(spec, checkpoint, idx, dtype, device) for idx in range(spec.num_layers)
+    )
+    ends = read_ends(spec, checkpoint, dtype, device)
+    return ModelWeights(ends.embedding, layers, ends.final_norm, ends.head)
+
+
+def read_layer(
+    spec: ModelSpec, checkpoint: Checkpoint, idx: int, dtype: torch.dtype, device: torch.device
+) -> LayerWeights:
+    """Returns one layer of a checkpoint that `check_shapes` found right.
+
+    Raises:
+        ModelError: a tensor is not floating point.
+    """
+    with checkpoint.reader() as read:
+        return _Packer(spec, read, dtype, device).layer(f"model.layers.{idx}.")
+
+
+def read_ends(
+    spec: ModelSpec, checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device
+) -> Ends:
+    """Returns embedding, last norm and head; as `read_layer`."""
     with checkpoint.reader() as read:
         packer = _Packer(spec, read, dtype, device)
         head_name = "model.embed_tokens" if spec.tied_embeddings else "lm_head"
         head = packer.matrix(head_name)
         embedding = head.t() if spec.tied_embeddings else packer.vector("model.embed_tokens.weight")
-        final_norm = packer.vector("model.norm.weight")
-    return ModelWeights(embedding, tuple(layers), final_norm, head)
+        return Ends(embedding, packer.vector("model.norm.weight"), head)
 
 
 class _Packer:

@@ -43,6 +43,7 @@ def load_served(config: EngineConfig) -> Served:
         device=model.device,
         dtype=model.dtype,
         kernels=model.kernels,
+        attention=model.attention,
         max_total_tokens=model.max_context,
         num_threads=model.num_threads,
         max_memory=None if limit_mb is None else limit_mb * MB,
@@ -88,11 +89,13 @@ def load_served(config: EngineConfig) -> Served:
 
 
 def _speculates(wanted: Speculate, *, exact: bool) -> bool:
-    """Whether to draft; without the native kernels only when asked to, and the log says so."""
+    """Whether to draft; without kernels of our own only when asked to, and the log says so."""
     if wanted == "on" and not exact:
-        logger.warning("speculation without native kernels: a reply may differ in near ties")
+        logger.warning("speculation without kernels of our own: a reply may differ in near ties")
     if wanted == "auto" and not exact:
-        logger.info("no speculation: torch's numbers hang on how many tokens share a step")
+        logger.info(
+            "no speculation: what computes here gives numbers that hang on how many share a step"
+        )
     return wanted == "on" or (wanted == "auto" and exact)
 
 

@@ -158,8 +158,10 @@ def test_from_parts() -> None:
         ),
         (
             {"device": "cpu", "kernels": "torch", "dtype": "int8"},
-            r"int8 needs the CPU kernels \(asked for\)",
+            r"int8 needs kernels of our own \(asked for\)",
         ),
+        ({"device": "cpu", "dtype": "fp8"}, r"dtype fp8 needs the GPU kernels \(on cpu\)"),
+        ({"device": "cpu", "attention": "flash"}, r"--attention flash needs the GPU kernels"),
         ({"device": "cpu", "max_total_tokens": 513}, "--max-context 513 is outside 1 to 512"),
         ({"device": "cpu", "max_total_tokens": 0}, "--max-context 0 is outside"),
     ],
@@ -215,7 +217,7 @@ def test_too_large_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr("midfill_engine.exec.runner.KVCache", fail)
+    monkeypatch.setattr("midfill_engine.exec.build.KVCache", fail)
     with pytest.raises(ModelError, match="and a context of 512 do not fit"):
         Runner.from_parts(tiny_config("codellama"), model.state_dict())
 

@@ -1,0 +1,172 @@
+"""From what was asked for to a model that runs: device, dtype, kernels, memory, weights.
+
+Called by `runner`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+
+from midfill_engine.errors import ModelError
+from midfill_engine.exec.forward import Forward
+from midfill_engine.exec.gpu_choice import (
+    FP8,
+    Device,
+    build_gpu_forward,
+    check_without_gpu,
+    find_gpu,
+    gpu_needs,
+)
+from midfill_engine.exec.kernel_choice import INT8, build_forward, choose_library
+from midfill_engine.exec.memory import (
+    DEFAULT_CACHE_BYTES,
+    WHOLE,
+    MemoryNeeds,
+    MemoryPart,
+    MemoryPlan,
+    available_bytes,
+    plan_memory,
+    process_bytes,
+)
+from midfill_engine.exec.placement import choose_device, choose_dtype
+from midfill_engine.model.checkpoint import Checkpoint
+from midfill_engine.model.gpu_weights import GpuKind
+from midfill_engine.model.kv_cache import KVCache, slot_bytes
+from midfill_engine.model.shapes import num_parameters
+from midfill_engine.model.spec import ModelSpec
+from midfill_engine.model.weights import load_weights
+
+DEFAULT_MAX_TOTAL_TOKENS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a model is to be run with; `Runner.load` documents each."""
+
+    device: str = "auto"
+    dtype: str = "auto"
+    kernels: str = "auto"
+    attention: str = "auto"
+    max_total_tokens: int | None = None
+    cache_bytes: int | None = None
+    max_memory: int | None = None
+    part: MemoryPart = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """Parts that belong together."""
+
+    forward: Forward
+    cache: KVCache
+    device: torch.device
+    memory: MemoryPlan
+
+
+def build(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted) -> Built:
+    """Loads a model.
+
+    Raises:
+        ModelError: anything that keeps it from running, in one line.
+    """
+    place = choose_device(wanted.device)
+    gpu = find_gpu(wanted.kernels, spec, place)
+    if isinstance(gpu, Device):
+        return _build_gpu(spec, checkpoint, wanted, gpu)
+    check_without_gpu(wanted.dtype, wanted.attention, gpu)
+    int8 = wanted.dtype == INT8
+    kind = choose_dtype("float32" if int8 else wanted.dtype, place)
+    on_cpu = place.type == "cpu"
+    library = choose_library(wanted.kernels, spec, kind, place) if on_cpu else gpu
+    max_len = _context(spec, wanted.max_total_tokens)
+    slot = slot_bytes(spec, max_len, kind)
+    memory = _plan(MemoryNeeds.of(spec, slot, kind.itemsize, int8=int8), place, wanted)
+    with _loading(spec, kind, max_len, place):
+        forward = build_forward(
+            spec,
+            partial(load_weights, spec, checkpoint, kind, place),
+            library,
+            dtype=kind,
+            int8=int8,
+            device=place,
+            max_len=max_len,
+        )
+        cache = KVCache(spec, memory.num_slots, max_len, kind, place)
+    return Built(forward, cache, place, memory)
+
+
+def _build_gpu(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted, device: Device) -> Built:
+    weights: GpuKind = "fp8" if wanted.dtype == FP8 else "int8" if wanted.dtype == INT8 else "plain"
+    dtype = choose_dtype(wanted.dtype if weights == "plain" else "auto", device.place)
+    max_len = _context(spec, wanted.max_total_tokens)
+    needs = gpu_needs(spec, weights, dtype, slot_bytes(spec, max_len, dtype))
+    memory = _plan(needs, device.place, wanted)
+    with _loading(spec, dtype, max_len, device.place):
+        cache = KVCache(spec, memory.num_slots, max_len, dtype, device.place)
+        forward = build_gpu_forward(
+            spec,
+            checkpoint,
+            cache,
+            device,
+            kind=weights,
+            dtype=dtype,
+            kernels=wanted.kernels,
+            attention=wanted.attention,
+        )
+    return Built(forward, cache, device.place, memory)
+
+
+def _plan(needs: MemoryNeeds, place: torch.device, wanted: Wanted) -> MemoryPlan:
+    on_gpu = place.type == "cuda"
+    part = wanted.part
+    process = part.taken
+    if process is None:
+        process = 0 if on_gpu else process_bytes()
+    cache_bytes = wanted.cache_bytes
+    if cache_bytes is None and on_gpu:
+        cache_bytes = max(0, torch.cuda.mem_get_info(place)[0] - needs.loading) * 3 // 4
+    elif cache_bytes is None:
+        free = available_bytes()
+        most = DEFAULT_CACHE_BYTES if free is None else free // 2
+        cache_bytes = min(DEFAULT_CACHE_BYTES, most)
+    limit = None if wanted.max_memory is None else part.limit(process, wanted.max_memory)
+    return plan_memory(needs, process=process, limit=limit, cache=part.of(cache_bytes))
+
+
+def _context(spec: ModelSpec, max_total_tokens: int | None) -> int:
+    longest = spec.max_position_embeddings
+    if max_total_tokens is None:
+        return min(longest, DEFAULT_MAX_TOTAL_TOKENS)
+    if not 1 <= max_total_tokens <= longest:
+        raise ModelError(
+            f"--max-context {max_total_tokens} is outside 1 to {longest}, the model's context"
+        )
+    return max_total_tokens
+
+
+@contextmanager
+def _loading(
+    spec: ModelSpec, kind: torch.dtype, max_len: int, place: torch.device
+) -> Generator[None]:
+    """Tells in one line that a model does not fit."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        raise ModelError(
+            f"{num_parameters(spec):,} parameters in {kind} and a context of {max_len} do not "
+            f"fit the memory of {place}; take a smaller model, dtype or context"
+        ) from None
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Whether it is one: torch's CPU allocator raises a plain RuntimeError."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(
+        error
+    )

@@ -1,0 +1,293 @@
+"""What computes on a GPU, and why: our kernels or torch, which attention, which weights.
+
+Called by `runner`. Triton and flash-attn are imported here and only when they are needed.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import torch
+
+from midfill_engine.errors import ModelError
+from midfill_engine.exec.forward import Forward, TorchForward
+from midfill_engine.exec.gpu_forward import GpuForward
+from midfill_engine.exec.graphs import Capture, CudaGraphs, Eager
+from midfill_engine.exec.memory import MemoryNeeds
+from midfill_engine.kernels import flash
+from midfill_engine.kernels.gpu_interface import Attention, Operations
+from midfill_engine.kernels.gpu_plain import PlainAttention, PlainOperations
+from midfill_engine.model.attention import Attention as SdpaAttention
+from midfill_engine.model.attention import AttentionFactory
+from midfill_engine.model.checkpoint import Checkpoint
+from midfill_engine.model.decoder import Decoder
+from midfill_engine.model.gpu_decoder import MAX_ROWS, GpuDecoder
+from midfill_engine.model.gpu_weights import (
+    GpuKind,
+    GpuWeights,
+    dense_weights,
+    gpu_weight_bytes,
+    load_gpu_weights,
+)
+from midfill_engine.model.kv_cache import KVCache
+from midfill_engine.model.shapes import num_parameters
+from midfill_engine.model.spec import ModelSpec
+
+logger = logging.getLogger(__name__)
+
+MOST_DIFFERENCE = 0.1
+"""Of logits, over their size. bfloat16 alone makes about 0.01 (tests/engine/gpu); what is broken
+makes 1."""
+ATTENTIONS = ("auto", "triton", "flash")
+FP8 = "fp8"
+"""The dtype that only our GPU kernels know: matrices in float8_e4m3fn, all else in bfloat16."""
+_LEAST_CAPABILITY = (8, 0)
+"""Ampere: the first whose tensor cores know bfloat16."""
+_FP8_CAPABILITY = (8, 9)
+"""Ada and Hopper: the first that convert float8_e4m3fn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """What is asked of a GPU, so that tests need none.
+
+    Attributes:
+        place: where it is.
+        capability: its compute capability.
+        num_processors: of it.
+    """
+
+    place: torch.device
+    capability: tuple[int, int]
+    num_processors: int
+
+    @classmethod
+    def of(cls, place: torch.device) -> Device:
+        """Asks torch about a CUDA device."""
+        properties: Any = cast("Any", torch.cuda).get_device_properties(place)
+        return cls(place, (properties.major, properties.minor), properties.multi_processor_count)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What computes a step."""
+
+    operations: Operations
+    attention: Attention
+    prompt_attention: AttentionFactory
+    prompt_attention_name: str
+
+
+def find_gpu(kernels: str, spec: ModelSpec, place: torch.device) -> Device | str:
+    """Returns the GPU where our kernels are to run a model, else why they do not.
+
+    Args:
+        kernels: `auto`, `native` or `torch`.
+        spec: the model's shape.
+        place: any device.
+
+    Raises:
+        ModelError: `native` was asked for on a GPU and cannot be.
+    """
+    if place.type != "cuda":
+        return f"on {place.type}"
+    if kernels == "torch":
+        return "asked for"
+    device = Device.of(place)
+    reason = refusal(spec, device)
+    if reason is None:
+        return device
+    if kernels == "native":
+        raise ModelError(f"--kernels native is not possible: {reason}; use --kernels auto")
+    logger.warning("the GPU kernels are not used, torch is slower: %s", reason)
+    return reason
+
+
+def check_without_gpu(dtype: str, attention: str, reason: str) -> None:
+    """Checks that nothing was asked for that only our GPU kernels can do.
+
+    Raises:
+        ModelError: it was; `reason` tells why they do not run.
+    """
+    if dtype == FP8:
+        raise ModelError(f"dtype fp8 needs the GPU kernels ({reason}); use --dtype auto or int8")
+    if attention != "auto":
+        raise ModelError(
+            f"--attention {attention} needs the GPU kernels ({reason}); use --attention auto"
+        )
+
+
+def gpu_needs(spec: ModelSpec, kind: GpuKind, dtype: torch.dtype, slot: int) -> MemoryNeeds:
+    """Returns what a model needs of the GPU's memory; quantising holds one layer more."""
+    kept = gpu_weight_bytes(spec, kind, dtype)
+    layer = num_parameters(spec) // spec.num_layers * (dtype.itemsize + 4)
+    return MemoryNeeds(spec, slot, kept, kept if kind == "plain" else kept + layer)
+
+
+def refusal(spec: ModelSpec, device: Device) -> str | None:
+    """Returns why our kernels cannot run a model on a GPU, or None."""
+    if spec.num_experts is not None:
+        return "a mixture of experts"
+    if device.capability < _LEAST_CAPABILITY:
+        major, minor = device.capability
+        return f"compute capability {major}.{minor}, below 8.0"
+    try:
+        import midfill_engine.kernels.triton_step  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    except (ImportError, OSError) as error:  # OSError: a broken library
+        return f"Triton cannot be loaded ({' '.join(str(error).split())[:120]})"
+    return None
+
+
+def check_kind(kind: GpuKind, device: Device) -> None:
+    """Checks that the GPU knows what the weights are to be kept in.
+
+    Raises:
+        ModelError: it does not.
+    """
+    if kind == "fp8" and device.capability < _FP8_CAPABILITY:
+        major, minor = device.capability
+        raise ModelError(
+            f"dtype fp8 needs a GPU of compute capability 8.9 or more, this one has "
+            f"{major}.{minor}; use --dtype int8 or bfloat16"
+        )
+
+
+def choose_parts(
+    spec: ModelSpec, dtype: torch.dtype, device: Device, max_len: int, attention: str = "auto"
+) -> Parts:
+    """Returns our kernels, and the attention: `triton` for steps, flash-attn for prompts.
+
+    flash-attn takes the prompts where it is installed, since they run by themselves. Steps go to it
+    only where it is asked for: its sums hang on how many drafts are verified, so that speculation
+    might change a text (docs/log.md).
+
+    Raises:
+        ModelError: `flash` was asked for and cannot be, or `attention` is unknown.
+    """
+    from midfill_engine.kernels.triton_attend import TritonAttention
+    from midfill_engine.kernels.triton_step import TritonOperations
+
+    if attention not in ATTENTIONS:
+        raise ModelError(f"attention {attention!r} is unknown; use {', '.join(ATTENTIONS)}")
+    found = flash.unsupported(dtype, spec.head_dim) or flash.open_flash()
+    if isinstance(found, str):
+        if attention == "flash":
+            raise ModelError(f"--attention flash is not possible: {found}; use --attention auto")
+        logger.info("prompts are attended by torch's SDPA: %s", found)
+        prompts: tuple[AttentionFactory, str] = (SdpaAttention, "sdpa")
+    else:
+        call, version = found
+        prompts = (partial(flash.FlashPrefill, call), f"flash-attn {version}")
+        if attention == "flash":
+            return Parts(TritonOperations(), flash.FlashAttention(call, version), *prompts)
+    ours = TritonAttention(
+        max_rows=MAX_ROWS,
+        num_heads=spec.num_heads,
+        num_kv_heads=spec.num_kv_heads,
+        head_dim=spec.head_dim,
+        max_len=max_len,
+        device=device.place,
+        num_processors=device.num_processors,
+    )
+    return Parts(TritonOperations(), ours, *prompts)
+
+
+def plain_parts() -> Parts:
+    """Returns the reference: it runs anywhere, one group after the other, without graphs."""
+    return Parts(PlainOperations(), PlainAttention(), SdpaAttention, "sdpa")
+
+
+def build_gpu_forward(
+    spec: ModelSpec,
+    checkpoint: Checkpoint,
+    cache: KVCache,
+    device: Device,
+    *,
+    kind: GpuKind,
+    dtype: torch.dtype,
+    kernels: str = "auto",
+    attention: str = "auto",
+) -> Forward:
+    """Loads a model and returns what runs it on a CUDA device, ready for the first request.
+
+    The kernels are first compared with torch on the model itself. Where they fail or differ, torch
+    runs the model, and the log says so.
+
+    Args:
+        spec: a model that `refusal` accepts.
+        checkpoint: its weights.
+        cache: on the device.
+        device: a CUDA device.
+        kind: what the matrices are kept in.
+        dtype: of everything else.
+        kernels: `native` makes it an error where they fail.
+        attention: one of ATTENTIONS.
+
+    Raises:
+        ModelError: as `choose_parts`, `check_kind` and `load_gpu_weights`; the kernels fail and
+            torch can't or may not take their place.
+    """
+    check_kind(kind, device)
+    parts = choose_parts(spec, dtype, device, cache.max_len, attention)
+    weights = load_gpu_weights(spec, checkpoint, kind, dtype, device.place)
+    capture = CudaGraphs(device.place)
+    forward = assemble(spec, weights, parts, cache, capture, kind=kind, dtype=dtype)
+    reason = failure(forward)
+    if reason is None:
+        forward.prepare()
+        return forward
+    if kind != "plain" or kernels == "native":
+        raise ModelError(f"the GPU kernels fail here ({reason}); use --kernels torch --dtype auto")
+    logger.warning("the GPU kernels are not used, torch is slower: %s", reason)
+    dense = dense_weights(weights, dtype)
+    return TorchForward(Decoder(spec, dense, dtype, device.place, cache.max_len), reason)
+
+
+def failure(forward: GpuForward) -> str | None:
+    """Returns why the kernels are not to be trusted on this GPU, or None."""
+    try:
+        difference = forward.difference()
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # compilers and drivers raise what they like
+        logger.warning("the GPU kernels failed", exc_info=True)
+        return f"they failed: {type(error).__name__}"
+    if difference <= MOST_DIFFERENCE:  # false for NaN
+        return None
+    return f"their numbers are off by {difference:.2g} of torch's"
+
+
+def assemble(
+    spec: ModelSpec,
+    weights: GpuWeights,
+    parts: Parts,
+    cache: KVCache,
+    capture: Capture | None = None,
+    *,
+    kind: GpuKind,
+    dtype: torch.dtype,
+) -> GpuForward:
+    """Returns the forward of parts that belong together; without `capture` every step is launched.
+
+    On the device that the weights are on.
+    """
+    decoder = GpuDecoder(
+        spec,
+        weights,
+        parts.operations,
+        parts.attention,
+        dtype=dtype,
+        device=weights.embedding.device,
+        max_len=cache.max_len,
+        prompt_attention=parts.prompt_attention,
+    )
+    return GpuForward(
+        decoder,
+        cache,
+        capture or Eager(),
+        weights=str(dtype).removeprefix("torch.") if kind == "plain" else kind,
+        prompt_attention=parts.prompt_attention_name,
+    )

@@ -1,0 +1,179 @@
+"""The decoder on a GPU: whole steps of several sequences, and long parts of prompts.
+
+A step of up to MAX_ROWS rows is five launches a layer and one for the choice, all on buffers that
+stay where they are, so that it can be captured as a graph. Parts of prompts go through `Decoder`,
+whose products are the vendor's. Called by `exec.graphs` and `exec.gpu_forward`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from midfill_engine.kernels.gpu_interface import (
+    Attention,
+    Choice,
+    Groups,
+    Operations,
+    Pages,
+    Rows,
+)
+from midfill_engine.model.attention import Attention as PromptAttention
+from midfill_engine.model.attention import AttentionFactory
+from midfill_engine.model.decoder import Decoder
+from midfill_engine.model.gpu_weights import GpuWeights, dense_weights
+from midfill_engine.model.kv_cache import KVCache
+from midfill_engine.model.rope import rotation_table
+from midfill_engine.model.spec import ModelSpec
+
+MAX_ROWS = 64
+"""Of one step; two tiles of 32 rows, which read the weights once from memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the host tells of a step; R rows, G groups."""
+
+    token_ids: torch.Tensor
+    rows: Rows
+    groups: Groups
+    choice: Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Buffers:
+    """Where a step of R rows computes: views into memory that all steps share.
+
+    Attributes:
+        hidden: [R, C].
+        query: [R, H, D].
+        attended: [R, H * D]; zero where no group writes, so that nothing unwritten is read.
+        inner: [R, I].
+        logits: [R, V] float32.
+        outcome: [R, 3] float64, see `gpu_interface.OUTCOME`.
+    """
+
+    hidden: torch.Tensor
+    query: torch.Tensor
+    attended: torch.Tensor
+    inner: torch.Tensor
+    logits: torch.Tensor
+    outcome: torch.Tensor
+
+    def first(self, num_rows: int) -> Buffers:
+        """Returns the buffers of the first rows."""
+        return Buffers(
+            self.hidden[:num_rows],
+            self.query[:num_rows],
+            self.attended[:num_rows],
+            self.inner[:num_rows],
+            self.logits[:num_rows],
+            self.outcome[:num_rows],
+        )
+
+
+class GpuDecoder:
+    """Decoder-only transformer of the Llama family, without experts; one thread calls."""
+
+    def __init__(
+        self,
+        spec: ModelSpec,
+        weights: GpuWeights,
+        operations: Operations,
+        attention: Attention,
+        *,
+        dtype: torch.dtype,
+        device: torch.device,
+        max_len: int,
+        prompt_attention: AttentionFactory = PromptAttention,
+    ) -> None:
+        """Takes parts that `exec.gpu_choice` chose, for positions [0, max_len)."""
+        self.spec = spec
+        self.dtype = dtype
+        self.device = device
+        self.operations = operations
+        self.attention = attention
+        self._weights = weights
+        self._scale = spec.head_dim**-0.5
+        table = rotation_table(spec.rope, spec.head_dim, max_len)
+        self._rotations = torch.view_as_real(table).contiguous().to(device)
+        self._prompts = Decoder(
+            spec, dense_weights(weights, dtype), dtype, device, max_len, prompt_attention
+        )
+
+    def prefill(self, token_ids: Sequence[int], start: int, cache: KVCache, slot: int) -> None:
+        """Writes keys and values of a sequence's tokens at [start, start + len); waits for nothing.
+
+        What is written depends on these tokens and on [0, start) of the slot alone.
+        """
+        self._prompts.forward(self._ids(token_ids), start, cache, slot, num_logits=0)
+
+    def prompt_logits(
+        self, token_ids: Sequence[int], start: int, cache: KVCache, slot: int
+    ) -> torch.Tensor:
+        """As `prefill`; returns torch's logits of every place, [len, V] float32."""
+        ids = self._ids(token_ids)
+        return self._prompts.forward(ids, start, cache, slot, num_logits=len(token_ids))
+
+    def _ids(self, token_ids: Sequence[int]) -> torch.Tensor:
+        ids = torch.tensor(token_ids, dtype=torch.int64)
+        if self.device.type == "cuda":
+            ids = ids.pin_memory()
+        return ids.to(self.device, non_blocking=True)
+
+    def reserve(self, num_rows: int) -> Buffers:
+        """Returns buffers of `num_rows` rows."""
+        spec = self.spec
+
+        def empty(*shape: int, dtype: torch.dtype = self.dtype) -> torch.Tensor:
+            return torch.zeros((num_rows, *shape), dtype=dtype, device=self.device)
+
+        return Buffers(
+            hidden=empty(spec.hidden_size),
+            query=empty(spec.num_heads, spec.head_dim),
+            attended=empty(spec.num_heads * spec.head_dim),
+            inner=empty(spec.intermediate_size),
+            logits=empty(spec.vocab_size, dtype=torch.float32),
+            outcome=empty(3, dtype=torch.float64),
+        )
+
+    @torch.inference_mode()
+    def step(self, inputs: Inputs, buffers: Buffers, layers: Sequence[Pages]) -> None:
+        """Computes the rows' logits and outcomes; writes their keys and values.
+
+        Args:
+            inputs: R rows, G groups.
+            buffers: of R rows.
+            layers: the cache's pages, one of each layer.
+        """
+        operations, weights = self.operations, self._weights
+        hidden = buffers.hidden
+        torch.index_select(weights.embedding, 0, inputs.token_ids, out=hidden)
+        for layer, pages, window in zip(weights.layers, layers, self.spec.windows, strict=True):
+            operations.write_qkv(
+                hidden,
+                layer.attention_norm,
+                layer.qkv,
+                self._rotations,
+                inputs.rows,
+                pages,
+                buffers.query,
+            )
+            self.attention.attend(
+                buffers.query, pages, inputs.groups, window, self._scale, buffers.attended
+            )
+            operations.add_product(buffers.attended, layer.out, hidden)
+            operations.gate_up(hidden, layer.mlp_norm, layer.gate_up, buffers.inner)
+            operations.add_product(buffers.inner, layer.down, hidden)
+        operations.project(hidden, weights.final_norm, weights.head, buffers.logits)
+        operations.choose(buffers.logits, inputs.choice, buffers.outcome)
+
+
+def slot_pages(cache: KVCache, device: torch.device) -> list[Pages]:
+    """Returns a slotted cache as pages, one a slot, of each layer."""
+    table = torch.arange(cache.num_slots, dtype=torch.int32, device=device)[:, None].contiguous()
+    return [
+        Pages(keys, values, table) for keys, values in zip(cache.keys, cache.values, strict=True)
+    ]
