@@ -1,7 +1,16 @@
-"""Cuts the text around the cursor to its budget. Pure: knows no editor, engine or tokenizer.
+r"""Cuts the text around the cursor to its budget. Pure: knows no editor, engine or tokenizer.
 
 The prefix's window is anchored: its start stays where it is while the user types, so that the
-engine's key/value cache keeps holding and typing only appends. `complete` calls this.
+engine's key/value cache keeps holding and typing only appends. The suffix stands first in most
+prompts, so a closer that the editor adds behind the cursor would change all of them: the suffix
+that is sent is frozen while one types before it.
+
+    document   print(foo(|))\nmore        sent   \nmore      brackets that are open anyway
+    document   print(foo()|)\nmore        sent   \nmore
+    document   print(foo())|\nmore        sent   \nmore
+    document   print(foo()) + |bar\nmore  sent   bar\nmore   anything else thaws it
+
+`complete` calls this, and trims with the suffix as it is.
 """
 
 from __future__ import annotations
@@ -11,6 +20,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+_CLOSES = {"(": ")", "[": "]", "{": "}"}
+_QUOTES = frozenset("\"'`")
+_MAY_BE_HIDDEN = frozenset(_CLOSES.values()) | _QUOTES | frozenset(" \t\n")
+_MAX_HIDDEN_CHARS = 256
+_LOOK_BACK_CHARS = 4_000
+_MAX_DOCUMENTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +37,17 @@ class Prompt:
             over the budget.
         suffix: starts at the cursor; ends with a whole line unless its first is over the budget.
         first_line: index of the document's line that the prefix starts in.
+        lines_below: lines of the document below the cursor's.
+        ahead: the suffix, and somewhat more of the text behind it.
+        whole: whether the suffix reaches the document's end.
     """
 
     prefix: str
     suffix: str
     first_line: int
+    lines_below: int
+    ahead: str
+    whole: bool
 
 
 def build(
@@ -48,11 +69,89 @@ def build(
     else:
         first_line = _first_line(lines, line_idx, prefix_chars - len(head))
         prefix = "".join(lines[first_line:line_idx]) + head
+    suffix, end = _suffix(lines, line_idx, column, suffix_chars)
+    ahead, _ = _suffix(lines, line_idx, column, suffix_chars + 2 * _MAX_HIDDEN_CHARS)
     return Prompt(
         prefix=plain(prefix),
-        suffix=plain(_suffix(lines, line_idx, column, suffix_chars)),
+        suffix=plain(suffix),
         first_line=first_line,
+        lines_below=len(lines) - line_idx - 1,
+        ahead=plain(ahead),
+        whole=end == len(lines) and len(suffix) >= len(lines[line_idx]) - column,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Frozen:
+    """A suffix that was sent, and its place: so many lines of the document are below its first."""
+
+    text: str
+    lines_below: int
+    whole: bool
+
+
+class FrozenSuffixes:
+    """The suffix that each document's prompts are sent with."""
+
+    def __init__(self) -> None:
+        """Begin with none."""
+        self._frozen: dict[str, _Frozen] = {}
+
+    def hold(self, document: str, prompt: Prompt) -> str:
+        """Return the suffix to send.
+
+        That is the last one of the document while nothing but blanks and closers of what is open
+        before the cursor stands between the cursor and it; else the prompt's own, from then on.
+        """
+        frozen = self._frozen.pop(document, None)
+        if frozen is None or not _still_stands(frozen, prompt):
+            frozen = _Frozen(prompt.suffix, prompt.lines_below, prompt.whole)
+        self._frozen[document] = frozen  # the latest is the last
+        if len(self._frozen) > _MAX_DOCUMENTS:
+            del self._frozen[next(iter(self._frozen))]
+        return frozen.text
+
+
+def _still_stands(frozen: _Frozen, prompt: Prompt) -> bool:
+    ahead = prompt.ahead
+    for num_hidden in range(min(len(ahead), _MAX_HIDDEN_CHARS) + 1):
+        hidden = ahead[:num_hidden]
+        if hidden and hidden[-1] not in _MAY_BE_HIDDEN:
+            return False
+        behind_len = len(ahead) - num_hidden
+        if ahead.startswith(frozen.text, num_hidden) and (
+            not frozen.whole or behind_len == len(frozen.text)
+        ):
+            lines_below = prompt.lines_below - hidden.count("\n")
+            return lines_below == frozen.lines_below and _is_implied(hidden, prompt.prefix)
+    return False
+
+
+def _is_implied(hidden: str, prefix: str) -> bool:
+    """Whether `hidden` only closes what is open before the cursor, innermost first.
+
+    Brackets in strings and comments count as any others: a wrong guess hides a bracket that the
+    editor did not add, or thaws a suffix early.
+    """
+    line = prefix[prefix.rfind("\n") + 1 :]
+    closers = _open_closers(prefix[-_LOOK_BACK_CHARS:]) if hidden.strip() else []
+    for char in hidden:
+        if char in _QUOTES:
+            if line.count(char) % 2 == 0:
+                return False
+        elif not char.isspace() and (not closers or closers.pop() != char):
+            return False
+    return True
+
+
+def _open_closers(text: str) -> list[str]:
+    closers: list[str] = []
+    for char in text:
+        if char in _CLOSES:
+            closers.append(_CLOSES[char])
+        elif closers and char == closers[-1]:
+            closers.pop()
+    return closers
 
 
 def plain(text: str) -> str:
@@ -90,12 +189,13 @@ def _anchor(low: int, high: int) -> int:
     return -(-low // step) * step
 
 
-def _suffix(lines: Sequence[str], line_idx: int, column: int, suffix_chars: int) -> str:
+def _suffix(lines: Sequence[str], line_idx: int, column: int, suffix_chars: int) -> tuple[str, int]:
+    """Return the text behind the cursor, and the line that it ends before."""
     parts = [lines[line_idx][column : column + suffix_chars]]
     left = suffix_chars - len(parts[0])
-    for below in range(line_idx + 1, len(lines)):
-        if len(lines[below]) > left:
-            break
-        parts.append(lines[below])
-        left -= len(lines[below])
-    return "".join(parts)
+    end = line_idx + 1
+    while end < len(lines) and len(lines[end]) <= left:
+        parts.append(lines[end])
+        left -= len(lines[end])
+        end += 1
+    return "".join(parts), end

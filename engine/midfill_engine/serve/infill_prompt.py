@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from midfill_engine.serve.served import Served
 from midfill_engine.text.families import InfillFamily, Order
 from midfill_engine.text.fim import ExtraFile, InfillPrompt, build_infill
+from midfill_engine.text.window import prompt_budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ async def infill_prompt(
     texts: InfillTexts, served: Served, family: InfillFamily, budget_tokens: int
 ) -> InfillPrompt:
     """The prompt, of at most `budget_tokens`; long work is done off the event loop."""
+    total = served.max_total_tokens
+    budget_tokens = prompt_budget(total, total - budget_tokens)
     texts = _with_defaults(texts, served, family)
     builds_index = bool(texts.heal) and not served.pieces.ready
     if builds_index or texts.num_chars > served.limits.inline_chars:

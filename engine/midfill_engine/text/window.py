@@ -19,6 +19,21 @@ _CHARS_PER_TOKEN = 4
 argparse.py, and a bound far above it costs a tokenisation for every step that still is too long."""
 
 
+_RESERVED_STEP = 256
+"""Over both lengths that the language server asks for, 48 and 160 tokens."""
+
+
+def prompt_budget(total_tokens: int, reserved_tokens: int) -> int:
+    """Tokens of a prompt that leaves at least `reserved_tokens` of the context for the answer.
+
+    At least half of the context, in large steps: a line and a block, which an editor asks for in
+    turns, then have the same windows. `reserved_tokens` is at most half of the context.
+    """
+    half = total_tokens // 2
+    step = max(_RESERVED_STEP, total_tokens // 8)
+    return total_tokens - max(reserved_tokens, min(-(-reserved_tokens // step) * step, half))
+
+
 def prefix_start(tokenizer: Tokenizer, text: str, budget_tokens: int) -> int:
     """Offset at which the prefix begins so that at most `budget_tokens` tokens follow.
 

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, aclosing
+from dataclasses import replace
 
 from midfill_lsp import prompt as prompts
 from midfill_lsp.backend.base import Backend, InfillRequest, StreamEnd
@@ -56,6 +57,7 @@ class Completer:
         self._metrics = metrics
         self._window = window
         self._sleep = sleep
+        self._suffixes = prompts.FrozenSuffixes()
         self._newest: dict[str, CompletionRequest] = {}  # by document, while they run
         self.cache = SuggestionCache(config().cache_entries)
         self.last: Explanation | None = None
@@ -143,7 +145,8 @@ class Completer:
         trace.note(mode=context.mode)
         trimmer = Trimmer(context, is_shown=on_partial is not None)
         draft = self.cache.latest(snapshot.uri)
-        ask = _infill_request(prompt, context, config, self._session(snapshot.uri), draft)
+        sent = replace(prompt, suffix=self._suffixes.hold(snapshot.uri, prompt))
+        ask = _infill_request(sent, context, config, self._session(snapshot.uri), draft)
         with self._asking(request.explicit) as backend:
             end = await _stream(backend, ask, trimmer, trace, self._emitter(request, on_partial))
         result = trimmer.finish(cut_short=end is not None and end.reason == "limit")

@@ -19,6 +19,7 @@ from midfill_engine.serve.served import Served
 from midfill_engine.text.fim import build_infill
 from midfill_engine.text.infill_defaults import InfillDefaults
 from midfill_engine.text.tokenizer import Tokenizer
+from midfill_engine.text.window import prompt_budget
 from tests.engine.serve.conftest import client_of, sse_values
 
 CODE = """import os
@@ -85,7 +86,7 @@ async def test_the_text_is_that_of_a_plain_search_over_transformers_logits(
             suffix=CODE[cut + 5 :],
             order="spm" if order == "spm" else "psm",
             heal=served.pieces,
-            budget_tokens=served.max_total_tokens - 6,
+            budget_tokens=prompt_budget(served.max_total_tokens, 6),
         )
         healed = b"" if prompt.healing is None else prompt.healing.text
         num_healed += bool(healed)
