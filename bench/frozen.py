@@ -66,10 +66,8 @@ def main() -> None:
     files = held_out_files(args.split, args.root or default_roots()[0])
     places = [*in_lines(files, args.num_cases), *in_blocks(files, args.num_cases)]
     with backends.engines(args.model, args.workers) as workers:
-        shown, hidden = (
-            list(spread(workers, [ask(place, shown) for place in places]))
-            for shown in (True, False)
-        )
+        shown = list(spread(workers, [ask(place, shown=True) for place in places]))
+        hidden = list(spread(workers, [ask(place, shown=False) for place in places]))
     result: dict[str, object] = {"bench": "frozen", "model": str(args.model), "split": args.split}
     for kind in ("line", "block"):
         chosen = [idx for idx, place in enumerate(places) if place.kind == kind]
@@ -81,6 +79,7 @@ def main() -> None:
         figures = {"shown": one, "hidden": other, "difference": other.minus(one)}
         result[kind] = {
             "cases": len(chosen),
+            "same_text": sum(shown[idx].text == hidden[idx].text for idx in chosen),
             **{
                 name: [round(part, 4) for part in each.interval()] for name, each in figures.items()
             },
@@ -158,7 +157,7 @@ def blocks(file: SourceFile) -> Iterator[Place]:
         )  # fmt: skip
 
 
-def ask(place: Place, shown: bool) -> Ask:
+def ask(place: Place, *, shown: bool) -> Ask:
     """Returns the request with the closers shown or hidden."""
     suffix = (place.closers if shown else "") + place.suffix
     return Ask(

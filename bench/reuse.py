@@ -126,7 +126,9 @@ class NoEngine:
 
     alive = True
 
-    def submit(self, request: GenerationRequest, sink: EventSink) -> Handle:
+    def submit(
+        self, request: GenerationRequest, sink: EventSink, after: int | None = None
+    ) -> Handle:
         """Never called."""
         raise AssertionError("nothing is generated here")
 

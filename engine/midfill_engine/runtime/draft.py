@@ -18,8 +18,9 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-_MATCHES = (8, 4, 3, 2)
-"""Lengths of tokens that are looked up; one token alone is looked up in the hint only."""
+_MATCHES = (8, 4, 3, 2, 1)
+"""Lengths of tokens that are looked up. More lengths, which is what a suffix automaton would find,
+accept no more; without the 1, steps yield 8 to 15 % fewer tokens (docs/log.md, 2026-11-25)."""
 _SURE = 8
 """Agreed tokens beyond which more make no difference."""
 _PRIOR = 0.5
@@ -31,16 +32,24 @@ class AcceptanceRates:
 
     def __init__(self) -> None:
         """Begin with no experience."""
-        self._rates: dict[tuple[bool, int], float] = {}
+        self._rates = {in_hint: [_PRIOR] * (_SURE + 1) for in_hint in (False, True)}
 
-    def get(self, basis: tuple[bool, int]) -> float:
-        """The chance that the next token is as guessed."""
-        return self._rates.get(basis, _PRIOR)
+    def ahead(self, in_hint: bool, agreed: int, count: int) -> list[float]:
+        """The chances of the next `count` guessed tokens, each given that those before it stood.
 
-    def note(self, basis: tuple[bool, int], *, right: bool) -> None:
-        """A guess was compared with what came."""
-        rate = self.get(basis)
-        self._rates[basis] = rate + (right - rate) * _MEMORY
+        `in_hint` tells where the guess is read, `agreed` how many tokens before it are the
+        sequence's own.
+
+        They rise along a guess: what has agreed for a while goes on agreeing.
+        """
+        rates = self._rates[in_hint]
+        rising = rates[min(agreed, _SURE) :][:count]
+        return rising + rates[_SURE:] * (count - len(rising))
+
+    def note(self, in_hint: bool, agreed: int, *, right: bool) -> None:
+        """The next token of a guess was compared with what came."""
+        rates, idx = self._rates[in_hint], min(agreed, _SURE)
+        rates[idx] += (right - rates[idx]) * _MEMORY
 
 
 @dataclass(slots=True)
@@ -50,10 +59,6 @@ class _Place:
     in_hint: bool
     at: int
     agreed: int
-
-    @property
-    def basis(self) -> tuple[bool, int]:
-        return self.in_hint, min(self.agreed, _SURE)
 
 
 class Drafter:
@@ -69,10 +74,10 @@ class Drafter:
         self._rates = rates
         self._place = _Place(in_hint=True, at=0, agreed=0) if hint_ids else None
 
-    @property
-    def rate(self) -> float:
-        """The chance of each token of the guess, given those before it."""
-        return 0.0 if self._place is None else self._rates.get(self._place.basis)
+    def rates(self, count: int) -> list[float]:
+        """The chance of each of the guess's first `count` tokens, given those before it."""
+        place = self._place
+        return [] if place is None else self._rates.ahead(place.in_hint, place.agreed, count)
 
     def guess(self, most: int) -> list[int]:
         """What may come next, at most `most` tokens; empty where nothing is known."""
@@ -94,7 +99,7 @@ class Drafter:
         if place is not None:
             source = self._hint if place.in_hint else self._text
             right = source[place.at] == letter
-            self._rates.note(place.basis, right=right)
+            self._rates.note(place.in_hint, place.agreed, right=right)
             place.at += 1
             place.agreed += 1
             if place.in_hint and right:
@@ -115,8 +120,7 @@ class Drafter:
             at = text.rfind(pattern, 0, before_last)
             if at >= 0 and len(pattern) == length:
                 return _Place(in_hint=False, at=at + length, agreed=length)
-        at = hint.find(text[-1], self._hint_at) if hint else -1
-        return _Place(in_hint=True, at=at + 1, agreed=1) if 0 <= at < len(hint) - 1 else None
+        return None
 
 
 def _spell(token_ids: Sequence[int]) -> str:

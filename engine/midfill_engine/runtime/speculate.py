@@ -1,9 +1,10 @@
 """How many tokens of each guess are worth verifying in the next step.
 
-A step of n rows costs `StepCosts.ms(n)` and yields one token per sequence, and of a draft of k
-tokens that come true with chance p each another p + p^2 + ... + p^k. For one sequence after the
-other the k is taken that yields the most tokens per millisecond of the whole step, 0 where no draft
-pays. Neither the text nor its distribution depends on k (`exec.verify`). Called by `loop`.
+A step of n rows costs `StepCosts.ms(n)` and yields one token per sequence, and of a draft whose
+tokens come true with the chances p1, p2, ... another p1 + p1 p2 + ... For one sequence after the
+other the length is taken that yields the most tokens per millisecond of the whole step, 0 where no
+draft pays. Neither the text nor its distribution depends on it (`exec.verify`). Called by
+`batcher`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from midfill_engine.runtime.step_costs import StepCosts
 MAX_DRAFT = 16
 _LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16)
 _SMALLEST_RATE = 0.05
-"""Below it no draft is even weighed."""
+"""A draft whose first token is less likely is not even weighed."""
 
 
 class Speculation:
@@ -46,8 +47,8 @@ class Speculation:
             if work.sampling is None or sequence.drafter is None or most < 1:
                 continue
             guess = sequence.drafter.guess(most)
-            rate = sequence.drafter.rate
-            length, gain = self._best_length(len(guess), rate, num_rows, expected)
+            rates = sequence.drafter.rates(len(guess))
+            length, gain = self._best_length(rates, num_rows, expected)
             if length:
                 works[idx] = sequence.with_drafts(work, guess[:length])
                 num_rows += length
@@ -61,17 +62,19 @@ class Speculation:
         ):
             self._costs.note(sum(len(work.token_ids) for work in works), took_ms)
 
-    def _best_length(
-        self, most: int, rate: float, num_rows: int, expected: float
-    ) -> tuple[int, float]:
+    def _best_length(self, rates: Seq[float], num_rows: int, expected: float) -> tuple[int, float]:
         """Return the draft length that pays best and the tokens that it may gain."""
         assert self._costs is not None
         best, best_gain = 0, 0.0
-        if most < 1 or rate < _SMALLEST_RATE:
+        if not rates or rates[0] < _SMALLEST_RATE:
             return best, best_gain
         best_speed = expected / self._costs.ms(num_rows)
-        for length in (*(length for length in _LENGTHS if length < most), most):
-            gain = rate * (1 - rate**length) / (1 - rate) if rate < 1 else float(length)
+        gain, chance = 0.0, 1.0
+        for length, rate in enumerate(rates, start=1):
+            chance *= rate
+            gain += chance
+            if length not in _LENGTHS and length < len(rates):
+                continue
             speed = (expected + gain) / self._costs.ms(num_rows + length)
             if speed > best_speed:
                 best, best_gain, best_speed = length, gain, speed

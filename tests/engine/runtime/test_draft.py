@@ -34,7 +34,7 @@ def test_the_latest_of_the_longest_match_wins() -> None:
 def test_nothing_known_is_no_guess() -> None:
     assert drafter([1, 2, 3, 4]).guess(8) == []
     assert drafter([5]).guess(8) == []
-    assert drafter([5]).rate == 0.0
+    assert drafter([5]).rates(8) == []
 
 
 def test_a_repetition_goes_on() -> None:
@@ -78,7 +78,7 @@ def test_random_texts_are_guessed_as_a_plain_search_does() -> None:
         expected = next(
             (
                 text[at + length]
-                for length in (8, 4, 3, 2)
+                for length in (8, 4, 3, 2, 1)
                 for at in reversed(range(len(text) - length))
                 if text[at : at + length] == text[-length:]
             ),
@@ -92,14 +92,30 @@ def test_rates_follow_what_comes_true() -> None:
     for _ in range(200):
         guessing = Drafter([1, 2, 3, 4, 2, 3], [], rates)
         guessing.guess(1)
-        assert guessing.rate > 0
+        assert guessing.rates(1)[0] > 0
         guessing.accept(4)
-    assert rates.get((False, 2)) > 0.9
+    assert rates.ahead(False, 2, 1)[0] > 0.9
     for _ in range(200):
         guessing = Drafter([1, 2, 3, 4, 2, 3], [], rates)
         guessing.guess(1)
         guessing.accept(5)
-    assert rates.get((False, 2)) < 0.05
+    assert rates.ahead(False, 2, 1)[0] < 0.05
+
+
+def test_chances_rise_along_a_guess() -> None:
+    """One chance for all of a draft once made it as short as its first token is doubtful."""
+    rates = AcceptanceRates()
+    for _ in range(300):
+        rates.note(False, 2, right=False)
+        for agreed in range(3, 12):
+            rates.note(False, agreed, right=True)
+    guessing = Drafter([1, 2, 3, 4, 5, 6, 7, 8, 2, 3], [], rates)
+    assert guessing.guess(10) == [4, 5, 6, 7, 8, 2, 3, 4, 5, 6]
+    chances = guessing.rates(10)
+    assert chances[0] < 0.05
+    assert min(chances[1:]) > 0.95
+    assert len(chances) == 10
+    assert rates.ahead(True, 2, 3) == [0.5] * 3
 
 
 def test_costs_lie_on_lines_between_the_measured_sizes() -> None:
@@ -168,7 +184,8 @@ def test_more_certain_drafts_are_longer(tokenizer: Tokenizer) -> None:
     for _ in range(3):
         lengths.append(speculation.plan([sequence(tokenizer, speculation.rates)])[0].num_drafts)
         for _ in range(20):
-            speculation.rates.note((False, 8), right=True)
+            for agreed in range(9):
+                speculation.rates.note(False, agreed, right=True)
     assert lengths == sorted(lengths)
     assert lengths[0] < lengths[-1]
 
