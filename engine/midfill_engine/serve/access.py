@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from midfill_engine.errors import Forbidden, RequestError, Unauthorized
 from midfill_engine.serve.replies import error_reply
 
-_OPEN_PATHS = frozenset({"/health", "/info", "/models", "/v1/models"})
+OPEN_PATHS = frozenset({"/health", "/info", "/models", "/v1/models", "/openapi.json"})
 
 
 class HostCheck:
@@ -82,7 +82,7 @@ class KeyCheck:
     def _may_pass(self, scope: Scope) -> bool:
         if self._expected is None:
             return True
-        if scope["path"] in _OPEN_PATHS and scope["method"] in ("GET", "HEAD"):
+        if scope["path"] in OPEN_PATHS and scope["method"] in ("GET", "HEAD"):
             return True
         scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
         given = key.strip().encode("latin-1", "replace")

@@ -31,6 +31,7 @@ from midfill_engine.serve.info import InfoRoutes
 from midfill_engine.serve.lease import Leases
 from midfill_engine.serve.models import ModelRoutes
 from midfill_engine.serve.openai import OpenAIRoutes
+from midfill_engine.serve.openapi import OpenApiRoute
 from midfill_engine.serve.registry import HoldModels, Models
 from midfill_engine.serve.replies import error_reply
 from midfill_engine.serve.tgi import TgiRoutes
@@ -72,6 +73,7 @@ def build_app(
             *OpenAIRoutes(models).routes(),
             Route("/lease", kept.route, methods=["GET"]),
             *ChatRoutes(models).routes(),
+            OpenApiRoute(),
             *TgiRoutes(models).routes(),
         ],
         middleware=middleware,

@@ -1,0 +1,80 @@
+"""OpenAI's routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from midfill_engine.serve.operations.schema import (
+    COUNT,
+    FLAG,
+    MODEL,
+    TEXT,
+    Operation,
+    above,
+    array,
+    choice,
+    either,
+    integer,
+    number,
+    obj,
+    optional,
+    texts,
+)
+
+USAGE = obj(
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    prompt_tokens=COUNT,
+    completion_tokens=COUNT,
+    total_tokens=COUNT,
+)
+_CHOICE = obj(
+    "index",
+    "text",
+    "finish_reason",
+    index=COUNT,
+    text=TEXT,
+    logprobs=optional(obj()),
+    finish_reason=choice("stop", "length"),
+)
+_COMPLETION = obj(
+    "id",
+    "object",
+    "created",
+    "model",
+    "choices",
+    "usage",
+    id=TEXT,
+    object=choice("text_completion"),
+    created=COUNT,
+    model=TEXT,
+    choices=array(_CHOICE),
+    usage=USAGE,
+)
+
+OPERATIONS: Mapping[str, Operation] = {
+    "POST /v1/completions": Operation(
+        "Continue a prompt, or fill in between it and `suffix`",
+        _COMPLETION,
+        body=obj(
+            "prompt",
+            model=MODEL,
+            prompt=TEXT,
+            suffix=optional(TEXT),
+            max_tokens=optional(integer(1)),
+            temperature=optional(number(0, 2)),
+            top_p=optional(above(0)),
+            seed=optional(integer(-(2**63), 2**64 - 1)),
+            stop=optional(either({"type": "string", "minLength": 1}, texts(4))),
+            stream=optional(FLAG),
+            stream_options=optional(obj(include_usage=optional(FLAG))),
+            frequency_penalty=optional(number(-2, 2)),
+            repetition_penalty=optional(above(0)),
+            heal=optional(FLAG),
+            user=optional(TEXT),
+        ),
+        streams=True,
+        generates=True,
+    ),
+}
