@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from midfill_engine.serve.operations import engine, llama, openai, tgi
+from midfill_engine.serve.operations import chat, engine, llama, openai, tgi
 from midfill_engine.serve.operations.schema import Operation
 
 OPERATIONS: Mapping[str, Operation] = {
     **engine.OPERATIONS,
     **llama.OPERATIONS,
     **openai.OPERATIONS,
+    **chat.OPERATIONS,
     **tgi.OPERATIONS,
 }

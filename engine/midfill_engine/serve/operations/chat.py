@@ -1,0 +1,96 @@
+"""Chat, as OpenAI and TGI have it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from midfill_engine.serve.operations.openai import USAGE
+from midfill_engine.serve.operations.schema import (
+    ANY,
+    COUNT,
+    FLAG,
+    MODEL,
+    TEXT,
+    Operation,
+    above,
+    array,
+    choice,
+    either,
+    integer,
+    number,
+    obj,
+    optional,
+    texts,
+)
+
+_PART = obj("type", type=TEXT, text=TEXT)
+_MESSAGE = obj(
+    "role",
+    role=TEXT,
+    content=optional(either(TEXT, array(_PART))),
+    name=optional(TEXT),
+    tool_calls=optional(array(ANY)),
+    tool_call_id=optional(TEXT),
+)
+_FUNCTION = obj("name", name=TEXT, description=optional(TEXT), parameters=optional(obj()))
+_TOOL = obj("type", "function", type=choice("function"), function=_FUNCTION)
+_CHAT = obj(
+    "messages",
+    model=MODEL,
+    messages={"type": "array", "items": _MESSAGE, "minItems": 1},
+    tools=optional(array(_TOOL)),
+    tool_choice=optional(either(TEXT, obj())),
+    parallel_tool_calls=optional(FLAG),
+    max_tokens=optional(integer(1, 2**31 - 1)),
+    max_completion_tokens=optional(integer(1, 2**31 - 1)),
+    temperature=optional(number(0, 2)),
+    top_p=optional(above(0)),
+    n=optional(integer(1)),
+    seed=optional(integer(-(2**63), 2**64 - 1)),
+    stop=optional(either({"type": "string", "minLength": 1}, texts(4))),
+    stream=optional(FLAG),
+    stream_options=optional(obj(include_usage=optional(FLAG))),
+    logprobs=optional(FLAG),
+    top_logprobs=optional(integer(0)),
+    frequency_penalty=optional(number(-2, 2)),
+    presence_penalty=optional(number(-2, 2)),
+    logit_bias=optional(obj()),
+    chat_template_kwargs=optional(obj()),
+)
+_ANSWER = obj(
+    "index",
+    "message",
+    "finish_reason",
+    index=COUNT,
+    message=obj("role", "content", role=choice("assistant"), content=optional(TEXT)),
+    logprobs=optional(obj()),
+    finish_reason=choice("stop", "length", "tool_calls"),
+)
+_COMPLETION = obj(
+    "id",
+    "object",
+    "created",
+    "model",
+    "choices",
+    "usage",
+    id=TEXT,
+    object=choice("chat.completion"),
+    created=COUNT,
+    model=TEXT,
+    choices=array(_ANSWER),
+    usage=USAGE,
+)
+_OPERATION = Operation(
+    "Answer a conversation", _COMPLETION, body=_CHAT, streams=True, generates=True
+)
+_TOKEN = obj("id", "text", "start", "stop", id=COUNT, text=TEXT, start=COUNT, stop=COUNT)
+
+OPERATIONS: Mapping[str, Operation] = {
+    "POST /v1/chat/completions": _OPERATION,
+    "POST /models/{model_id:path}/v1/chat/completions": _OPERATION,
+    "POST /chat_tokenize": Operation(
+        "The prompt that a conversation makes, and its tokens",
+        obj("tokenize_response", "templated_text", templated_text=TEXT),
+        body=obj("messages", model=MODEL, messages=array(_MESSAGE)),
+    ),
+}
