@@ -3,6 +3,7 @@
     EngineError                  one line for the user: what was wrong, and the remedy
     ├── StartError               the command line, a port, a key file
     ├── ModelError               a model folder, its config, weights or tokenizer
+    ├── GrammarError             a grammar that an answer should obey cannot be used
     ├── OutOfMemory              one request did not fit; the engine lives on
     ├── EngineDied               the engine thread has ended; nothing more will be answered
     └── RequestError             a request was refused; knows its HTTP status
@@ -40,6 +41,10 @@ class StartError(EngineError):
 
 class ModelError(EngineError):
     """A model cannot be loaded: the message names the path and what to do about it."""
+
+
+class GrammarError(EngineError):
+    """A grammar is malformed, too large, or asks for what the library does not know."""
 
 
 class OutOfMemory(EngineError):

@@ -130,7 +130,9 @@ class Batcher:
 
     def _step(self) -> None:
         self._num_steps += 1
-        batch = pick(self._running)
+        batch = self._prepared(pick(self._running))
+        if not batch:
+            return
         speculation = self._speculation
         works = speculation.plan(batch) if speculation else [s.next_work() for s in batch]
         began = time.perf_counter()
@@ -146,6 +148,12 @@ class Batcher:
             speculation.note(works, (time.perf_counter() - began) * 1e3)
         for sequence, work, tokens in zip(batch, works, results, strict=True):
             self._guard(sequence, partial(self._take, sequence, work, tokens))
+
+    def _prepared(self, batch: list[Sequence]) -> list[Sequence]:
+        """Those of a batch that can go on; the others have ended."""
+        for sequence in batch:
+            self._guard(sequence, sequence.prepare)
+        return [sequence for sequence in batch if sequence in self._running]
 
     def _run_alone(self, sequence: Sequence, work: Work) -> None:
         self._take(sequence, work, self._runner.run([work])[0])

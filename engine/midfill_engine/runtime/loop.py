@@ -106,6 +106,10 @@ class EngineLoop:
         assert request.most_tokens <= self._runner.max_total_tokens, (
             "too long: the dialect must check"
         )
+        healed_len = 0 if request.healing is None else len(request.healing.text)
+        assert request.grammar is None or request.grammar.prefix_len == healed_len, (
+            "the grammar must repeat the healed text"
+        )
         if (largest := max(request.prompt_ids)) >= self._runner.vocab_size:
             told = f"the prompt holds token {largest}, outside of the model's embedding"
             raise ValidationError(f"{told}: its tokenizer does not belong to its weights")

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from midfill_engine.exec.constrain import Grammar
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams, TokenLogprob
 from midfill_engine.text.heal import Healing
 
@@ -37,6 +38,8 @@ class GenerationRequest:
         prompt_logprobs: tell the log-probability of every token of the prompt but the first; the
             whole prompt is computed for it, whatever is in the cache.
         top_n: how many of the likeliest tokens are told beside each token.
+        grammar: what the answer has to obey, compiled with the healed text as its prefix; token
+            ids that end it come only where it is satisfied.
     """
 
     prompt_ids: tuple[int, ...]
@@ -50,6 +53,7 @@ class GenerationRequest:
     draft: tuple[int, ...] = ()
     prompt_logprobs: bool = False
     top_n: int = 0
+    grammar: Grammar | None = None
 
     @property
     def most_tokens(self) -> int:
@@ -114,7 +118,8 @@ class Finished:
     """The last event of a request.
 
     Attributes:
-        reason: why it ended. `eos_token` covers every id of `stop_token_ids`.
+        reason: why it ended. `eos_token` covers every id of `stop_token_ids`, and a grammar that is
+            satisfied and lets nothing follow.
         delta: text that was held back and turned out to be no stop text.
         stop_sequence: the stop text that matched.
         error: one line for the user when reason is `error`.

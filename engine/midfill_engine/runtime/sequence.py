@@ -103,6 +103,15 @@ class Sequence:
         """Whether the next step chooses a token."""
         return self.prompt_left <= PREFILL_CHUNK and self.request.max_new_tokens > 0
 
+    def prepare(self) -> None:
+        """Find out what the next step may choose.
+
+        Raises:
+            EngineError: the request's grammar does not go on.
+        """
+        if self.samples_next:
+            self._restriction.mask()
+
     def next_work(self) -> Work:
         """Return what runs in the next step: a chunk of the prompt, or the last token."""
         assert self.slot is not None
@@ -181,6 +190,8 @@ class Sequence:
         if self._stops.matched is not None:
             return "stop_sequence"
         if self.generated_ids and self.generated_ids[-1] in self.request.stop_token_ids:
+            return "eos_token"
+        if self._restriction.complete:
             return "eos_token"
         if self._num_new >= self.request.max_new_tokens:
             return "length"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from midfill_engine.runtime.request import GenerationRequest
+from midfill_engine.serve.grammar_request import compile_grammar, llama_grammar
 from midfill_engine.serve.infill_prompt import InfillTexts, infill_prompt
 from midfill_engine.serve.parse import Fields, Json, invalid
 from midfill_engine.serve.sampling import llama_sampling
@@ -47,6 +48,7 @@ async def read_infill_request(body: Json, served: Served) -> InfillRequest:
     stop = fields.texts("stop", most=limits.max_stops)
     cache_prompt = fields.flag("cache_prompt", default=True)
     stream = fields.flag("stream", default=False)
+    grammar_field, source = llama_grammar(fields)
     session = _bounded_text(fields, "session", limits.max_session_chars)
     draft = _bounded_text(fields, "draft", limits.max_draft_chars)
     total = served.max_total_tokens
@@ -62,6 +64,7 @@ async def read_infill_request(body: Json, served: Served) -> InfillRequest:
         session=session,
         cache_prompt=cache_prompt,
         healing=prompt.healing,
+        grammar=await compile_grammar(source, served, field=grammar_field, healing=prompt.healing),
         draft=() if not draft else _draft_ids(draft, texts, prompt, served),
     )
     return InfillRequest(generation, stream, prompt.truncated)

@@ -6,11 +6,14 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol
 
 from midfill_engine.config import Limits
+from midfill_engine.exec.constrain import GrammarCompiler
 from midfill_engine.exec.memory import MemoryPlan
 from midfill_engine.runtime.request import EventSink, GenerationRequest
+from midfill_engine.serve.vocabulary import grammar_vocabulary
 from midfill_engine.text.chat import Chat
 from midfill_engine.text.families import InfillFamily
 from midfill_engine.text.heal import PieceIndex
@@ -110,6 +113,7 @@ class Served:
         live: open replies.
         loaded_at: when, in seconds since 1970.
         load_id: tells this loading of the model from every other, of the same name too.
+        grammars: what answers have to obey, compiled for this vocabulary.
     """
 
     engine: Engine
@@ -125,6 +129,12 @@ class Served:
     live: LiveStreams = field(default_factory=LiveStreams)
     loaded_at: int = field(default_factory=lambda: int(time.time()))
     load_id: str = field(default_factory=lambda: secrets.token_hex(8))
+    grammars: GrammarCompiler = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Nothing is compiled yet."""
+        load = partial(grammar_vocabulary, self.tokenizer, self.pieces.vocab_size)
+        object.__setattr__(self, "grammars", GrammarCompiler(load))
 
     @property
     def headers(self) -> Mapping[str, str]:

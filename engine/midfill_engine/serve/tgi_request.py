@@ -7,11 +7,12 @@ import time
 from dataclasses import dataclass
 
 from midfill_engine.runtime.request import GenerationRequest
+from midfill_engine.serve.grammar_request import compile_grammar, tgi_grammar
 from midfill_engine.serve.parse import Fields, Json, invalid
 from midfill_engine.serve.sampling import tgi_sampling
 from midfill_engine.serve.served import Served
 
-_UNSUPPORTED = ("grammar", "adapter_id")
+_UNSUPPORTED = ("adapter_id",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ async def _read_generation(
     asked = fields.integer("max_new_tokens", low=1, high=2**31 - 1, rule=rule)
     stop = _stop(fields, served)
     top_n = _top_n(fields, served)
+    source = tgi_grammar(fields)
     truncate = truncate_of(fields, served)
     if not inputs:
         raise invalid("`inputs` cannot be empty")
@@ -119,6 +121,7 @@ async def _read_generation(
         stop_token_ids=_stop_ids(ids, served),
         prompt_logprobs=prefill,
         top_n=top_n,
+        grammar=await compile_grammar(source, served, field="grammar"),
     )
     return request, best_of
 

@@ -56,7 +56,7 @@ class PieceIndex:
 
         The longest end of at most MAX_TOKENS tokens and MAX_BYTES bytes that some piece goes on
         from: only then can a token reach over the cursor. Never a line end: what follows it is not
-        part of it, and never a control token.
+        part of it, and never a control token or a part of a character.
         """
         text, best = b"", 0
         for count, token_id in enumerate(reversed(ids[-MAX_TOKENS:]), start=1):
@@ -64,7 +64,7 @@ class PieceIndex:
             text = piece + text
             if not piece or len(text) > MAX_BYTES or b"\n" in piece or b"\r" in piece:
                 break
-            if self._extends(text):
+            if self._extends(text) and _is_whole(text):
                 best = count
         return best
 
@@ -125,6 +125,15 @@ class PieceIndex:
             if (piece := tokenizer.token_bytes(token_id))
         )
         return _Table([piece for piece, _ in pairs], array("q", (idx for _, idx in pairs)))
+
+
+def _is_whole(text: bytes) -> bool:
+    """Whether it holds whole characters only."""
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

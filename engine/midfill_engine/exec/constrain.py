@@ -1,0 +1,176 @@
+"""Constrained decoding: which tokens may come next so that the answer obeys a grammar.
+
+llguidance parses (an Earley parser over a lexer of regex derivatives, which walks the vocabulary's
+trie); this module gives it a vocabulary, the sources of grammars, bounds, and errors in one line.
+A grammar is compiled once on any thread and never changes afterwards; every sequence advances a
+`Constraint` of its own on the engine thread. Knows no tokenizer and no requests: `serve` compiles,
+`runtime` advances.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
+
+from midfill_engine.errors import EngineError, GrammarError
+from midfill_engine.exec.grammar_source import MAX_SOURCE_CHARS, GrammarSource, one_line
+from midfill_engine.exec.work import Mask
+
+MAX_CACHED = 64
+"""Compiled grammars that are kept, the last used ones."""
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The tokens that a grammar is written in.
+
+    Attributes:
+        pieces: the bytes of every token by id; empty for those that are no text.
+        token_ids: the ids of a text; llguidance asks for it where it tokenises by itself.
+    """
+
+    pieces: Sequence[bytes]
+    token_ids: Callable[[str], list[int]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grammar:
+    """A compiled grammar; shared by all requests that ask for it.
+
+    Attributes:
+        prefix_len: bytes of the text to be repeated before it, see `GrammarCompiler.compile`.
+    """
+
+    prefix_len: int
+    _start: LLMatcher = field(repr=False)
+    _end_id: int = field(repr=False)
+
+    def begin(self) -> Constraint:
+        """The state before the first token."""
+        return Constraint(self._start.deep_copy(), self._end_id)
+
+
+class Constraint:
+    """How far one answer has come in its grammar; one thread calls."""
+
+    def __init__(self, matcher: LLMatcher, end_id: int) -> None:
+        """Use `Grammar.begin`."""
+        self._matcher = matcher
+        self._end_id = end_id
+
+    @property
+    def complete(self) -> bool:
+        """Whether the grammar is satisfied and nothing may follow."""
+        return self._matcher.is_stopped() and not self._matcher.is_error()
+
+    def copy(self) -> Constraint:
+        """The same state, to be advanced apart: along drafts."""
+        return Constraint(self._matcher.deep_copy(), self._end_id)
+
+    def mask(self, stop_ids: frozenset[int]) -> Mask:
+        """Which tokens may come next; those of `stop_ids` only where the grammar is satisfied.
+
+        Raises:
+            EngineError: the library's bounds are exceeded, or no token goes on.
+        """
+        bits = np.frombuffer(self._matcher.compute_bitmask(), dtype=np.uint8)
+        if self._matcher.is_error():
+            raise self._stuck()
+        unpacked = np.unpackbits(bits, bitorder="little", count=self._end_id + 1)
+        mask: Mask = unpacked[: self._end_id].view(np.bool_)
+        mask[[token_id for token_id in stop_ids if token_id < self._end_id]] = unpacked[
+            self._end_id
+        ]
+        return mask
+
+    def accept(self, token_id: int) -> None:
+        """Advance by a token of the mask that ends nothing."""
+        if not self._matcher.consume_token(token_id):
+            raise self._stuck()
+
+    def _stuck(self) -> EngineError:
+        if "NoExtensionBias" in self._matcher.get_error():
+            return EngineError("no token of this model goes on as the grammar demands")
+        reason = one_line(self._matcher.get_error())
+        return EngineError(f"the grammar cannot be followed any further ({reason}): simplify it")
+
+
+class GrammarCompiler:
+    """Compiles for one vocabulary and remembers the last grammars; any thread calls."""
+
+    def __init__(self, load_vocabulary: Callable[[], Vocabulary]) -> None:
+        """Nothing is loaded before the first grammar."""
+        self._load_vocabulary = load_vocabulary
+        self._lock = threading.Lock()  # guards all below; held while compiling
+        self._tokenizer: LLTokenizer | None = None
+        self._end_id = 0
+        self._compiled: OrderedDict[tuple[GrammarSource, str], Grammar] = OrderedDict()
+
+    def compile(self, source: GrammarSource, prefix: str = "") -> Grammar:
+        """The grammar of a source; up to 0.7 s, and the first takes the vocabulary in besides.
+
+        Args:
+            source: what the answer has to obey.
+            prefix: text that the answer repeats first (token healing).
+
+        Raises:
+            GrammarError: it is too large, or the library refuses it; in one line.
+        """
+        if len(source.text) > MAX_SOURCE_CHARS:
+            told = f"{len(source.text)} characters, and at most {MAX_SOURCE_CHARS} are read"
+            raise GrammarError(f"it has {told}: make it smaller")
+        key = (source, prefix)
+        with self._lock:
+            if key not in self._compiled:
+                self._compiled[key] = self._compile(source, prefix)
+            self._compiled.move_to_end(key)
+            if len(self._compiled) > MAX_CACHED:
+                self._compiled.popitem(last=False)
+            return self._compiled[key]
+
+    def _compile(self, source: GrammarSource, prefix: str) -> Grammar:
+        text = source.program(prefix)
+        if self._tokenizer is None:
+            vocabulary = self._load_vocabulary()
+            self._end_id = len(vocabulary.pieces)
+            self._tokenizer = LLTokenizer(TokenizerWrapper(_Pieces(vocabulary)))
+        limits = LLParserLimits(verbose_errors=False)
+        matcher = LLMatcher(self._tokenizer, text, log_level=0, limits=limits)
+        if matcher.is_error():
+            raise GrammarError(one_line(matcher.get_error()))
+        grammar = Grammar(len(prefix.encode()), matcher, self._end_id)
+        try:
+            begins = grammar.begin().mask(frozenset()).any()
+        except EngineError as error:
+            raise GrammarError(str(error)) from None
+        if not begins:
+            raise GrammarError("only an empty answer would obey it")
+        return grammar
+
+
+class _Pieces:
+    """A vocabulary in the shape that `TokenizerWrapper` reads.
+
+    The library's own end token gets an id behind all others: which tokens end an answer differs
+    from request to request, see `Constraint.mask`.
+    """
+
+    bos_token_id = None
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        end_id = len(vocabulary.pieces)
+        control = [token_id for token_id, piece in enumerate(vocabulary.pieces) if not piece]
+        self.tokens = [
+            piece or b"<%d>" % token_id for token_id, piece in enumerate(vocabulary.pieces)
+        ] + [b"<end>"]
+        self.special_token_ids = [*control, end_id]
+        self.eos_token_id = end_id
+        self._token_ids = vocabulary.token_ids
+
+    def __call__(self, text: str) -> list[int]:
+        return self._token_ids(text)
