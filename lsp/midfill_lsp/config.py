@@ -12,8 +12,25 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
-EDITOR_KEYS = frozenset({"trace", "client", "statusNotifications"})
+EDITOR_KEYS = frozenset({"trace", "client", "statusNotifications", "tokenRequests"})
 """Keys of the `midfill` section that belong to the editors' plugins or the handshake."""
+
+BackendKind = Literal["engine", "tgi", "openai", "llamacpp", "ollama"]
+FimFamily = Literal[
+    "auto",
+    "none",
+    "codellama",
+    "starcoder",
+    "santacoder",
+    "deepseek",
+    "qwen",
+    "codegemma",
+    "codestral",
+    "granite",
+]
+ChatFormatName = Literal[
+    "auto", "llama2", "codellama70b", "mistral", "zephyr", "openchat", "chatml"
+]
 
 _Node = TypeVar("_Node")
 
@@ -48,6 +65,43 @@ class EngineConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class BackendConfig:
+    """Who writes the text.
+
+    Attributes:
+        kind: `engine` (the user's own, see `EngineConfig`), or what the server at `url` speaks.
+        url: base URL; None means the kind's usual place. `{model}` in it stands for `model`.
+        model: the model's id there; None takes the only one that is served.
+        token_source: where the token comes from; `auto` takes the first that is there.
+        token_file: file that holds it on one line.
+        token_variable: environment variable that holds it.
+        fim_family: how infill prompts are written as text; `auto` goes by the model's id.
+        chat_format: how chats are written where there is no chat route; `auto` by the model's id.
+        context_tokens: the model's context, where the server does not tell.
+        ca_file: certificates to trust besides the system's, in PEM.
+        connect_timeout_s: until a connection stands.
+        first_byte_timeout_s: until an answer begins.
+        idle_timeout_s: between two pieces of an answer.
+        load_timeout_s: how long a model that is being loaded is waited for.
+    """
+
+    kind: BackendKind = "engine"
+    url: str | None = None
+    model: str | None = None
+    token_source: Literal["auto", "editor", "file", "variable", "hub", "none"] = "auto"
+    token_file: Path | None = None
+    token_variable: str | None = None
+    fim_family: FimFamily = "auto"
+    chat_format: ChatFormatName = "auto"
+    context_tokens: int | None = field(default=None, metadata=_within(256, 10_000_000))
+    ca_file: Path | None = None
+    connect_timeout_s: float = field(default=5.0, metadata=_within(1, 300))
+    first_byte_timeout_s: float = field(default=60.0, metadata=_within(1, 3600))
+    idle_timeout_s: float = field(default=30.0, metadata=_within(1, 3600))
+    load_timeout_s: float = field(default=300.0, metadata=_within(0, 3600))
+
+
+@dataclass(frozen=True, slots=True)
 class CompletionConfig:
     """When and what to suggest.
 
@@ -79,6 +133,7 @@ class Config:
     """The whole tree."""
 
     engine: EngineConfig = field(default_factory=EngineConfig)
+    backend: BackendConfig = field(default_factory=BackendConfig)
     completion: CompletionConfig = field(default_factory=CompletionConfig)
 
 

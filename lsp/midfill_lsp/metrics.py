@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 Outcome = Literal[
-    "shown", "cached", "empty", "disabled", "stale", "superseded", "cancelled", "error"
+    "shown",
+    "cached",
+    "empty",
+    "disabled",
+    "skipped",
+    "stale",
+    "superseded",
+    "cancelled",
+    "error",
 ]
 _NUM_LATENCIES = 512
 

@@ -49,7 +49,10 @@ def test_everything_can_be_set() -> None:
         ({"engine": {"url": ""}}, "midfill.engine.url: expected a text that is not empty"),
         ({"engine": {"startTimeoutS": float("nan")}}, "midfill.engine.startTimeoutS"),
         ({"engine": {"modle": "x"}}, "unknown setting midfill.engine.modle; there are: url,"),
-        ({"complete": {}}, "unknown setting midfill.complete; there are: engine, completion"),
+        ({"complete": {}}, "unknown setting midfill.complete; there are: engine, backend"),
+        ({"backend": {"kind": "tpi"}}, "one of engine, tgi, openai, llamacpp, ollama, got 'tpi'"),
+        ({"backend": {"token": "hf_x"}}, "unknown setting midfill.backend.token; there are: kind"),
+        ({"backend": {"contextTokens": 1}}, "from 256 to 10000000, got 1; using None"),
     ],
 )
 def test_wrong_settings_are_told_and_defaulted(settings: dict[str, object], told: str) -> None:

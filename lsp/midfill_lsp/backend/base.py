@@ -18,6 +18,7 @@ class InfillRequest:
         max_tokens: upper bound on generated tokens.
         stop: texts that end the generation, not part of the result.
         draft: what was suggested near by before, a hint for speed that never changes the result.
+        language_id: as the editor names it, "" if not known; a hint for models that chat.
     """
 
     prefix: str
@@ -26,6 +27,7 @@ class InfillRequest:
     max_tokens: int
     stop: tuple[str, ...] = ()
     draft: str = ""
+    language_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,57 @@ class StreamEnd:
     timings_ms: dict[str, float] = field(default_factory=dict[str, float])
 
 
+InfillWay = Literal["native", "text", "chat", "prefix"]
+ChatWay = Literal["messages", "text"]
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a remote server was found to do.
+
+    Attributes:
+        model: the model's id there.
+        infill: how holes are filled: by a route of the server's own, by a prompt as text, by a
+            question to a model that chats, or by going on from the prefix alone.
+        family: the infill family whose text prompt is used, None for another way.
+        chat: how chats are asked: by messages, or as text in a built-in format; None while it was
+            not tried or where there is no way.
+        streaming: text comes as it is written.
+        abort: hanging up ends the work, so that nothing is paid for that nobody reads.
+        max_stops: how many stop texts a request may have, None for any number.
+        context_tokens: prompt and answer together, None where it is not known.
+    """
+
+    model: str | None
+    infill: InfillWay
+    family: str | None = None
+    chat: ChatWay | None = None
+    streaming: bool = True
+    abort: bool = True
+    max_stops: int | None = None
+    context_tokens: int | None = None
+
+    def summary(self) -> str:
+        """Return what was found, on one line, for the log and `midfill doctor`."""
+        ways = {
+            "native": "infill by the server",
+            "text": f"infill by text prompt ({self.family})",
+            "chat": "no infill, asked for the hole by chat",
+            "prefix": "no infill, goes on from the text before the cursor alone",
+        }
+        facts = [
+            ways[self.infill],
+            f"chat by {self.chat}" if self.chat else "chat not tried",
+            "streams" if self.streaming else "answers whole, without streaming",
+            "stops when hung up on" if self.abort else "may go on when hung up on",
+            f"up to {self.max_stops} stop texts" if self.max_stops else "any stop texts",
+            f"context {self.context_tokens}" if self.context_tokens else "context not told",
+        ]
+        return "; ".join(facts)
+
+
 class Backend(Protocol):
-    """A source of text. Raises `midfill_lsp.errors.BackendError` and nothing else."""
+    """A source of text. Raises `BackendError` and, for one request, `RequestSkipped`; no other."""
 
     @property
     def name(self) -> str:

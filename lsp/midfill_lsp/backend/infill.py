@@ -1,28 +1,22 @@
-"""`InfillBackend`: Midfill's engine, or a llama.cpp server, over `POST /infill`.
+"""`InfillBackend`: Midfill's own engine, over `POST /infill` and its chat route.
 
 Called by the completion and chat use cases. Source of the fields: docs/protocol.md, section 1.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Protocol
 
 import httpx
 
-from midfill_lsp.backend import transcript
+from midfill_lsp.backend import infill_route
 from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
+from midfill_lsp.backend.chat_route import parts
 from midfill_lsp.backend.http import NotSent, make_client, post_events
-from midfill_lsp.errors import BadReply, EngineGone
-
-_StopReason = Literal["eos", "limit", "stop", "superseded"]
-_INFILL_REASONS: dict[str, _StopReason] = {"eos": "eos", "limit": "limit", "word": "stop"}
-_TGI_REASONS: dict[str, _StopReason] = {
-    "eos_token": "eos",
-    "length": "limit",
-    "stop_sequence": "stop",
-}
+from midfill_lsp.backend.rejection import fields_of
+from midfill_lsp.errors import CannotDo, EngineGone
 
 
 class Address(Protocol):
@@ -73,6 +67,7 @@ class InfillBackend:
         """Connect to nothing yet."""
         self._engine = engine
         self._client: httpx.AsyncClient | None = None
+        self._chatting: set[str] = set()  # URLs of engines whose models chat
 
     @property
     def name(self) -> str:
@@ -95,17 +90,7 @@ class InfillBackend:
 
     async def infill(self, request: InfillRequest) -> AsyncGenerator[str | StreamEnd, None]:
         """Yield non-empty deltas, then one `StreamEnd`. Closing the generator aborts."""
-        body: dict[str, object] = {
-            "input_prefix": request.prefix,
-            "input_suffix": request.suffix,
-            "prompt": "",
-            "n_predict": request.max_tokens,
-            "temperature": 0,
-            "stop": list(request.stop),
-            "stream": True,
-            "cache_prompt": True,
-            "session": request.session,
-        }
+        body = {**infill_route.body(request), "session": request.session}
         if request.draft:
             body["draft"] = request.draft
         has_ended = False
@@ -113,14 +98,11 @@ class InfillBackend:
             async for event in events:
                 if has_ended:
                     continue  # read to the end of the stream, so that the connection is kept
-                text = event.get("content", "")
-                if not isinstance(text, str):
-                    raise BadReply("/infill sent a content that is no text")
-                if text:
+                if text := infill_route.text_of(event):
                     yield text
                 if event.get("stop") is True:
                     has_ended = True
-                    yield _infill_end(event)
+                    yield infill_route.end_of(event)
         if not has_ended:
             raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
 
@@ -129,24 +111,21 @@ class InfillBackend:
     ) -> AsyncGenerator[str | StreamEnd, None]:
         """Yield the answer as deltas, then one `StreamEnd`. Closing the generator aborts.
 
-        The engine has no chat route yet, so the conversation goes as a plain transcript.
+        Raises:
+            CannotDo: `/info` says that the model has no way to write chats.
         """
-        parameters = {"max_new_tokens": max_tokens, "stop": list(transcript.STOPS)}
-        body: dict[str, object] = {"inputs": transcript.write(messages), "parameters": parameters}
-        answer, has_ended = transcript.AnswerText(), False
-        async with aclosing(self._post("/generate_stream", body)) as events:
-            async for event in events:
-                if has_ended:
-                    continue
-                if text := answer.feed(_token_text(event)):
-                    yield text
-                has_ended = event.get("details") is not None
-                if answer.is_stopped or has_ended:
-                    if rest := answer.flush():
-                        yield rest
-                    yield _chat_end(event.get("details"), answer.is_stopped)
-                if answer.is_stopped:
-                    return  # what comes after a stop text is not wanted
+        await self._check_chat()
+        body: dict[str, object] = {
+            "model": "default",
+            "messages": [{"role": m.role, "content": m.content} for m in messages],
+            "max_tokens": max_tokens,
+            "stream": True,
+        }
+        has_ended = False
+        async with aclosing(parts(self._post("/v1/chat/completions", body))) as answer:
+            async for part in answer:
+                has_ended = isinstance(part, StreamEnd)
+                yield part
         if not has_ended:
             raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
 
@@ -156,6 +135,30 @@ class InfillBackend:
         if client is not None:
             await client.aclose()
         await self._engine.aclose()
+
+    async def _check_chat(self) -> None:
+        """Raise unless the engine says that its model chats; asked once per engine."""
+        address = await self._engine.endpoint()
+        if address.url in self._chatting:
+            return
+        info = await self._info(address.url)
+        if not (info.get("chat") or fields_of(info.get("midfill")).get("chat")):
+            model = info.get("model_id") or "the engine's model"
+            raise CannotDo(
+                f"{model} cannot chat: it was not trained to, or has no chat format; set "
+                "midfill.engine.model to a model that chats, or midfill.backend.kind to a server"
+            )
+        self._chatting.add(address.url)
+
+    async def _info(self, url: str) -> dict[str, Any]:
+        self._client = self._client or make_client(url)
+        try:
+            response = await self._client.get(f"{url}/info")
+            response.raise_for_status()
+            return fields_of(response.json())
+        except (httpx.HTTPError, ValueError) as error:
+            self._engine.report_gone(url)
+            raise EngineGone(f"{url} does not answer on /info: {error}") from error
 
     async def _post(
         self, path: str, body: dict[str, object]
@@ -179,48 +182,3 @@ class InfillBackend:
                 self._engine.report_gone(address.url)
                 if is_last_try:
                     raise
-
-
-def _infill_end(event: Mapping[str, Any]) -> StreamEnd:
-    reason = "superseded" if event.get("superseded") is True else event.get("stop_type")
-    return StreamEnd(
-        reason="superseded" if reason == "superseded" else _INFILL_REASONS.get(str(reason), "eos"),
-        prompt_tokens=_count(event.get("tokens_evaluated")),
-        cached_tokens=_count(event.get("tokens_cached")),
-        generated_tokens=_count(event.get("tokens_predicted")),
-        timings_ms=_timings(event.get("timings")),
-    )
-
-
-def _timings(timings: object) -> dict[str, float]:
-    return {
-        name: float(value)
-        for name, value in _fields(timings).items()
-        if name.endswith("_ms") and isinstance(value, (int, float))
-    }
-
-
-def _chat_end(details: object, is_stopped: bool) -> StreamEnd:
-    facts = _fields(details)
-    reason = _TGI_REASONS.get(str(facts.get("finish_reason")), "eos")
-    return StreamEnd(
-        reason="stop" if is_stopped else reason,
-        prompt_tokens=_count(facts.get("input_length")),
-        generated_tokens=_count(facts.get("generated_tokens")),
-    )
-
-
-def _token_text(event: Mapping[str, Any]) -> str:
-    token = _fields(event.get("token"))
-    text = token.get("text")
-    if not isinstance(text, str):
-        raise BadReply("/generate_stream sent an event without a token's text")
-    return "" if token.get("special") is True else text
-
-
-def _fields(value: object) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -15,16 +15,15 @@ from midfill_lsp.chat import Conversation
 from midfill_lsp.cli import options as engine_options
 from midfill_lsp.errors import BackendError
 
-_NOTICE = (
-    "The bundled model was trained to complete code, not to chat: expect nonsense. "
-    "Give --model or --engine-url for a model that chats."
-)
 _HELP = "Ctrl-C stops an answer, /new starts anew, /exit or Ctrl-D leaves."
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this subcommand's options."""
-    parser.epilog = _HELP + " Without a terminal on stdin, every line of it is a question."
+    parser.epilog = (
+        _HELP + " Without a terminal on stdin, every line of it is a question. The bundled model "
+        "completes code and cannot chat: give --model, or --backend for a server."
+    )
     parser.add_argument("--system", metavar="TEXT", help="what stands before the conversation")
     parser.add_argument("--max-tokens", type=_positive, default=512, metavar="N")
     engine_options.add_engine_options(parser)
@@ -33,8 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Talk until the user leaves; 1 if a question got no answer."""
     config = engine_options.read_config(options)
-    if config.engine.url is None and config.engine.model == "starter":
-        print(_NOTICE, file=sys.stderr)
     if sys.stdin.isatty():
         print(_HELP, file=sys.stderr)
     backend = engine_options.make_backend(config)

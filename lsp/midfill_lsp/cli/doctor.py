@@ -12,6 +12,7 @@ from midfill_lsp.cli import options as engine_options
 from midfill_lsp.cli.find_editors import find_editors
 from midfill_lsp.cli.find_engine import find_engine
 from midfill_lsp.cli.find_installed import find_installed
+from midfill_lsp.cli.find_remote import find_remote
 from midfill_lsp.cli.finding import Finding
 
 _MARKS = {"ok": "ok", "missing": "--", "broken": "!!"}
@@ -26,10 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the findings; 1 if one of them is broken."""
-    config = engine_options.read_config(options).engine
-    findings = find_installed(is_engine_needed=config.url is None and config.command is None)
+    config = engine_options.read_config(options)
+    engine, is_remote = config.engine, config.backend.kind != "engine"
+    findings = find_installed(
+        is_engine_needed=not is_remote and engine.url is None and engine.command is None
+    )
     if not any(finding.state == "broken" for finding in findings):
-        findings += asyncio.run(find_engine(config))
+        look = find_remote(config.backend) if is_remote else find_engine(engine)
+        findings += asyncio.run(look)
     findings += find_editors()
     is_broken = any(finding.state == "broken" for finding in findings)
     if options.json:

@@ -8,11 +8,11 @@ import shutil
 import stat
 import sys
 from importlib import metadata
-from pathlib import Path
 
+from midfill_lsp.backend.tokens import find_hub_token, hub_token_path
 from midfill_lsp.cli.finding import Finding
 from midfill_lsp.engine_process import command, state
-from midfill_lsp.errors import EngineStartError
+from midfill_lsp.errors import AccessDenied, EngineStartError
 
 
 def find_installed(*, is_engine_needed: bool) -> list[Finding]:
@@ -50,16 +50,16 @@ def _torch() -> Finding:
 
 def _token() -> Finding:
     """Return whether there is a Hugging Face token and where; never what it is."""
-    if os.environ.get("HF_TOKEN"):
-        return Finding("token", "ok", "present in HF_TOKEN")
-    home = os.environ.get("HF_HOME") or "~/.cache/huggingface"
-    path = Path(os.environ.get("HF_TOKEN_PATH") or Path(home) / "token").expanduser()
-    if path.is_file():
-        return Finding("token", "ok", f"present in {path}")
+    try:
+        token = find_hub_token(os.environ)
+    except AccessDenied as error:
+        return Finding("token", "missing", str(error), "make it readable, or run hf auth login")
+    if token is not None:
+        return Finding("token", "ok", f"present in {token.origin}")
     return Finding(
         "token",
         "missing",
-        f"none in HF_TOKEN or {path}",
+        f"none in HF_TOKEN or {hub_token_path(os.environ)}",
         "only gated or private models on the Hub need one: set HF_TOKEN, or run hf auth login",
     )
 

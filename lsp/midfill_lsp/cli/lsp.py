@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from midfill_lsp.cli import options as engine_options
 
@@ -21,11 +22,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serve one editor, and return the exit status."""
     config = engine_options.read_config(options)
-    if not options.no_early_start:
+    if not options.no_early_start and config.backend.kind == "engine":
         from midfill_lsp.engine_process import start
 
         # Before the server's modules are imported: both take a second, and overlap.
         start.start_early(config.engine)
     from midfill_lsp import server
+    from midfill_lsp.backend.tokens import EditorTokens
 
-    return server.run(engine_options.make_backend, config)
+    tokens = EditorTokens()
+    return server.run(partial(engine_options.make_backend, tokens=tokens), config, tokens)

@@ -6,13 +6,15 @@ import argparse
 import asyncio
 import json
 from contextlib import aclosing
+from dataclasses import asdict
 from typing import Any, cast
 
 import httpx
 
 from midfill_lsp.cli import options as engine_options
+from midfill_lsp.cli.find_remote import look
 from midfill_lsp.cli.info import fetch_info
-from midfill_lsp.config import EngineConfig
+from midfill_lsp.config import BackendConfig, EngineConfig
 from midfill_lsp.errors import EngineGone
 
 
@@ -24,8 +26,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Print the models; the engine is started if it does not run."""
-    config = engine_options.read_config(options).engine
-    info = asyncio.run(_ask(config))
+    config = engine_options.read_config(options)
+    if config.backend.kind != "engine":
+        return _run_remote(config.backend, options.json)
+    info = asyncio.run(_ask(config.engine))
     if options.json:
         print(json.dumps({"bundled": "starter", "engine": info}, indent=2))
         return 0
@@ -41,6 +45,15 @@ def run(options: argparse.Namespace) -> int:
         f"context {info['max_total_tokens']}" if info.get("max_total_tokens") else None,
     ]
     print(f"{info.get('model_id')}    in use: {', '.join(str(fact) for fact in told if fact)}")
+    return 0
+
+
+def _run_remote(config: BackendConfig, as_json: bool) -> int:
+    can = asyncio.run(look(config))
+    if as_json:
+        print(json.dumps({"bundled": "starter", "remote": asdict(can)}, indent=2))
+        return 0
+    print(f"{can.model or config.kind}    in use: {can.summary()}")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Command-line options that name the engine, and the objects they lead to.
+"""Command-line options that name the engine or the server, and the objects they lead to.
 
 Called by every subcommand that needs a completion or an answer.
 """
@@ -9,12 +9,14 @@ import argparse
 import shlex
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
-from midfill_lsp.config import Config, EngineConfig
+from midfill_lsp.config import BackendConfig, BackendKind, Config, EngineConfig, FimFamily
 
 if TYPE_CHECKING:
-    from midfill_lsp.backend.infill import Engine, InfillBackend
+    from midfill_lsp.backend.base import Backend
+    from midfill_lsp.backend.infill import Engine
+    from midfill_lsp.backend.tokens import EditorTokens
 
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +43,26 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
         metavar="COMMAND",
         help="start the engine with this program; `serve ...` is added to it",
     )
+    _add_backend_options(parser)
+
+
+def _add_backend_options(parser: argparse.ArgumentParser) -> None:
+    default = BackendConfig()
+    group = parser.add_argument_group("another server", "instead of the engine")
+    kinds, families = get_args(BackendKind), get_args(FimFamily)
+    group.add_argument("--backend", choices=kinds, default=default.kind, help="default: engine")
+    group.add_argument("--backend-url", metavar="URL", help="its base URL, if not the usual one")
+    group.add_argument("--backend-model", metavar="ID", help="the model's id there")
+    group.add_argument(
+        "--token-file", type=Path, metavar="FILE", help="file with the token on one line"
+    )
+    group.add_argument(
+        "--token-variable", metavar="NAME", help="environment variable that holds the token"
+    )
+    group.add_argument("--ca-file", type=Path, metavar="FILE", help="more certificates to trust")
+    group.add_argument(
+        "--fim-family", choices=families, default=default.fim_family, help="default: by the model"
+    )
 
 
 def read_config(options: argparse.Namespace) -> Config:
@@ -55,7 +77,17 @@ def read_config(options: argparse.Namespace) -> Config:
         api_key_file=options.api_key_file,
         command=tuple(shlex.split(command)) if command else None,
     )
-    return replace(config, engine=engine)
+    backend = replace(
+        config.backend,
+        kind=options.backend,
+        url=options.backend_url,
+        model=options.backend_model,
+        token_file=options.token_file,
+        token_variable=options.token_variable,
+        ca_file=options.ca_file,
+        fim_family=options.fim_family,
+    )
+    return replace(config, engine=engine, backend=backend)
 
 
 def _absolute(model: str) -> str:
@@ -64,16 +96,30 @@ def _absolute(model: str) -> str:
     return str(path.resolve()) if model != "starter" and path.exists() else model
 
 
-def write_engine_options(config: EngineConfig) -> list[str]:
+def write_options(config: Config) -> list[str]:
     """Return the options that `read_config` turns into `config` again."""
-    arguments = ["--model", config.model, "--device", config.device]
-    if config.url is not None:
-        arguments += ["--engine-url", config.url]
-    if config.api_key_file is not None:
-        arguments += ["--api-key-file", str(config.api_key_file)]
-    if config.command is not None:
-        arguments += ["--engine-command", shlex.join(config.command)]
-    return arguments
+    engine, backend = config.engine, config.backend
+    command = None if engine.command is None else shlex.join(engine.command)
+    given: dict[str, object] = {
+        "--model": engine.model,
+        "--device": engine.device,
+        "--engine-url": engine.url,
+        "--api-key-file": engine.api_key_file,
+        "--engine-command": command,
+        "--backend": backend.kind,
+        "--backend-url": backend.url,
+        "--backend-model": backend.model,
+        "--token-file": backend.token_file,
+        "--token-variable": backend.token_variable,
+        "--ca-file": backend.ca_file,
+        "--fim-family": backend.fim_family,
+    }
+    return [
+        word
+        for option, value in given.items()
+        if value is not None
+        for word in (option, str(value))
+    ]
 
 
 def make_engine(config: EngineConfig) -> Engine:
@@ -86,8 +132,17 @@ def make_engine(config: EngineConfig) -> Engine:
     return SharedEngine(config)
 
 
-def make_backend(config: Config) -> InfillBackend:
-    """Return the backend that the configuration names; nothing is started yet."""
+def make_backend(config: Config, tokens: EditorTokens | None = None) -> Backend:
+    """Return the backend that the configuration names; nothing is started or asked yet.
+
+    Args:
+        config: the whole tree.
+        tokens: the editor's secret storage, where there is an editor.
+    """
+    if config.backend.kind != "engine":
+        from midfill_lsp.backend.choose import make_remote
+
+        return make_remote(config.backend, tokens)
     from midfill_lsp.backend.infill import InfillBackend
 
     return InfillBackend(make_engine(config.engine))

@@ -19,7 +19,7 @@ from midfill_lsp.cache import Entry, SuggestionCache
 from midfill_lsp.complete.request import CompletionRequest, Suggestion
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Snapshot
-from midfill_lsp.errors import BackendError
+from midfill_lsp.errors import BackendError, RequestSkipped
 from midfill_lsp.metrics import Explanation, Metrics, Trace
 from midfill_lsp.trim import TrimContext, Trimmer, describe
 
@@ -147,8 +147,15 @@ class Completer:
         draft = self.cache.latest(snapshot.uri)
         sent = replace(prompt, suffix=self._suffixes.hold(snapshot.uri, prompt))
         ask = _infill_request(sent, context, config, self._session(snapshot.uri), draft)
-        with self._asking(request.explicit) as backend:
-            end = await _stream(backend, ask, trimmer, trace, self._emitter(request, on_partial))
+        ask = replace(ask, language_id=snapshot.language_id)
+        try:
+            with self._asking(request.explicit) as backend:
+                end = await _stream(
+                    backend, ask, trimmer, trace, self._emitter(request, on_partial)
+                )
+        except RequestSkipped as error:
+            trace.note(outcome="skipped", detail=str(error))
+            return None
         result = trimmer.finish(cut_short=end is not None and end.reason == "limit")
         trace.note(
             shown_chars=len(result.text),

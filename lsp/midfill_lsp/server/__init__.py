@@ -5,6 +5,8 @@
     handlers    which message goes where
     window      the documents, the settings, the use cases wired to them
     engine      the backend of the moment and how it is
+    control     what some backends offer besides
+    secret_storage  tokens that the editor keeps
     notices     what the server says unasked
 
 `run` is called by the command line once the engine's start is under way, because importing this
@@ -25,9 +27,10 @@ from pygls.io_ import StdoutWriter
 from pygls.lsp.server import LanguageServer
 
 from midfill_lsp.backend.base import Backend
+from midfill_lsp.backend.tokens import EditorTokens
 from midfill_lsp.config import Config
 from midfill_lsp.server import handlers, stdio
-from midfill_lsp.server.engine import EngineControl
+from midfill_lsp.server.control import EngineControl
 from midfill_lsp.server.rpc import Protocol
 from midfill_lsp.server.window import Window
 
@@ -36,7 +39,9 @@ __all__ = ["EngineControl", "run"]
 logger = logging.getLogger(__name__)
 
 
-def run(make_backend: Callable[[Config], Backend], config: Config) -> int:
+def run(
+    make_backend: Callable[[Config], Backend], config: Config, tokens: EditorTokens | None = None
+) -> int:
     """Serve one editor over stdio until it leaves, and return the exit status.
 
     Args:
@@ -45,6 +50,7 @@ def run(make_backend: Callable[[Config], Backend], config: Config) -> int:
             engine change; the backend before is closed first.
         config: defaults and command line; `initializationOptions.midfill` and the client's
             `midfill` section are laid over it.
+        tokens: what `make_backend` asks for the tokens that the editor keeps.
 
     Returns:
         0 after `shutdown` (with `exit` or a closed stdin), 1 otherwise.
@@ -52,20 +58,23 @@ def run(make_backend: Callable[[Config], Backend], config: Config) -> int:
     logging.getLogger("pygls").setLevel(logging.WARNING)  # below, it logs every message
     stdout = stdio.take_stdout()
     try:
-        return asyncio.run(_serve(make_backend, config, stdout))
+        return asyncio.run(_serve(make_backend, config, tokens or EditorTokens(), stdout))
     finally:
         with contextlib.suppress(BrokenPipeError):
             stdout.close()
 
 
 async def _serve(
-    make_backend: Callable[[Config], Backend], config: Config, stdout: BinaryIO
+    make_backend: Callable[[Config], Backend],
+    config: Config,
+    tokens: EditorTokens,
+    stdout: BinaryIO,
 ) -> int:
     server = LanguageServer("midfill", version("midfill"), protocol_cls=Protocol)
     protocol = server.protocol
     assert isinstance(protocol, Protocol)
     protocol.set_writer(StdoutWriter(stdout))
-    window = Window(server, make_backend, config)
+    window = Window(server, make_backend, config, tokens)
     handlers.register(server, protocol, window)
     messages: asyncio.Queue[bytes | None] = asyncio.Queue()
     stdio.start_reading(messages)

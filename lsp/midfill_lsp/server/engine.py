@@ -7,40 +7,19 @@ import contextlib
 import logging
 import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from typing import Protocol, runtime_checkable
+from typing import Any
 
 from lsprotocol import types
 
 from midfill_lsp.backend.base import Backend
 from midfill_lsp.config import Config
-from midfill_lsp.errors import AccessDenied, BackendError, EngineStartError
+from midfill_lsp.errors import BackendError, Overloaded
+from midfill_lsp.server.control import EngineControl, LoadsModels
 from midfill_lsp.server.notices import Notices, State
 
 logger = logging.getLogger(__name__)
 
 _FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
-
-
-@runtime_checkable
-class EngineControl(Protocol):
-    """What a backend that owns an engine offers beyond `Backend`; found by `isinstance`."""
-
-    async def start(self) -> None:
-        """Return when the engine answers; raise `EngineStartError` otherwise.
-
-        Called once after the handshake, with a progress bar in the editor, and again after a
-        failure. Calls while a start is under way wait for that one. `infill` does the same
-        on its own, so a request may come before this call has returned.
-        """
-        ...
-
-    async def restart(self) -> None:
-        """Stop the engine this process started, if any, and start one anew."""
-        ...
-
-    def describe(self) -> Mapping[str, object]:
-        """Return `model`, `url` and `pid` of the engine; None where not known. Never a key."""
-        ...
 
 
 class EngineWatch:
@@ -53,14 +32,17 @@ class EngineWatch:
         self._make_backend = make_backend
         self._notices = notices
         self._config = config
-        self._backend = make_backend(config)
+        self._backend = self._make(config)
         # Shown from the handshake on, though the start comes once the settings are known.
         self._starting = isinstance(self._backend, EngineControl)
         self._start_task: asyncio.Task[None] | None = None
         self._num_thinking = 0
+        self._loading: str | None = None
         self._num_failures = 0
         self._retry_at = 0.0
+        self._blocked_until = 0.0  # also for explicit requests: the server named a time
         self._reason: str | None = None
+        self._told: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -73,8 +55,8 @@ class EngineWatch:
         """What the status line shows, and why."""
         if not self._config.completion.enabled:
             return "off", "completion.enabled is false"
-        if self._starting:
-            return "starting", None
+        if self._starting or self._loading is not None:
+            return "starting", self._loading
         if self._reason is not None:
             return "error", self._reason
         return ("thinking" if self._num_thinking else "ready"), None
@@ -104,6 +86,12 @@ class EngineWatch:
             self.start_soon()
         self._show()
 
+    def renew_access(self) -> None:
+        """Try a remote backend anew, because the editor has another token for it."""
+        if isinstance(self._backend, LoadsModels) and isinstance(self._backend, EngineControl):
+            self._forget_failures()
+            self._keep(asyncio.create_task(self._start(self._backend.restart())))
+
     def prepare(self, config: Config) -> None:
         """Take the settings of the handshake, without a word and without starting anything."""
         self._take(config)
@@ -111,15 +99,21 @@ class EngineWatch:
     def _take(self, config: Config) -> bool:
         """Return whether the backend is a new one now."""
         before, self._config = self._config, config
-        if config.engine == before.engine:
+        if (config.engine, config.backend) == (before.engine, before.backend):
             return False
         if self._start_task is not None:
             self._start_task.cancel()
             self._start_task = None
         self._keep(asyncio.create_task(self._backend.aclose()))
-        self._backend = self._make_backend(config)
+        self._backend = self._make(config)
         self._forget_failures()
         return True
+
+    def _make(self, config: Config) -> Backend:
+        backend = self._make_backend(config)
+        if isinstance(backend, LoadsModels):
+            backend.watch_loading(self._show_loading_soon)
+        return backend
 
     @contextlib.contextmanager
     def asking(self, explicit: bool = True) -> Generator[Backend]:
@@ -128,7 +122,9 @@ class EngineWatch:
         Raises:
             BackendError: it failed to start, and automatic requests leave it alone for a while.
         """
-        if not explicit and self._num_failures and time.monotonic() < self._retry_at:
+        now = time.monotonic()
+        is_left_alone = now < (self._blocked_until if explicit else self._retry_at)
+        if self._num_failures and is_left_alone:
             raise BackendError(f"not tried again yet: {self._reason}")
         backend = self._backend
         self._num_thinking += 1
@@ -157,6 +153,7 @@ class EngineWatch:
             "backend": self._backend.name,
             "model": facts.get("model"),
             "engine": {"url": facts.get("url"), "pid": facts.get("pid")},
+            "capabilities": facts.get("capabilities"),
         }
 
     async def aclose(self) -> None:
@@ -168,8 +165,27 @@ class EngineWatch:
 
     async def _start(self, work: Awaitable[None]) -> None:
         with contextlib.suppress(BackendError), self._showing_start():
-            await self._notices.with_progress("Starting the engine", work)
+            if isinstance(self._backend, LoadsModels):  # a look at a server takes no time
+                await work
+            else:
+                await self._notices.with_progress("Starting the engine", work)
             self._answered()
+
+    def _show_loading_soon(self, title: str, task: asyncio.Task[Any]) -> None:
+        self._keep(asyncio.create_task(self._show_loading(title, task)))
+
+    async def _show_loading(self, title: str, task: asyncio.Task[Any]) -> None:
+        """Show that a model is loaded, however many of those who wait for it are cancelled."""
+        self._loading = title
+        self._show()
+        try:
+            await self._notices.with_progress(title, asyncio.shield(task))
+            self._answered()
+        except BackendError as error:
+            self._failed(error)
+        finally:
+            self._loading = None
+            self._show()
 
     @contextlib.contextmanager
     def _showing_start(self) -> Generator[None]:
@@ -187,20 +203,28 @@ class EngineWatch:
     def _failed(self, error: BackendError) -> None:
         logger.warning("the backend failed: %s: %s", type(error).__name__, error)
         self._reason = str(error)
-        if isinstance(error, (EngineStartError, AccessDenied)):
+        if error.backs_off:
             delay_s = min(_LAST_RETRY_S, _FIRST_RETRY_S * 2.0**self._num_failures)
+            if isinstance(error, Overloaded) and error.retry_after_s is not None:
+                delay_s = max(delay_s, error.retry_after_s)
+                self._blocked_until = time.monotonic() + error.retry_after_s
             self._retry_at = time.monotonic() + delay_s
             self._num_failures += 1
-            self._notices.tell_once(type(error).__name__, str(error), types.MessageType.Error)
+        if error.is_told:
+            cause = type(error).__name__
+            self._told.add(cause)
+            self._notices.tell_once(cause, str(error), types.MessageType.Error)
 
     def _answered(self) -> None:
         self._reason = None
         self._num_failures = 0
+        self._blocked_until = 0.0
 
     def _forget_failures(self) -> None:
         self._answered()
-        for kind in (EngineStartError, AccessDenied):
-            self._notices.forget(kind.__name__)
+        for cause in self._told:
+            self._notices.forget(cause)
+        self._told.clear()
 
     def _show(self) -> None:
         self._notices.status(*self.state)

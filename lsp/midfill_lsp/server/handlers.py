@@ -97,6 +97,10 @@ def _register_chat(server: LanguageServer, protocol: Protocol, window: Window) -
             raise JsonRpcException(str(error), types.LSPErrorCodes.RequestFailed) from error
         return {"content": text}
 
+    @server.feature("midfill/didChangeToken")
+    def did_change_token(_params: RawParams) -> None:
+        window.take_new_token()
+
 
 def _register_commands(server: LanguageServer, window: Window) -> None:
     @server.command("midfill.explain")

@@ -6,6 +6,7 @@ import itertools
 import logging
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 from lsprotocol import types
@@ -13,6 +14,7 @@ from pygls.lsp.server import LanguageServer
 
 from midfill_lsp import config as settings
 from midfill_lsp.backend.base import Backend
+from midfill_lsp.backend.tokens import EditorTokens
 from midfill_lsp.complete import Completer, CompletionRequest
 from midfill_lsp.config import Config
 from midfill_lsp.document import Edit, Encoding, Position, Snapshot, open_snapshot
@@ -21,6 +23,7 @@ from midfill_lsp.metrics import Metrics
 from midfill_lsp.server.engine import EngineWatch
 from midfill_lsp.server.notices import Notices
 from midfill_lsp.server.raw import members
+from midfill_lsp.server.secret_storage import ask_token
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +32,16 @@ class Window:
     """The state behind the handlers. Everything runs on the event loop's thread."""
 
     def __init__(
-        self, server: LanguageServer, make_backend: Callable[[Config], Backend], config: Config
+        self,
+        server: LanguageServer,
+        make_backend: Callable[[Config], Backend],
+        config: Config,
+        tokens: EditorTokens,
     ) -> None:
         """Wire an empty window; nothing is started."""
         self._base = config
+        self._server = server
+        self._tokens = tokens
         self._from_handshake: dict[str, object] = {}
         self._ids = itertools.count(1)
         self._told_problems: set[str] = set()
@@ -55,6 +64,8 @@ class Window:
         self.encoding = cast("Encoding", encoding)
         self._from_handshake = members(members(options).get("midfill"))
         self.notices.status_wanted = self._from_handshake.get("statusNotifications") is True
+        if self._from_handshake.get("tokenRequests") is True:
+            self._tokens.ask = partial(ask_token, self._server)
         # Problems are told when the editor's section is known. A request may come before that.
         self.config, _ = settings.parse(self._from_handshake, self._base)
         self.completer.clear_cache()
@@ -73,6 +84,11 @@ class Window:
         if self.config != before:
             self.completer.clear_cache()
         self.engine.reconfigure(self.config)
+
+    def take_new_token(self) -> None:
+        """Ask the editor for its token anew, and try the backend with it."""
+        self._tokens.forget()
+        self.engine.renew_access()
 
     def open(self, document: types.TextDocumentItem) -> None:
         """Take a document that was opened."""

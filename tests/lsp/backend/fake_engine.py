@@ -46,6 +46,7 @@ INFO: dict[str, Any] = {
         "device": "cpu",
         "attention": "sdpa",
         "infill": {"family": "codellama", "orders": ["psm", "spm"]},
+        "chat": "template",
         "version": "0.1.0",
     },
 }
@@ -56,17 +57,10 @@ def event(value: object) -> bytes:
     return b"data: " + json.dumps(value).encode() + b"\n\n"
 
 
-def tgi_event(text: str, finish_reason: str | None = None, *, special: bool = False) -> bytes:
-    """Return one event of `/generate_stream`."""
-    details = {"finish_reason": finish_reason, "generated_tokens": 3, "input_length": 9}
-    return event(
-        {
-            "index": 1,
-            "token": {"id": 1, "text": text, "logprob": 0.0, "special": special},
-            "generated_text": None,
-            "details": details if finish_reason else None,
-        }
-    )
+def chat_event(text: str, finish_reason: str | None = None) -> bytes:
+    """Return one event of `/v1/chat/completions`."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": finish_reason}
+    return event({"object": "chat.completion.chunk", "choices": [choice]})
 
 
 def infill_events(*texts: str) -> list[bytes]:
@@ -103,7 +97,7 @@ class FakeEngine:
         self.url = ""
         self.replies: dict[str, Reply] = {
             "/infill": Reply(infill_events("a", " +", " b")),
-            "/generate_stream": Reply([tgi_event(" Hello"), tgi_event(" you", "eos_token")]),
+            "/v1/chat/completions": Reply([chat_event("Hello"), chat_event(" you", "stop")]),
             "/info": Reply([json.dumps(INFO).encode()], content_type="application/json"),
             "/health": Reply([b'{"status": "ok"}'], content_type="application/json"),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import aclosing
 from dataclasses import replace
 
@@ -11,14 +12,16 @@ import pytest
 from midfill_lsp.backend.base import Backend, ChatMessage, StreamEnd
 from midfill_lsp.backend.infill import InfillBackend
 from midfill_lsp.engine_process.endpoint import FixedEngine
+from midfill_lsp.errors import CannotDo, EngineGone
 from midfill_lsp.server import EngineControl
 from tests.lsp.backend.fake_engine import (
+    INFO,
     LAST_EVENT,
     FakeEngine,
     Reply,
+    chat_event,
     event,
     infill_events,
-    tgi_event,
 )
 from tests.lsp.backend.stream import REQUEST, collect
 
@@ -142,26 +145,30 @@ async def test_kept_connection_that_was_closed_is_replaced(
 async def test_chat_streams(engine: FakeEngine, backend: InfillBackend) -> None:
     texts, end = await collect(backend.chat(HELLO, 64))
     assert texts == ["Hello", " you"]
-    assert end == StreamEnd("eos", 9, None, 3)
-    body = engine.requests[0].body
-    assert body["inputs"] == "User: Hello\nAssistant:"
-    assert body["parameters"]["max_new_tokens"] == 64
+    assert end == StreamEnd("eos")
+    body = engine.requests[-1].body
+    assert body["messages"] == [{"role": "user", "content": "Hello"}]
+    assert (body["max_tokens"], body["stream"]) == (64, True)
+    await collect(backend.chat(HELLO, 64))
+    paths = [request.path for request in engine.requests]
+    assert paths.count("/info") == 1, "asked once"
 
 
-async def test_chat_ends_where_the_user_would_speak(
-    engine: FakeEngine, backend: InfillBackend
+async def test_chat_that_breaks_off(engine: FakeEngine, backend: InfillBackend) -> None:
+    engine.replies["/v1/chat/completions"] = Reply([chat_event("Hi")])
+    stream = backend.chat(HELLO, 64)
+    assert await anext(stream) == "Hi"
+    with pytest.raises(EngineGone, match="broke off"):
+        await anext(stream)
+
+
+@pytest.mark.parametrize("chat", [{}, {"chat": None}])
+async def test_a_model_that_cannot_chat_says_so(
+    engine: FakeEngine, backend: InfillBackend, chat: dict[str, object]
 ) -> None:
-    chunks = [tgi_event(text) for text in ("Hi", "\n", "User", ":", "never")]
-    engine.replies["/generate_stream"] = Reply(chunks, then="hang")
-    texts, end = await collect(backend.chat(HELLO, 64))
-    assert texts == ["Hi"]
-    assert end is not None
-    assert end.reason == "stop"
-    assert await asyncio.wait_for(engine.aborted.get(), 5) == "/generate_stream"
-
-
-async def test_chat_shows_no_special_tokens(engine: FakeEngine, backend: InfillBackend) -> None:
-    chunks = [tgi_event("Hi\nUse"), tgi_event("</s>", "eos_token", special=True)]
-    engine.replies["/generate_stream"] = Reply(chunks)
-    texts, _ = await collect(backend.chat(HELLO, 64))
-    assert "".join(texts) == "Hi\nUse"
+    facts = {name: value for name, value in INFO["midfill"].items() if name != "chat"}
+    info = {**INFO, "midfill": {**facts, **chat}}
+    engine.replies["/info"] = Reply([json.dumps(info).encode()], content_type="application/json")
+    with pytest.raises(CannotDo, match="fake cannot chat"):
+        await collect(backend.chat(HELLO, 64))
+    assert [request.path for request in engine.requests] == ["/info"]

@@ -7,7 +7,14 @@ from typing import Literal
 import pytest
 
 from midfill_lsp.backend.infill import InfillBackend
-from midfill_lsp.errors import AccessDenied, BackendError, BadReply, EngineGone, Overloaded
+from midfill_lsp.errors import (
+    AccessDenied,
+    BackendError,
+    BadReply,
+    EngineGone,
+    NotServed,
+    Overloaded,
+)
 from tests.lsp.backend.fake_engine import FakeEngine, Reply, event, infill_events
 from tests.lsp.backend.stream import REQUEST, collect
 
@@ -20,7 +27,8 @@ from tests.lsp.backend.stream import REQUEST, collect
         (429, b'{"error": {"message": "128 requests"}}', Overloaded, "128 requests"),
         (422, b'{"error": {"message": "n_predict\\n must be"}}', BadReply, "422: n_predict must"),
         (500, b"oh no", BadReply, "HTTP 500"),
-        (503, b'{"error": 3}', BadReply, "HTTP 503"),
+        (503, b'{"error": 3}', Overloaded, "HTTP 503"),
+        (404, b'{"error": "no route"}', NotServed, "no route"),
         (400, b"x" * 200_000, BadReply, "HTTP 400"),
         (301, b"", BadReply, "HTTP 301"),
     ],

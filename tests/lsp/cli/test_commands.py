@@ -84,26 +84,20 @@ async def test_demo_starts_and_leaves_an_engine(engines: Engines) -> None:
 async def test_chat(engine: FakeEngine) -> None:
     done = await midfill("chat", "--engine-url", engine.url, stdin="Hello\n\nAgain\n/new\nMore\n")
     assert (done.status, done.out) == (0, "Hello you\n" * 3)
-    inputs = [r.body["inputs"] for r in engine.requests if r.path == "/generate_stream"]
-    assert inputs == [
-        "User: Hello\nAssistant:",
-        "User: Hello\nAssistant: Hello you\nUser: Again\nAssistant:",
-        "User: More\nAssistant:",
+    sent = [r.body["messages"] for r in engine.requests if r.path == "/v1/chat/completions"]
+    assert [[message["content"] for message in messages] for messages in sent] == [
+        ["Hello"],
+        ["Hello", "Hello you", "Again"],
+        ["More"],
     ]
 
 
-async def test_chat_says_what_the_bundled_model_is(engines: Engines) -> None:
-    done = await midfill("chat", "--engine-command", engines.command_line(), stdin="Hi\n/exit\nx")
-    assert done.out == "Hello you\n"
-    assert "not to chat" in done.err
-
-
 async def test_chat_goes_on_after_an_error(engine: FakeEngine) -> None:
-    engine.replies["/generate_stream"] = Reply([b'{"error": "too long"}'], 422)
+    engine.replies["/v1/chat/completions"] = Reply([b'{"error": "too loud"}'], 422)
     done = await midfill("chat", "--engine-url", engine.url, stdin="Hello\nAgain\n")
     assert done.status == 1
     assert done.err.count("midfill: error: ") == 2
-    assert "too long" in done.err
+    assert "too loud" in done.err
 
 
 async def test_models(engine: FakeEngine) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from midfill_lsp.cli import main
 from midfill_lsp.cli.find_editors import describe_neovim
-from midfill_lsp.cli.options import add_engine_options, read_config, write_engine_options
+from midfill_lsp.cli.options import add_engine_options, read_config, write_options
 from midfill_lsp.cli.samples import load
 from midfill_lsp.config import Config
 from midfill_lsp.engine_process import command
@@ -87,9 +87,12 @@ def test_options_go_there_and_back(tmp_path: Path) -> None:
     assert read_config(parser.parse_args([])) == Config()
     given = ["--model", str(tmp_path), "--engine-url", "http://x", "--api-key-file", "k"]
     given += ["--device", "cpu", "--engine-command", "a 'b c'"]
+    given += ["--backend", "openai", "--backend-url", "http://y/v1", "--backend-model", "m"]
+    given += ["--token-file", "t", "--token-variable", "NAME", "--ca-file", "ca.pem"]
+    given += ["--fim-family", "qwen"]
     config = read_config(parser.parse_args(given))
     assert config.engine.command == ("a", "b c")
-    assert read_config(parser.parse_args(write_engine_options(config.engine))) == config
+    assert read_config(parser.parse_args(write_options(config))) == config
 
 
 def test_samples_have_one_caret() -> None:

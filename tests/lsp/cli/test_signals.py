@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from midfill_lsp.engine_process import process
-from tests.lsp.backend.fake_engine import FakeEngine, Reply, tgi_event
+from tests.lsp.backend.fake_engine import FakeEngine, Reply, chat_event
 from tests.lsp.engine_process.conftest import Engines, engines, until
 
 __all__ = ["engines"]
@@ -35,15 +35,15 @@ async def start(*arguments: str) -> asyncio.subprocess.Process:
 
 
 async def test_interrupt_stops_the_answer_and_not_the_chat(engine: FakeEngine) -> None:
-    engine.replies["/generate_stream"] = Reply([tgi_event("Hello")], then="hang")
+    engine.replies["/v1/chat/completions"] = Reply([chat_event("Hello")], then="hang")
     chat = await start("chat", "--engine-url", engine.url)
     assert chat.stdin is not None
     assert chat.stdout is not None
     chat.stdin.write(b"Hi\n")
     assert await asyncio.wait_for(chat.stdout.readexactly(5), 20) == b"Hello"
     chat.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(engine.aborted.get(), 20) == "/generate_stream"
-    engine.replies["/generate_stream"] = Reply([tgi_event("Bye", "eos_token")])
+    assert await asyncio.wait_for(engine.aborted.get(), 20) == "/v1/chat/completions"
+    engine.replies["/v1/chat/completions"] = Reply([chat_event("Bye", "stop")])
     chat.stdin.write(b"Again\n/exit\n")
     out, _ = await asyncio.wait_for(chat.communicate(), 20)
     assert out == b"\nBye\n"

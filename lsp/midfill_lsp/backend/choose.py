@@ -1,0 +1,88 @@
+"""The remote backend that the settings name. Called by `cli`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+
+from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
+from midfill_lsp.backend.dialect import Dialect
+from midfill_lsp.backend.llamacpp import LlamaCpp
+from midfill_lsp.backend.ollama import Ollama
+from midfill_lsp.backend.openai import OpenAi
+from midfill_lsp.backend.place import base_url
+from midfill_lsp.backend.remote import RemoteBackend
+from midfill_lsp.backend.tgi import Tgi
+from midfill_lsp.backend.tokens import EditorTokens, TokenSource
+from midfill_lsp.backend.wire import Wire
+from midfill_lsp.config import BackendConfig
+from midfill_lsp.errors import BackendError
+
+_DIALECTS: dict[str, Callable[[Wire, str | None], Dialect]] = {
+    "tgi": Tgi,
+    "openai": OpenAi,
+    "llamacpp": LlamaCpp,
+    "ollama": Ollama,
+}
+
+
+def make_remote(
+    config: BackendConfig, tokens: EditorTokens | None = None
+) -> RemoteBackend | Misconfigured:
+    """Return the backend; nothing is asked yet, and wrong settings are told when it is used.
+
+    Args:
+        config: of a kind other than `engine`.
+        tokens: the editor's secret storage, where there is an editor.
+    """
+    try:
+        base = base_url(config)
+    except BackendError as error:
+        return Misconfigured(config, error)
+    wire = Wire(base, config, TokenSource(config, tokens))
+    return RemoteBackend(_DIALECTS[config.kind](wire, config.model), config)
+
+
+class Misconfigured:
+    """Implements `Backend` and `EngineControl` for settings that lead nowhere."""
+
+    def __init__(self, config: BackendConfig, error: BackendError) -> None:
+        """Keep the reason."""
+        self._config = config
+        self._error = error
+
+    @property
+    def reason(self) -> str:
+        """What is wrong, and the remedy."""
+        return str(self._error)
+
+    @property
+    def name(self) -> str:
+        """Name for status lines."""
+        return f"{self._config.kind} (wrong settings)"
+
+    def describe(self) -> Mapping[str, object]:
+        """Return what is known."""
+        return {"url": self._config.url, "pid": None, "model": self._config.model}
+
+    async def start(self) -> None:
+        """Raise the reason."""
+        raise self._error
+
+    async def restart(self) -> None:
+        """Raise the reason."""
+        raise self._error
+
+    async def infill(self, request: InfillRequest) -> AsyncGenerator[str | StreamEnd, None]:
+        """Raise the reason."""
+        raise self._error
+        yield  # makes this a generator
+
+    async def chat(
+        self, messages: tuple[ChatMessage, ...], max_tokens: int
+    ) -> AsyncGenerator[str | StreamEnd, None]:
+        """Raise the reason."""
+        raise self._error
+        yield  # makes this a generator
+
+    async def aclose(self) -> None:
+        """Nothing is held."""

@@ -1,0 +1,67 @@
+"""llama.cpp's `POST /infill`: its request, and what its events mean. Pure.
+
+Called by `infill` (our engine) and `llamacpp`. Source of the fields: docs/protocol.md, section 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from midfill_lsp.backend.base import InfillRequest, StreamEnd
+from midfill_lsp.backend.rejection import fields_of
+from midfill_lsp.errors import BadReply
+
+_Reason = Literal["eos", "limit", "stop", "superseded"]
+_REASONS: dict[str, _Reason] = {"eos": "eos", "limit": "limit", "word": "stop"}
+
+
+def body(request: InfillRequest) -> dict[str, object]:
+    """Return the fields that every server of the route knows."""
+    return {
+        "input_prefix": request.prefix,
+        "input_suffix": request.suffix,
+        "prompt": "",
+        "n_predict": request.max_tokens,
+        "temperature": 0,
+        "stop": list(request.stop),
+        "stream": True,
+        "cache_prompt": True,
+    }
+
+
+def text_of(event: Mapping[str, Any]) -> str:
+    """Return the text that an event brings, maybe none.
+
+    Raises:
+        BadReply: it is no text.
+    """
+    text = event.get("content", "")
+    if not isinstance(text, str):
+        raise BadReply("/infill sent a content that is no text")
+    return text
+
+
+def end_of(event: Mapping[str, Any]) -> StreamEnd:
+    """Return what the last event tells."""
+    reason = "superseded" if event.get("superseded") is True else event.get("stop_type")
+    return StreamEnd(
+        reason="superseded" if reason == "superseded" else _REASONS.get(str(reason), "eos"),
+        prompt_tokens=count(event.get("tokens_evaluated")),
+        cached_tokens=count(event.get("tokens_cached")),
+        generated_tokens=count(event.get("tokens_predicted")),
+        timings_ms=_timings(event.get("timings")),
+    )
+
+
+def count(value: object) -> int | None:
+    """Return a count as JSON gives it, None for anything else."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _timings(timings: object) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in fields_of(timings).items()
+        if name.endswith("_ms") and isinstance(value, (int, float))
+    }

@@ -1,0 +1,88 @@
+"""llama.cpp's server: `/infill`, `/completion`, and the chat route. Called by `remote`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from pathlib import PurePath
+
+from midfill_lsp.backend import infill_route
+from midfill_lsp.backend.base import ChatMessage, InfillRequest
+from midfill_lsp.backend.chat_route import ChatRoute
+from midfill_lsp.backend.dialect import Found, Stream
+from midfill_lsp.backend.rejection import fields_of
+from midfill_lsp.backend.wire import Wire
+from midfill_lsp.errors import BackendError, BadReply, NotServed
+
+_PROBE = InfillRequest("def f(", "):\n", "", 1)
+
+
+class LlamaCpp:
+    """Implements `Dialect`."""
+
+    def __init__(self, wire: Wire, model: str | None) -> None:
+        """Keep the way; nothing is sent."""
+        self._wire = wire
+        self._model = model
+        self._chat = ChatRoute(wire, "/v1/chat/completions")
+
+    @property
+    def base(self) -> str:
+        """The base URL."""
+        return self._wire.base
+
+    async def probe(self) -> Found:
+        """Read `/props`, and fill one hole with one token; a model without sentinels refuses."""
+        props = await self._wire.get("/props")
+        path = props.get("model_alias") or props.get("model_path")
+        if self._model is None and isinstance(path, str):
+            self._model = PurePath(path.replace("\\", "/")).name
+        settings = fields_of(props.get("default_generation_settings"))
+        refusal = await self._try_infill()
+        return Found(
+            model=self._model,
+            native=refusal is None,
+            reads_sentinels=False,
+            text=True,
+            context_tokens=infill_route.count(settings.get("n_ctx")),
+        )
+
+    def fill(self, request: InfillRequest, stops: Sequence[str]) -> Stream:
+        """Fill a hole; sentinels are the server's business."""
+        body = {**infill_route.body(request), "stop": list(stops)}
+        return self._stream("/infill", body)
+
+    def complete(self, prompt: str, max_tokens: int, stops: Sequence[str], fresh: bool) -> Stream:
+        """Go on from a prompt, greedily."""
+        body: dict[str, object] = {
+            "prompt": prompt,
+            "n_predict": max_tokens,
+            "temperature": 0,
+            "stop": list(stops),
+            "stream": True,
+            "cache_prompt": True,
+        }
+        return self._stream("/completion", body)
+
+    def converse(self, messages: Sequence[ChatMessage], max_tokens: int, greedy: bool) -> Stream:
+        """Answer a conversation by the template that the server has."""
+        return self._chat.converse(self._model or "default", messages, max_tokens, greedy)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._wire.aclose()
+
+    async def _try_infill(self) -> BackendError | None:
+        try:
+            await self._wire.post_once("/infill", {**infill_route.body(_PROBE), "stream": False})
+        except (BadReply, NotServed) as error:
+            return error
+        return None
+
+    async def _stream(self, path: str, body: dict[str, object]) -> Stream:
+        async with aclosing(self._wire.post(path, body)) as values:
+            async for value in values:
+                if text := infill_route.text_of(value):
+                    yield text
+                if value.get("stop") is True:
+                    yield infill_route.end_of(value)

@@ -1,0 +1,126 @@
+"""Ollama: `/api/generate` with `suffix` or a raw prompt, and `/api/chat`. Called by `remote`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Final, Literal, cast
+
+from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
+from midfill_lsp.backend.dialect import Found, Stream
+from midfill_lsp.backend.infill_route import count
+from midfill_lsp.backend.rejection import fields_of
+from midfill_lsp.backend.wire import Wire
+from midfill_lsp.errors import NotServed
+
+_Reason = Literal["eos", "limit", "stop", "superseded"]
+_REASONS: Final[dict[str, _Reason]] = {"stop": "eos", "length": "limit"}
+# Ollama cuts a prompt that is longer than `num_ctx` (4,096 by itself) in silence, sentinels
+# included; another number than before makes it load the model anew, so it is always the same.
+_MAX_CONTEXT: Final = 8192
+
+
+class Ollama:
+    """Implements `Dialect`."""
+
+    def __init__(self, wire: Wire, model: str | None) -> None:
+        """Keep the way; nothing is sent."""
+        self._wire = wire
+        self._model = model
+        self._num_ctx = _MAX_CONTEXT
+
+    @property
+    def base(self) -> str:
+        """The base URL."""
+        return self._wire.base
+
+    async def probe(self) -> Found:
+        """Read what `/api/show` says of the model; nothing is generated or loaded."""
+        model = await self._find_model()
+        shown = await self._wire.post_once("/api/show", {"model": model})
+        abilities = cast("list[object]", shown.get("capabilities") or [])
+        lengths = [
+            count(value)
+            for name, value in fields_of(shown.get("model_info")).items()
+            if name.endswith(".context_length")
+        ]
+        self._num_ctx = min(_MAX_CONTEXT, next((n for n in lengths if n), _MAX_CONTEXT))
+        return Found(
+            model=model,
+            # Servers before 0.6.4 list no capabilities; a template that names the suffix fills.
+            native="insert" in abilities or ".Suffix" in str(shown.get("template", "")),
+            text=True,
+            context_tokens=self._num_ctx,
+        )
+
+    def fill(self, request: InfillRequest, stops: Sequence[str]) -> Stream:
+        """Fill a hole by the model's own template."""
+        body: dict[str, object] = {"prompt": request.prefix, "suffix": request.suffix}
+        return self._stream("/api/generate", body, request.max_tokens, stops)
+
+    def complete(self, prompt: str, max_tokens: int, stops: Sequence[str], fresh: bool) -> Stream:
+        """Go on from a prompt as it stands, past the model's template."""
+        return self._stream("/api/generate", {"prompt": prompt, "raw": True}, max_tokens, stops)
+
+    def converse(self, messages: Sequence[ChatMessage], max_tokens: int, greedy: bool) -> Stream:
+        """Answer a conversation."""
+        said = [{"role": m.role, "content": m.content} for m in messages]
+        return self._stream("/api/chat", {"messages": said}, max_tokens, (), greedy)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._wire.aclose()
+
+    async def _find_model(self) -> str:
+        """Return the model of the settings, or the only one that is there.
+
+        Raises:
+            NotServed: there is none, or there are several.
+        """
+        if self._model is None:
+            listed = cast("list[object]", (await self._wire.get("/api/tags")).get("models") or [])
+            names = [str(fields_of(item).get("name")) for item in listed]
+            if len(names) != 1:
+                there = f"has {', '.join(names[:5])}" if names else "has no model yet"
+                raise NotServed(
+                    f"Ollama at {self.base} {there}; set midfill.backend.model to one, "
+                    "or get one with ollama pull"
+                )
+            self._model = names[0]
+        return self._model
+
+    async def _stream(
+        self,
+        path: str,
+        body: Mapping[str, object],
+        max_tokens: int,
+        stops: Sequence[str],
+        greedy: bool = True,
+    ) -> Stream:
+        options: dict[str, object] = {"num_predict": max_tokens, "num_ctx": self._num_ctx}
+        if stops:
+            options["stop"] = list(stops)
+        if greedy:
+            options["temperature"] = 0
+        whole = {"model": await self._find_model(), **body, "stream": True, "options": options}
+        async with aclosing(self._wire.post(path, whole)) as values:
+            async for value in values:
+                text = value.get("response") or fields_of(value.get("message")).get("content")
+                if isinstance(text, str) and text:
+                    yield text
+                if value.get("done") is True:
+                    yield _end(value)
+
+
+def _end(value: Mapping[str, Any]) -> StreamEnd:
+    nanoseconds = {"prompt": "prompt_eval_duration", "predicted": "eval_duration"}
+    return StreamEnd(
+        reason=_REASONS.get(str(value.get("done_reason")), "eos"),
+        prompt_tokens=count(value.get("prompt_eval_count")),
+        generated_tokens=count(value.get("eval_count")),
+        timings_ms={
+            f"{name}_ms": ns / 1e6
+            for name, key in nanoseconds.items()
+            if (ns := count(value.get(key))) is not None
+        },
+    )

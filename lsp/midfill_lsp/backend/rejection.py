@@ -1,0 +1,209 @@
+"""What an HTTP status other than 200 means, as one of our errors. Called by `http`, `wire`.
+
+Knows the shapes that error bodies have in every dialect:
+
+    TGI, PRO API, Ollama            {"error": "..."}, the PRO API with "estimated_time"
+    OpenAI, llama.cpp, Midfill      {"error": {"message": "..."}}
+    vLLM and others                 {"message": "..."}, {"detail": "..."}
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import timezone
+from email.utils import parsedate_to_datetime
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx
+
+from midfill_lsp.errors import (
+    AccessDenied,
+    BackendError,
+    BadReply,
+    ModelLoading,
+    NotServed,
+    Overloaded,
+    PromptTooLong,
+    TimedOut,
+)
+
+MAX_MESSAGE_CHARS = 300
+_MAX_ERROR_BYTES = 64_000
+_MIN_QUOTE_CHARS = 16
+_TOO_LONG = re.compile(
+    r"must be <=|too (?:long|large|many tokens)|context (?:length|size|window)|maximum context|"
+    r"exceeds? (?:the )?(?:model|context|max)|n_ctx",
+    re.IGNORECASE,
+)
+_LOADING = re.compile(r"\bloading\b|\bwarming up\b|\bstarting up\b", re.IGNORECASE)
+_ROUTER = "https://router.huggingface.co/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What messages about a rejection name: who was asked for what, and the remedies.
+
+    Attributes:
+        model: the model's id, None where the server has but one.
+        key: what was sent as the key, `the key` or `the token of HF_TOKEN`; None for none.
+        key_remedy: what to do when it is refused.
+        place_remedy: what to do where nothing is served.
+        sent: users' code and keys, of which no message may repeat a piece.
+    """
+
+    model: str | None
+    key: str | None
+    key_remedy: str
+    place_remedy: str = "check midfill.backend.url and midfill.backend.model"
+    sent: tuple[str, ...] = field(default=(), repr=False)
+
+
+async def read_rejection(response: httpx.Response, asked: Asked) -> BackendError:
+    """Return the error that this response stands for; reads a bounded part of its body."""
+    body = b""
+    async with aclosing(_generator(response.aiter_bytes())) as chunks:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > _MAX_ERROR_BYTES:
+                break
+    try:
+        fields: object = json.loads(body)
+    except ValueError:
+        fields = None
+    return rejection(response.status_code, str(response.url), dict(response.headers), fields, asked)
+
+
+def rejection(
+    status: int, url: str, headers: dict[str, str], body: object, asked: Asked
+) -> BackendError:
+    """Return the error for a status, a lower-case dictionary of headers and a JSON body."""
+    message = withheld(message_of(body), asked.sent)
+    detail = f" (HTTP {status}: {message})" if message else f" (HTTP {status})"
+    server = base_of(url)
+    model = asked.model or "this model"
+    if status in {401, 402, 403}:
+        return AccessDenied(_denied(status, server, model, detail, asked))
+    if status in {404, 405}:
+        return NotServed(
+            f"{server} does not serve {asked.model or urlsplit(url).path}{detail}; "
+            f"{asked.place_remedy}"
+        )
+    if status == 410:
+        return NotServed(
+            f"{server} has stopped serving {model}{detail}; "
+            f"Hugging Face now answers at midfill.backend.url {_ROUTER}"
+        )
+    if status in {408, 504}:
+        return TimedOut(f"{server} gave up on the request{detail}; try again later")
+    if status in {429, 502, 503}:
+        return _busy(status, server, model, detail, headers, body)
+    if status == 413 or (status in {400, 422} and message and _TOO_LONG.search(message)):
+        return PromptTooLong(
+            f"the request is too long for {model}{detail}; "
+            "lower midfill.completion.prefixChars or set midfill.backend.contextTokens"
+        )
+    return BadReply(f"{url} answered HTTP {status}" + (f": {message}" if message else ""))
+
+
+def _denied(status: int, server: str, model: str, detail: str, asked: Asked) -> str:
+    if status == 402:
+        return f"{server} wants to be paid for {model}{detail}; see your account there"
+    if asked.key is None:
+        return f"{server} wants a key{detail}; {asked.key_remedy}"
+    if status == 403 and asked.model:
+        return (
+            f"{server} does not let {asked.key} use {model}{detail}; accept the model's licence "
+            f"on its page, or {asked.key_remedy}"
+        )
+    return f"{server} refused {asked.key}{detail}; {asked.key_remedy}"
+
+
+def _busy(
+    status: int, server: str, model: str, detail: str, headers: dict[str, str], body: object
+) -> BackendError:
+    retry_after_s = parse_retry_after(headers.get("retry-after"), time.time())
+    estimated = fields_of(body).get("estimated_time")
+    is_number = isinstance(estimated, (int, float)) and not isinstance(estimated, bool)
+    if status == 503 and (is_number or _LOADING.search(message_of(body) or "")):
+        return ModelLoading(
+            f"{server} is loading {model}{detail}; it answers once that is done",
+            max(0.0, float(estimated)) if is_number else retry_after_s,  # type: ignore[arg-type]
+        )
+    what = "has no room for more requests" if status == 429 else "is not available"
+    when = "later" if retry_after_s is None else f"in {retry_after_s:.0f} s"
+    return Overloaded(f"{server} {what}{detail}; it is asked again {when}", retry_after_s)
+
+
+def parse_retry_after(value: str | None, now: float) -> float | None:
+    """Return the seconds that a `Retry-After` header asks for, None if it says nothing.
+
+    Source: RFC 9110, section 10.2.3: a number of seconds, or a date.
+    """
+    if value is None:
+        return None
+    value = value.strip()
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        date = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=timezone.utc)
+    return max(0.0, date.timestamp() - now)
+
+
+def message_of(body: object) -> str | None:
+    """Return the reason out of any dialect's error body, on one line, None if it gives none."""
+    fields = fields_of(body)
+    error = fields.get("error", fields.get("message", fields.get("detail")))
+    if isinstance(error, dict):
+        error = cast("dict[str, object]", error).get("message")
+    if isinstance(error, list):  # the PRO API lists several
+        texts = [item for item in cast("list[object]", error) if isinstance(item, str)]
+        error = "; ".join(texts) or None
+    return one_line(error) if isinstance(error, str) and error.strip() else None
+
+
+def withheld(message: str | None, sent: Sequence[str]) -> str | None:
+    """Return the message, or a word in its place if it repeats a piece of what was sent.
+
+    Some servers quote the request in their errors; it is users' code, which nobody logs.
+    """
+    if message is None:
+        return None
+    lines = [" ".join(text.split()) for text in sent]
+    length = min(_MIN_QUOTE_CHARS, len(message))
+    for start in range(len(message) - length + 1):
+        piece = message[start : start + length]
+        if any(piece in line for line in lines):
+            return "its message repeats the request"
+    return message
+
+
+def fields_of(value: object) -> dict[str, Any]:
+    """Return an object's members; none for anything else."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def one_line(text: str) -> str:
+    """Return `text` without line ends, and of a length that can be shown."""
+    line = " ".join(text.split())
+    return line if len(line) <= MAX_MESSAGE_CHARS else line[: MAX_MESSAGE_CHARS - 1] + "…"
+
+
+def base_of(url: str) -> str:
+    """Return scheme and host of a URL, never its password."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+
+
+def _generator(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Return the same object by its real type, which httpx does not promise."""
+    return cast("AsyncGenerator[bytes, None]", chunks)

@@ -1,0 +1,24 @@
+"""Remote backends for tests: settings that lead to a fake, and a sleep that is only noted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from midfill_lsp.backend.choose import make_remote
+from midfill_lsp.backend.remote import RemoteBackend
+from midfill_lsp.backend.tokens import EditorTokens
+from midfill_lsp.config import BackendConfig, BackendKind
+
+
+def remote(
+    kind: BackendKind,
+    url: str,
+    model: str | None = None,
+    tokens: EditorTokens | None = None,
+    **settings: Any,  # noqa: ANN401  # of BackendConfig
+) -> RemoteBackend:
+    """Return a backend that sends no token unless the settings name one."""
+    given: dict[str, Any] = {"token_source": "none", **settings}
+    backend = make_remote(BackendConfig(kind=kind, url=url, model=model, **given), tokens)
+    assert isinstance(backend, RemoteBackend)
+    return backend
