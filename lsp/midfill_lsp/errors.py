@@ -110,7 +110,7 @@ class Unreachable(BackendError):
 class ConnectionLost(BackendError):
     """A remote answer broke off."""
 
-    is_told = True
+    is_told = backs_off = True
 
 
 class NotServed(BackendError):
@@ -128,7 +128,7 @@ class CannotDo(BackendError):
 class BadReply(BackendError):
     """The backend rejected the request or answered what the protocol does not allow."""
 
-    is_told = True
+    is_told = backs_off = True
 
 
 class PromptTooLong(BadReply):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
 
 from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
@@ -9,6 +10,7 @@ from midfill_lsp.backend.dialect import Dialect
 from midfill_lsp.backend.llamacpp import LlamaCpp
 from midfill_lsp.backend.ollama import Ollama
 from midfill_lsp.backend.openai import OpenAi
+from midfill_lsp.backend.opening import Sleep
 from midfill_lsp.backend.place import base_url
 from midfill_lsp.backend.remote import RemoteBackend
 from midfill_lsp.backend.tgi import Tgi
@@ -26,20 +28,21 @@ _DIALECTS: dict[str, Callable[[Wire, str | None], Dialect]] = {
 
 
 def make_remote(
-    config: BackendConfig, tokens: EditorTokens | None = None
+    config: BackendConfig, tokens: EditorTokens | None = None, sleep: Sleep = asyncio.sleep
 ) -> RemoteBackend | Misconfigured:
     """Return the backend; nothing is asked yet, and wrong settings are told when it is used.
 
     Args:
         config: of a kind other than `engine`.
         tokens: the editor's secret storage, where there is an editor.
+        sleep: waits for a model that is loaded, in seconds.
     """
     try:
         base = base_url(config)
     except BackendError as error:
         return Misconfigured(config, error)
     wire = Wire(base, config, TokenSource(config, tokens))
-    return RemoteBackend(_DIALECTS[config.kind](wire, config.model), config)
+    return RemoteBackend(_DIALECTS[config.kind](wire, config.model), config, sleep)
 
 
 class Misconfigured:

@@ -44,8 +44,9 @@ class Found:
 class Dialect(Protocol):
     """The routes of one server. Everything raises `BackendError`, and nothing else.
 
-    Streams yield non-empty deltas and then one `StreamEnd`, or break off without one; closing
-    aborts. Stop texts may still be in the text: `remote` cuts them off.
+    Streams yield non-empty deltas and then one `StreamEnd`, or break off without one; an answer is
+    read to its end before, so that the connection is kept. Closing aborts. Stop texts may still be
+    in the text: `remote` cuts them off.
     """
 
     @property

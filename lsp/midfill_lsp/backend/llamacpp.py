@@ -7,7 +7,7 @@ from contextlib import aclosing
 from pathlib import PurePath
 
 from midfill_lsp.backend import infill_route
-from midfill_lsp.backend.base import ChatMessage, InfillRequest
+from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
 from midfill_lsp.backend.chat_route import ChatRoute
 from midfill_lsp.backend.dialect import Found, Stream
 from midfill_lsp.backend.rejection import fields_of
@@ -80,9 +80,12 @@ class LlamaCpp:
         return None
 
     async def _stream(self, path: str, body: dict[str, object]) -> Stream:
+        end: StreamEnd | None = None
         async with aclosing(self._wire.post(path, body)) as values:
             async for value in values:
                 if text := infill_route.text_of(value):
                     yield text
                 if value.get("stop") is True:
-                    yield infill_route.end_of(value)
+                    end = infill_route.end_of(value)
+        if end is not None:
+            yield end

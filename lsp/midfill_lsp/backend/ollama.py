@@ -103,13 +103,16 @@ class Ollama:
         if greedy:
             options["temperature"] = 0
         whole = {"model": await self._find_model(), **body, "stream": True, "options": options}
+        end: StreamEnd | None = None
         async with aclosing(self._wire.post(path, whole)) as values:
             async for value in values:
                 text = value.get("response") or fields_of(value.get("message")).get("content")
                 if isinstance(text, str) and text:
                     yield text
                 if value.get("done") is True:
-                    yield _end(value)
+                    end = _end(value)
+        if end is not None:
+            yield end
 
 
 def _end(value: Mapping[str, Any]) -> StreamEnd:

@@ -163,7 +163,7 @@ class Opening:
         try:
             async with aclosing(stream):
                 async for _ in stream:
-                    break
+                    pass  # to its end, so that the connection is kept
         except (NotServed, BadReply, CannotDo):
             has_format = self._chat_format(model) is not None
             return "text" if can_complete and has_format else None

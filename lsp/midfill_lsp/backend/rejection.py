@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timezone
@@ -41,6 +41,7 @@ _TOO_LONG = re.compile(
     r"exceeds? (?:the )?(?:model|context|max)|n_ctx",
     re.IGNORECASE,
 )
+_TOO_LONG_REMEDY = "lower midfill.completion.prefixChars or set midfill.backend.contextTokens"
 _LOADING = re.compile(r"\bloading\b|\bwarming up\b|\bstarting up\b", re.IGNORECASE)
 _ROUTER = "https://router.huggingface.co/v1"
 
@@ -54,7 +55,8 @@ class Asked:
         key: what was sent as the key, `the key` or `the token of HF_TOKEN`; None for none.
         key_remedy: what to do when it is refused.
         place_remedy: what to do where nothing is served.
-        sent: users' code and keys, of which no message may repeat a piece.
+        sent: users' code, of which no message may repeat a piece.
+        secret: the key, which no message may hold.
     """
 
     model: str | None
@@ -62,6 +64,7 @@ class Asked:
     key_remedy: str
     place_remedy: str = "check midfill.backend.url and midfill.backend.model"
     sent: tuple[str, ...] = field(default=(), repr=False)
+    secret: str | None = field(default=None, repr=False)
 
 
 async def read_rejection(response: httpx.Response, asked: Asked) -> BackendError:
@@ -83,7 +86,7 @@ def rejection(
     status: int, url: str, headers: dict[str, str], body: object, asked: Asked
 ) -> BackendError:
     """Return the error for a status, a lower-case dictionary of headers and a JSON body."""
-    message = withheld(message_of(body), asked.sent)
+    message = withheld(message_of(body), asked)
     detail = f" (HTTP {status}: {message})" if message else f" (HTTP {status})"
     server = base_of(url)
     model = asked.model or "this model"
@@ -104,11 +107,19 @@ def rejection(
     if status in {429, 502, 503}:
         return _busy(status, server, model, detail, headers, body)
     if status == 413 or (status in {400, 422} and message and _TOO_LONG.search(message)):
-        return PromptTooLong(
-            f"the request is too long for {model}{detail}; "
-            "lower midfill.completion.prefixChars or set midfill.backend.contextTokens"
-        )
+        return PromptTooLong(f"the request is too long for {model}{detail}; {_TOO_LONG_REMEDY}")
     return BadReply(f"{url} answered HTTP {status}" + (f": {message}" if message else ""))
+
+
+def failure_in_answer(url: str, event: Mapping[str, object], asked: Asked) -> BackendError:
+    """Return the error for one that comes with status 200, in a stream: TGI validates so late."""
+    message = withheld(message_of(event), asked) or "no reason given"
+    if event.get("error_type") == "overloaded":
+        return Overloaded(f"{base_of(url)} has no room for more requests: {message}")
+    if _TOO_LONG.search(message):
+        model = asked.model or "this model"
+        return PromptTooLong(f"the request is too long for {model} ({message}); {_TOO_LONG_REMEDY}")
+    return BadReply(f"{url} failed: {message}")
 
 
 def _denied(status: int, server: str, model: str, detail: str, asked: Asked) -> str:
@@ -171,14 +182,16 @@ def message_of(body: object) -> str | None:
     return one_line(error) if isinstance(error, str) and error.strip() else None
 
 
-def withheld(message: str | None, sent: Sequence[str]) -> str | None:
+def withheld(message: str | None, asked: Asked) -> str | None:
     """Return the message, or a word in its place if it repeats a piece of what was sent.
 
-    Some servers quote the request in their errors; it is users' code, which nobody logs.
+    Some servers quote the request or its key in their errors, and errors are logged.
     """
     if message is None:
         return None
-    lines = [" ".join(text.split()) for text in sent]
+    if asked.secret is not None and asked.secret in message:
+        return "its message repeats the key"
+    lines = [" ".join(text.split()) for text in asked.sent]
     length = min(_MIN_QUOTE_CHARS, len(message))
     for start in range(len(message) - length + 1):
         piece = message[start : start + length]

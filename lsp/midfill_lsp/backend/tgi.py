@@ -64,16 +64,16 @@ class Tgi:
     ) -> Stream:
         """Go on from a prompt, greedily."""
         body = _body(prompt, max_tokens, stops)
+        end: StreamEnd | None = None
         async with aclosing(self._wire.post("", body, fresh=fresh)) as values:
             async for value in values:
-                if isinstance(value, Whole) or "token" not in value:
-                    for part in _whole(value, prompt):
-                        yield part
-                    continue
-                if text := _token_text(value, stops):
+                is_whole = isinstance(value, Whole) or "token" not in value
+                if text := _whole(value, prompt) if is_whole else _token_text(value, stops):
                     yield text
-                if value.get("details") is not None or value.get("generated_text") is not None:
-                    yield _end(fields_of(value.get("details")))
+                if is_whole or value.get("details") is not None:
+                    end = _end(fields_of(value.get("details")))
+        if end is not None:
+            yield end
 
     def converse(self, messages: Sequence[ChatMessage], max_tokens: int, greedy: bool) -> Stream:
         """Answer a conversation; `tgi` stands for the model where only one is served."""
@@ -118,12 +118,11 @@ def _token_text(event: Mapping[str, Any], stops: Sequence[str]) -> str:
     return "" if token.get("special") is True and text.strip() not in stops else text
 
 
-def _whole(value: Mapping[str, Any], prompt: str) -> list[str | StreamEnd]:
+def _whole(value: Mapping[str, Any], prompt: str) -> str:
     text = value.get("generated_text")
     if not isinstance(text, str):
         raise BadReply("text generation answered without a generated_text")
-    text = text.removeprefix(prompt)  # where return_full_text is not known
-    return [*([text] if text else []), _end(fields_of(value.get("details")))]
+    return text.removeprefix(prompt)  # where return_full_text is not known
 
 
 def _end(details: Mapping[str, Any]) -> StreamEnd:

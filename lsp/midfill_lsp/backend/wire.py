@@ -19,7 +19,7 @@ import httpx
 
 from midfill_lsp.backend import answers
 from midfill_lsp.backend.client import connection_error, make_remote_client
-from midfill_lsp.backend.rejection import Asked, base_of, message_of, read_rejection, withheld
+from midfill_lsp.backend.rejection import Asked, base_of, failure_in_answer, read_rejection
 from midfill_lsp.backend.tokens import Token, TokenSource
 from midfill_lsp.config import BackendConfig
 from midfill_lsp.errors import BadReply, ConnectionLost, TimedOut
@@ -60,9 +60,11 @@ class Wire:
             BackendError: there is none.
         """
         async with aclosing(self._values("POST", path, body, fresh=True)) as values:
-            async for value in values:
-                return value
-        raise BadReply(f"{self.base}{path} answered nothing")
+            # To its end, so that the connection is kept.
+            found = [value async for value in values]
+        if not found:
+            raise BadReply(f"{self.base}{path} answered nothing")
+        return found[0]
 
     def post(
         self, path: str, body: _Body, *, fresh: bool = False
@@ -89,32 +91,31 @@ class Wire:
         self, method: str, path: str, body: _Body | None, *, fresh: bool
     ) -> AsyncGenerator[dict[str, Any], None]:
         url = self.base + path
-        async with self._answer(method, url, body, fresh=fresh) as response:
+        async with self._answer(method, url, body, fresh=fresh) as (response, asked):
             kind = response.headers.get("content-type", "")
             async with aclosing(answers.read(kind, self._chunks(response), url)) as values:
                 async for value in values:
                     if value.get("error") is not None:
-                        reason = withheld(message_of(value), tuple(_texts(body)))
-                        raise BadReply(f"{url} failed: {reason or 'no reason given'}")
+                        raise failure_in_answer(url, value, asked)
                     yield value
 
     @asynccontextmanager
     async def _answer(
         self, method: str, url: str, body: _Body | None, *, fresh: bool
-    ) -> AsyncGenerator[httpx.Response, None]:
-        """Give the response with status 200, closed on the way out."""
+    ) -> AsyncGenerator[tuple[httpx.Response, Asked], None]:
+        """Give the response with status 200, closed on the way out, and whom to blame."""
         token = await self._tokens.get(self.base)
         headers = {"Accept": "application/json, text/event-stream, application/x-ndjson"}
         if token is not None:
             headers["Authorization"] = f"Bearer {token.value}"
         if fresh:
             headers["x-use-cache"] = "0"
+        asked = self._asked(token, body)
         response = await self._follow(method, url, body, headers)
         try:
             if response.status_code != 200:
-                asked = self._asked(token, body)
                 raise await self._in_time(read_rejection(response, asked), is_first=False)
-            yield response
+            yield response, asked
         finally:
             await response.aclose()
 
@@ -189,12 +190,12 @@ class Wire:
             raise TimedOut(f"{what}; {remedy}") from None
 
     def _asked(self, token: Token | None, body: _Body | None) -> Asked:
-        secrets = (token.value,) if token else ()
         return Asked(
             model=self._config.model,
             key=f"the token of {token.origin}" if token else None,
             key_remedy=_NEW_TOKEN if token else _NO_TOKEN,
-            sent=(*_texts(body), *secrets),
+            sent=tuple(_texts(body)),
+            secret=token.value if token else None,
         )
 
 

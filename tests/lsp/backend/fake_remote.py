@@ -59,6 +59,8 @@ class Seen:
     path: str
     headers: dict[str, str]
     body: Any
+    client_port: int
+    """Tells one connection from another."""
 
 
 class FakeRemote:
@@ -87,6 +89,11 @@ class FakeRemote:
     def bodies(self, path: str) -> list[Any]:
         """Return the bodies that a path got."""
         return [seen.body for seen in self.seen if seen.path == path]
+
+    def break_connections(self) -> None:
+        """Close every connection that clients keep."""
+        for connection in list(self._server.server_state.connections):
+            connection.transport.abort()
 
     async def __aenter__(self) -> FakeRemote:
         """Listen."""
@@ -120,7 +127,9 @@ class FakeRemote:
         raw = await request.body()
         path = request.url.path
         body = json.loads(raw) if raw else None
-        self.seen.append(Seen(request.method, path, dict(request.headers), body))
+        assert request.client is not None
+        headers, port = dict(request.headers), request.client.port
+        self.seen.append(Seen(request.method, path, headers, body, port))
         self.came.put_nowait(path)
         answers = self.routes.get(path) or [js({"error": "no such route"}, 404)]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from midfill_lsp.backend.choose import make_remote
+from midfill_lsp.backend.opening import Sleep
 from midfill_lsp.backend.remote import RemoteBackend
 from midfill_lsp.backend.tokens import EditorTokens
 from midfill_lsp.config import BackendConfig, BackendKind
@@ -15,10 +17,11 @@ def remote(
     url: str,
     model: str | None = None,
     tokens: EditorTokens | None = None,
+    sleep: Sleep = asyncio.sleep,
     **settings: Any,  # noqa: ANN401  # of BackendConfig
 ) -> RemoteBackend:
     """Return a backend that sends no token unless the settings name one."""
     given: dict[str, Any] = {"token_source": "none", **settings}
-    backend = make_remote(BackendConfig(kind=kind, url=url, model=model, **given), tokens)
+    backend = make_remote(BackendConfig(kind=kind, url=url, model=model, **given), tokens, sleep)
     assert isinstance(backend, RemoteBackend)
     return backend

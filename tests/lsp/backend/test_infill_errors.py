@@ -82,5 +82,5 @@ async def test_stream_that_breaks_off(
 
 async def test_nobody_listens(engine: FakeEngine, backend: InfillBackend) -> None:
     await engine.close()
-    with pytest.raises(EngineGone, match="does not answer"):
+    with pytest.raises(EngineGone, match=r"does not answer"):
         await collect(backend.infill(REQUEST))

@@ -100,6 +100,17 @@ async def test_special_tokens_are_no_text(fake: FakeRemote) -> None:
     assert (texts, end) == (["a"], StreamEnd("eos", 9, None, 3))
 
 
+async def test_the_connection_is_kept(fake: FakeRemote) -> None:
+    fake.on("/info", js(INFO))
+    fake.on("/", ONE, sse(token_event("a"), token_event("b", "eos_token")))
+    fake.on("/v1/chat/completions", sse(chat_chunk("H", "stop"), "[DONE]"))
+    async with aclosing(remote("tgi", fake.url)) as backend:
+        await collect(backend.infill(REQUEST))
+        await collect(backend.chat(HELLO, 8))
+        await collect(backend.infill(REQUEST))
+    assert len({seen.client_port for seen in fake.seen}) == 1
+
+
 async def test_hanging_up_aborts(fake: FakeRemote) -> None:
     fake.on("/info", js(INFO))
     fake.on("/", ONE, sse(token_event("a"), then="hang"))
