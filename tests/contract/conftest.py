@@ -7,7 +7,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,7 +45,13 @@ def page() -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def real_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealEngine]:
     folder = tmp_path_factory.mktemp("engine")
-    model = write_tiny_model(folder / "tiny", "codellama")
+    with running_engine(folder, write_tiny_model(folder / "tiny", "codellama")) as engine:
+        yield engine
+
+
+@contextmanager
+def running_engine(folder: Path, model: Path) -> Generator[RealEngine]:
+    """An engine process with this model, whose key is `KEY`."""
     (model / "chat_template.jinja").write_text(_TEMPLATE, encoding="utf-8")
     key_file, ready_file, log = folder / "key", folder / "ready.json", folder / "log"
     key_file.write_text(KEY)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
 from midfill_lsp.backend.infill import InfillBackend
 from midfill_lsp.engine_process.endpoint import FixedEngine
 from midfill_lsp.engine_process.state import Ready, Record, read_ready
-from midfill_lsp.errors import CannotDo
-from tests.contract.conftest import KEY, RealEngine
+from tests.contract.conftest import KEY, RealEngine, running_engine
 from tests.contract.examples import shape
+from tests.engine.tiny import write_tiny_model
 from tests.lsp.backend.fake_engine import FakeEngine, Reply, event
+from tests.lsp.backend.remotes import remote
 from tests.lsp.backend.stream import REQUEST, collect
 
 
@@ -70,5 +72,30 @@ async def test_backend_with_a_real_engine(
         assert "".join(again) == "".join(texts)
         assert end is not None
         assert end.cached_tokens
-        with pytest.raises(CannotDo, match="cannot chat"):  # the tiny model has no template
-            await collect(backend.chat((ChatMessage("user", "Hello"),), 8))
+
+
+@pytest.fixture
+def chatting_engine(tmp_path: Path) -> Iterator[RealEngine]:
+    model = write_tiny_model(tmp_path / "chatting", "codellama")
+    template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"
+    (model / "chat_template.jinja").write_text(template)
+    with running_engine(tmp_path, model) as engine:
+        yield engine
+
+
+@pytest.mark.e2e
+async def test_chat_with_a_real_engine(
+    chatting_engine: RealEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDFILL_API_KEY", KEY)
+    hello = (ChatMessage("user", "Hello"),)
+    url = chatting_engine.url
+    async with aclosing(InfillBackend(FixedEngine(url))) as backend:
+        texts, end = await collect(backend.chat(hello, 8))
+    assert "".join(texts)
+    assert end is not None
+    assert end.reason in {"eos", "limit"}
+    key: dict[str, Any] = {"token_source": "variable", "token_variable": "MIDFILL_API_KEY"}
+    async with aclosing(remote("tgi", url, **key)) as backend:
+        assert "".join((await collect(backend.chat(hello, 8)))[0])
+        assert (await backend.find_out()).chat == "messages"

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
 import pytest
 from lsprotocol import types
 
 from midfill_lsp.config import Config, EngineConfig
-from midfill_lsp.errors import BackendError, EngineGone, EngineStartError
+from midfill_lsp.errors import (
+    BackendError,
+    BadReply,
+    EngineGone,
+    EngineStartError,
+    Overloaded,
+    RequestSkipped,
+)
 from midfill_lsp.server.engine import EngineWatch
 from midfill_lsp.server.notices import Notices, State
 from tests.fakes import FakeBackend
+
+_Result = TypeVar("_Result")
 
 
 class FakeNotices(Notices):
@@ -18,9 +31,17 @@ class FakeNotices(Notices):
     def __init__(self) -> None:
         self.messages: list[str] = []
         self.states: list[State] = []
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
 
     def tell_once(self, cause: str, text: str, severity: types.MessageType) -> None:
         self.messages.append(text)
+
+    async def with_progress(self, title: str, work: Awaitable[_Result]) -> _Result:
+        self.begun.set()
+        try:
+            return await work
+        finally:
+            self.ended.set()
 
     def forget(self, cause: str) -> None:
         pass
@@ -81,3 +102,69 @@ async def test_a_lost_engine_is_asked_again_at_once() -> None:
     ask(engine)
     assert told(engine) == "ready"
     assert notices.messages == []
+
+
+async def test_a_server_that_names_a_time_is_left_alone_by_all() -> None:
+    engine, notices = watch()
+    with pytest.raises(Overloaded):
+        ask(engine, Overloaded("busy", retry_after_s=1000.0))
+    for explicit in (False, True):
+        with (
+            pytest.raises(BackendError, match="not tried again yet: busy"),
+            engine.asking(explicit=explicit),
+        ):
+            pass
+    engine.reconfigure(Config(engine=EngineConfig(model="other")))
+    ask(engine)
+    assert notices.messages == ["busy"]
+    await engine.aclose()
+
+
+async def test_a_skipped_request_is_no_failure() -> None:
+    engine, notices = watch()
+    with pytest.raises(RequestSkipped), engine.asking(explicit=False):
+        raise RequestSkipped("a sentinel")
+    assert told(engine) == "ready"
+    ask(engine)
+    assert notices.messages == []
+
+
+async def test_refusals_are_left_alone_for_a_while() -> None:
+    engine, _notices = watch()
+    with pytest.raises(BadReply):
+        ask(engine, BadReply("422"))
+    with pytest.raises(BackendError, match="not tried again yet: 422"):
+        ask(engine)
+
+
+class LoadingBackend(FakeBackend):
+    """A backend whose server loads its model when the test says so."""
+
+    load: Callable[[str, asyncio.Task[Any]], None]
+
+    def watch_loading(self, on_loading: Callable[[str, asyncio.Task[Any]], None]) -> None:
+        self.load = on_loading
+
+
+@pytest.mark.parametrize("error", [None, BadReply("it broke")])
+async def test_loading_is_shown_until_it_ends(error: BackendError | None) -> None:
+    notices, backend = FakeNotices(), LoadingBackend()
+    engine = EngineWatch(lambda _config: backend, Config(), notices)
+    gate = asyncio.Event()
+
+    async def load() -> None:
+        await gate.wait()
+        if error is not None:
+            raise error
+
+    loading = asyncio.create_task(load())
+    backend.load("Loading it", loading)
+    await notices.begun.wait()
+    assert told(engine) == "starting: Loading it"
+    gate.set()
+    await asyncio.wait([loading])
+    await notices.ended.wait()
+    await asyncio.sleep(0)
+    assert told(engine) == ("ready" if error is None else "error: it broke")
+    assert notices.messages == ([] if error is None else ["it broke"])
+    await engine.aclose()

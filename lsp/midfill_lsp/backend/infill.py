@@ -142,7 +142,7 @@ class InfillBackend:
         if address.url in self._chatting:
             return
         info = await self._info(address.url)
-        if not (info.get("chat") or fields_of(info.get("midfill")).get("chat")):
+        if fields_of(info.get("midfill")).get("chat") in (None, "none"):
             model = info.get("model_id") or "the engine's model"
             raise CannotDo(
                 f"{model} cannot chat: it was not trained to, or has no chat format; set "

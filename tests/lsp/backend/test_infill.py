@@ -162,7 +162,7 @@ async def test_chat_that_breaks_off(engine: FakeEngine, backend: InfillBackend) 
         await anext(stream)
 
 
-@pytest.mark.parametrize("chat", [{}, {"chat": None}])
+@pytest.mark.parametrize("chat", [{}, {"chat": None}, {"chat": "none"}])
 async def test_a_model_that_cannot_chat_says_so(
     engine: FakeEngine, backend: InfillBackend, chat: dict[str, object]
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 from midfill_lsp.cli.editor import Editor
 from midfill_lsp.cli.rpc import ServerFailed
 from tests.lsp.backend.fake_engine import LAST_EVENT, FakeEngine, Reply, event
+from tests.lsp.backend.fake_remote import FakeRemote, chat_chunk, js, sse, token_event
 from tests.lsp.cli.command import midfill
 from tests.lsp.engine_process.conftest import PROGRAM, Engines, engines
 
@@ -131,3 +132,40 @@ async def test_editor_tells_why_the_server_ended() -> None:
     with pytest.raises(ServerFailed, match="unrecognized arguments: --nonsense"):
         async with Editor(["--nonsense"]):
             pass
+
+
+async def test_commands_with_a_remote_server(sample: str) -> None:
+    model = "codellama/CodeLlama-7b-hf"
+    async with FakeRemote() as fake:
+        written = sse(token_event("a"), token_event(" + b"), token_event(" <EOT>", "eos_token"))
+        fake.on("/", sse(token_event("x", "length")), written)
+        fake.on("/info", js({"model_id": model, "max_total_tokens": 4096}))
+        fake.on("/v1/chat/completions", sse(chat_chunk("Hi", "stop")))
+        there = ["--backend", "tgi", "--backend-url", fake.url]
+        place = ["--line", "2", "--character", "11"]
+        done = await midfill("complete", sample, *place, *there)
+        assert (done.status, done.out, done.err) == (0, "a + b\n", "")
+        said = await midfill("chat", *there, stdin="Hello\n")
+        assert (said.status, said.out) == (0, "Hi\n")
+        found = await midfill("doctor", "--json", *there, HTTPS_PROXY="http://user:hidden@x")
+        assert found.status == 0, found
+        assert "hidden" not in found.out
+        findings = {one["name"]: one for one in json.loads(found.out)["findings"]}
+        assert "infill by text prompt (codellama)" in findings["infill"]["found"]
+        assert findings["chat"]["found"] == "by messages"
+        assert findings["proxy"]["found"] == "set by HTTPS_PROXY"
+        assert "engine" not in findings
+        listed = await midfill("models", *there)
+        assert listed.out.startswith(f"{model}    in use: infill by text prompt")
+
+
+async def test_doctor_with_a_remote_server_that_refuses() -> None:
+    async with FakeRemote() as fake:
+        fake.on("/", js({"error": "Invalid token"}, 401))
+        there = ["--backend", "tgi", "--backend-url", fake.url]
+        found = await midfill("doctor", *there)
+        assert found.status == 1
+        assert "wants a key (HTTP 401: Invalid token)" in found.out
+        assert "Broken: backend." in found.out
+    found = await midfill("doctor", "--backend", "tgi", "--backend-url", "nowhere")
+    assert "is not a URL" in found.out
