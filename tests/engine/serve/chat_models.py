@@ -34,7 +34,9 @@ def write_chat_model(folder: Path, template: str | None = TOOLS) -> Path:
     return write_chat_tokenizer(folder, template)
 
 
-def load_chat(folder: Path, template: str | None = CHATML) -> tuple[Tokenizer, Chat | None]:
+def load_chat(
+    folder: Path, template: str | None = CHATML, name: str = "owner/tiny"
+) -> tuple[Tokenizer, Chat | None]:
     """A tokenizer and its chat format."""
     tokenizer = Tokenizer.load(write_chat_tokenizer(folder, template))
-    return tokenizer, Chat.find(folder, tokenizer, "owner/tiny")
+    return tokenizer, Chat.find(folder, tokenizer, name)

@@ -28,9 +28,9 @@ TOOL: dict[str, Any] = {"type": "function", "function": FUNCTION}
 def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Served]:
     """Builds a served model of a template."""
 
-    def build(engine: FakeEngine, template: str, **changes: Any) -> Served:  # noqa: ANN401
-        tokenizer, chat = load_chat(tmp_path_factory.mktemp("chat"), template)
-        return replace(serve_with(engine, tokenizer), chat=chat, **changes)
+    def build(engine: FakeEngine, template: str | None, name: str = "owner/tiny") -> Served:
+        tokenizer, chat = load_chat(tmp_path_factory.mktemp("chat"), template, name)
+        return replace(serve_with(engine, tokenizer, name=name), chat=chat)
 
     return build
 
@@ -328,6 +328,33 @@ async def test_the_models_own_route(chat: httpx.AsyncClient, engine: FakeEngine)
     reply = await chat.post(f"/models/owner/other{ROUTE}", json=QUESTION)
     assert reply.status_code == 404
     assert set(reply.json()["error"]) == {"message", "type", "param", "code"}
+
+
+async def test_the_announced_large_model_without_a_template(
+    engine: FakeEngine, serve: Callable[..., Served]
+) -> None:
+    """The request of the announcement's Messages API, to a model of that name."""
+    name = "codellama/CodeLlama-70b-Instruct-hf"
+    served = serve(engine, None, name)
+    body = {
+        "model": name,
+        "messages": [
+            {"role": "system", "content": "You are a helpful an honest programming assistant."},
+            {"role": "user", "content": "Is Rust better than Python?"},
+        ],
+        "stream": True,
+        "max_tokens": 5,
+    }
+    async with client_of(served) as client:
+        reply = await client.post(f"/models/{name}{ROUTE}", json=body)
+        assert sse_values(reply.text)[1]["choices"][0]["delta"]["content"] == "hi"
+        assert (await client.get("/info")).json()["midfill"]["chat"] == "codellama-70b"
+    assert prompt_of(served, engine) == (
+        "<s>Source: system\n\n You are a helpful an honest programming assistant. <step> "
+        "Source: user\n\n Is Rust better than Python? <step> "
+        "Source: assistant\nDestination: user\n\n "
+    )
+    assert engine.requests[0].stop == ("<step>",)
 
 
 async def test_tokens_of_a_conversation(chat: httpx.AsyncClient) -> None:

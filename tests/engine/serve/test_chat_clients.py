@@ -105,6 +105,15 @@ def test_openai_client(openai: OpenAI) -> None:
     assert chunks[-1].choices[0].finish_reason == whole.choices[0].finish_reason
 
 
+def test_openai_client_on_the_models_own_route(url: str) -> None:
+    """The announcement's Messages API: the base URL names the model."""
+    with OpenAI(base_url=f"{url}/models/owner/tiny/v1/", api_key=KEY, max_retries=0) as client:
+        stream = client.chat.completions.create(
+            model="owner/tiny", messages=MESSAGES, stream=True, max_tokens=5
+        )
+        assert [chunk.choices[0].finish_reason for chunk in stream][-1] in {"length", "stop"}
+
+
 def test_openai_client_reads_log_probabilities_and_several_answers(openai: OpenAI) -> None:
     found = openai.chat.completions.create(
         model="owner/tiny",
