@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from midfill_engine.errors import TemplateError, ToolError
+from midfill_engine.exec.grammar_source import GrammarSource
 from midfill_engine.runtime.request import GenerationRequest
 from midfill_engine.serve.chat_messages import read_messages
+from midfill_engine.serve.grammar_request import compile_grammar, response_format
 from midfill_engine.serve.parse import Fields, Json, invalid
 from midfill_engine.serve.sampling import openai_sampling
 from midfill_engine.serve.served import Served
@@ -58,8 +60,6 @@ async def read_chat_request(body: Json, served: Served, *, started_at: float) ->
     _refuse_unsupported(fields)
     chat = chat_of(served)
     tools = read_tools(fields)
-    if tools.choice == "required":
-        raise ToolError("Tool error: `tool_choice` can only be auto or none on this engine")
     sampling = openai_sampling(fields, vocab_size=served.pieces.vocab_size)
     stop = fields.texts("stop", most=served.limits.max_stops_tgi)
     asked = _max_tokens(fields)
@@ -69,6 +69,7 @@ async def read_chat_request(body: Json, served: Served, *, started_at: float) ->
     stream = fields.flag("stream", default=False)
     include_usage = fields.nested("stream_options").flag("include_usage", default=False)
     parallel_calls = fields.flag("parallel_tool_calls", default=True)
+    source, grammar_field = _grammar_source(fields, tools)
     prompt = await read_prompt(fields, served, chat, tools)
     draft = _draft(fields, served)
     generation = GenerationRequest(
@@ -79,6 +80,7 @@ async def read_chat_request(body: Json, served: Served, *, started_at: float) ->
         stop_token_ids=served.tokenizer.eos_ids | chat.stop_ids,
         draft=draft,
         top_n=top_n,
+        grammar=await compile_grammar(source, served, field=grammar_field),
     )
     return ChatRequest(
         generation, num_choices, logprobs, tools, parallel_calls, stream, include_usage, started_at
@@ -128,7 +130,6 @@ async def read_prompt(fields: Fields, served: Served, chat: Chat, tools: Tools) 
 
 
 def _refuse_unsupported(fields: Fields) -> None:
-    fields.refuse("response_format", harmless=({"type": "text"},))
     fields.refuse("audio", "web_search_options", "guideline")
     fields.refuse("modalities", harmless=(["text"], []))
 
@@ -169,6 +170,16 @@ def _top_logprobs(fields: Fields, served: Served, *, logprobs: bool) -> int:
 def _num_choices(fields: Fields, served: Served) -> int:
     most = served.limits.max_choices
     return fields.integer("n", low=1, high=most, rule=f"must be >= 1 and <= {most}") or 1
+
+
+def _grammar_source(fields: Fields, tools: Tools) -> tuple[GrammarSource | None, str]:
+    """What the answer has to obey, and the field that says so."""
+    wanted = response_format(fields)
+    if wanted is not None and tools.functions:
+        raise ToolError("Tool error: Grammar and tools are mutually exclusive")
+    if tools.choice == "required":
+        return GrammarSource.json_schema(tools.schema()), "tools"
+    return wanted, "response_format"
 
 
 def _draft(fields: Fields, served: Served) -> tuple[int, ...]:

@@ -195,7 +195,7 @@ async def test_a_control_token_in_a_message_stays_text(
 CALL_TEXT = '{"name": "add", "arguments": {"a": 1}}'
 
 
-@pytest.mark.parametrize("choice", ["auto"])
+@pytest.mark.parametrize("choice", ["auto", "required", {"function": {"name": "add"}}])
 async def test_a_tool_is_called(
     chat: httpx.AsyncClient, engine: FakeEngine, choice: object
 ) -> None:
@@ -210,6 +210,7 @@ async def test_a_tool_is_called(
     (call,) = found["message"]["tool_calls"]
     assert call["id"].startswith("call_")
     assert call["function"] == {"name": "add", "arguments": '{"a": 1}'}
+    assert (engine.requests[0].grammar is None) == (choice == "auto")
     events = sse_values((await chat.post(ROUTE, json={**body, "stream": True})).text)[:-1]
     parts = [part for e in events for part in e["choices"][0]["delta"].get("tool_calls", [])]
     assert (parts[0]["function"]["name"], parts[0]["type"]) == ("add", "function")
@@ -226,6 +227,24 @@ async def test_one_call_only_where_the_request_says_so(
         body = {**QUESTION, "tools": [TOOL], "parallel_tool_calls": parallel}
         (found,) = (await chat.post(ROUTE, json=body)).json()["choices"]
         assert len(found["message"]["tool_calls"]) == expected
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"type": "json_object"},
+        {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "integer"}}},
+        {"type": "json_object", "value": {"type": "integer"}},
+    ],
+)
+async def test_a_format_of_the_answer(
+    chat: httpx.AsyncClient, engine: FakeEngine, wanted: object
+) -> None:
+    reply = await chat.post(ROUTE, json={**QUESTION, "response_format": wanted})
+    assert reply.status_code == 200
+    assert engine.requests[0].grammar is not None
+    await chat.post(ROUTE, json={**QUESTION, "response_format": {"type": "text"}})
+    assert engine.requests[1].grammar is None
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
@@ -264,7 +283,11 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"documents": [3]}, "`documents`"),
     ({"chat_template_kwargs": {"messages": []}}, "`chat_template_kwargs`"),
     ({"tools": [TOOL], "tool_choice": "sub"}, "Tool with name sub not found"),
-    ({"tools": [TOOL], "tool_choice": "required"}, "can only be auto or none"),
+    ({"response_format": {"type": "json_schema"}}, "response_format"),
+    (
+        {"tools": [TOOL], "response_format": {"type": "json_object"}},
+        "Grammar and tools are mutually exclusive",
+    ),
 ]
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import httpx
+import jsonschema
 import pytest
 from huggingface_hub import AsyncInferenceClient, InferenceClient
 from huggingface_hub.errors import HfHubHTTPError
@@ -72,6 +74,18 @@ async def test_hugging_face_client_on_the_models_own_route(url: str) -> None:
     assert text == whole.choices[0].message.content
 
 
+def test_hugging_face_client_calls_tools_and_asks_for_a_schema(url: str) -> None:
+    client = hugging_face(url)
+    called = client.chat_completion(
+        MESSAGES, tools=TOOLS, tool_choice=cast("Any", "required"), max_tokens=200
+    )
+    assert called.choices[0].message.tool_calls is not None
+    assert called.choices[0].message.tool_calls[0].function.name == "weather"
+    wanted: Any = {"type": "json_schema", "json_schema": {"name": "place", "schema": SCHEMA}}
+    formed = client.chat_completion(MESSAGES, response_format=wanted, max_tokens=200)
+    jsonschema.validate(json.loads(formed.choices[0].message.content or ""), SCHEMA)
+
+
 def test_hugging_face_client_is_told_why(url: str) -> None:
     client = hugging_face(url)
     with pytest.raises(HfHubHTTPError, match="must be strictly positive"):
@@ -131,6 +145,35 @@ def test_openai_client_reads_log_probabilities_and_several_answers(openai: OpenA
         written = b"".join(bytes(token.bytes or []) for token in tokens)
         assert written.decode("utf-8", "replace").startswith(choice.message.content or "")
         assert all(len(token.top_logprobs) == 2 for token in tokens)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_openai_client_calls_tools(openai: OpenAI, stream: bool) -> None:
+    asked: dict[str, Any] = {
+        "model": "owner/tiny",
+        "messages": MESSAGES,
+        "tools": TOOLS,
+        "tool_choice": {"type": "function", "function": {"name": "weather"}},
+        "max_tokens": 200,
+        "seed": 5,
+    }
+    create = cast("Any", openai.chat.completions.create)
+    if stream:
+        name, arguments, reason = "", "", None
+        for chunk in create(**asked, stream=True):
+            calls: list[Any] = chunk.choices[0].delta.tool_calls or []
+            for call in calls:
+                name += call.function.name or ""
+                arguments += call.function.arguments or ""
+            reason = chunk.choices[0].finish_reason
+    else:
+        (found,) = create(**asked).choices
+        (call,) = found.message.tool_calls
+        assert call.type == "function"
+        name, arguments = call.function.name, call.function.arguments
+        reason = found.finish_reason
+    assert (name, reason) == ("weather", "tool_calls")
+    jsonschema.validate(json.loads(arguments), SCHEMA)
 
 
 def test_openai_client_follows_a_conversation_with_results(openai: OpenAI) -> None:
