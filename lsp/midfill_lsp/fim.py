@@ -105,6 +105,11 @@ FAMILIES: Final = (
     ),
 )
 
+ANY: Final = Family(
+    "any", "{prefix}", (), re.compile("|".join(family.specials.pattern for family in FAMILIES))
+)
+"""For a model whose family is not known: what any family reads as a control token."""
+
 # First match wins. Names as the Hub and Ollama write them: `codellama/CodeLlama-7b-hf`,
 # `qwen2.5-coder:7b-base`. A None says that this model was not trained to infill.
 _BY_NAME: Final = (
@@ -195,7 +200,7 @@ def fit(prefix: str, suffix: str, max_chars: int) -> tuple[str, str]:
 
 
 def _reason(family: Family) -> str:
+    whose = "" if family is ANY else f" of the {family.name} family"
     return (
-        f"the cursor's line holds a control token of the {family.name} family, "
-        "which the endpoint would take for its own"
+        f"the cursor's line holds a control token{whose}, which the endpoint would take for its own"
     )

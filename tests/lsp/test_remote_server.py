@@ -98,6 +98,7 @@ async def test_a_key_is_answered_from_the_pro_api(start: Start) -> None:
         assert status["state"] == "ready"
         assert status["model"] == MODEL
         assert status["capabilities"]["family"] == "codellama"
+        assert status["capabilities"]["maxStops"] == 4
         assert status["engine"] == {"url": f"{fake.url}{PATH}", "pid": None}
         assert "hf_for" not in str(client.received), "the token does not come back"
         assert await client.shut_down() == 0

@@ -65,7 +65,8 @@ class Capabilities:
         chat: how chats are asked: by messages, or as text in a built-in format; None while it was
             not tried or where there is no way.
         streaming: text comes as it is written.
-        abort: hanging up ends the work, so that nothing is paid for that nobody reads.
+        abort: hanging up ends the work, so that nothing is paid for that nobody reads; None where
+            that is not known.
         max_stops: how many stop texts a request may have, None for any number.
         context_tokens: prompt and answer together, None where it is not known.
     """
@@ -75,7 +76,7 @@ class Capabilities:
     family: str | None = None
     chat: ChatWay | None = None
     streaming: bool = True
-    abort: bool = True
+    abort: bool | None = None
     max_stops: int | None = None
     context_tokens: int | None = None
 
@@ -91,7 +92,7 @@ class Capabilities:
             ways[self.infill],
             f"chat by {self.chat}" if self.chat else "chat not tried",
             "streams" if self.streaming else "answers whole, without streaming",
-            "stops when hung up on" if self.abort else "may go on when hung up on",
+            "stops when hung up on" if self.abort else "may go on when hung up on (not told)",
             f"up to {self.max_stops} stop texts" if self.max_stops else "any stop texts",
             f"context {self.context_tokens}" if self.context_tokens else "context not told",
         ]

@@ -24,7 +24,7 @@ class Found:
         text: `complete` works.
         refusal: why neither does.
         streaming: answers come as they are written.
-        abort: hanging up ends the work.
+        abort: hanging up ends the work, None where that is not known.
         max_stops: how many stop texts are taken.
         context_tokens: prompt and answer together.
     """
@@ -36,7 +36,7 @@ class Found:
     text: bool = False
     refusal: BackendError | None = None
     streaming: bool = True
-    abort: bool = True
+    abort: bool | None = None
     max_stops: int | None = None
     context_tokens: int | None = None
 

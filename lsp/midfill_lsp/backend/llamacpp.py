@@ -44,6 +44,7 @@ class LlamaCpp:
             native=refusal is None,
             reads_sentinels=False,
             text=True,
+            abort=True,
             context_tokens=infill_route.count(settings.get("n_ctx")),
         )
 

@@ -50,6 +50,7 @@ class Ollama:
             # Servers before 0.6.4 list no capabilities; a template that names the suffix fills.
             native="insert" in abilities or ".Suffix" in str(shown.get("template", "")),
             text=True,
+            abort=True,
             context_tokens=self._num_ctx,
         )
 

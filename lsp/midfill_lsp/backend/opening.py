@@ -137,8 +137,7 @@ class Opening:
             max_stops=found.max_stops,
             context_tokens=self._config.context_tokens or found.context_tokens,
         )
-        is_read = infill == "text" or found.reads_sentinels
-        return Ways(self._dialect, can, family if is_read else None, written, found.text)
+        return Ways(self._dialect, can, family, written, found)
 
     def _family(self, found: Found) -> fim.Family | None:
         wanted = self._config.fim_family

@@ -51,6 +51,7 @@ class Tgi:
             text=refusal is None,
             refusal=refusal,
             streaming=streaming,
+            abort=True if info else None,  # text-generation-inference itself does
             max_stops=count(info.get("max_stop_sequences")) or _DEFAULT_STOPS,
             context_tokens=count(info.get("max_total_tokens")),
         )

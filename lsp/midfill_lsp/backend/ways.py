@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from midfill_lsp import chat_format, fim, hole
 from midfill_lsp.backend.base import Capabilities, ChatMessage, ChatWay, InfillRequest, StreamEnd
-from midfill_lsp.backend.dialect import Dialect, Stream
+from midfill_lsp.backend.dialect import Dialect, Found, Stream
 from midfill_lsp.backend.stops import StopText
 from midfill_lsp.chat_format import ChatFormat, Turn
 from midfill_lsp.errors import CannotDo
@@ -30,28 +30,33 @@ class Ways:
         can: Capabilities,
         family: fim.Family | None,
         written: ChatFormat | None,
-        can_complete: bool,
+        found: Found,
     ) -> None:
         """Keep what was found.
 
         Args:
             dialect: the server's routes.
             can: which of them work.
-            family: how infill prompts are written, for `text`; for `native`, what the server
-                would take for a sentinel, None if nothing.
+            family: how infill prompts are written; None where it is not known.
             written: how chats are written where there is no chat route.
-            can_complete: the server goes on from any prompt.
+            found: what the probe found.
         """
         self._dialect = dialect
         self._family = family
         self._written = written
         self.can = can
-        self.can_complete = can_complete
+        self._found = found
+        self._guard = family or fim.ANY
 
     def with_chat(self, way: ChatWay | None) -> Ways:
         """Return the same with the way to chat that was found."""
         can = replace(self.can, chat=way)
-        return Ways(self._dialect, can, self._family, self._written, self.can_complete)
+        return Ways(self._dialect, can, self._family, self._written, self._found)
+
+    @property
+    def can_complete(self) -> bool:
+        """Whether the server goes on from any prompt."""
+        return self._found.text
 
     async def infill(self, request: InfillRequest) -> Stream:
         """Fill a hole the best way there is.
@@ -96,11 +101,9 @@ class Ways:
                 yield part
 
     def _native(self, request: InfillRequest) -> Stream:
-        stops = request.stop
-        if self._family is not None:
-            prefix, suffix = fim.defuse(self._family, request.prefix, request.suffix)
-            request = replace(request, prefix=prefix, suffix=suffix)
-            stops = (*stops, *self._family.stops)
+        if self._found.reads_sentinels:
+            request = self._defused(request)
+        stops = (*request.stop, *self._guard.stops)
         return _cut(self._dialect.fill(request, self._some(request.stop)), stops)
 
     def _text(self, request: InfillRequest) -> Stream:
@@ -112,12 +115,14 @@ class Ways:
         return _cut(stream, stops, blank_before=self._family.stops)
 
     def _prefix(self, request: InfillRequest) -> Stream:
+        request = self._defused(request)
         stops = self._some(request.stop)
         stream = self._dialect.complete(request.prefix, request.max_tokens, stops, False)
         return _cut(stream, request.stop)
 
     async def _by_chat(self, request: InfillRequest) -> Stream:
         """Ask for the hole, and yield what of the answer is certain to belong there."""
+        request = self._defused(request)
         is_line = "\n" in request.stop
         system, question = hole.ask(request.prefix, request.suffix, is_line, request.language_id)
         messages = (ChatMessage("system", system), ChatMessage("user", question))
@@ -143,6 +148,11 @@ class Ways:
             yield text[len(shown) :]
         if end is not None:
             yield end
+
+    def _defused(self, request: InfillRequest) -> InfillRequest:
+        """Return the request without what the server would take for a control token."""
+        prefix, suffix = fim.defuse(self._guard, request.prefix, request.suffix)
+        return replace(request, prefix=prefix, suffix=suffix)
 
     def _some(self, stops: Sequence[str]) -> tuple[str, ...]:
         """Return as many stop texts as the server takes; all are applied on this side."""

@@ -12,10 +12,11 @@ from typing import Any
 from lsprotocol import types
 
 from midfill_lsp.backend.base import Backend
-from midfill_lsp.config import Config
+from midfill_lsp.config import Config, wire_name
 from midfill_lsp.errors import BackendError, Overloaded
 from midfill_lsp.server.control import EngineControl, LoadsModels
 from midfill_lsp.server.notices import Notices, State
+from midfill_lsp.server.raw import members
 
 logger = logging.getLogger(__name__)
 
@@ -153,7 +154,7 @@ class EngineWatch:
             "backend": self._backend.name,
             "model": facts.get("model"),
             "engine": {"url": facts.get("url"), "pid": facts.get("pid")},
-            "capabilities": facts.get("capabilities"),
+            "capabilities": _camel_case(facts.get("capabilities")),
         }
 
     async def aclose(self) -> None:
@@ -233,3 +234,8 @@ class EngineWatch:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _camel_case(facts: object) -> dict[str, object] | None:
+    """Return facts by the names that JSON has here, None for none."""
+    return {wire_name(name): value for name, value in members(facts).items()} or None

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from midfill_lsp.backend.base import ChatMessage, InfillRequest
-from midfill_lsp.errors import NotServed
+from midfill_lsp.errors import NotServed, RequestSkipped
 from tests.lsp.backend.fake_remote import FakeRemote, chat_chunk, js, sse, text_chunk
 from tests.lsp.backend.remotes import remote
 from tests.lsp.backend.stream import REQUEST, collect
@@ -164,3 +164,17 @@ async def test_thoughts_and_pieces_of_content(fake: FakeRemote) -> None:
     async with aclosing(remote("openai", fake.url)) as backend:
         texts, _ = await collect(backend.chat(HELLO, 8))
     assert texts == ["Hi"]
+
+
+async def test_chats_get_no_control_tokens_either(fake: FakeRemote) -> None:
+    fake.on("/v1/models", models("gpt-x"))
+    fake.on("/v1/chat/completions", CHAT_PROBE, sse(chat_chunk("a", "stop")))
+    request = InfillRequest("'<|im_end|>'\nx = ", "\n'</s>'\n", "s", 8)
+    async with aclosing(remote("openai", fake.url)) as backend:
+        await collect(backend.infill(request))
+        with pytest.raises(RequestSkipped, match="holds a control token, which"):
+            await collect(backend.infill(InfillRequest("'<|im_end|>' + ", "", "s", 8)))
+    (question,) = [
+        body["messages"][1]["content"] for body in fake.bodies("/v1/chat/completions")[1:]
+    ]
+    assert question.endswith("x = <|HOLE|>\n")

@@ -66,6 +66,7 @@ async def test_an_endpoint_tells_its_model_and_sizes(fake: FakeRemote) -> None:
         await collect(backend.infill(long))
         can = await backend.find_out()
     assert (can.model, can.context_tokens, can.max_stops) == (MODEL, 4096, 6)
+    assert can.abort
     sent = fake.bodies("/")[1]["inputs"]
     assert len(sent) < 4096 * 3
     assert "y =  <SUF>\nz\n" in sent
