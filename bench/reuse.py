@@ -125,6 +125,7 @@ class NoEngine:
     """Takes no request: prompts are all that is measured."""
 
     alive = True
+    num_open = 0
 
     def submit(
         self, request: GenerationRequest, sink: EventSink, after: int | None = None

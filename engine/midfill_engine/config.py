@@ -106,7 +106,7 @@ class Limits:
         pro_max_new_tokens: the PRO routes where the request does not say.
         infill_max_new_tokens: `/infill` where the request does not say.
         completion_max_tokens: `/v1/completions` where the request does not say.
-        max_choices: answers to one chat question (`n`).
+        max_choices: answers to one chat question or prompt (`n`, `n_cmpl`).
         max_top_logprobs: likeliest tokens told beside each token of a chat answer.
         recent_results: replies that the PRO routes remember.
         recent_bytes: of all of them together.

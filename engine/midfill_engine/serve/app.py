@@ -26,9 +26,10 @@ from midfill_engine.serve.access import HostCheck, KeyCheck
 from midfill_engine.serve.admin import ModelAdmin
 from midfill_engine.serve.chat import ChatRoutes
 from midfill_engine.serve.generation import ClientGone
-from midfill_engine.serve.infill import InfillRoutes
 from midfill_engine.serve.info import InfoRoutes
 from midfill_engine.serve.lease import Leases
+from midfill_engine.serve.llama import LlamaRoutes
+from midfill_engine.serve.llama_info import LlamaInfoRoutes
 from midfill_engine.serve.models import ModelRoutes
 from midfill_engine.serve.openai import OpenAIRoutes
 from midfill_engine.serve.openapi import OpenApiRoute
@@ -69,7 +70,8 @@ def build_app(
             *InfoRoutes(models).routes(),
             *([] if admin is None else admin.routes()),
             *ModelRoutes(models, admin).routes(),
-            *InfillRoutes(models).routes(),
+            *LlamaRoutes(models).routes(),
+            *LlamaInfoRoutes(models).routes(),
             *OpenAIRoutes(models).routes(),
             Route("/lease", kept.route, methods=["GET"]),
             *ChatRoutes(models).routes(),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from midfill_engine.runtime.request import GenerationRequest
 from midfill_engine.serve.grammar_request import compile_grammar, llama_grammar
 from midfill_engine.serve.infill_prompt import InfillTexts, infill_prompt
+from midfill_engine.serve.llama_options import bounded_text, read_llama_options
+from midfill_engine.serve.llama_request import LlamaRequest
 from midfill_engine.serve.parse import Fields, Json, invalid
-from midfill_engine.serve.sampling import llama_sampling
 from midfill_engine.serve.served import Served
 from midfill_engine.text.families import InfillFamily
 from midfill_engine.text.fim import ExtraFile, InfillPrompt
@@ -19,16 +19,7 @@ _TYPED_CHARS = 256
 """How much of a draft is sought before the cursor; nobody types more of a suggestion by hand."""
 
 
-@dataclass(frozen=True, slots=True)
-class InfillRequest:
-    """A validated request; `truncated` tells that prefix, suffix or other files were cut."""
-
-    generation: GenerationRequest
-    stream: bool
-    truncated: bool
-
-
-async def read_infill_request(body: Json, served: Served) -> InfillRequest:
+async def read_infill_request(body: Json, served: Served) -> LlamaRequest:
     """Validate a body and build its prompt.
 
     Raises:
@@ -41,16 +32,10 @@ async def read_infill_request(body: Json, served: Served) -> InfillRequest:
             f"model {served.model_id} has no infill tokens: use /generate, or another model"
         )
     texts = _texts(fields, family)
-    asked = fields.integer("n_predict", low=-1, high=2**31 - 1, rule="must be >= -1")
-    if asked is None:
-        asked = limits.infill_max_new_tokens
-    sampling = llama_sampling(fields)
-    stop = fields.texts("stop", most=limits.max_stops)
-    cache_prompt = fields.flag("cache_prompt", default=True)
-    stream = fields.flag("stream", default=False)
+    options = read_llama_options(fields, served)
+    asked = limits.infill_max_new_tokens if options.n_predict is None else options.n_predict
+    draft = bounded_text(fields, "draft", limits.max_draft_chars)
     grammar_field, source = llama_grammar(fields)
-    session = _bounded_text(fields, "session", limits.max_session_chars)
-    draft = _bounded_text(fields, "draft", limits.max_draft_chars)
     total = served.max_total_tokens
     reserved = total // 4 if asked < 0 else min(asked, total // 2)
     prompt = await infill_prompt(texts, served, family, total - reserved)
@@ -58,16 +43,16 @@ async def read_infill_request(body: Json, served: Served) -> InfillRequest:
     generation = GenerationRequest(
         prompt_ids=prompt.ids,
         max_new_tokens=total - len(prompt.ids) - healed_len if asked < 0 else reserved,
-        sampling=sampling,
-        stop=stop,
+        sampling=options.sampling,
+        stop=options.stop,
         stop_token_ids=family.stop_ids,
-        session=session,
-        cache_prompt=cache_prompt,
+        session=options.session,
+        cache_prompt=options.cache_prompt,
         healing=prompt.healing,
         grammar=await compile_grammar(source, served, field=grammar_field, healing=prompt.healing),
         draft=() if not draft else _draft_ids(draft, texts, prompt, served),
     )
-    return InfillRequest(generation, stream, prompt.truncated)
+    return LlamaRequest(generation, options, prompt.truncated)
 
 
 def _texts(fields: Fields, family: InfillFamily) -> InfillTexts:
@@ -99,13 +84,6 @@ def _extra(fields: Fields) -> tuple[ExtraFile, ...]:
         file = Fields(cast("Json", entry))
         files.append(ExtraFile(file.text("filename") or "", file.needed_text("text")))
     return tuple(files)
-
-
-def _bounded_text(fields: Fields, name: str, max_chars: int) -> str | None:
-    text = fields.text(name)
-    if text is not None and len(text) > max_chars:
-        raise invalid(f"`{name}` must have at most {max_chars} characters. Given: {len(text)}")
-    return text
 
 
 def _draft_ids(

@@ -27,6 +27,7 @@ class InfoRoutes:
         """For the app."""
         return [
             Route("/health", self._health, methods=["GET"]),
+            Route("/v1/health", self._health, methods=["GET"]),
             Route("/info", self._info, methods=["GET"]),
         ]
 

@@ -147,7 +147,20 @@ class _IncompleteStream(IncompleteGeneration):
     error_type = "incomplete_generation_stream"
 
 
-_LLAMA_PATHS = frozenset({"/infill", "/lease", "/models", "/models/load", "/models/unload"})
+_LLAMA_PATHS = frozenset(
+    {
+        "/infill",
+        "/completion",
+        "/completions",
+        "/detokenize",
+        "/props",
+        "/slots",
+        "/lease",
+        "/models",
+        "/models/load",
+        "/models/unload",
+    }
+)
 STREAM_HEADERS: Mapping[str, str] = {
     "cache-control": "no-cache",
     "x-accel-buffering": "no",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from typing import cast
 
 from midfill_engine.exec.sampling_params import SamplingParams
 from midfill_engine.serve.parse import Fields, invalid
@@ -64,24 +65,58 @@ def openai_sampling(fields: Fields, *, vocab_size: int) -> SamplingParams:
     )
 
 
-def llama_sampling(fields: Fields) -> SamplingParams:
-    """llama.cpp's fields with a greedy default; 0 and -1 mean none where llama.cpp has it so."""
+def llama_sampling(fields: Fields, vocab_size: int, *, sampled: bool = False) -> SamplingParams:
+    """llama.cpp's fields; 0, 1 or -1 mean none where llama.cpp has it so.
+
+    Args:
+        fields: the body.
+        vocab_size: of the model.
+        sampled: with llama.cpp's own defaults; otherwise greedy unless a temperature is given.
+    """
     temperature = fields.number("temperature")
     if temperature is not None and temperature < 0:
         raise invalid("`temperature` must be >= 0.0")
-    top_p = fields.number("top_p")
-    if top_p is not None and not 0.0 < top_p <= 1.0:
-        raise invalid("`top_p` must be > 0.0 and <= 1.0")
     top_k = fields.integer("top_k", low=-1, high=_U31, rule="must be >= -1")
+    top_p, min_p = _share(fields, "top_p"), _share(fields, "min_p")
+    if sampled:
+        temperature = 0.8 if temperature is None else temperature
+        top_k = 40 if top_k is None else top_k
+        top_p, min_p = (0.95 if top_p is None else top_p), (0.05 if min_p is None else min_p)
+    typical_p = _share(fields, "typical_p")
     seed = fields.integer("seed", low=-1, high=_U64, rule="must be >= -1")
     return SamplingParams(
         temperature=temperature or 0.0,
         top_k=top_k if top_k is not None and top_k > 0 else None,
-        top_p=None if top_p == 1.0 else top_p,
+        top_p=top_p if top_p is not None and 0.0 < top_p < 1.0 else None,
+        min_p=min_p or None,
+        typical_p=typical_p if typical_p is not None and 0.0 < typical_p < 1.0 else None,
         repetition_penalty=_repetition_penalty(fields, "repeat_penalty"),
         frequency_penalty=_two_sided_penalty(fields, "frequency_penalty"),
+        presence_penalty=_two_sided_penalty(fields, "presence_penalty"),
+        logit_bias=_logit_bias(_paired_bias(fields), vocab_size),
         seed=random_seed() if seed is None or seed < 0 else seed,
     )
+
+
+def _paired_bias(fields: Fields) -> Fields:
+    """llama.cpp's `[[ID, number], ...]`, with false for never, in OpenAI's form."""
+    value = fields.raw("logit_bias")
+    if not isinstance(value, list):
+        return fields
+    found: dict[str, object] = {}
+    for entry in cast("list[object]", value):
+        pair = cast("list[object]", entry) if isinstance(entry, list) else []
+        if len(pair) != 2:
+            raise invalid("`logit_bias` must be an object, or a list of [token id, number]")
+        found[str(pair[0])] = -100.0 if pair[1] is False else pair[1]
+    return Fields({"logit_bias": found})
+
+
+def _share(fields: Fields, name: str) -> float | None:
+    share = fields.number(name)
+    if share is not None and not 0.0 <= share <= 1.0:
+        raise invalid(f"`{name}` must be >= 0.0 and <= 1.0")
+    return share
 
 
 def random_seed() -> int:

@@ -42,6 +42,11 @@ class Engine(Protocol):
         """Whether requests can be answered."""
         ...
 
+    @property
+    def num_open(self) -> int:
+        """Requests that have not finished."""
+        ...
+
     def submit(
         self, request: GenerationRequest, sink: EventSink, after: int | None = None
     ) -> Handle:

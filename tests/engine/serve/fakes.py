@@ -40,6 +40,7 @@ class FakeEngine:
 
     def __init__(self) -> None:
         self.alive = True
+        self.num_open = 0
         self.requests: list[GenerationRequest] = []
         self.handles: list[FakeHandle] = []
         self.leaders: list[int | None] = []

@@ -23,7 +23,10 @@ async def test_the_reply(client: httpx.AsyncClient, engine: FakeEngine) -> None:
     )
     body = {**BODY, "stop": ["\n"], "session": "w/add.py/typing", "cache_prompt": False}
     reply = (await client.post("/infill", json=body)).json()
+    settings = reply.pop("generation_settings")
+    assert (settings["n_ctx"], settings["n_predict"], settings["stop"]) == (200, 100, ["\n"])
     assert reply == {
+        "index": 0,
         "content": "a + b",
         "tokens": [10, 11],
         "stop": True,
@@ -38,8 +41,12 @@ async def test_the_reply(client: httpx.AsyncClient, engine: FakeEngine) -> None:
             "cache_n": 3,
             "prompt_n": 4,
             "prompt_ms": 2.0,
+            "prompt_per_token_ms": 0.5,
+            "prompt_per_second": 2000.0,
             "predicted_n": 3,
             "predicted_ms": 4.0,
+            "predicted_per_token_ms": 1.333,
+            "predicted_per_second": 750.0,
             "draft_n": 6,
             "draft_n_accepted": 2,
             "queue_ms": 0.5,
@@ -64,8 +71,8 @@ async def test_the_stream(client: httpx.AsyncClient, engine: FakeEngine) -> None
     )
     reply = await client.post("/infill", json={**BODY, "stream": True})
     events = sse_values(reply.text)
-    assert events[0] == {"content": "a", "tokens": [10], "stop": False}
-    assert events[1] == {"content": "\nb", "tokens": [11, 12], "stop": False}
+    assert events[0] == {"index": 0, "content": "a", "tokens": [10], "stop": False}
+    assert events[1] == {"index": 0, "content": "\nb", "tokens": [11, 12], "stop": False}
     last = events[2]
     assert (last["content"], last["tokens"], last["stop"]) == ("", [], True)
     assert (last["stop_type"], last["stopping_word"]) == ("eos", "")
@@ -133,7 +140,7 @@ _REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"n_predict": -2}, "`n_predict` must be >= -1"),
     ({"temperature": -0.1}, "`temperature` must be >= 0.0"),
     ({"top_k": -2}, "`top_k` must be >= -1"),
-    ({"top_p": 2}, "`top_p` must be > 0.0 and <= 1.0"),
+    ({"top_p": 2}, "`top_p` must be >= 0.0 and <= 1.0"),
     ({"repeat_penalty": 0}, "`repeat_penalty` must be strictly positive"),
     ({"seed": -2}, "`seed` must be >= -1"),
     ({"stop": ["x"] * 17}, "`stop` supports up to 16"),

@@ -53,10 +53,11 @@ def _open(summary: str, reply: Mapping[str, object], *errors: int) -> Operation:
     return Operation(summary, reply, picks_model=False, needs_key=False, errors=errors)
 
 
+_HEALTH = _open("Whether requests can be answered", obj("status", status=choice("ok")), 503)
+
 OPERATIONS: Mapping[str, Operation] = {
-    "GET /health": _open(
-        "Whether requests can be answered", obj("status", status=choice("ok")), 503
-    ),
+    "GET /health": _HEALTH,
+    "GET /v1/health": _HEALTH,
     "GET /info": _open("The default model in TGI's words, and every model in Midfill's", _INFO),
     "GET /openapi.json": _open("This document", obj("openapi", "paths", openapi=TEXT, paths=ANY)),
     "GET /models": _open(

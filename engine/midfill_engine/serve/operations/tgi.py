@@ -37,6 +37,7 @@ _PARAMETERS = obj(
     typical_p=optional(above(0, 1)),
     decoder_input_details=optional(FLAG),
     watermark=optional(FLAG),
+    grammar=optional(obj("type", type=choice("json", "json_object", "json_schema", "regex"))),
     truncate=optional(integer(1)),
     return_full_text=optional(FLAG),
     details=optional(FLAG),

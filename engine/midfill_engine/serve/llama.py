@@ -1,0 +1,102 @@
+"""llama.cpp's `/infill` and `/completion`, with Midfill's fields (docs/protocol.md)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from midfill_engine.serve.generation import unless_disconnected
+from midfill_engine.serve.infill_request import read_infill_request
+from midfill_engine.serve.llama_completion import Completion, final_fields, select
+from midfill_engine.serve.llama_request import LlamaRequest, read_completion_request
+from midfill_engine.serve.parse import Json, read_object
+from midfill_engine.serve.registry import Models
+from midfill_engine.serve.replies import EventStream, json_reply, sse_event
+from midfill_engine.serve.samples import Samples
+from midfill_engine.serve.served import Served
+
+
+class LlamaRoutes:
+    """`POST /infill`, `/completion` and its older name `/completions`."""
+
+    def __init__(self, models: Models) -> None:
+        """Answer with these models."""
+        self._models = models
+
+    def routes(self) -> list[Route]:
+        """For the app."""
+        return [
+            Route("/infill", self._infill, methods=["POST"]),
+            Route("/completion", self._completion, methods=["POST"]),
+            Route("/completions", self._completion, methods=["POST"]),
+        ]
+
+    async def _infill(self, request: Request) -> Response:
+        started_at = time.perf_counter()
+        body = await read_object(request, self._models)
+        served = self._models.hold_for(request, body)
+        parsed = await read_infill_request(body, served)
+        return await _answer(request, served, parsed, "infill", started_at)
+
+    async def _completion(self, request: Request) -> Response:
+        started_at = time.perf_counter()
+        body = await read_object(request, self._models)
+        served = self._models.hold_for(request, body)
+        parsed = await read_completion_request(body, served)
+        return await _answer(request, served, parsed, "llama", started_at)
+
+
+async def _answer(
+    request: Request, served: Served, parsed: LlamaRequest, dialect: str, started_at: float
+) -> Response:
+    options = parsed.options
+    samples = Samples(
+        served, parsed.generation, options.num_completions, dialect=dialect, started_at=started_at
+    )
+    completions = [Completion(generation, options) for generation in samples.generations]
+    if options.stream:
+        return EventStream(samples, _events(samples, completions, parsed, served))
+    try:
+        await unless_disconnected(request.receive, _collect(samples, completions))
+    finally:
+        samples.close()
+    replies: list[Json] = []
+    for idx, completion in enumerate(completions):
+        reply = {"index": idx, "content": completion.text, "tokens": completion.take_tokens()}
+        reply |= _rest(idx, samples, completions, parsed, served)
+        replies.append(select(reply, options.response_fields))
+    return json_reply(replies if len(replies) > 1 else replies[0])
+
+
+async def _collect(samples: Samples, completions: list[Completion]) -> None:
+    async for idx, event in samples.events():
+        completions[idx].feed(event)
+
+
+async def _events(
+    samples: Samples, completions: list[Completion], parsed: LlamaRequest, served: Served
+) -> AsyncIterator[bytes]:
+    async for idx, event in samples.events():
+        completion = completions[idx]
+        delta = completion.feed(event)
+        body: Json = {"index": idx, "content": delta, "tokens": completion.take_tokens()}
+        if completion.finished is not None:
+            body |= _rest(idx, samples, completions, parsed, served)
+            yield sse_event(select(body, parsed.options.response_fields))
+        elif delta:
+            yield sse_event({**body, "stop": False})
+
+
+def _rest(
+    idx: int,
+    samples: Samples,
+    completions: list[Completion],
+    parsed: LlamaRequest,
+    served: Served,
+) -> Json:
+    fields = final_fields(completions[idx], samples.generations[idx], parsed.options, served)
+    return {**fields, "truncated": parsed.truncated}
