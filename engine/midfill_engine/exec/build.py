@@ -1,6 +1,6 @@
 """From what was asked for to a model that runs: device, dtype, kernels, memory, weights.
 
-Called by `runner`.
+Called by the runners.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from midfill_engine.exec.memory import (
     plan_memory,
     process_bytes,
 )
+from midfill_engine.exec.memory_errors import is_out_of_memory
 from midfill_engine.exec.placement import choose_device, choose_dtype
 from midfill_engine.model.checkpoint import Checkpoint
 from midfill_engine.model.gpu_weights import GpuKind
@@ -83,9 +84,9 @@ def build(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted) -> Built:
     kind = choose_dtype("float32" if int8 else wanted.dtype, place)
     on_cpu = place.type == "cpu"
     library = choose_library(wanted.kernels, spec, kind, place) if on_cpu else gpu
-    max_len = _context(spec, wanted.max_total_tokens)
+    max_len = choose_context(spec.max_position_embeddings, wanted.max_total_tokens)
     slot = slot_bytes(spec, max_len, kind)
-    memory = _plan(MemoryNeeds.of(spec, slot, kind.itemsize, int8=int8), place, wanted)
+    memory = plan_for(MemoryNeeds.of(spec, slot, kind.itemsize, int8=int8), place, wanted)
     with _loading(spec, kind, max_len, place):
         forward = build_forward(
             spec,
@@ -103,9 +104,9 @@ def build(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted) -> Built:
 def _build_gpu(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted, device: Device) -> Built:
     weights: GpuKind = "fp8" if wanted.dtype == FP8 else "int8" if wanted.dtype == INT8 else "plain"
     dtype = choose_dtype(wanted.dtype if weights == "plain" else "auto", device.place)
-    max_len = _context(spec, wanted.max_total_tokens)
+    max_len = choose_context(spec.max_position_embeddings, wanted.max_total_tokens)
     needs = gpu_needs(spec, weights, dtype, slot_bytes(spec, max_len, dtype))
-    memory = _plan(needs, device.place, wanted)
+    memory = plan_for(needs, device.place, wanted)
     with _loading(spec, dtype, max_len, device.place):
         cache = KVCache(spec, memory.num_slots, max_len, dtype, device.place)
         forward = build_gpu_forward(
@@ -121,7 +122,12 @@ def _build_gpu(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted, device: 
     return Built(forward, cache, device.place, memory)
 
 
-def _plan(needs: MemoryNeeds, place: torch.device, wanted: Wanted) -> MemoryPlan:
+def plan_for(needs: MemoryNeeds, place: torch.device, wanted: Wanted) -> MemoryPlan:
+    """Returns how the memory of a device is divided.
+
+    Raises:
+        ModelError: not even one slot fits the limit.
+    """
     on_gpu = place.type == "cuda"
     part = wanted.part
     process = part.taken
@@ -138,15 +144,21 @@ def _plan(needs: MemoryNeeds, place: torch.device, wanted: Wanted) -> MemoryPlan
     return plan_memory(needs, process=process, limit=limit, cache=part.of(cache_bytes))
 
 
-def _context(spec: ModelSpec, max_total_tokens: int | None) -> int:
-    longest = spec.max_position_embeddings
-    if max_total_tokens is None:
-        return min(longest, DEFAULT_MAX_TOTAL_TOKENS)
-    if not 1 <= max_total_tokens <= longest:
-        raise ModelError(
-            f"--max-context {max_total_tokens} is outside 1 to {longest}, the model's context"
-        )
-    return max_total_tokens
+def choose_context(longest: int | None, asked: int | None) -> int:
+    """Returns the positions of a sequence: as asked, or the model's, at most the default.
+
+    Args:
+        longest: what the model was made for; None has no bound.
+        asked: prompt and generated tokens, or None.
+
+    Raises:
+        ModelError: more than the model was made for.
+    """
+    if asked is None:
+        return min(longest or DEFAULT_MAX_TOTAL_TOKENS, DEFAULT_MAX_TOTAL_TOKENS)
+    if asked < 1 or (longest is not None and asked > longest):
+        raise ModelError(f"--max-context {asked} is outside 1 to {longest}, the model's context")
+    return asked
 
 
 @contextmanager
@@ -163,10 +175,3 @@ def _loading(
             f"{num_parameters(spec):,} parameters in {kind} and a context of {max_len} do not "
             f"fit the memory of {place}; take a smaller model, dtype or context"
         ) from None
-
-
-def is_out_of_memory(error: Exception) -> bool:
-    """Whether it is one: torch's CPU allocator raises a plain RuntimeError."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(
-        error
-    )

@@ -13,6 +13,7 @@ import resource
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from midfill_engine.errors import ModelError
 from midfill_engine.model.shapes import num_parameters
@@ -70,6 +71,25 @@ class MemoryPlan:
         )
 
 
+class Widths(Protocol):
+    """The sizes of a model that its steps' rows hang on; `ModelSpec` has them."""
+
+    @property
+    def hidden_size(self) -> int:
+        """Of a row between two layers."""
+        ...
+
+    @property
+    def intermediate_size(self) -> int:
+        """Of a row within an MLP."""
+        ...
+
+    @property
+    def vocab_size(self) -> int:
+        """Of a row of logits."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class MemoryNeeds:
     """What a model needs, before it is loaded.
@@ -81,7 +101,7 @@ class MemoryNeeds:
         loading: bytes of the weights at the most, while they are read and packed.
     """
 
-    spec: ModelSpec
+    spec: Widths
     slot: int
     weights: int
     loading: int

@@ -5,15 +5,14 @@ Plain integers in and out. Loading happens on any thread; after that one thread 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 
 import torch
 
-from midfill_engine.errors import OutOfMemory
-from midfill_engine.exec.build import Wanted, build, is_out_of_memory
+from midfill_engine.exec.build import Wanted, build
 from midfill_engine.exec.forward import Forward
 from midfill_engine.exec.memory import WHOLE, MemoryPart, MemoryPlan
+from midfill_engine.exec.memory_errors import memory_errors
 from midfill_engine.exec.placement import set_threads
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.work import Work
@@ -166,23 +165,9 @@ class Runner:
             OutOfMemory: it did not fit; every slot's [0, start) is still valid.
             EngineError: see `sampling.sample`; the same holds.
         """
-        with _memory_errors(sum(len(work.token_ids) for work in works)):
+        with memory_errors(sum(len(work.token_ids) for work in works)):
             return self._forward.run(works, self._cache)
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:
         """Copies keys and values of positions [0, length) of one slot to another."""
         self._cache.copy_prefix(src, dst, length)
-
-
-@contextmanager
-def _memory_errors(num_tokens: int) -> Generator[None]:
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        raise OutOfMemory(
-            f"out of memory while computing {num_tokens} tokens; shorten the prompt"
-        ) from error

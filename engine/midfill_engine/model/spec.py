@@ -69,19 +69,9 @@ class ModelSpec:
         Raises:
             ModelError: the file is missing or broken, or describes a model that cannot be run.
         """
-        path = folder / "config.json"
+        config = read_config(folder)
         try:
-            config: object = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise ModelError(
-                f"{folder} has no config.json; give a folder in the Hugging Face format"
-            ) from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise ModelError(f"{path} cannot be read ({error}); fetch the model again") from None
-        if not isinstance(config, dict):
-            raise ModelError(f"{path} holds no JSON object; fetch the model again")
-        try:
-            return cls.from_config(cast("dict[str, Any]", config))
+            return cls.from_config(config)
         except ModelError as error:
             raise ModelError(f"{folder}: {error}") from None
 
@@ -133,6 +123,33 @@ class ModelSpec:
         )
 
 
+def read_config(folder: Path) -> dict[str, Any]:
+    """Returns `folder`/config.json, parsed.
+
+    Raises:
+        ModelError: the file is missing or broken.
+    """
+    path = folder / "config.json"
+    try:
+        config: object = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ModelError(
+            f"{folder} has no config.json; give a folder in the Hugging Face format"
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise ModelError(f"{path} cannot be read ({error}); fetch the model again") from None
+    if not isinstance(config, dict):
+        raise ModelError(f"{path} holds no JSON object; fetch the model again")
+    return cast("dict[str, Any]", config)
+
+
+def architecture_name(config: Mapping[str, Any]) -> str | None:
+    """Returns what a config.json calls its architecture, known or not; None where it says none."""
+    names = config.get("architectures")
+    name: object = cast("list[object]", names)[0] if isinstance(names, list) and names else None
+    return name if isinstance(name, str) else None
+
+
 _MOST_LAYERS = 10_000
 """Far above every model; a damaged number would take minutes to be found out by the weights."""
 
@@ -145,8 +162,7 @@ _MAX_LENS: Mapping[Architecture, int] = {
 
 
 def _architecture(config: Mapping[str, Any]) -> Architecture:
-    names = config.get("architectures")
-    name: object = cast("list[object]", names)[0] if isinstance(names, list) and names else None
+    name = architecture_name(config)
     for known in ARCHITECTURES:
         if name == known:
             return known

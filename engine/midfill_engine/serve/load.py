@@ -30,7 +30,8 @@ def load_served(config: EngineConfig) -> Served:
     Raises:
         ModelError: in one line, what keeps the model from running.
     """
-    from midfill_engine.exec.runner import Runner
+    from midfill_engine.exec.build import Wanted
+    from midfill_engine.exec.load_runner import load_runner
     from midfill_engine.model.source import resolve
     from midfill_engine.runtime.loop import EngineLoop
 
@@ -38,17 +39,16 @@ def load_served(config: EngineConfig) -> Served:
     folder = resolve(model.source)
     tokenizer = Tokenizer.load(folder)
     limit_mb = model.max_memory_mb
-    runner = Runner.load(
-        model.source,
+    wanted = Wanted(
         device=model.device,
         dtype=model.dtype,
         kernels=model.kernels,
         attention=model.attention,
         max_total_tokens=model.max_context,
-        num_threads=model.num_threads,
         max_memory=None if limit_mb is None else limit_mb * MB,
         part=MemoryPart(model.memory_share, model.memory_taken),
     )
+    runner = load_runner(model.source, wanted, model.num_threads)
     if runner.max_total_tokens < _MIN_TOTAL_TOKENS:
         raise ModelError(
             f"a context of {runner.max_total_tokens} tokens is too short to serve: "
