@@ -31,6 +31,7 @@ from midfill_engine.serve.openapi import keys
 from midfill_engine.serve.operations import OPERATIONS
 from midfill_engine.serve.registry import Models
 from midfill_engine.serve.served import Served
+from tests.engine.serve.chat_models import write_chat_model
 from tests.engine.serve.conftest import AUTH, KEY, LiveServer
 
 
@@ -59,9 +60,10 @@ def test_the_page_names_every_route() -> None:
 
 
 @pytest.fixture(scope="module")
-def url(tiny_folder: Path) -> Iterator[str]:
-    """A live engine; its only model is tiny and cannot be taken out."""
-    model = ModelConfig(source=str(tiny_folder), device="cpu", max_context=96)
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A live engine; its only model is tiny, chats, and cannot be taken out."""
+    folder = write_chat_model(tmp_path_factory.mktemp("model") / "tiny")
+    model = ModelConfig(source=str(folder), device="cpu", max_context=96)
     models = Models([load_served(EngineConfig(model=model))])
     admin = ModelAdmin(models, EngineConfig(), _nothing_loads, has_key=True)
     live = LiveServer(models, ServerConfig(port=0), admin)

@@ -23,23 +23,24 @@ from midfill_engine.serve.operations.schema import (
     texts,
 )
 
-_PART = obj("type", type=TEXT, text=TEXT)
-_MESSAGE = obj(
-    "role",
-    role=TEXT,
-    content=optional(either(TEXT, array(_PART))),
-    name=optional(TEXT),
-    tool_calls=optional(array(ANY)),
-    tool_call_id=optional(TEXT),
+_PART = obj("type", "text", type=choice("text"), text=TEXT)
+_ROLE = {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,63}$"}
+_CALLED = obj("name", name=TEXT, arguments=either(TEXT, obj()))
+_CALL = obj("function", id=TEXT, type=choice("function"), function=_CALLED)
+_CONTENT = either(TEXT, array(_PART))
+_MESSAGE = either(
+    obj("role", "content", role=_ROLE, content=_CONTENT, name=TEXT, tool_call_id=TEXT),
+    obj("role", "tool_calls", role=choice("assistant"), tool_calls=array(_CALL)),
 )
 _FUNCTION = obj("name", name=TEXT, description=optional(TEXT), parameters=optional(obj()))
 _TOOL = obj("type", "function", type=choice("function"), function=_FUNCTION)
+_NAMED = obj("function", type=choice("function"), function=obj("name", name=TEXT))
 _CHAT = obj(
     "messages",
     model=MODEL,
     messages={"type": "array", "items": _MESSAGE, "minItems": 1},
     tools=optional(array(_TOOL)),
-    tool_choice=optional(either(TEXT, obj())),
+    tool_choice=optional(either(choice("auto", "none", "required"), _NAMED)),
     parallel_tool_calls=optional(FLAG),
     max_tokens=optional(integer(1, 2**31 - 1)),
     max_completion_tokens=optional(integer(1, 2**31 - 1)),
