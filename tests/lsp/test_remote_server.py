@@ -39,7 +39,9 @@ def start(tmp_path: Path) -> Start:
 
     @asynccontextmanager
     async def starting(*options: str, **variables: str) -> AsyncGenerator[LspClient]:
-        command = [sys.executable, "-m", "midfill_lsp.cli", "lsp", *options]
+        # No test wants the bundled engine, and an editor's settings come too late to hold it back.
+        words = ["lsp", "--no-early-start", *options]
+        command = [sys.executable, "-m", "midfill_lsp.cli", *words]
         async with lsp_client(*command, env={**environment, **variables}) as client:
             yield client
 

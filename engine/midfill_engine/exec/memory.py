@@ -9,7 +9,6 @@ counts nothing there. Knows no torch; called by `runner`, told by `/info`.
 
 from __future__ import annotations
 
-import resource
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -193,6 +192,10 @@ def process_bytes() -> int:
         status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
         return _kilobytes(status, "VmRSS") * 1024
     except OSError:  # not Linux: the most it ever had
+        if sys.platform == "win32":
+            return 0  # counts as nothing: there is no figure without another library
+        import resource  # POSIX only
+
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
