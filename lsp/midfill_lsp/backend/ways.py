@@ -74,14 +74,18 @@ class Ways:
             async for part in stream:
                 yield part
 
-    async def chat(
-        self, messages: Sequence[ChatMessage], max_tokens: int, greedy: bool = False
-    ) -> Stream:
+    async def chat(self, messages: Sequence[ChatMessage], max_tokens: int) -> Stream:
         """Answer a conversation.
 
         Raises:
             CannotDo: there is no way.
         """
+        async with aclosing(self._converse(messages, max_tokens, greedy=False)) as parts:
+            async for part in parts:
+                yield part
+
+    def _converse(self, messages: Sequence[ChatMessage], max_tokens: int, greedy: bool) -> Stream:
+        """Return an answer; one for a hole, which is greedy, keeps the blanks at its start."""
         if self.can.chat == "messages":
             stream = self._dialect.converse(messages, max_tokens, greedy)
             stops: tuple[str, ...] = ()
@@ -96,9 +100,7 @@ class Ways:
                 "works and no chat format that is known; set midfill.backend.chatFormat if it has "
                 "one, or choose a model that chats"
             )
-        async with aclosing(_cut(stream, stops, strips_start=True)) as parts:
-            async for part in parts:
-                yield part
+        return _cut(stream, stops, strips_start=not greedy)
 
     def _native(self, request: InfillRequest) -> Stream:
         if self._found.reads_sentinels:
@@ -129,7 +131,7 @@ class Ways:
         answer, shown = "", ""
         end: StreamEnd | None = None
         async with aclosing(
-            self.chat(messages, request.max_tokens + _CHAT_EXTRA_TOKENS, greedy=True)
+            self._converse(messages, request.max_tokens + _CHAT_EXTRA_TOKENS, greedy=True)
         ) as stream:
             async for part in stream:
                 if isinstance(part, StreamEnd):

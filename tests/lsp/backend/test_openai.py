@@ -178,3 +178,13 @@ async def test_chats_get_no_control_tokens_either(fake: FakeRemote) -> None:
         body["messages"][1]["content"] for body in fake.bodies("/v1/chat/completions")[1:]
     ]
     assert question.endswith("x = <|HOLE|>\n")
+
+
+async def test_a_hole_may_begin_with_a_line_end(fake: FakeRemote) -> None:
+    # The answer's start was stripped as a chat's is, which glued a block to its head.
+    fake.on("/v1/models", models("gpt-x"))
+    pieces = [chat_chunk("\n"), chat_chunk("    return a\n"), chat_chunk("", "stop")]
+    fake.on("/v1/chat/completions", CHAT_PROBE, sse(*pieces))
+    async with aclosing(remote("openai", fake.url)) as backend:
+        texts, _ = await collect(backend.infill(InfillRequest("def f(a):", "\n", "s", 8)))
+    assert "".join(texts).rstrip("\n") == "\n    return a"
