@@ -106,6 +106,7 @@ class Limits:
         pro_max_new_tokens: the PRO routes where the request does not say.
         infill_max_new_tokens: `/infill` where the request does not say.
         completion_max_tokens: `/v1/completions` where the request does not say.
+        max_prompts: prompts of one completions request.
         max_choices: answers to one chat question or prompt (`n`, `n_cmpl`).
         max_top_logprobs: likeliest tokens told beside each token of a chat answer.
         recent_results: replies that the PRO routes remember.
@@ -127,6 +128,7 @@ class Limits:
     pro_max_new_tokens: int = 20
     infill_max_new_tokens: int = 128
     completion_max_tokens: int = 16
+    max_prompts: int = 16
     max_choices: int = 8
     max_top_logprobs: int = 20
     recent_results: int = 64

@@ -132,7 +132,7 @@ async def test_lease_names_the_process(client: httpx.AsyncClient, real_engine: R
         ("POST", "/infill", {"json": {"input_prefix": 3, "input_suffix": ""}}, 422),
         ("GET", "/lease", {"headers": {"Authorization": ""}}, 401),
         ("POST", "/generate", {"json": {"inputs": "a", "parameters": {"best_of": 2}}}, 422),
-        ("POST", "/v1/completions", {"json": {"prompt": ["a"]}}, 422),
+        ("POST", "/v1/completions", {"json": {"prompt": [["a"]]}}, 422),
     ],
 )
 async def test_rejections(

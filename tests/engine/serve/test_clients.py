@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 from huggingface_hub import InferenceClient
-from openai import OpenAI
+from openai import NotFoundError, OpenAI
 
 from midfill_engine.config import EngineConfig, ModelConfig
 from midfill_engine.serve.load import load_served
@@ -73,6 +73,33 @@ def test_openai_client(url: str) -> None:
         )
         assert infilled.usage is not None
         assert infilled.usage.prompt_tokens > 4
+        assert [model.id for model in client.models.list()] == ["tiny"]
+        assert client.models.retrieve("tiny").object == "model"
+        several = client.completions.create(
+            model="tiny",
+            prompt=["x =", "def "],
+            n=2,
+            best_of=3,
+            seed=5,
+            logprobs=2,
+            echo=True,
+            max_tokens=3,
+            user="me",
+        )
+        assert [choice.index for choice in several.choices] == [0, 1, 2, 3]
+        assert several.choices[3].text.startswith("def ")
+        assert several.choices[3].logprobs is not None
+        chunks = client.completions.create(
+            model="tiny",
+            prompt="x =",
+            max_tokens=3,
+            stream=True,
+            stream_options={"include_usage": True},
+        )
+        assert next(chunk.usage.completion_tokens for chunk in chunks if chunk.usage) <= 3
+        with pytest.raises(NotFoundError) as refused:
+            client.completions.create(model="none", prompt="x")
+        assert refused.value.code == "model_not_found"
 
 
 def test_curl_as_announced(url: str) -> None:

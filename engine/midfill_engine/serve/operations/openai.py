@@ -29,13 +29,23 @@ USAGE = obj(
     completion_tokens=COUNT,
     total_tokens=COUNT,
 )
+_LOGPROBS = obj(
+    "tokens",
+    "token_logprobs",
+    "top_logprobs",
+    "text_offset",
+    tokens=array(TEXT),
+    token_logprobs=array(optional(number())),
+    top_logprobs=array(optional(obj())),
+    text_offset=array(COUNT),
+)
 _CHOICE = obj(
     "index",
     "text",
     "finish_reason",
     index=COUNT,
     text=TEXT,
-    logprobs=optional(obj()),
+    logprobs=optional(_LOGPROBS),
     finish_reason=choice("stop", "length"),
 )
 _COMPLETION = obj(
@@ -60,9 +70,15 @@ OPERATIONS: Mapping[str, Operation] = {
         body=obj(
             "prompt",
             model=MODEL,
-            prompt=TEXT,
+            prompt=either(TEXT, array(TEXT), array(COUNT), array(array(COUNT))),
+            echo=optional(FLAG),
+            logprobs=optional(integer(0, 5)),
+            n=optional(integer(1, 8)),
+            best_of=optional(integer(1, 8)),
+            presence_penalty=optional(number(-2, 2)),
+            logit_bias=optional(obj()),
             suffix=optional(TEXT),
-            max_tokens=optional(integer(1)),
+            max_tokens=optional(integer(0)),
             temperature=optional(number(0, 2)),
             top_p=optional(above(0)),
             seed=optional(integer(-(2**63), 2**64 - 1)),
