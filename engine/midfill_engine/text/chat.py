@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from midfill_engine.errors import TemplateError
 from midfill_engine.text.chat_encode import ContentEncoder, Span
@@ -68,8 +68,7 @@ class Chat:
     """One model's chat format.
 
     Attributes:
-        source: where the format comes from, as `/info` tells.
-        name: "template", or the built-in format's name.
+        name: "template", or the built-in format's name, as `/info` tells.
         stop_ids: tokens that end an answer, besides the end of the sequence.
         stop_texts: texts that end an answer, where no token does.
     """
@@ -77,12 +76,11 @@ class Chat:
     def __init__(
         self, tokenizer: Tokenizer, source: ChatSource, builtin: ChatFormat | None
     ) -> None:
-        """Compile the folder's templates, or use a built-in format.
+        """Compile the folder's templates, or use a built-in format if there is one.
 
         Raises:
             TemplateError: a template is broken.
         """
-        self._tokenizer = tokenizer
         self._encoder = ContentEncoder(tokenizer)
         self._marks = _marks(source, tokenizer)
         self._special_tokens = {
@@ -92,18 +90,16 @@ class Chat:
         }
         self._template_text = "".join(source.templates.values())
         self._renders: dict[str, Render] = {}
-        if source.templates:
+        if builtin is None:
             from midfill_engine.text.chat_template import ChatTemplate  # late: see there
 
             self._renders = {
                 name: ChatTemplate(text).render for name, text in source.templates.items()
             }
         self._builtin = builtin
-        self.source: Literal["template", "built-in"] = "template" if self._renders else "built-in"
-        self.name = "template" if builtin is None or self._renders else builtin.name
-        ends = [token for token in _TURN_ENDS if token in self._template_text]
-        if builtin is not None and not self._renders:
-            ends = list(builtin.stops)
+        self.name = "template" if builtin is None else builtin.name
+        found_ends = [token for token in _TURN_ENDS if token in self._template_text]
+        ends = found_ends if builtin is None else builtin.stops
         ids = {token: tokenizer.token_id(token) for token in ends}
         self.stop_ids = frozenset(found for found in ids.values() if found is not None)
         self.stop_texts = tuple(token for token, found in ids.items() if found is None)
@@ -123,8 +119,8 @@ class Chat:
                 return cls(tokenizer, source, None)
         except TemplateError as error:
             logger.warning("the chat template in %s is broken: %s", folder, error)
-            source = ChatSource({}, source.special_tokens, source.own_name)
-        return None if builtin is None else cls(tokenizer, source, builtin)
+        bare = ChatSource({}, source.special_tokens, source.own_name)
+        return None if builtin is None else cls(tokenizer, bare, builtin)
 
     def knows(self, word: str) -> bool:
         """Whether the model's template has a place for `tools`, or a role of that name."""
@@ -153,8 +149,7 @@ class Chat:
         return ChatPrompt(text.translate(dict(disguise.shown)), tuple(tokens))
 
     def _render(self, values: Mapping[str, Any]) -> str:
-        if not self._renders:
-            assert self._builtin is not None
+        if self._builtin is not None:
             return self._builtin.write(values["messages"], self._marks)
         with_tools = values["tools"] is not None and TOOL_USE in self._renders
         render = self._renders[TOOL_USE if with_tools else DEFAULT]

@@ -87,7 +87,7 @@ def test_a_broken_template_leaves_the_built_in_format(
     assert "broken" in caplog.text
     found = find(folder, "meta-llama/Llama-2-7b-chat-hf")
     assert found is not None
-    assert (found.name, found.source) == ("llama-2", "built-in")
+    assert found.name == "llama-2"
     assert found.prompt(Conversation(QUESTION)).text == "<s>[INST] Hi [/INST]"
 
 
@@ -97,6 +97,18 @@ def test_the_models_own_name_is_looked_at(tmp_path: Path) -> None:
     found = find(folder, "mine")
     assert found is not None
     assert found.name == "zephyr"
+
+
+def test_a_template_for_tools_alone_is_no_default(tmp_path: Path) -> None:
+    """Once a KeyError at the first request: the built-in format met the folder's templates."""
+    folder = without_chatml(tmp_path)
+    others = folder / "additional_chat_templates"
+    others.mkdir()
+    (others / "tool_use.jinja").write_text("tools", encoding="utf-8")
+    assert find(folder) is None
+    found = find(folder, "zephyr-7b-beta")
+    assert found is not None
+    assert found.prompt(Conversation(QUESTION)).text == "<|user|>\nHi</s>\n<|assistant|>\n"
 
 
 def test_where_answers_end(tmp_path: Path) -> None:
