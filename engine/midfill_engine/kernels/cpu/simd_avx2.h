@@ -2,7 +2,11 @@
 using Vec = __m256;
 using IntVec = __m256i;
 constexpr int kLanes = 8;
-constexpr int kMaxTile = 3;
+constexpr int kMaxTile = 6;
+constexpr int kMaxSums = 12;  // of a float tile, in 16 registers
+constexpr int kMaxHalfTile = 4;
+constexpr int kMaxHalfSums = 8;
+constexpr bool kUnpackMany = true;
 constexpr int kMaxIntTile = 3;
 constexpr int kMaxIntVecs = 2;
 constexpr int kMaxWide = 2;

@@ -2,7 +2,11 @@
 using Vec = __m512;
 using IntVec = __m512i;
 constexpr int kLanes = 16;
-constexpr int kMaxTile = 12;  // rows of a float tile: 24 of 32 registers hold sums
+constexpr int kMaxTile = 12;  // rows of a float tile
+constexpr int kMaxSums = 24;  // of it, in 32 registers
+constexpr int kMaxHalfTile = 12;  // the same of a bfloat16 tile
+constexpr int kMaxHalfSums = 24;
+constexpr bool kUnpackMany = false;  // whether it unpacks all weights of an input before the rows
 constexpr int kMaxIntTile = 6;
 constexpr int kMaxIntVecs = 2;  // of a panel, for several rows at once
 constexpr int kMaxWide = 4;  // panels side by side where there is one row

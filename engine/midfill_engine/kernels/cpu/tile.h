@@ -31,22 +31,31 @@ struct TileJob {
   bool fresh;  // start at zero, not at what `sums` holds
 };
 
-template <int R, int P>
-MF_INLINE void load_sums(const TileJob& job, Vec (&sum)[R][P][kVecs]) {
-  for (int r = 0; r < R; r++)
-    for (int p = 0; p < P; p++)
-      for (int v = 0; v < kVecs; v++) {
-        const float* from = job.sums + r * job.sums_stride + p * kPanel + v * kLanes;
-        sum[r][p][v] = job.fresh ? vset(0.0f) : vload(from);
-      }
+MF_INLINE float* sums_of(const TileJob& job, int row, int panel, int vec) {
+  return job.sums + row * job.sums_stride + panel * kPanel + vec * kLanes;
 }
 
-template <int R, int P>
-MF_INLINE void store_sums(const TileJob& job, const Vec (&sum)[R][P][kVecs]) {
+// Vectors [first, first + G) of every panel's sums.
+template <int R, int P, int G>
+MF_INLINE void load_sums(const TileJob& job, int first, Vec (&sum)[R][P][G]) {
   for (int r = 0; r < R; r++)
     for (int p = 0; p < P; p++)
-      for (int v = 0; v < kVecs; v++)
-        vstore(job.sums + r * job.sums_stride + p * kPanel + v * kLanes, sum[r][p][v]);
+      for (int v = 0; v < G; v++)
+        sum[r][p][v] = job.fresh ? vset(0.0f) : vload(sums_of(job, r, p, first + v));
+}
+
+template <int R, int P, int G>
+MF_INLINE void store_sums(const TileJob& job, int first, const Vec (&sum)[R][P][G]) {
+  for (int r = 0; r < R; r++)
+    for (int p = 0; p < P; p++)
+      for (int v = 0; v < G; v++) vstore(sums_of(job, r, p, first + v), sum[r][p][v]);
+}
+
+// Vectors of a panel that a float tile sums at once; with more rows it goes over a panel in parts.
+constexpr int vecs_at_once(int num_sums, int most) {
+  int vecs = kVecs;
+  while (vecs > 1 && num_sums * vecs > most) vecs /= 2;
+  return vecs;
 }
 
 struct FloatTile {
@@ -55,46 +64,63 @@ struct FloatTile {
 
   template <int R, int P>
   static __attribute__((noinline)) void run(const TileJob& job) {
-    Vec sum[R][P][kVecs];
-    load_sums<R, P>(job, sum);
+    constexpr int kGroup = vecs_at_once(R * P, kMaxSums);
+    for (int v = 0; v < kVecs; v += kGroup) part<R, P, kGroup>(job, v);
+  }
+
+  template <int R, int P, int G>
+  MF_INLINE void part(const TileJob& job, int first) {
+    Vec sum[R][P][G];
+    load_sums<R, P, G>(job, first, sum);
     const float* x = job.x.values;
-    const uint8_t* w = job.weights;
+    const uint8_t* w = job.weights + first * kLanes * 4;
     for (int k = 0; k < job.depth; k++, w += job.input_bytes)
       for (int p = 0; p < P; p++) {
-        Vec weight[kVecs];
-        for (int v = 0; v < kVecs; v++)
+        Vec weight[G];
+        for (int v = 0; v < G; v++)
           weight[v] = vload((const float*)(w + p * job.panel_bytes) + v * kLanes);
         for (int r = 0; r < R; r++) {
           Vec each = vset(x[r * job.x.stride + k]);
-          for (int v = 0; v < kVecs; v++) sum[r][p][v] = vfma(each, weight[v], sum[r][p][v]);
+          for (int v = 0; v < G; v++) sum[r][p][v] = vfma(each, weight[v], sum[r][p][v]);
         }
       }
-    store_sums<R, P>(job, sum);
+    store_sums<R, P, G>(job, first, sum);
   }
 };
 
 struct HalfTile {
-  static constexpr int kRows = kMaxTile;
+  static constexpr int kRows = kMaxHalfTile;
   static constexpr int kChunk = 512;
 
   template <int R, int P>
   static __attribute__((noinline)) void run(const TileJob& job) {
-    Vec sum[R][P][kVecs];
-    load_sums<R, P>(job, sum);
+    constexpr int kGroup = vecs_at_once(R * P, kMaxHalfSums);
+    for (int v = 0; v < kVecs; v += kGroup) part<R, P, kGroup>(job, v);
+  }
+
+  template <int R, int P, int G>
+  MF_INLINE void part(const TileJob& job, int first) {
+    constexpr int kUnpacked = R > 2 && kUnpackMany ? G : 1;
+    Vec sum[R][P][G];
+    load_sums<R, P, G>(job, first, sum);
     const float* x = job.x.values;
-    const uint8_t* w = job.weights;
+    const uint8_t* w = job.weights + first * kLanes * 4;
     for (int k = 0; k < job.depth; k++, w += job.input_bytes)
       for (int p = 0; p < P; p++)
-        for (int v = 0; v < kVecs; v++) {
-          IntVec pair = iload(w + p * job.panel_bytes + v * kLanes * 4);
-          Vec low = vlow16(pair), high = vhigh16(pair);
+        for (int from = 0; from < G; from += kUnpacked) {
+          Vec low[kUnpacked], high[kUnpacked];
+          for (int v = 0; v < kUnpacked; v++) {
+            const IntVec pair = iload(w + p * job.panel_bytes + (from + v) * kLanes * 4);
+            low[v] = vlow16(pair), high[v] = vhigh16(pair);
+          }
           for (int r = 0; r < R; r++) {
             const float* two = x + r * job.x.stride + 2 * k;
-            Vec first = vfma(vset(two[0]), low, sum[r][p][v]);
-            sum[r][p][v] = vfma(vset(two[1]), high, first);
+            Vec* to = sum[r][p] + from;
+            for (int v = 0; v < kUnpacked; v++) to[v] = vfma(vset(two[0]), low[v], to[v]);
+            for (int v = 0; v < kUnpacked; v++) to[v] = vfma(vset(two[1]), high[v], to[v]);
           }
         }
-    store_sums<R, P>(job, sum);
+    store_sums<R, P, G>(job, first, sum);
   }
 };
 
@@ -114,20 +140,11 @@ struct IntTile {
   template <int R, int P, int G>
   MF_INLINE void part(const TileJob& job, int first) {
     Vec sum[R][P][G];
-    for (int r = 0; r < R; r++)
-      for (int p = 0; p < P; p++)
-        for (int v = 0; v < G; v++)
-          sum[r][p][v] = job.fresh ? vset(0.0f) : vload(sums_of(job, r, p, first + v));
+    load_sums<R, P, G>(job, first, sum);
     const uint8_t* w = job.weights;
     for (int b = 0; b < job.depth; b++, w += job.input_bytes)
       for (int p = 0; p < P; p++) block<R, G>(job, w + p * job.panel_bytes, b, first, &sum[0][p], P);
-    for (int r = 0; r < R; r++)
-      for (int p = 0; p < P; p++)
-        for (int v = 0; v < G; v++) vstore(sums_of(job, r, p, first + v), sum[r][p][v]);
-  }
-
-  MF_INLINE float* sums_of(const TileJob& job, int row, int panel, int vec) {
-    return job.sums + row * job.sums_stride + panel * kPanel + vec * kLanes;
+    store_sums<R, P, G>(job, first, sum);
   }
 
   // One block of 32 inputs, summed in whole numbers. Row r's sums are sum[r * sum_step].
