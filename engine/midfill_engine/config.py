@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
-Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16", "int8", "fp8"]
+Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16", "int8", "int4", "fp8"]
 Kernels: TypeAlias = Literal["auto", "native", "torch"]
 Attention: TypeAlias = Literal["auto", "triton", "flash"]
 Speculate: TypeAlias = Literal["auto", "on", "off"]
@@ -29,7 +29,8 @@ class ModelConfig:
         source: a folder, a Hub id, or "starter" for the bundled model.
         name: under which it is served; None takes the folder's or the Hub's.
         device: "auto" takes a GPU where there is one.
-        dtype: "auto" takes the device's own; "int8" is for kernels of our own, "fp8" for a GPU's.
+        dtype: "auto" takes the fastest that costs little (`exec.kernel_choice`); "int8" is for
+            kernels of our own, "int4" for the CPU's, "fp8" for a GPU's.
         speculation: whether tokens are drafted and verified; "auto" does so where the text
             cannot change by it, on the native kernels.
         kernels: what computes: "auto" takes our own where they can be had.

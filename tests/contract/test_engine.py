@@ -99,6 +99,7 @@ async def test_health_and_info_need_no_key(real_engine: RealEngine) -> None:
         "architecture",
         "parameters",
         "dtype",
+        "dtype_reason",
         "device",
         "attention",
         "kernels",

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 
-from midfill_engine.kernels.library import BLOCK, Library
-from midfill_engine.kernels.packing import quantise
+from midfill_engine.kernels.library import Library
 from midfill_engine.model.kv_cache import KVCache
 from midfill_engine.model.native import open_library
 from midfill_engine.model.spec import ModelSpec
@@ -131,10 +130,3 @@ def mapped(weights: ModelWeights, change: Callable[[torch.Tensor], torch.Tensor]
         layers=tuple(layer(each) for each in weights.layers),
         head=change(weights.head),
     )
-
-
-def as_int8(matrix: torch.Tensor) -> torch.Tensor:
-    """Returns matrix [inputs, outputs] as the int8 blocks hold it, in float32."""
-    whole = torch.nn.functional.pad(matrix, (0, 0, 0, -matrix.shape[0] % BLOCK))
-    scales, weights = quantise(whole.view(-1, BLOCK, matrix.shape[1]))
-    return (weights * scales.float()[:, None]).view(whole.shape)[: matrix.shape[0]]

@@ -10,6 +10,7 @@ from tokenizers import Tokenizer
 
 from midfill_engine.kernels import reference
 from midfill_engine.kernels.library import BLOCK, Library
+from midfill_engine.kernels.packing import dequantised
 from midfill_engine.model.checkpoint import FolderCheckpoint
 from midfill_engine.model.decoder import Decoder
 from midfill_engine.model.kv_cache import KVCache
@@ -21,7 +22,6 @@ from midfill_engine.model.weights import DenseMlp, LayerWeights, load_weights
 from tests.engine.native_models import (
     SHAPES,
     RandomModel,
-    as_int8,
     library_or_skip,
     mapped,
     random_ids,
@@ -119,11 +119,11 @@ def test_an_int8_product_is_that_of_its_own_numbers(library: Library, hidden_siz
     model = silenced(random_model_of(shape))
     ids = random_ids(model.spec, 40)
     rows = reference.rms_norm(
-        as_int8(model.weights.embedding.t()).t()[ids],
+        dequantised("int8", model.weights.embedding.t()).t()[ids],
         model.weights.final_norm,
         model.spec.rms_norm_eps,
     )
-    expected = reference.quantised_rows(rows, BLOCK) @ as_int8(model.weights.head)
+    expected = reference.quantised_rows(rows, BLOCK) @ dequantised("int8", model.weights.head)
     for name in library.instruction_sets():
         native = NativeDecoder(
             model.spec, model.weights, library, kind="int8", instruction_set=name
@@ -133,6 +133,36 @@ def test_an_int8_product_is_that_of_its_own_numbers(library: Library, hidden_siz
         # A number that lies on the border of two may be rounded to either: one step of 1/127.
         assert_near(found, expected, 2e-3)
         assert ((found - expected).abs() < 1e-5 * expected.abs().max()).float().mean() > 0.9
+
+
+@pytest.mark.parametrize(("hidden_size", "inner"), [(32, 64), (50, 90), (256, 1056)])
+def test_an_int4_product_is_that_of_its_own_numbers(
+    library: Library, hidden_size: int, inner: int
+) -> None:
+    """Without attention a layer is two products; head and embedding are in int8."""
+    shape = {"hidden_size": hidden_size, "intermediate_size": inner, "num_hidden_layers": 1}
+    model = without_attention(random_model_of(shape))
+    (layer,), eps = model.weights.layers, model.spec.rms_norm_eps
+    assert isinstance(layer.mlp, DenseMlp)
+    ids = random_ids(model.spec, 40)
+
+    def product(rows: torch.Tensor, kind: str, matrix: torch.Tensor) -> torch.Tensor:
+        return reference.quantised_rows(rows, BLOCK) @ dequantised(kind, matrix)
+
+    hidden = dequantised("int8", model.weights.embedding.t()).t()[ids]
+    normed = reference.rms_norm(hidden, layer.mlp_norm, eps)
+    gated = reference.swiglu(product(normed, "int4", layer.mlp.gate_up))
+    hidden = hidden + product(gated, "int4", layer.mlp.down)
+    normed = reference.rms_norm(hidden, model.weights.final_norm, eps)
+    expected = product(normed, "int8", model.weights.head)
+    for name in library.instruction_sets():
+        native = NativeDecoder(
+            model.spec, model.weights, library, kind="int4", instruction_set=name
+        )
+        found = native.forward(ids, 0, model.cache(), 0, 40)
+        native.close()
+        assert_near(found, expected, 5e-3)  # rounded to the other side, as above
+        assert ((found - expected).abs() < 1e-5 * expected.abs().max()).float().mean() > 0.7
 
 
 @pytest.mark.parametrize("shape", ["grouped", "deep", "biased"])
@@ -172,6 +202,14 @@ def greedy(decoder: Decoder | NativeDecoder) -> list[int]:
         logits = decoder.forward(torch.tensor(tokens[-1:]), position, cache, 0, 1)
         tokens.append(int(logits[0].argmax()))
     return tokens
+
+
+def without_attention(model: RandomModel) -> RandomModel:
+    """Returns it with attention that adds nothing to what it is given."""
+    layers = tuple(
+        replace(layer, out=torch.zeros_like(layer.out)) for layer in model.weights.layers
+    )
+    return RandomModel(model.spec, replace(model.weights, layers=layers))
 
 
 def silenced(model: RandomModel) -> RandomModel:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+import weakref
+from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -13,10 +16,10 @@ from midfill_engine.model.kv_cache import KVCache
 from midfill_engine.model.native import NativeDecoder, Rows, unsupported
 from midfill_engine.model.native_weights import WeightKind
 from midfill_engine.model.spec import ModelSpec
+from midfill_engine.model.weights import LayerWeights, StreamedWeights
 from tests.engine.native_models import (
     RandomModel,
     library_or_skip,
-    mapped,
     random_ids,
     random_model,
 )
@@ -218,15 +221,24 @@ def test_what_the_kernels_cannot_run_is_told() -> None:
     assert unsupported(ModelSpec.from_config(tiny_config("qwen2"))) is None
 
 
-def test_consumed_weights_give_their_memory_back(library: Library) -> None:
+def test_a_layer_is_let_go_before_the_next_is_read(library: Library) -> None:
     model = random_model("biased")
     ids = random_ids(model.spec, 9)
     kept = make(model, library)
     expected = kept.forward(ids, 0, model.cache(), 0, 9)
-    copies = mapped(model.weights, lambda matrix: matrix.clone())
-    native = NativeDecoder(model.spec, copies, library, consume=True)
-    assert copies.layers[0].qkv.untyped_storage().size() == 0
-    assert copies.head.untyped_storage().size() == 0
+    seen: list[weakref.ref[torch.Tensor]] = []
+
+    def layers() -> Iterator[LayerWeights]:
+        for layer in model.weights.layers:
+            assert not any(each() is not None for each in seen)
+            read = [replace(layer, qkv=layer.qkv.clone())]
+            seen.append(weakref.ref(read[0].qkv))
+            yield read.pop()
+
+    weights = model.weights
+    streamed = StreamedWeights(weights.embedding, layers(), weights.final_norm, weights.head)
+    native = NativeDecoder(model.spec, streamed, library)
+    assert len(seen) == 3
     assert torch.equal(native.forward(ids, 0, model.cache(), 0, 9), expected)
     kept.close()
     native.close()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 
@@ -22,7 +21,7 @@ from midfill_engine.exec.gpu_choice import (
     find_gpu,
     gpu_needs,
 )
-from midfill_engine.exec.kernel_choice import INT8, build_forward, choose_library
+from midfill_engine.exec.kernel_choice import build_forward, choose, why_of
 from midfill_engine.exec.memory import (
     DEFAULT_CACHE_BYTES,
     WHOLE,
@@ -38,9 +37,9 @@ from midfill_engine.exec.placement import choose_device, choose_dtype
 from midfill_engine.model.checkpoint import Checkpoint
 from midfill_engine.model.gpu_weights import GpuKind
 from midfill_engine.model.kv_cache import KVCache, slot_bytes
+from midfill_engine.model.native_weights import weight_bytes
 from midfill_engine.model.shapes import num_parameters
 from midfill_engine.model.spec import ModelSpec
-from midfill_engine.model.weights import load_weights
 
 DEFAULT_MAX_TOTAL_TOKENS = 8192
 
@@ -67,6 +66,7 @@ class Built:
     cache: KVCache
     device: torch.device
     memory: MemoryPlan
+    dtype_reason: str
 
 
 def build(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted) -> Built:
@@ -80,29 +80,23 @@ def build(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted) -> Built:
     if isinstance(gpu, Device):
         return _build_gpu(spec, checkpoint, wanted, gpu)
     check_without_gpu(wanted.dtype, wanted.attention, gpu)
-    int8 = wanted.dtype == INT8
-    kind = choose_dtype("float32" if int8 else wanted.dtype, place)
-    on_cpu = place.type == "cpu"
-    library = choose_library(wanted.kernels, spec, kind, place) if on_cpu else gpu
+    plan = choose(wanted.kernels, wanted.dtype, spec, place, gpu)
     max_len = choose_context(spec.max_position_embeddings, wanted.max_total_tokens)
-    slot = slot_bytes(spec, max_len, kind)
-    memory = plan_for(MemoryNeeds.of(spec, slot, kind.itemsize, int8=int8), place, wanted)
-    with _loading(spec, kind, max_len, place):
-        forward = build_forward(
-            spec,
-            partial(load_weights, spec, checkpoint, kind, place),
-            library,
-            dtype=kind,
-            int8=int8,
-            device=place,
-            max_len=max_len,
-        )
-        cache = KVCache(spec, memory.num_slots, max_len, kind, place)
-    return Built(forward, cache, place, memory)
+    packed = None if plan.kind is None else weight_bytes(spec, plan.kind)
+    needs = MemoryNeeds.of(spec, slot_bytes(spec, max_len, plan.dtype), plan.dtype.itemsize, packed)
+    memory = plan_for(needs, place, wanted)
+    with _loading(spec, plan.dtype, max_len, place):
+        forward = build_forward(plan, spec, checkpoint, place, max_len)
+        cache = KVCache(spec, memory.num_slots, max_len, plan.dtype, place)
+    return Built(forward, cache, place, memory, plan.why)
 
 
 def _build_gpu(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted, device: Device) -> Built:
-    weights: GpuKind = "fp8" if wanted.dtype == FP8 else "int8" if wanted.dtype == INT8 else "plain"
+    if wanted.dtype == "int4":
+        raise ModelError("dtype int4 needs the CPU kernels; use --dtype auto, int8 or fp8")
+    weights: GpuKind = (
+        "fp8" if wanted.dtype == FP8 else "int8" if wanted.dtype == "int8" else "plain"
+    )
     dtype = choose_dtype(wanted.dtype if weights == "plain" else "auto", device.place)
     max_len = choose_context(spec.max_position_embeddings, wanted.max_total_tokens)
     needs = gpu_needs(spec, weights, dtype, slot_bytes(spec, max_len, dtype))
@@ -119,7 +113,7 @@ def _build_gpu(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted, device: 
             kernels=wanted.kernels,
             attention=wanted.attention,
         )
-    return Built(forward, cache, device.place, memory)
+    return Built(forward, cache, device.place, memory, why_of(wanted.dtype))
 
 
 def plan_for(needs: MemoryNeeds, place: torch.device, wanted: Wanted) -> MemoryPlan:

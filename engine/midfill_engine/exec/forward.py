@@ -98,7 +98,7 @@ class NativeForward:
             if each:
                 chosen.append(keep(best[begin:end], work))
             elif outcome.logits is not None and end > begin:
-                chosen.append(choose(outcome.logits[begin:end], work))
+                chosen.append(choose(outcome.logits[begin:end], work, best[begin:end]))
             else:
                 chosen.append([])
             begin = end

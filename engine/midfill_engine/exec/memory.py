@@ -106,11 +106,19 @@ class MemoryNeeds:
     loading: int
 
     @classmethod
-    def of(cls, spec: ModelSpec, slot: int, item_bytes: int, *, int8: bool) -> MemoryNeeds:
-        """Count the weights of `item_bytes` each; int8 is packed from them, 36 bytes for 32."""
-        read = num_parameters(spec) * item_bytes
-        kept = num_parameters(spec) * 36 // 32 if int8 else read
-        return cls(spec, slot, kept, read + kept if int8 else read)
+    def of(
+        cls, spec: ModelSpec, slot: int, item_bytes: int, packed: int | None = None
+    ) -> MemoryNeeds:
+        """Count the weights of `item_bytes` each, or take the bytes of the packed ones.
+
+        While those are packed, one layer stands beside them in float32, twice.
+        """
+        if packed is None:
+            read = num_parameters(spec) * item_bytes
+            return cls(spec, slot, read, read)
+        ends = (1 if spec.tied_embeddings else 2) * spec.vocab_size * spec.hidden_size
+        layer = 4 * (num_parameters(spec) - ends) // spec.num_layers
+        return cls(spec, slot, packed, packed + 2 * layer)
 
     def reserve(self, num_slots: int) -> int:
         """Bytes of a step's largest intermediate rows, and a constant."""

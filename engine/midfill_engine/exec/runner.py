@@ -33,10 +33,12 @@ class Runner:
         cache: KVCache,
         device: torch.device,
         memory: MemoryPlan,
+        dtype_reason: str,
     ) -> None:
         """Takes parts that belong together; use `load` or `from_parts`."""
         self.spec = spec
         self.memory = memory
+        self._dtype_reason = dtype_reason
         self._forward = forward
         self._cache = cache
         self._device = device
@@ -61,8 +63,8 @@ class Runner:
         Args:
             source: `starter`, a folder or a Hub id.
             device: `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
-            dtype: `auto` (float32 on the CPU, bfloat16 on a GPU), a key of `placement.DTYPES`,
-                `int8` on kernels of our own, or `fp8` on a GPU's.
+            dtype: `auto` (see `kernel_choice.choose`), a key of `placement.DTYPES`, `int8` on
+                kernels of our own, `int4` on the CPU's, or `fp8` on a GPU's.
             kernels: `auto` (our own where they can be had), `native` (an error where they cannot)
                 or `torch`.
             attention: a key of `gpu_choice.ATTENTIONS`, for a GPU.
@@ -102,12 +104,15 @@ class Runner:
         tensors: Mapping[str, torch.Tensor],
         *,
         device: str = "cpu",
-        dtype: str = "auto",
+        dtype: str = "float32",
         kernels: str = "auto",
         max_total_tokens: int | None = None,
         cache_bytes: int = 2**24,
     ) -> Runner:
-        """As `load`, from a config.json as a mapping and tensors by their names on the Hub."""
+        """As `load`, from a config.json as a mapping and tensors by their names on the Hub.
+
+        For comparisons, hence in float32 unless asked otherwise.
+        """
         set_threads()
         wanted = Wanted(
             device=device,
@@ -121,7 +126,7 @@ class Runner:
     @classmethod
     def _of(cls, spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted) -> Runner:
         built = build(spec, checkpoint, wanted)
-        return cls(spec, built.forward, built.cache, built.device, built.memory)
+        return cls(spec, built.forward, built.cache, built.device, built.memory, built.dtype_reason)
 
     @property
     def num_slots(self) -> int:
@@ -149,6 +154,7 @@ class Runner:
             "architecture": self.spec.architecture,
             "parameters": num_parameters(self.spec),
             "dtype": self._forward.weights,
+            "dtype_reason": self._dtype_reason,
             "device": str(self._device),
             "attention": self._forward.attention,
             "kernels": self._forward.kernels,

@@ -18,7 +18,9 @@ from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.work import Work
 
 
-def choose(logits: torch.Tensor, work: Work) -> list[SampledToken]:
+def choose(
+    logits: torch.Tensor, work: Work, best: Sequence[SampledToken] = ()
+) -> list[SampledToken]:
     """Returns the scored tokens of the prompt, and behind them those that were chosen.
 
     Chosen is one at the end of the inputs and one behind each draft token that stood.
@@ -26,6 +28,9 @@ def choose(logits: torch.Tensor, work: Work) -> list[SampledToken]:
     Args:
         logits: [work.num_logits, V] float32: of the last places of the work, at least one.
         work: something of it is scored or chosen.
+        best: the best token behind each of these places, where the kernels tell; it is then taken
+            where nothing but a mask on other places speaks against it, so that a place's
+            log-probability has the same bits whatever else a step holds.
 
     Raises:
         EngineError: as `sample`.
@@ -38,17 +43,21 @@ def choose(logits: torch.Tensor, work: Work) -> list[SampledToken]:
     drafts = work.token_ids[num_inputs:]
     rows = logits[len(logits) - 1 - work.num_drafts :]
     generated = list(work.generated_ids)
+    plainly = work.plainly_chosen and bool(best)
     for idx in range(1 + work.num_drafts):
         allowed = work.allowed[idx] if work.allowed else None
-        token = sample(
-            rows[idx],
-            work.sampling,
-            work.prompt_ids,
-            generated,
-            work.start + num_inputs + idx,
-            allowed,
-            work.top_n,
-        )
+        if plainly and allowed is None:
+            token = checked(best[len(best) - 1 - work.num_drafts + idx])
+        else:
+            token = sample(
+                rows[idx],
+                work.sampling,
+                work.prompt_ids,
+                generated,
+                work.start + num_inputs + idx,
+                allowed,
+                work.top_n,
+            )
         tokens.append(token)
         if idx == work.num_drafts or drafts[idx] != token.token_id:
             break

@@ -62,9 +62,14 @@ class Work:
 
         What narrows a draw has no effect on a greedy choice.
         """
+        if not self.plainly_chosen or self.scored_ids:
+            return False
+        return all(mask is None for mask in self.allowed)
+
+    @property
+    def plainly_chosen(self) -> bool:
+        """The same of every place that has no mask."""
         sampling = self.sampling
         if sampling is None or not sampling.greedy or sampling.rescored:
             return False
-        if self.top_n or self.scored_ids:
-            return False
-        return all(mask is None for mask in self.allowed)
+        return not self.top_n

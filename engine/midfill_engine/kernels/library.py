@@ -14,14 +14,14 @@ import platformdirs
 
 from midfill_engine.kernels.build import LIBRARY_NAME, BuildError, Compiler, build, build_key
 
-ABI_VERSION = 2
+ABI_VERSION = 3
 PANEL = 32
 """Outputs that lie side by side in a packed matrix."""
 
 BLOCK = 32
 """Inputs that share a scale; all depths are padded to it."""
 
-WEIGHT_KINDS = ("float32", "bfloat16", "int8")
+WEIGHT_KINDS = ("float32", "bfloat16", "int8", "int4")
 CACHE_KINDS = ("float32", "bfloat16")
 ISA_VARIABLE = "MIDFILL_CPU_ISA"
 
@@ -57,6 +57,7 @@ class Model(ctypes.Structure):
 
     _fields_ = (
         ("weight_kind", _int32),
+        ("head_kind", _int32),
         ("cache_kind", _int32),
         ("num_layers", _int32),
         ("hidden", _int32),

@@ -20,7 +20,7 @@ from midfill_engine.kernels.library import Batch, Library, LibraryError, load
 from midfill_engine.model.kv_cache import KVCache
 from midfill_engine.model.native_weights import WeightKind, pack_model
 from midfill_engine.model.spec import ModelSpec
-from midfill_engine.model.weights import ModelWeights
+from midfill_engine.model.weights import Parts
 
 CACHE_DTYPES = (torch.float32, torch.bfloat16)
 _MAX_HEAD_DIM = 256
@@ -82,12 +82,12 @@ class Outcome:
 
 
 class NativeDecoder:
-    """What `Decoder` is, in float32, bfloat16 or int8 weights on the CPU; one thread calls."""
+    """What `Decoder` is, with weights of any `WeightKind` on the CPU; one thread calls."""
 
     def __init__(
         self,
         spec: ModelSpec,
-        weights: ModelWeights,
+        weights: Parts,
         library: Library,
         *,
         kind: WeightKind = "float32",
@@ -95,20 +95,19 @@ class NativeDecoder:
         max_len: int | None = None,
         num_threads: int = 1,
         instruction_set: str | None = None,
-        consume: bool = False,
     ) -> None:
         """Packs the weights and starts the threads.
 
         Args:
             spec: a model for which `unsupported` is None.
-            weights: as `load_weights` gives them, on the CPU.
+            weights: as `load_weights` or `stream_weights` gives them, on the CPU.
             library: from `open_library`.
-            kind: what the matrices are kept in; all else is float32.
+            kind: what the matrices are kept in; all else is float32. With int4, head and
+                embedding are in int8.
             cache_dtype: of the caches that `forward` will be given, float32 or bfloat16.
             max_len: positions [0, max_len) can be run; None takes max_position_embeddings.
             num_threads: of the steps, the caller's included.
             instruction_set: one of the library's; None takes the best, or MIDFILL_CPU_ISA's.
-            consume: free each of `weights` as soon as it is packed; they are gone afterwards.
 
         Raises:
             ModelError: the model or a setting is not one of these.
@@ -131,7 +130,7 @@ class NativeDecoder:
         except LibraryError as error:
             raise ModelError(str(error)) from None
         self._library = library
-        self._packed = pack_model(spec, weights, library, kind, self.max_len, consume)
+        self._packed = pack_model(spec, weights, library, kind, self.max_len)
         model = self._packed.model
         model.cache_kind = CACHE_DTYPES.index(cache_dtype)
         model.num_threads = num_threads

@@ -10,8 +10,9 @@ that the rotary embedding is one complex product; their scalar products do not c
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 
@@ -51,6 +52,40 @@ class LayerWeights:
     out_bias: torch.Tensor | None
     mlp_norm: torch.Tensor
     mlp: DenseMlp | ExpertMlp
+
+
+class Parts(Protocol):
+    """A decoder's weights where the layers may be read only as they are asked for, once."""
+
+    @property
+    def layers(self) -> Iterable[LayerWeights]:
+        """In order."""
+        ...
+
+    @property
+    def embedding(self) -> torch.Tensor:
+        """[V, C]."""
+        ...
+
+    @property
+    def final_norm(self) -> torch.Tensor:
+        """[C]."""
+        ...
+
+    @property
+    def head(self) -> torch.Tensor:
+        """[C, V]."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StreamedWeights:
+    """Layers that are read one by one; the rest are views of the checkpoint, in its own dtype."""
+
+    embedding: torch.Tensor
+    layers: Iterator[LayerWeights]
+    final_norm: torch.Tensor
+    head: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +150,27 @@ def read_ends(
         return Ends(embedding, packer.vector("model.norm.weight"), head)
 
 
+def stream_weights(spec: ModelSpec, checkpoint: Checkpoint) -> StreamedWeights:
+    """Returns float32 layers on the CPU that are read when they are asked for, and the rest.
+
+    Whoever copies one part after the other has no more than one layer in memory twice.
+
+    Raises:
+        ModelError: as `load_weights`; a layer's tensors may raise when it is asked for.
+    """
+    check_shapes(spec, checkpoint)
+    cpu = torch.device("cpu")
+    layers = (
+        read_layer(spec, checkpoint, idx, torch.float32, cpu) for idx in range(spec.num_layers)
+    )
+    with checkpoint.reader() as read:
+        packer = _Packer(spec, read, torch.float32, cpu)
+        embedding = packer.tensor("model.embed_tokens.weight")
+        head = embedding if spec.tied_embeddings else packer.tensor("lm_head.weight")
+        final_norm = packer.tensor("model.norm.weight")
+    return StreamedWeights(embedding, layers, final_norm, head.t())
+
+
 class _Packer:
     """Copies tensors out of one reader into fused matrices."""
 
@@ -173,7 +229,7 @@ class _Packer:
 
     def vector(self, name: str) -> torch.Tensor:
         """Returns one tensor unfused, copied."""
-        return self._tensor(name).to(self._device, self._dtype, copy=True).contiguous()
+        return self.tensor(name).to(self._device, self._dtype, copy=True).contiguous()
 
     def _bias(self, there: bool, *names: str, turned: tuple[int, ...] = ()) -> torch.Tensor | None:
         if not there:
@@ -184,11 +240,12 @@ class _Packer:
     def _parts(self, names: list[str], turned: tuple[int, ...]) -> list[torch.Tensor]:
         heads = turned or (0,) * len(names)
         return [
-            _interleave(self._tensor(name), count) if count else self._tensor(name)
+            _interleave(self.tensor(name), count) if count else self.tensor(name)
             for name, count in zip(names, heads, strict=True)
         ]
 
-    def _tensor(self, name: str) -> torch.Tensor:
+    def tensor(self, name: str) -> torch.Tensor:
+        """Returns one tensor as it is stored, maybe a view of the file."""
         tensor = self._read(name)
         if not tensor.is_floating_point():
             raise ModelError(

@@ -75,6 +75,7 @@ def midfill_info(served: Served) -> Json:
         "architecture": info.architecture,
         "parameters": info.parameters,
         "dtype": info.dtype,
+        "dtype_reason": info.dtype_reason,
         "device": info.device,
         "attention": info.attention,
         "kernels": info.kernels,

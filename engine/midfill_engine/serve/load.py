@@ -76,6 +76,7 @@ def load_served(config: EngineConfig) -> Served:
             architecture=str(told["architecture"]),
             parameters=int(str(told["parameters"])),
             dtype=str(told["dtype"]),
+            dtype_reason=str(told.get("dtype_reason", "as transformers runs it")),
             device=str(told["device"]),
             attention=str(told["attention"]),
             kernels=str(told["kernels"]),

@@ -73,6 +73,7 @@ class ModelInfo:
     kernels: str
     speculation: bool = False
     memory: MemoryPlan | None = None
+    dtype_reason: str = "asked for"
 
 
 @dataclass(slots=True)

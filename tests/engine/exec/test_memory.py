@@ -15,6 +15,7 @@ from midfill_engine.exec.memory import (
     plan_memory,
     process_bytes,
 )
+from midfill_engine.model.native_weights import weight_bytes
 from midfill_engine.model.shapes import num_parameters
 from midfill_engine.model.spec import ModelSpec
 from tests.engine.tiny import tiny_config
@@ -26,7 +27,7 @@ def test_a_limit_is_never_passed_and_used_as_far_as_whole_slots_go() -> None:
     rng = random.Random(3)
     for _ in range(300):
         slot, process = rng.randrange(1, 64) * MB, rng.randrange(300) * MB
-        needs = MemoryNeeds.of(SPEC, slot, rng.choice([2, 4]), int8=rng.random() < 0.3)
+        needs = MemoryNeeds.of(SPEC, slot, rng.choice([2, 4]), rng.choice([None, MB]))
         limit = rng.randrange(1, 3000) * MB
         try:
             plan = plan_memory(needs, process=process, limit=limit)
@@ -40,7 +41,7 @@ def test_a_limit_is_never_passed_and_used_as_far_as_whole_slots_go() -> None:
 
 
 def test_the_error_names_a_size_that_does() -> None:
-    needs = MemoryNeeds.of(SPEC, 10 * MB, 4, int8=False)
+    needs = MemoryNeeds.of(SPEC, 10 * MB, 4)
     with pytest.raises(
         ModelError, match=r"--max-memory 100MB is too little: .* at least 3"
     ) as told:
@@ -52,17 +53,19 @@ def test_the_error_names_a_size_that_does() -> None:
 
 
 def test_without_a_limit_the_cache_is_bounded() -> None:
-    needs = MemoryNeeds.of(SPEC, 10 * MB, 4, int8=False)
+    needs = MemoryNeeds.of(SPEC, 10 * MB, 4)
     assert plan_memory(needs, process=0, cache=35 * MB).num_slots == 3
     assert plan_memory(needs, process=0, cache=0).num_slots == 1
     assert plan_memory(needs, process=0).num_slots == MAX_SLOTS
     assert "no limit given" in plan_memory(needs, process=0).told(64)
 
 
-def test_int8_is_packed_from_wider_weights() -> None:
-    wide, narrow = (MemoryNeeds.of(SPEC, MB, 4, int8=int8) for int8 in (False, True))
+def test_packing_takes_one_layer_more() -> None:
+    wide = MemoryNeeds.of(SPEC, MB, 4)
+    narrow = MemoryNeeds.of(SPEC, MB, 4, weight_bytes(SPEC, "int8"))
     assert wide.weights == wide.loading == 4 * num_parameters(SPEC)
-    assert narrow.weights < wide.weights < narrow.loading
+    assert narrow.weights < wide.weights
+    assert narrow.weights < narrow.loading < narrow.weights + wide.weights
 
 
 def test_the_process_is_measured() -> None:

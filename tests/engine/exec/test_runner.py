@@ -15,6 +15,7 @@ from midfill_engine.exec.work import Work
 from midfill_engine.kernels.library import Library
 from midfill_engine.model.decoder import Decoder
 from midfill_engine.model.native import NativeDecoder, open_library
+from tests.engine.native_models import library_or_skip
 from tests.engine.tiny import tiny_config, tiny_reference, write_tiny_model
 
 PROMPT = [1, 40, 41, 300, 310, 77, 78, 79, 200, 201, 202]
@@ -31,7 +32,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def runner(folder: Path, request: pytest.FixtureRequest) -> Runner:
     kernels: str = request.param
     return Runner.load(
-        str(folder), device="cpu", kernels=kernels, max_total_tokens=64, cache_bytes=2**21
+        str(folder),
+        device="cpu",
+        dtype="float32",
+        kernels=kernels,
+        max_total_tokens=64,
+        cache_bytes=2**21,
     )
 
 
@@ -118,6 +124,7 @@ def test_describe(folder: Path) -> None:
         "architecture": "LlamaForCausalLM",
         "parameters": tiny_reference("llama-gqa").num_parameters(),
         "dtype": "float32",
+        "dtype_reason": "auto: the device's own",
         "device": "cpu",
         "attention": "grouped+sdpa",
         "kernels": "torch (asked for)",
@@ -125,14 +132,34 @@ def test_describe(folder: Path) -> None:
 
 
 @pytest.mark.skipif("native" not in KERNELS, reason="the library cannot be had here")
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16", "int8", "int4"])
 def test_native_kernels_tell_what_they_are(folder: Path, dtype: str) -> None:
     native = Runner.load(str(folder), device="cpu", dtype=dtype, kernels="native", cache_bytes=0)
     told = native.describe()
     assert native.exact
     assert (told["dtype"], told["attention"]) == (dtype, "native")
+    assert told["dtype_reason"] == "asked for"
     assert str(told["kernels"]).startswith("native ")
     assert len(generate(native, 0, PROMPT, 0, GREEDY)) == 12
+
+
+@pytest.mark.skipif("native" not in KERNELS, reason="the library cannot be had here")
+def test_the_default_dtype_is_the_fastest_that_costs_little(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """int8 where the instructions for it are fast, and float32 where they are not."""
+    monkeypatch.setenv("MIDFILL_CPU_ISA", "portable")
+    told = Runner.load(str(folder), device="cpu", cache_bytes=0).describe()
+    assert (told["dtype"], told["dtype_reason"]) == ("float32", "auto: the fastest on portable")
+    monkeypatch.setenv("MIDFILL_CPU_ISA", "")
+    best = library_or_skip().instruction_sets()[0]
+    told = Runner.load(str(folder), device="cpu", cache_bytes=0).describe()
+    if best != "portable":
+        reason = f"auto: the fastest on {best} that costs at most 0.005 nats a token"
+        assert (told["dtype"], told["dtype_reason"]) == ("int8", reason)
+    monkeypatch.setenv("MIDFILL_CPU_ISA", "mmx")
+    with pytest.raises(ModelError, match="MIDFILL_CPU_ISA is 'mmx'; here it can be"):
+        Runner.load(str(folder), device="cpu", cache_bytes=0)
 
 
 def test_from_parts() -> None:
@@ -162,6 +189,10 @@ def test_from_parts() -> None:
         ),
         ({"device": "cpu", "dtype": "fp8"}, r"dtype fp8 needs the GPU kernels \(on cpu\)"),
         ({"device": "cpu", "attention": "flash"}, r"--attention flash needs the GPU kernels"),
+        (
+            {"device": "cpu", "kernels": "torch", "dtype": "int4"},
+            r"int4 needs kernels of our own \(asked for\); use --dtype auto",
+        ),
         ({"device": "cpu", "max_total_tokens": 513}, "--max-context 513 is outside 1 to 512"),
         ({"device": "cpu", "max_total_tokens": 0}, "--max-context 0 is outside"),
     ],
@@ -287,7 +318,7 @@ def test_native_logits_are_torchs(folder: Path) -> None:
         pytest.skip("the library cannot be had here")
     tokens = [
         step(
-            Runner.load(str(folder), device="cpu", kernels=kernels, cache_bytes=0),
+            Runner.load(str(folder), device="cpu", dtype="float32", kernels=kernels, cache_bytes=0),
             0,
             PROMPT,
             0,

@@ -12,9 +12,10 @@ import safetensors.torch
 import torch
 
 from midfill_engine.errors import ModelError
-from midfill_engine.model.checkpoint import INDEX_FILE, SINGLE_FILE
+from midfill_engine.model.checkpoint import INDEX_FILE, SINGLE_FILE, FolderCheckpoint
 from midfill_engine.model.shapes import num_parameters
 from midfill_engine.model.spec import ModelSpec
+from midfill_engine.model.weights import DenseMlp, load_weights, stream_weights
 from tests.engine.model.conftest import load_decoder, random_ids
 from tests.engine.tiny import KINDS, tiny_config, tiny_reference, write_tiny_model
 
@@ -153,3 +154,26 @@ def test_weights_outlive_their_file(folder: Path) -> None:
     with path.open("r+b") as file:
         file.write(b"\0" * size)
     assert torch.equal(before, decoder.forward(random_ids(9), 0, cache, 0, 1))
+
+
+@pytest.mark.parametrize("name", ["llama-gqa", "tied"])
+def test_streamed_weights_are_the_loaded_ones(tmp_path: Path, name: str) -> None:
+    folder = write_tiny_model(tmp_path, name)
+    spec, checkpoint = ModelSpec.from_folder(folder), FolderCheckpoint.open(folder)
+    loaded = load_weights(spec, checkpoint, torch.float32, torch.device("cpu"))
+    streamed = stream_weights(spec, checkpoint)
+    assert torch.equal(streamed.embedding, loaded.embedding)
+    assert torch.equal(streamed.head, loaded.head)
+    assert torch.equal(streamed.final_norm, loaded.final_norm)
+    for found, expected in zip(streamed.layers, loaded.layers, strict=True):
+        assert isinstance(found.mlp, DenseMlp)
+        assert isinstance(expected.mlp, DenseMlp)
+        pairs = [
+            (found.qkv, expected.qkv),
+            (found.out, expected.out),
+            (found.attention_norm, expected.attention_norm),
+            (found.mlp_norm, expected.mlp_norm),
+            (found.mlp.gate_up, expected.mlp.gate_up),
+            (found.mlp.down, expected.mlp.down),
+        ]
+        assert all(torch.equal(*pair) for pair in pairs)

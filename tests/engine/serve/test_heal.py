@@ -43,7 +43,9 @@ def model(request: pytest.FixtureRequest, tiny_folder: Path) -> Iterator[tuple[S
 
     starter = Path(midfill_engine.__file__).parent / "starter"
     folder = starter if request.param == "starter" else tiny_folder
-    config = EngineConfig(model=ModelConfig(source=str(folder), device="cpu", num_threads=1))
+    config = EngineConfig(
+        model=ModelConfig(source=str(folder), device="cpu", dtype="float32", num_threads=1)
+    )
     served = load_served(config)
     yield replace(served, infill_defaults=InfillDefaults(heal=True)), folder
     served.engine.close()

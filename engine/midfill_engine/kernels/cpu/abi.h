@@ -6,6 +6,9 @@
 //   float32   [panel][input][32] float
 //   bfloat16  [panel][input / 2][32][2] uint16
 //   int8      [panel][input / 32] blocks of 32 bfloat16 scales, then [8][32][4] uint8 weights + 128
+//   int4      [panel][input / 32] blocks of 32 bfloat16 scales, 32 bfloat16 minima, then [4][32][4]
+//             uint8: input 4i + j of a block in the low half of [i][output][j], input 16 + 4i + j
+//             in the high half; a weight is its minimum + scale * number
 // gate_up holds 16 gates, then the 16 ups that belong to them, in every panel.
 #pragma once
 
@@ -17,11 +20,11 @@
 #define MF_EXPORT extern "C" __attribute__((visibility("default")))
 #endif
 
-constexpr int32_t kAbiVersion = 2;
+constexpr int32_t kAbiVersion = 3;
 constexpr int kPanel = 32;
 constexpr int kBlock = 32;
 constexpr int kMaxRows = 256;  // of one pass; longer steps are taken in portions
-constexpr int32_t kFloat32 = 0, kBfloat16 = 1, kInt8 = 2;          // weight_kind
+constexpr int32_t kFloat32 = 0, kBfloat16 = 1, kInt8 = 2, kInt4 = 3;  // weight_kind
 constexpr int32_t kCacheFloat32 = 0, kCacheBfloat16 = 1;           // cache_kind
 
 struct mf_layer {
@@ -39,7 +42,7 @@ struct mf_layer {
 };
 
 struct mf_model {
-  int32_t weight_kind, cache_kind;
+  int32_t weight_kind, head_kind, cache_kind;  // head_kind: of head and embedding, not int4
   int32_t num_layers, hidden, intermediate, num_heads, num_kv_heads, head_dim, vocab;
   int32_t max_len, num_threads;
   float eps, score_scale;

@@ -15,6 +15,7 @@ struct Matrix {
 
 MF_INLINE int64_t panel_bytes(int kind, int depth) {
   if (kind == kInt8) return (int64_t)(depth / kBlock) * kIntBlockBytes;
+  if (kind == kInt4) return (int64_t)(depth / kBlock) * kInt4BlockBytes;
   return (int64_t)depth * kPanel * (kind == kFloat32 ? 4 : 2);
 }
 
@@ -87,15 +88,18 @@ MF_INLINE void multiply(const Input& x, int num_rows, const Matrix& matrix, int 
     } else if (matrix.kind == kBfloat16) {
       job.input_bytes = kPanel * 4;
       chunked<HalfTile>(job, num_rows, wide, matrix.depth, 2);
-    } else {
+    } else if (matrix.kind == kInt8) {
       job.input_bytes = kIntBlockBytes;
       chunked<IntTile>(job, num_rows, wide, matrix.depth, kBlock);
+    } else {
+      job.input_bytes = kInt4BlockBytes;
+      chunked<Int4Tile>(job, num_rows, wide, matrix.depth, kBlock);
     }
     for (int p = 0; p < wide; p++) finish(panel + p, sums + p * kPanel, wide * kPanel);
   }
 }
 
-// Column `token` of a packed matrix, as a row of floats.
+// Column `token` of a packed matrix, as a row of floats; not of int4.
 MF_INLINE void unpack_column(const Matrix& matrix, int token, float* out) {
   const uint8_t* panel = matrix.data + token / kPanel * panel_bytes(matrix.kind, matrix.depth);
   const int lane = token % kPanel;

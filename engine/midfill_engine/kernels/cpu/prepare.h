@@ -41,11 +41,11 @@ MF_INLINE void quantise_row(const float* row, int padded, int8_t* quants, float*
   }
 }
 
-// Prepares one row [padded]; `norm` null leaves it as it is.
-MF_INLINE void prepare_row(const Engine& engine, Scratch& own, const float* row, int count,
-                           int padded, const float* norm, float* values, int8_t* quants,
-                           float* scales, int32_t* sums) {
-  const bool quantised = engine.model.weight_kind == kInt8;
+// Prepares one row [padded] for a matrix of `kind`; `norm` null leaves it as it is.
+MF_INLINE void prepare_row(const Engine& engine, Scratch& own, int kind, const float* row,
+                           int count, int padded, const float* norm, float* values,
+                           int8_t* quants, float* scales, int32_t* sums) {
+  const bool quantised = kind >= kInt8;
   float* normed = quantised ? own.norm : values;
   if (norm) norm_row(row, norm, count, padded, engine.model.eps, normed);
   if (quantised) quantise_row(norm ? normed : row, padded, quants, scales, sums);

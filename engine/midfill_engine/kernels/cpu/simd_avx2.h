@@ -68,6 +68,21 @@ MF_INLINE IntVec idot(IntVec sum, const Weights8& w, IntVec x) {
   return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
 }
 #endif
+MF_INLINE IntVec nibbles_low(IntVec a) { return _mm256_and_si256(a, _mm256_set1_epi8(15)); }
+MF_INLINE IntVec nibbles_high(IntVec a) { return nibbles_low(_mm256_srli_epi16(a, 4)); }
+#if defined(__AVXVNNI__)
+MF_INLINE IntVec nibble_dot(IntVec sum, IntVec w, IntVec x) {
+  return _mm256_dpbusd_avx_epi32(sum, w, x);
+}
+MF_INLINE IntVec nibble_total(IntVec sum) { return sum; }
+#else
+MF_INLINE IntVec nibble_dot(IntVec sum, IntVec w, IntVec x) {  // eight times at most, see tile.h
+  return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x));
+}
+MF_INLINE IntVec nibble_total(IntVec sum) {
+  return _mm256_madd_epi16(sum, _mm256_set1_epi16(1));
+}
+#endif
 MF_INLINE void vstore_int8(int8_t* p, IntVec a) {
   __m128i half = _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
   _mm_storel_epi64((__m128i*)p, _mm_packs_epi16(half, half));

@@ -72,6 +72,21 @@ MF_INLINE IntVec idot(IntVec sum, const Weights8& w, IntVec x) {
   return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
 }
 #endif
+MF_INLINE IntVec nibbles_low(IntVec a) { return _mm512_and_si512(a, _mm512_set1_epi8(15)); }
+MF_INLINE IntVec nibbles_high(IntVec a) { return nibbles_low(_mm512_srli_epi16(a, 4)); }
+#if defined(__AVX512VNNI__)
+MF_INLINE IntVec nibble_dot(IntVec sum, IntVec w, IntVec x) {
+  return _mm512_dpbusd_epi32(sum, w, x);
+}
+MF_INLINE IntVec nibble_total(IntVec sum) { return sum; }
+#else
+MF_INLINE IntVec nibble_dot(IntVec sum, IntVec w, IntVec x) {
+  return _mm512_add_epi16(sum, _mm512_maddubs_epi16(w, x));
+}
+MF_INLINE IntVec nibble_total(IntVec sum) {
+  return _mm512_madd_epi16(sum, _mm512_set1_epi16(1));
+}
+#endif
 MF_INLINE void vstore_int8(int8_t* p, IntVec a) {
   _mm_storeu_si128((__m128i*)p, _mm512_cvtsepi32_epi8(a));
 }

@@ -177,11 +177,11 @@ struct Run {
   // every panel. Few rows are prepared by every thread for itself, more of them together.
   template <class Finish>
   void multiply_rows(const float* rows, int num_rows, int count, int padded, const float* norm,
-                     const void* weights, int num_outputs, const Finish& finish) const {
-    const bool plain = model.weight_kind != kInt8 && !norm, alone = num_rows <= kPrivateRows;
+                     const void* weights, int kind, int num_outputs, const Finish& finish) const {
+    const bool plain = kind < kInt8 && !norm, alone = num_rows <= kPrivateRows;
     const int64_t blocks = padded / kBlock, stage = ++engine.stage;
     const auto prepare = [&](int64_t r, Scratch& own, const Input& to) {
-      prepare_row(engine, own, rows + r * padded, count, padded, norm,
+      prepare_row(engine, own, kind, rows + r * padded, count, padded, norm,
                   const_cast<float*>(to.values) + r * padded,
                   const_cast<int8_t*>(to.quants) + r * padded,
                   const_cast<float*>(to.scales) + r * blocks,
@@ -192,7 +192,7 @@ struct Run {
     if (!plain && !alone)
       for_rows(num_rows,
                [&](int64_t r, int thread) { prepare(r, engine.scratch[thread], shared); });
-    const Matrix matrix{(const uint8_t*)weights, padded, model.weight_kind};
+    const Matrix matrix{(const uint8_t*)weights, padded, kind};
     const int panels = (num_outputs + kPanel - 1) / kPanel, wide = panels_at_once(num_rows);
     parallel((panels + wide - 1) / wide, [&](int piece, int thread) {
       Scratch& own = engine.scratch[thread];
@@ -209,7 +209,7 @@ struct Run {
   }
 
   void embed() const {
-    const Matrix table{(const uint8_t*)model.embedding, engine.hidden_padded, model.weight_kind};
+    const Matrix table{(const uint8_t*)model.embedding, engine.hidden_padded, model.head_kind};
     for_rows(batch.num_rows, [&](int64_t r, int) {
       unpack_column(table, batch.token_ids[r], engine.hidden + r * engine.hidden_padded);
     });
@@ -218,7 +218,7 @@ struct Run {
   void write_qkv(int layer) const {
     const mf_layer& weights = model.layers[layer];
     multiply_rows(engine.hidden, batch.num_rows, model.hidden, engine.hidden_padded,
-                  weights.attention_norm, weights.qkv,
+                  weights.attention_norm, weights.qkv, model.weight_kind,
                   (model.num_heads + 2 * model.num_kv_heads) * model.head_dim,
                   FinishQkv{step, layer, weights.qkv_bias});
   }
@@ -243,13 +243,13 @@ struct Run {
   void mix(int layer, int rows) const {
     const mf_layer& weights = model.layers[layer];
     multiply_rows(engine.attended, rows, engine.attended_padded, engine.attended_padded, nullptr,
-                  weights.out, model.hidden,
+                  weights.out, model.weight_kind, model.hidden,
                   FinishAdd{engine.hidden, engine.hidden_padded, weights.out_bias, rows});
     multiply_rows(engine.hidden, rows, model.hidden, engine.hidden_padded, weights.mlp_norm,
-                  weights.gate_up, 2 * engine.intermediate_padded,
+                  weights.gate_up, model.weight_kind, 2 * engine.intermediate_padded,
                   FinishGate{engine.gated, engine.intermediate_padded, weights.gate_up_bias, rows});
     multiply_rows(engine.gated, rows, engine.intermediate_padded, engine.intermediate_padded,
-                  nullptr, weights.down, model.hidden,
+                  nullptr, weights.down, model.weight_kind, model.hidden,
                   FinishAdd{engine.hidden, engine.hidden_padded, weights.down_bias, rows});
   }
 
@@ -265,7 +265,7 @@ struct Run {
       mix(layer, rows);
     }
     multiply_rows(engine.hidden, batch.num_logits, model.hidden, engine.hidden_padded,
-                  model.final_norm, model.head, model.vocab,
+                  model.final_norm, model.head, model.head_kind, model.vocab,
                   FinishLogits{batch.logits, engine.bests, model.vocab, batch.num_logits});
     for_rows(batch.num_logits, [&](int64_t r, int) { choose(r); });
   }

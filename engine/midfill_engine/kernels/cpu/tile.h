@@ -9,11 +9,12 @@ namespace {
 
 constexpr int kVecs = kPanel / kLanes;
 constexpr int kIntBlockBytes = kPanel * 2 + kBlock * kPanel;
+constexpr int kInt4BlockBytes = kPanel * 4 + kBlock * kPanel / 2;
 
 // Activations as a matrix takes them.
 struct Input {
   const float* values;  // [row][stride]; the float kinds
-  const int8_t* quants;  // [row][stride]; int8
+  const int8_t* quants;  // [row][stride]; int8 and int4
   const float* scales;   // [row][stride / kBlock]
   const int32_t* sums;   // [row][stride / kBlock]: -128 times the block's sum
   int64_t stride;
@@ -173,6 +174,65 @@ struct IntTile {
       for (int r = 0; r < R; r++) {
         const Vec both = vmul(scale, vset(job.x.scales[r * blocks + b]));
         sum[r * sum_step][v] = vfma(vfloat(dot[r][v]), both, sum[r * sum_step][v]);
+      }
+    }
+  }
+};
+
+// As IntTile; the numbers are 0 to 15 and have no sign, so that a block's products are summed in
+// 16 bits where there is no instruction for more.
+struct Int4Tile {
+  static constexpr int kRows = kMaxIntTile;
+  static constexpr int kChunk = 1024;
+
+  template <int R, int P>
+  static __attribute__((noinline)) void run(const TileJob& job) {
+    constexpr int kGroup = R > 1 && kVecs > kMaxIntVecs ? kMaxIntVecs : kVecs;
+    for (int v = 0; v < kVecs; v += kGroup) part<R, P, kGroup>(job, v);
+  }
+
+  template <int R, int P, int G>
+  MF_INLINE void part(const TileJob& job, int first) {
+    Vec sum[R][P][G];
+    load_sums<R, P, G>(job, first, sum);
+    const uint8_t* w = job.weights;
+    for (int b = 0; b < job.depth; b++, w += job.input_bytes)
+      for (int p = 0; p < P; p++) block<R, G>(job, w + p * job.panel_bytes, b, first, &sum[0][p], P);
+    store_sums<R, P, G>(job, first, sum);
+  }
+
+  MF_INLINE IntVec four(const TileJob& job, int row, int at) {
+    int32_t x;
+    memcpy(&x, job.x.quants + row * job.x.stride + at, 4);
+    return iset(x);
+  }
+
+  template <int R, int G>
+  MF_INLINE void block(const TileJob& job, const uint8_t* block, int b, int first,
+                       Vec (*sum)[G], int sum_step) {
+    const int64_t blocks = job.x.stride / kBlock;
+    IntVec dot[R][G];
+    for (int r = 0; r < R; r++)
+      for (int v = 0; v < G; v++) dot[r][v] = iset(0);
+    const uint8_t* numbers = block + kPanel * 4 + first * kLanes * 4;
+    for (int k = 0; k < kBlock / 8; k++)
+      for (int v = 0; v < G; v++) {
+        const IntVec both = iload(numbers + (k * kPanel + v * kLanes) * 4);
+        const IntVec low = nibbles_low(both), high = nibbles_high(both);
+        for (int r = 0; r < R; r++) {
+          dot[r][v] = nibble_dot(dot[r][v], low, four(job, r, b * kBlock + k * 4));
+          dot[r][v] = nibble_dot(dot[r][v], high, four(job, r, b * kBlock + kBlock / 2 + k * 4));
+        }
+      }
+    for (int v = 0; v < G; v++) {
+      const uint16_t* halves = (const uint16_t*)block + (first + v) * kLanes;
+      const Vec scale = vwiden(halves), minimum = vwiden(halves + kPanel);
+      for (int r = 0; r < R; r++) {
+        const float unit = job.x.scales[r * blocks + b];
+        const float total = (float)job.x.sums[r * blocks + b] * (-1.0f / 128) * unit;
+        Vec& to = sum[r * sum_step][v];
+        to = vfma(minimum, vset(total), to);
+        to = vfma(vfloat(nibble_total(dot[r][v])), vmul(scale, vset(unit)), to);
       }
     }
   }
