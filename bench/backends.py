@@ -85,7 +85,7 @@ def from_reference(folder: Path) -> Complete:
 
 
 @contextmanager
-def engines(model: Path, num_workers: int) -> Generator[list[Complete]]:
+def engines(model: Path, num_workers: int, dtype: str = "auto") -> Generator[list[Complete]]:
     """Starts ``num_workers`` engines of one thread each on a folder.
 
     The folder's ``infill.json`` is hidden from them: a default of its own would change what the
@@ -98,11 +98,11 @@ def engines(model: Path, num_workers: int) -> Generator[list[Complete]]:
             if file.name != "infill.json":
                 (folder / "model" / file.name).symlink_to(file.resolve())
         places = [folder / str(idx) for idx in range(num_workers)]
-        yield [stack.enter_context(started(folder / "model", place)) for place in places]
+        yield [stack.enter_context(started(folder / "model", place, dtype)) for place in places]
 
 
 @contextmanager
-def started(model: Path, folder: Path) -> Generator[Complete]:
+def started(model: Path, folder: Path, dtype: str = "auto") -> Generator[Complete]:
     """Starts an engine on ``model``, with its files in ``folder``, and yields its answers."""
     folder.mkdir()
     key_file, ready_file, log = folder / "key", folder / "ready.json", folder / "engine.log"
@@ -110,7 +110,7 @@ def started(model: Path, folder: Path) -> Generator[Complete]:
     key_file.write_text(KEY)
     command = [
         sys.executable, "-m", "midfill_engine.cli", "serve", "--model", str(model), "--port", "0",
-        "--ready-file", str(ready_file), "--api-key-file", str(key_file),
+        "--ready-file", str(ready_file), "--api-key-file", str(key_file), "--dtype", dtype,
     ]  # fmt: skip
     with (
         log.open("w") as sink,

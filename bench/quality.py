@@ -82,6 +82,7 @@ def parse() -> argparse.Namespace:
     add("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     add("--backend", choices=("engine", "transformers"), default="engine")
     add("--model", type=Path, help="folder of the model")
+    add("--dtype", default="auto", help="of the engines that are started")
     add("--url", help="a running engine")
     add("--api-key-file", type=Path, help="for --url")
     add("--workers", type=int, default=os.cpu_count() or 1, help="engines, of one thread each")
@@ -123,7 +124,7 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str, An
             print(*report.shown(cases, texts, args.show), sep="\n")
     head = {
         "bench": "quality", "split": "files" if args.files else args.split,
-        "backend": args.backend, "model": str(args.model), "seed": args.seed,
+        "backend": args.backend, "model": str(args.model), "dtype": args.dtype, "seed": args.seed,
         "num_predict": NUM_PREDICT, "versions": installed_versions(), "results": results,
     }  # fmt: skip
     return head, records
@@ -147,7 +148,7 @@ def completers(args: argparse.Namespace) -> Generator[list[Complete]]:
         with backends.attached(args.url, key) as complete:
             yield [complete]
     else:
-        with backends.engines(args.model, args.workers) as found:
+        with backends.engines(args.model, args.workers, args.dtype) as found:
             yield found
 
 

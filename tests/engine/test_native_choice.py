@@ -104,6 +104,19 @@ def test_keeping_a_draft_is_choosing_along_it() -> None:
     assert lengths == {1, 2, 3, 4, 5}
 
 
+def test_a_places_choice_is_the_kernels_own_whatever_masks_other_places(library: Library) -> None:
+    """A mask on the first place once changed the last bits of the second's log-probability."""
+    tensors = dict(tiny_reference("codellama").state_dict())
+    runner = Runner.from_parts(tiny_config("codellama"), tensors, kernels="native")
+    prompt = [5, 9, 33, 7]
+    (alone,) = runner.run([Work(0, prompt, 0, sampling=GREEDY)])
+    masks = (np.ones(runner.vocab_size, dtype=np.bool_), None)
+    drafted = Work(1, [*prompt, alone[0].token_id], 0, 1, GREEDY, allowed=masks)
+    (together,) = runner.run([drafted])
+    (next_alone,) = runner.run([Work(0, [alone[0].token_id], 4, sampling=GREEDY)])
+    assert together[1] == next_alone[0]
+
+
 def test_keeping_what_is_no_number_is_an_error_only_where_it_is_reached() -> None:
     nan = SampledToken(2, float("nan"))
     right = SampledToken(1, -0.5)

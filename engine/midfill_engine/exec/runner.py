@@ -33,7 +33,7 @@ class Runner:
         cache: KVCache,
         device: torch.device,
         memory: MemoryPlan,
-        dtype_reason: str,
+        dtype_reason: str = "asked for",
     ) -> None:
         """Takes parts that belong together; use `load` or `from_parts`."""
         self.spec = spec
