@@ -29,7 +29,7 @@ QUANTISED: Final = ("int8", "int4")
 MAX_LOSS: Final = 0.005
 """Nats a token that a dtype may cost on code to be the default. The bundled model on 30,000 tokens
 of held-out code (docs/log.md, 2026-11-25, precisions; `bench/precision.py`): bfloat16 0.0000, int8
-0.0002, int4 0.02."""
+0.0005, int4 0.02."""
 _SLOW_INT8 = ("portable",)
 """Instruction sets that multiply float32 faster: four times on the portable one."""
 
