@@ -156,7 +156,7 @@ def _refuse(wanted: Wanted) -> None:
     """What only kernels of our own can do."""
     for option, value, ours in (
         ("--kernels", wanted.kernels, ("native",)),
-        ("--dtype", wanted.dtype, ("int8", "fp8")),
+        ("--dtype", wanted.dtype, ("int8", "int4", "fp8")),
     ):
         if value in ours:
             told = f"{option} {value} is not possible: this architecture runs in transformers"
