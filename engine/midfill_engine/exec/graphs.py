@@ -160,7 +160,7 @@ class Steps:
         told = torch.zeros(shape, dtype=torch.int64, pin_memory=self._on_gpu)
         row_plan.fill(told.numpy(), ())
         table = told.to(self._decoder.device, copy=True)
-        inputs = _inputs(table, size.num_groups)
+        inputs = step_inputs(table, size.num_groups)
         buffers = self._buffers.first(size.num_rows)
 
         def run() -> None:
@@ -176,7 +176,7 @@ def sizes_ahead(num_sequences: int) -> list[Size]:
     return [*alone, *({Size.of(together, together)} - set(alone))]
 
 
-def _inputs(table: torch.Tensor, num_groups: int) -> Inputs:
+def step_inputs(table: torch.Tensor, num_groups: int) -> Inputs:
     """Returns views into the table of a step, where `row_plan.fill` wrote."""
     floats = table.view(torch.float64)
     return Inputs(

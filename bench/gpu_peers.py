@@ -1,0 +1,143 @@
+"""Peers of `bench/gpu.py`, each in a process of its own: transformers, and gpt-fast as it is.
+
+    python bench/gpu_peers.py transformers --shape 7b --contexts 512 2048
+    python bench/gpu_peers.py gpt-fast --gpt-fast DIR --shape 7b --contexts 512 2048
+
+Random weights in bfloat16, made on the device. ms per token is what the tokens after the first
+cost; first tokens are cold, since neither keeps a prompt. The last line of stdout is JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import statistics
+import sys
+import time
+import types
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from bench.gpu_models import SHAPES
+
+Complete = Callable[[torch.Tensor, int], object]
+"""Takes a prompt [T] and the number of new tokens."""
+
+
+def measure(
+    complete: Complete, vocab: int, contexts: Sequence[int], new_tokens: int, repetitions: int
+) -> list[dict[str, Any]]:
+    """Returns ms to the first token and ms per further token, by length of the prompt."""
+    device = torch.get_default_device()
+    told: list[dict[str, Any]] = []
+    for context in contexts:
+        prompt = torch.arange(context, device=device) % (vocab - 1) + 1
+        taken = {count: _median(complete, prompt, count, repetitions) for count in (1, new_tokens)}
+        per_token = (taken[new_tokens] - taken[1]) / (new_tokens - 1)
+        told.append({"context": context, "first_token_ms": taken[1], "ms_per_token": per_token})
+    return told
+
+
+def transformers_complete(shape: str, longest: int) -> Complete:
+    """Returns transformers' `generate` with its static cache, which compiles the step."""
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = cast("Any", AutoConfig).for_model(**SHAPES[shape])
+    model = cast("Any", AutoModelForCausalLM).from_config(config, dtype=torch.bfloat16).eval()
+
+    def complete(prompt: torch.Tensor, count: int) -> object:
+        return model.generate(
+            prompt[None],
+            attention_mask=torch.ones_like(prompt[None]),
+            min_new_tokens=count,
+            max_new_tokens=count,
+            do_sample=False,
+            cache_implementation="static",
+            max_cache_len=longest,
+            eos_token_id=None,
+            pad_token_id=0,
+        )
+
+    return complete
+
+
+def gpt_fast_complete(folder: Path, shape: str) -> Complete:
+    """Returns gpt-fast's own `generate`, its decode step compiled as its command line does."""
+    tokenizer = types.ModuleType("sentencepiece")  # imported there, not needed for token ids
+    vars(tokenizer)["SentencePieceProcessor"] = object
+    sys.modules.setdefault("sentencepiece", tokenizer)
+    sys.path.insert(0, str(folder))
+    model_code: Any = importlib.import_module("model")
+    code: Any = importlib.import_module("generate")
+    sizes = SHAPES[shape]
+    arguments = model_code.ModelArgs(
+        block_size=sizes["max_position_embeddings"],
+        vocab_size=sizes["vocab_size"],
+        n_layer=sizes["num_hidden_layers"],
+        n_head=sizes["num_attention_heads"],
+        dim=sizes["hidden_size"],
+        intermediate_size=sizes["intermediate_size"],
+        rope_base=sizes["rope_theta"],
+    )
+    model = model_code.Transformer(arguments).to(torch.bfloat16).eval()
+    compiled: Any = cast("Any", torch).compile
+    code.decode_one_token = compiled(code.decode_one_token, mode="reduce-overhead", fullgraph=True)
+
+    def complete(prompt: torch.Tensor, count: int) -> object:
+        with torch.no_grad():
+            return code.generate(
+                model, prompt.int(), count + 1, interactive=False, draft_model=None,
+                temperature=0.8, top_k=200,
+            )  # fmt: skip
+
+    return complete
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Runs one peer."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("peer", choices=("transformers", "gpt-fast"))
+    parser.add_argument("--gpt-fast", type=Path, metavar="DIR")
+    parser.add_argument("--shape", default="7b", choices=SHAPES)
+    parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
+    parser.add_argument("--contexts", type=int, nargs="+", default=[512, 2048, 8192])
+    parser.add_argument("--new-tokens", type=int, default=64)
+    parser.add_argument("--repetitions", type=int, default=5)
+    options = parser.parse_args(argv)
+    torch.set_default_device(options.device)
+    longest = max(options.contexts) + options.new_tokens + 1
+    if options.peer == "transformers":
+        complete = transformers_complete(options.shape, longest)
+    elif options.gpt_fast is None:
+        parser.error("gpt-fast needs --gpt-fast DIR, a checkout of it")
+    else:
+        complete = gpt_fast_complete(options.gpt_fast, options.shape)
+    vocab = SHAPES[options.shape]["vocab_size"]
+    rows = measure(complete, vocab, options.contexts, options.new_tokens, options.repetitions)
+    print(json.dumps({"peer": options.peer, "shape": options.shape, "rows": rows}))
+
+
+def _median(complete: Complete, prompt: torch.Tensor, count: int, repetitions: int) -> float:
+    taken: list[float] = []
+    for _ in range(repetitions + 1):  # the first compiles
+        _wait()
+        began = time.perf_counter()
+        complete(prompt, count)
+        _wait()
+        taken.append((time.perf_counter() - began) * 1e3)
+    return statistics.median(taken[1:])
+
+
+def _wait() -> None:
+    if torch.get_default_device().type == "cuda":
+        torch.cuda.synchronize()
+
+
+if __name__ == "__main__":
+    main()
