@@ -1,0 +1,1 @@
+"""What only a CUDA device can show; the logic is tested in `tests.engine.gpu`."""
