@@ -66,7 +66,7 @@ def test_peers_are_timed_by_what_more_tokens_cost() -> None:
     calls: list[tuple[int, int]] = []
     rows = measure(lambda prompt, count: calls.append((len(prompt), count)), 300, [8, 16], 5, 2)
     assert [row["context"] for row in rows] == [8, 16]
-    assert calls == [(8, 1)] * 3 + [(8, 5)] * 3 + [(16, 1)] * 3 + [(16, 5)] * 3
+    assert calls == [(8, 5)] * 3 + [(8, 1)] * 3 + [(16, 5)] * 3 + [(16, 1)] * 3
 
 
 def test_every_kernel_compiles(tmp_path: Path) -> None:
