@@ -20,7 +20,7 @@ from midfill_engine.exec.work import Work
 from midfill_engine.runtime.draft import Drafter
 from midfill_engine.runtime.interface import ModelRunner
 from midfill_engine.runtime.request import FinishReason
-from midfill_engine.runtime.schedule import next_placed, pick
+from midfill_engine.runtime.schedule import most_plain, next_placed, pick
 from midfill_engine.runtime.sequence import Sequence
 from midfill_engine.runtime.slots import SlotTable
 from midfill_engine.runtime.speculate import Speculation
@@ -97,7 +97,7 @@ class Batcher:
             self._step()
 
     def _place_waiting(self) -> None:
-        while self._slots.has_free and (ready := [one for one in self._waiting if one.ready]):
+        while self._slots.has_free and (ready := self._placeable()):
             sequence = next_placed(ready)
             self._waiting.remove(sequence)
             request = sequence.request
@@ -116,6 +116,14 @@ class Batcher:
                     self._runner.copy_prefix, source, placement.slot, placement.cached_len
                 )
                 self._guard(sequence, copy)
+
+    def _placeable(self) -> list[Sequence]:
+        """Those that may take a free slot; see `schedule.most_plain`."""
+        ready = [one for one in self._waiting if one.ready]
+        plain = sum(one.request.session is None for one in self._running)
+        if plain < most_plain(self._runner.num_slots):
+            return ready
+        return [one for one in ready if one.request.session is not None]
 
     def _guard(self, sequence: Sequence, work: Callable[[], None]) -> None:
         """Run one piece of a sequence's work; a failure ends that sequence only."""

@@ -10,6 +10,8 @@ Pure; `loop` owns the lists. The policy:
   take CHUNK_STEPS each, so that a short one passes the long ones that came shortly before it, and
   a request without a `session` (not somebody's typing) is given SESSIONLESS_STEPS more. The same
   order, without the chunks, gives out free slots.
+- Requests without a session leave one slot of four or more to those with one: long generations
+  that fill all others never keep somebody's typing waiting for an end.
 - Deadlines stand still while the count of steps goes on: whoever waits is in time passed by nobody
   who comes later, so nothing starves.
 """
@@ -22,6 +24,15 @@ from midfill_engine.runtime.sequence import PREFILL_CHUNK, Sequence
 
 CHUNK_STEPS = 8
 SESSIONLESS_STEPS = 64
+
+
+_SLOTS_TO_KEEP_ONE = 4
+"""With fewer, an unused slot would cost a third of the machine or more."""
+
+
+def most_plain(num_slots: int) -> int:
+    """Return how many requests without a session may run at once."""
+    return num_slots - 1 if num_slots >= _SLOTS_TO_KEEP_ONE else num_slots
 
 
 def next_placed(waiting: Iterable[Sequence]) -> Sequence:

@@ -93,7 +93,8 @@ class SlotTable:
         """Give the slot back; its contents stay for reuse if `keep`."""
         released = self._slots[slot]
         assert released.busy
-        released.busy = False
+        self._clock += 1
+        released.busy, released.last_used = False, self._clock
         if not keep:
             released.tokens, released.session = [], None
 

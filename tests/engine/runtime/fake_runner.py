@@ -45,6 +45,7 @@ class FakeRunner:
         self._num_slots = num_slots
         self._max_total_tokens = max_total_tokens
         self.slots: list[list[int]] = [[] for _ in range(num_slots)]
+        self.step_s = STEP_S
         self.computed = 0
         self.longest_input = 0
         self.gate = threading.Event()
@@ -78,7 +79,7 @@ class FakeRunner:
         assert len({work.slot for work in works}) == len(works), "two works in one slot"
         for work in works:
             self.fail(work.prompt_ids)
-        time.sleep(STEP_S)
+        time.sleep(self.step_s)
         self.batches.append(tuple(works))
         return [self._run_one(work) for work in works]
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import queue
+from collections import Counter
+
 import pytest
 
 from midfill_engine.errors import OutOfMemory
 from midfill_engine.runtime.loop import EngineLoop
+from midfill_engine.runtime.request import Event, Finished, TokenEvent
 from midfill_engine.runtime.schedule import CHUNK_STEPS, SESSIONLESS_STEPS, next_placed, pick
 from midfill_engine.runtime.sequence import PREFILL_CHUNK, Sequence
 from midfill_engine.text.tokenizer import Tokenizer
@@ -110,6 +114,76 @@ def test_a_short_request_is_not_behind_twenty_long_ones(tokenizer: Tokenizer) ->
     assert {collector.finished().reason for collector in long} == {"aborted"}
     loop.close()
     assert short.token_ids == expected_tokens([99] * 8, 4)
+
+
+def test_long_generations_leave_a_slot_to_typing(tokenizer: Tokenizer) -> None:
+    runner = FakeRunner(num_slots=4)
+    loop = EngineLoop(runner, tokenizer)
+    runner.before_run = loop.check_integrity
+    loop.start()
+    long = [Collector() for _ in range(5)]
+    handles = [loop.submit(request([idx + 1], ENDLESS), each) for idx, each in enumerate(long)]
+    for each in long[:3]:
+        each.next_token()
+    for key in range(3):
+        typing = Collector()
+        loop.submit(request([50, 60 + key], 4, session="typing"), typing)
+        assert typing.finished().reason == "length"
+        assert typing.token_ids == expected_tokens([50, 60 + key], 4)
+    assert max(len(batch) for batch in runner.batches) == 4
+    handles[0].abort()
+    long[3].next_token()
+    for handle in handles:
+        handle.abort()
+    assert {each.finished().reason for each in long} == {"aborted"}
+    loop.close()
+
+
+def test_sixteen_editors_take_turns_on_four_slots(tokenizer: Tokenizer) -> None:
+    """Nobody is two requests ahead of another, and each reply is the same as alone."""
+    runner = FakeRunner(num_slots=4)
+    loop = EngineLoop(runner, tokenizer)
+    runner.before_run = loop.check_integrity
+    runner.gate.clear()
+    loop.start()
+    num_keys, order = 6, queue.SimpleQueue[int]()
+
+    class Editor:
+        """Asks again at the end of each reply, as at the next key."""
+
+        def __init__(self, idx: int) -> None:
+            self.idx, self.replies, self.ids = idx, list[list[int]](), list[int]()
+
+        def ask(self) -> None:
+            loop.submit(
+                request(self.prompt(len(self.replies)), 5, session=f"window {self.idx}"), self
+            )
+
+        def prompt(self, key: int) -> list[int]:
+            return [self.idx + 1] * 20 + list(range(100, 101 + key))
+
+        def __call__(self, event: Event) -> None:
+            if isinstance(event, TokenEvent):
+                self.ids.append(event.token_id)
+            if isinstance(event, Finished):
+                self.replies.append(self.ids)
+                self.ids = []
+                order.put(self.idx)
+                if len(self.replies) < num_keys:
+                    self.ask()
+
+    editors = [Editor(idx) for idx in range(16)]
+    for editor in editors:
+        editor.ask()
+    runner.gate.set()
+    ends = [order.get(timeout=30) for _ in range(16 * num_keys)]
+    loop.close()
+    for editor in editors:
+        assert editor.replies == [expected_tokens(editor.prompt(key), 5) for key in range(num_keys)]
+    seen = Counter[int]({editor.idx: 0 for editor in editors})
+    for idx in ends:
+        seen[idx] += 1
+        assert max(seen.values()) - min(seen.values()) <= 2
 
 
 def test_a_step_holds_one_token_of_everybody(loop: EngineLoop, runner: FakeRunner) -> None:
