@@ -87,6 +87,13 @@ def test_a_busy_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--port" in err
 
 
+def test_torch_is_loaded_behind_the_socket() -> None:
+    """A busy port is told at once, not after seconds; an import once brought torch along."""
+    code = "import sys, midfill_engine.serve.server; print('torch' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
+
+
 @pytest.mark.parametrize("command", ["serve", "info"])
 def test_a_context_too_short_to_serve(
     tiny_folder: Path, capsys: pytest.CaptureFixture[str], command: str
