@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 help:  ## show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: .venv/.dev  ## prepare .venv with everything for development
+setup: .venv/.dev .venv/.node  ## prepare .venv with everything for development
 
 demo: .venv/.engine  ## complete code in sample files, as an editor would
 	@$(BIN)/midfill demo
@@ -30,7 +30,7 @@ types: .venv/.dev  ## mypy and pyright, both strict
 	$(BIN)/mypy
 	$(BIN)/pyright
 
-unit: .venv/.dev  ## all tests
+unit: .venv/.dev .venv/.node  ## all tests
 	$(BIN)/pytest -q
 
 bench: .venv/.dev  ## engine timings beside transformers (last line JSON)
@@ -62,3 +62,10 @@ clean:  ## remove .venv and caches
 	@echo "== installing what development needs"
 	@$(PIP) --quiet --progress-bar on --group dev
 	@touch $@
+
+# Client libraries that tests drive; without npm the test that needs them says what is missing.
+.venv/.node: .venv/.python tests/node/package.json tests/node/package-lock.json
+	@if command -v npm >/dev/null; then \
+	  echo "== installing client libraries for Node"; \
+	  npm ci --silent --ignore-scripts --no-audit --no-fund --prefix tests/node && touch $@; \
+	else echo "== npm was not found: tests/engine/serve/test_node_clients.py tells what to do"; fi

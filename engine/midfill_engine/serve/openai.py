@@ -21,7 +21,7 @@ from midfill_engine.serve.served import Served
 
 
 class OpenAIRoutes:
-    """`POST /v1/completions`."""
+    """`POST /v1/completions`, and below a model's path, where Hugging Face's Node client asks."""
 
     def __init__(self, models: Models) -> None:
         """Answer with these models."""
@@ -29,22 +29,35 @@ class OpenAIRoutes:
 
     def routes(self) -> list[Route]:
         """For the app."""
-        return [Route("/v1/completions", self._completions, methods=["POST"])]
+        return [
+            Route("/v1/completions", self._completions, methods=["POST"]),
+            Route("/models/{model_id:path}/v1/completions", self._model, methods=["POST"]),
+        ]
 
     async def _completions(self, request: Request) -> Response:
         started_at = time.perf_counter()
         body = await read_object(request, self._models)
         served = self._models.hold_for(request, body)
-        parsed = await read_completions_request(body, served)
-        requests = [prompt.generation for prompt in parsed.prompts]
-        batch = Batch(served, requests, parsed.best_of, dialect="openai", started_at=started_at)
-        if parsed.stream:
-            return EventStream(batch, _events(parsed, batch, served))
-        try:
-            await unless_disconnected(request.receive, batch.results())
-        finally:
-            batch.close()
-        return json_reply(_reply(parsed, batch, served))
+        return await _answer(request, served, body, started_at)
+
+    async def _model(self, request: Request) -> Response:
+        started_at = time.perf_counter()
+        served = self._models.hold(request, request.path_params["model_id"])
+        body = await read_object(request, self._models)
+        return await _answer(request, served, body, started_at)
+
+
+async def _answer(request: Request, served: Served, body: Json, started_at: float) -> Response:
+    parsed = await read_completions_request(body, served)
+    requests = [prompt.generation for prompt in parsed.prompts]
+    batch = Batch(served, requests, parsed.best_of, dialect="openai", started_at=started_at)
+    if parsed.stream:
+        return EventStream(batch, _events(parsed, batch, served))
+    try:
+        await unless_disconnected(request.receive, batch.results())
+    finally:
+        batch.close()
+    return json_reply(_reply(parsed, batch, served))
 
 
 def _reply(parsed: CompletionRequest, batch: Batch, served: Served) -> Json:
