@@ -25,6 +25,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.traces import State, places, type_again
+from midfill_engine.metrics import EngineLoad, StepMetrics
 from midfill_engine.runtime.request import EventSink, GenerationRequest
 from midfill_engine.runtime.slots import SlotTable
 from midfill_engine.serve.infill_request import read_infill_request
@@ -126,6 +127,8 @@ class NoEngine:
 
     alive = True
     num_open = 0
+    load = EngineLoad(num_waiting=0, num_running=0, max_tokens=0)
+    steps = StepMetrics()
 
     def submit(
         self, request: GenerationRequest, sink: EventSink, after: int | None = None

@@ -17,6 +17,7 @@ from functools import partial
 from midfill_engine.errors import EngineError
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.work import Work
+from midfill_engine.metrics import EngineLoad, Method, StepMetrics
 from midfill_engine.runtime.draft import Drafter
 from midfill_engine.runtime.interface import ModelRunner
 from midfill_engine.runtime.request import FinishReason
@@ -29,7 +30,11 @@ logger = logging.getLogger(__name__)
 
 
 class Batcher:
-    """Every sequence that was added gets exactly one `Finished`."""
+    """Every sequence that was added gets exactly one `Finished`.
+
+    Attributes:
+        steps: how the steps went, for `/metrics`.
+    """
 
     def __init__(
         self, runner: ModelRunner, speculation: Speculation | None, on_end: Callable[[], None]
@@ -42,6 +47,7 @@ class Batcher:
         self._waiting: list[Sequence] = []
         self._running: list[Sequence] = []
         self._num_steps = 0
+        self.steps = StepMetrics()
 
     @property
     def num_steps(self) -> int:
@@ -52,6 +58,13 @@ class Batcher:
     def num_held(self) -> int:
         """Sequences that wait or run."""
         return len(self._waiting) + len(self._running)
+
+    @property
+    def load(self) -> EngineLoad:
+        """What it holds; any thread may ask."""
+        running = tuple(self._running)
+        tokens = sum(sequence.request.most_tokens for sequence in running)
+        return EngineLoad(len(self._waiting), len(running), tokens)
 
     def add(self, sequence: Sequence) -> None:
         """Take a sequence in; it supersedes those of its session."""
@@ -143,6 +156,8 @@ class Batcher:
             return
         speculation = self._speculation
         works = speculation.plan(batch) if speculation else [s.next_work() for s in batch]
+        method = _method(works)
+        self.steps.started[method] += 1
         began = time.perf_counter()
         try:
             results = self._runner.run(works)
@@ -152,8 +167,10 @@ class Batcher:
             for sequence, work in zip(batch, works, strict=True):
                 self._guard(sequence, partial(self._run_alone, sequence, work))
             return
+        took_s = time.perf_counter() - began
+        self.steps.note(method, took_s)
         if speculation:
-            speculation.note(works, (time.perf_counter() - began) * 1e3)
+            speculation.note(works, took_s * 1e3)
         for sequence, work, tokens in zip(batch, works, results, strict=True):
             self._guard(sequence, partial(self._take, sequence, work, tokens))
 
@@ -216,3 +233,11 @@ class Batcher:
             sequence.sink(event)
         except Exception:
             logger.exception("the receiver of request %d failed", sequence.request_id)
+
+
+def _method(works: Seq[Work]) -> Method:
+    """What a step does: some part of a prompt, or one token behind each."""
+    for work in works:
+        if work.sampling is None or len(work.token_ids) - work.num_drafts > 1:
+            return "prefill"
+    return "decode"

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from midfill_engine.errors import EngineDied, Overloaded, ValidationError
+from midfill_engine.metrics import EngineLoad, StepMetrics
 from midfill_engine.runtime.batcher import Batcher
 from midfill_engine.runtime.interface import ModelRunner
 from midfill_engine.runtime.request import EventSink, FinishReason, GenerationRequest
@@ -86,6 +87,16 @@ class EngineLoop:
     def num_steps(self) -> int:
         """Model steps run so far; tests watch it to see that an abort stopped the work."""
         return self._batcher.num_steps
+
+    @property
+    def load(self) -> EngineLoad:
+        """What it holds at the moment."""
+        return self._batcher.load
+
+    @property
+    def steps(self) -> StepMetrics:
+        """How its steps went; to be read only."""
+        return self._batcher.steps
 
     def submit(
         self, request: GenerationRequest, sink: EventSink, after: int | None = None

@@ -17,7 +17,19 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from midfill_engine.errors import Forbidden, RequestError, Unauthorized
 from midfill_engine.serve.replies import error_reply
 
-OPEN_PATHS = frozenset({"/health", "/v1/health", "/info", "/models", "/v1/models", "/openapi.json"})
+OPEN_PATHS = frozenset(
+    {
+        "/",
+        "/health",
+        "/v1/health",
+        "/ping",
+        "/info",
+        "/metrics",
+        "/models",
+        "/v1/models",
+        "/openapi.json",
+    }
+)
 
 
 class HostCheck:

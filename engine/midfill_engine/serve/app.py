@@ -25,17 +25,21 @@ from midfill_engine.errors import (
 from midfill_engine.serve.access import HostCheck, KeyCheck
 from midfill_engine.serve.admin import ModelAdmin
 from midfill_engine.serve.chat import ChatRoutes
+from midfill_engine.serve.count_requests import CountRequests, note_cause, note_departure
 from midfill_engine.serve.generation import ClientGone
 from midfill_engine.serve.info import InfoRoutes
+from midfill_engine.serve.invocations import InvocationsRoute
 from midfill_engine.serve.lease import Leases
 from midfill_engine.serve.llama import LlamaRoutes
 from midfill_engine.serve.llama_info import LlamaInfoRoutes
+from midfill_engine.serve.metrics_route import MetricsRoute
 from midfill_engine.serve.models import ModelRoutes
 from midfill_engine.serve.openai import OpenAIRoutes
 from midfill_engine.serve.openapi import OpenApiRoute
 from midfill_engine.serve.registry import HoldModels, Models
 from midfill_engine.serve.replies import error_reply
 from midfill_engine.serve.tgi import TgiRoutes
+from midfill_engine.serve.tgi_tokenize import TokenizeRoute
 
 logger = logging.getLogger(__name__)
 
@@ -64,10 +68,12 @@ def build_app(
     if allow_origins:
         middleware.append(_cors(allow_origins))
     middleware.append(Middleware(KeyCheck, api_key=api_key))
+    middleware.append(Middleware(CountRequests, metrics=models.metrics))
     middleware.append(Middleware(HoldModels, models=models))
     app = Starlette(
         routes=[
             *InfoRoutes(models).routes(),
+            *MetricsRoute(models).routes(),
             *([] if admin is None else admin.routes()),
             *ModelRoutes(models, admin).routes(),
             *LlamaRoutes(models).routes(),
@@ -77,6 +83,8 @@ def build_app(
             *ChatRoutes(models).routes(),
             OpenApiRoute(),
             *TgiRoutes(models).routes(),
+            *TokenizeRoute(models).routes(),
+            *InvocationsRoute(models).routes(),
         ],
         middleware=middleware,
         exception_handlers=dict.fromkeys(_REFUSALS, _on_refusal)
@@ -112,6 +120,7 @@ def _cors(allow_origins: Sequence[str]) -> Middleware:
 
 async def _on_refusal(request: Request, error: Exception) -> Response:
     refusal = _as_request_error(request, error)
+    note_cause(request.scope, refusal.error_type)
     logger.info("refused %s %a: %d", request.method, request.url.path[:100], refusal.status)
     reply = error_reply(refusal, request.url.path)
     if isinstance(error, HTTPException) and error.headers:
@@ -135,7 +144,8 @@ def _as_request_error(request: Request, error: Exception) -> RequestError:
 
 async def _on_client_gone(request: Request, error: Exception) -> Response:
     """Nobody reads this reply."""
-    del request, error
+    del error
+    note_departure(request.scope)
     return Response(status_code=499)
 
 

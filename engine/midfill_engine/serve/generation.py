@@ -83,6 +83,7 @@ class Generation:
         self.queued_at = time.perf_counter()
         self._dialect = dialect
         self._live = served.live
+        self._metrics = served.metrics
         self._loop = asyncio.get_running_loop()
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
         self._has_ended = False
@@ -142,7 +143,22 @@ class Generation:
         if isinstance(event, Finished):
             self._has_ended = True
             self._log(event)
+            if event.reason in ("length", "eos_token", "stop_sequence"):
+                self._measure(event)
         self._queue.put_nowait(event)
+
+    def _measure(self, finished: Finished) -> None:
+        metrics, timings = self._metrics, finished.timings
+        inference_s = (timings.prefill_ms + timings.decode_ms) / 1e3
+        metrics.validation_s.note(self.queued_at - self.started_at)
+        metrics.queue_s.note(timings.queue_ms / 1e3)
+        metrics.inference_s.note(inference_s)
+        metrics.token_s.note(inference_s / max(1, timings.generated_tokens))
+        metrics.prompt_tokens.note(timings.prompt_tokens)
+        metrics.max_new_tokens.note(self.request.max_new_tokens)
+        metrics.generated_tokens.note(timings.generated_tokens)
+        metrics.skipped_tokens.note(timings.accepted_tokens)
+        metrics.cached_tokens += timings.cached_tokens
 
     def _log(self, finished: Finished) -> None:
         timings = finished.timings

@@ -1,4 +1,4 @@
-"""`GET /info` and `GET /health`: open to everybody, and without any user's text."""
+"""`GET /info`, `GET /health` by its three names: open to all, without any user's text."""
 
 from __future__ import annotations
 
@@ -28,6 +28,8 @@ class InfoRoutes:
         return [
             Route("/health", self._health, methods=["GET"]),
             Route("/v1/health", self._health, methods=["GET"]),
+            Route("/ping", self._health, methods=["GET"]),
+            Route("/", self._health, methods=["GET"]),
             Route("/info", self._info, methods=["GET"]),
         ]
 

@@ -90,7 +90,9 @@ def _operation(key: str, path: str, operation: Operation) -> Json:
 def _reply(operation: Operation) -> Json:
     content: dict[str, dict[str, Schema]] = {}
     if operation.streams is not None:
-        content["application/json"] = {"schema": operation.reply}
+        content["text/plain" if operation.plain else "application/json"] = {
+            "schema": operation.reply
+        }
     if operation.streams is not False:
         content["text/event-stream"] = {"schema": _EVENT}
     return {"description": operation.summary, "content": content}

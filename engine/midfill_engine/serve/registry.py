@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from midfill_engine.config import Limits
 from midfill_engine.errors import Conflict, ModelNotFound
+from midfill_engine.metrics import RequestMetrics
 from midfill_engine.serve.parse import Fields, Json
 from midfill_engine.serve.served import Engine, LiveStreams, Served
 
@@ -43,6 +44,7 @@ class Models:
     Attributes:
         limits: bounds of the requests.
         live: open replies of all models.
+        metrics: counts of their requests.
     """
 
     def __init__(self, models: Sequence[Served]) -> None:
@@ -54,6 +56,7 @@ class Models:
         assert models, "an engine needs a model"
         self.limits: Limits = models[0].limits
         self.live: LiveStreams = models[0].live
+        self.metrics: RequestMetrics = models[0].metrics
         self._entries: dict[str, _Entry] = {}
         self._retired: list[_Entry] = []
         self._ends: dict[asyncio.Task[None], tuple[str, int]] = {}
@@ -117,7 +120,9 @@ class Models:
         """
         name = served.model_id
         self.check_free(name)
-        self._entries[name] = _Entry(replace(served, limits=self.limits, live=self.live))
+        self._entries[name] = _Entry(
+            replace(served, limits=self.limits, live=self.live, metrics=self.metrics)
+        )
         if default:
             self._default = name
 

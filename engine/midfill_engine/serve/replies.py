@@ -21,6 +21,7 @@ from midfill_engine.errors import (
     TemplateError,
     ToolError,
 )
+from midfill_engine.serve.count_requests import note_cause, note_departure
 from midfill_engine.serve.generation import ClientGone, unless_disconnected
 
 logger = logging.getLogger(__name__)
@@ -117,13 +118,14 @@ class EventStream(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; the generation is closed however this ends."""
         try:
-            await unless_disconnected(receive, self._answer(scope["path"], send))
+            await unless_disconnected(receive, self._answer(scope, send))
         except ClientGone:
+            note_departure(scope)
             logger.debug("the client of request %s has gone", self._generation.request_id)
         finally:
             self._generation.close()
 
-    async def _answer(self, path: str, send: Send) -> None:
+    async def _answer(self, scope: Scope, send: Send) -> None:
         start = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **start})
         try:
@@ -131,7 +133,8 @@ class EventStream(Response):
                 await send({"type": "http.response.body", "body": event, "more_body": True})
         except RequestError as error:
             stream_error = as_stream_error(error)
-            event = sse_event(error_body(stream_error, route_group(path)))
+            note_cause(scope, stream_error.error_type)
+            event = sse_event(error_body(stream_error, route_group(scope["path"])))
             await send({"type": "http.response.body", "body": event, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 

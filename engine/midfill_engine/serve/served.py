@@ -12,6 +12,7 @@ from typing import Protocol
 from midfill_engine.config import Limits
 from midfill_engine.exec.constrain import GrammarCompiler
 from midfill_engine.exec.memory import MemoryPlan
+from midfill_engine.metrics import EngineLoad, RequestMetrics, StepMetrics
 from midfill_engine.runtime.request import EventSink, GenerationRequest
 from midfill_engine.serve.vocabulary import grammar_vocabulary
 from midfill_engine.text.chat import Chat
@@ -45,6 +46,16 @@ class Engine(Protocol):
     @property
     def num_open(self) -> int:
         """Requests that have not finished."""
+        ...
+
+    @property
+    def load(self) -> EngineLoad:
+        """What it holds at the moment."""
+        ...
+
+    @property
+    def steps(self) -> StepMetrics:
+        """How its steps went."""
         ...
 
     def submit(
@@ -117,6 +128,7 @@ class Served:
         chat: how the model is talked to, or None if it cannot chat.
         limits: bounds.
         live: open replies.
+        metrics: counts of requests, of all models of an engine.
         loaded_at: when, in seconds since 1970.
         load_id: tells this loading of the model from every other, of the same name too.
         grammars: what answers have to obey, compiled for this vocabulary.
@@ -133,6 +145,7 @@ class Served:
     chat: Chat | None = None
     limits: Limits = field(default_factory=Limits)
     live: LiveStreams = field(default_factory=LiveStreams)
+    metrics: RequestMetrics = field(default_factory=RequestMetrics)
     loaded_at: int = field(default_factory=lambda: int(time.time()))
     load_id: str = field(default_factory=lambda: secrets.token_hex(8))
     grammars: GrammarCompiler = field(init=False)

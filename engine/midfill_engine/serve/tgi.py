@@ -53,7 +53,7 @@ class TgiRoutes:
         body = await read_object(request, self._models)
         served = self._models.hold_for(request, body)
         parsed = await read_tgi_request(body, served, _GENERATE, started_at)
-        reply, headers = await _answer(request, served, parsed)
+        reply, headers = await answer(request, served, parsed)
         return raw_json_reply(to_json(reply), headers)
 
     async def _generate_stream(self, request: Request) -> Response:
@@ -61,7 +61,7 @@ class TgiRoutes:
         body = await read_object(request, self._models)
         served = self._models.hold_for(request, body)
         parsed = await read_tgi_request(body, served, _GENERATE_STREAM, started_at)
-        return _stream(served, parsed)
+        return stream(served, parsed)
 
     async def _pro_model(self, request: Request) -> Response:
         started_at = time.perf_counter()
@@ -81,20 +81,21 @@ class TgiRoutes:
         parsed = await read_tgi_request(body, served, _PRO, started_at)
         may_use_cache = _may_use_cache(request, body)
         if parsed.stream:
-            return _stream(served, parsed)
+            return stream(served, parsed)
         key = request_key(body, served.load_id)
         found = self._recent.get(key) if may_use_cache else None
         if found is not None:
             return raw_json_reply(found.body, cached_headers(found.headers, started_at))
-        reply, headers = await _answer(request, served, parsed)
+        reply, headers = await answer(request, served, parsed)
         content = to_json([reply])
         self._recent.put(key, Recent(content, headers))
         return raw_json_reply(content, headers)
 
 
-async def _answer(
+async def answer(
     request: Request, served: Served, parsed: TgiRequest
 ) -> tuple[Json, dict[str, str]]:
+    """The reply of a request that does not stream, and its headers."""
     samples = Samples(
         served,
         parsed.generation,
@@ -111,7 +112,8 @@ async def _answer(
     return reply, {**served.headers, **reply_headers(parsed, best)}
 
 
-def _stream(served: Served, parsed: TgiRequest) -> Response:
+def stream(served: Served, parsed: TgiRequest) -> Response:
+    """The reply of a request that streams."""
     generation = Generation(served, parsed.generation, dialect="tgi", started_at=parsed.started_at)
     events = stream_events(parsed, generation, TokenWriter(served.tokenizer))
     characters = {"x-compute-characters": str(len(parsed.inputs))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass
+from typing import TypeVar
 
 from midfill_engine.runtime.request import GenerationRequest
 from midfill_engine.serve.grammar_request import compile_grammar, tgi_grammar
@@ -12,6 +13,7 @@ from midfill_engine.serve.parse import Fields, Json, invalid
 from midfill_engine.serve.sampling import tgi_sampling
 from midfill_engine.serve.served import Served
 
+_T = TypeVar("_T")
 _UNSUPPORTED = ("adapter_id",)
 
 
@@ -171,11 +173,18 @@ async def encode_inputs(inputs: str, truncate: int | None, served: Served) -> li
         ids = encode(inputs)
     if not ids:
         raise invalid("`inputs` cannot be empty")
-    if truncate is None or truncate >= len(ids):
-        return ids
-    # The beginning-of-sequence token stays, as in TGI: models write badly without it.
-    head = ids[: int(truncate > 1 and ids[0] == served.tokenizer.bos_id)]
-    return [*head, *ids[len(ids) - truncate + len(head) :]]
+    return kept_ids(ids, truncate, ids[0] == served.tokenizer.bos_id)
+
+
+def kept_ids(tokens: list[_T], truncate: int | None, begins: bool) -> list[_T]:
+    """The last `truncate` tokens, the first of all among them if it begins the sequence.
+
+    So does TGI: models write badly without it.
+    """
+    if truncate is None or truncate >= len(tokens):
+        return tokens
+    head = tokens[: int(truncate > 1 and begins)]
+    return [*head, *tokens[len(tokens) - truncate + len(head) :]]
 
 
 def _max_new_tokens(prompt_len: int, asked: int | None, served: Served) -> int:

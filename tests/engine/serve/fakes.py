@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from midfill_engine.metrics import EngineLoad, StepMetrics
 from midfill_engine.runtime.request import (
     Event,
     EventSink,
@@ -47,6 +48,8 @@ class FakeEngine:
         self.script: Sequence[Event] | None = (token("hi"), finished("length"))
         self.refuse: Callable[[], Exception | None] = lambda: None
         self.submitted = threading.Event()
+        self.load = EngineLoad(num_waiting=0, num_running=0, max_tokens=0)
+        self.steps = StepMetrics()
 
     def submit(
         self, request: GenerationRequest, sink: EventSink, after: int | None = None

@@ -58,6 +58,15 @@ _HEALTH = _open("Whether requests can be answered", obj("status", status=choice(
 OPERATIONS: Mapping[str, Operation] = {
     "GET /health": _HEALTH,
     "GET /v1/health": _HEALTH,
+    "GET /ping": _HEALTH,
+    "GET /": _HEALTH,
+    "GET /metrics": Operation(
+        "Counts and times in Prometheus' text format",
+        TEXT,
+        plain=True,
+        picks_model=False,
+        needs_key=False,
+    ),
     "GET /info": _open("The default model in TGI's words, and every model in Midfill's", _INFO),
     "GET /openapi.json": _open("This document", obj("openapi", "paths", openapi=TEXT, paths=ANY)),
     "GET /models": _open(

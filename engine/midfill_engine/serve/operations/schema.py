@@ -21,6 +21,7 @@ class Operation:
         reply: the body of its 200.
         body: the request's body; None has none.
         streams: how it may answer in server-sent events: never, as asked for, or always.
+        plain: whether its reply is plain text.
         generates: whether it runs a model, with what may go wrong then.
         picks_model: whether it answers 404 where a model is named that is not there.
         needs_key: whether it answers 401 without one.
@@ -32,6 +33,7 @@ class Operation:
     reply: Schema
     body: Schema | None = None
     streams: bool | None = False
+    plain: bool = False
     generates: bool = False
     picks_model: bool = True
     needs_key: bool = True

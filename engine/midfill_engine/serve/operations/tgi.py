@@ -11,9 +11,11 @@ from midfill_engine.serve.operations.schema import (
     SEED,
     TEXT,
     Operation,
+    Schema,
     above,
     array,
     choice,
+    either,
     integer,
     number,
     obj,
@@ -49,16 +51,38 @@ _BODY = obj(
     parameters=optional(_PARAMETERS),
     stream=optional(FLAG),
 )
-_DETAILS = obj(
-    "finish_reason",
-    "generated_tokens",
-    "tokens",
-    finish_reason=choice("length", "eos_token", "stop_sequence"),
-    generated_tokens=COUNT,
-    seed=optional(SEED),
-    tokens=array(obj("id", "text", "logprob", "special", id=COUNT, text=TEXT, special=FLAG)),
+_TOKEN = obj(
+    "id",
+    "text",
+    "logprob",
+    "special",
+    id=COUNT,
+    text=TEXT,
+    logprob=optional({"type": "number"}),
+    special=FLAG,
 )
+_PREFILL = obj("id", "text", "logprob", id=COUNT, text=TEXT, logprob=optional({"type": "number"}))
+_SEQUENCE: Mapping[str, Schema] = {
+    "finish_reason": choice("length", "eos_token", "stop_sequence"),
+    "generated_tokens": COUNT,
+    "seed": optional(SEED),
+    "prefill": array(_PREFILL),
+    "tokens": array(_TOKEN),
+    "top_tokens": array(array(_TOKEN)),
+}
+_NEEDED = ("finish_reason", "generated_tokens", "prefill", "tokens")
+_OTHER = obj("generated_text", *_NEEDED, generated_text=TEXT, **_SEQUENCE)
+_DETAILS = obj(*_NEEDED, best_of_sequences=array(_OTHER), **_SEQUENCE)
 _GENERATED = obj("generated_text", generated_text=TEXT, details=optional(_DETAILS))
+_INVOKED = obj(
+    model=MODEL,
+    inputs=optional({"type": "string", "minLength": 1}),
+    messages=optional(array(obj("role"))),
+    prompt=optional(TEXT),
+    parameters=optional(_PARAMETERS),
+    stream=optional(FLAG),
+)
+_PLACED = obj("id", "text", "start", "stop", id=COUNT, text=TEXT, start=COUNT, stop=COUNT)
 
 
 def _generates(summary: str, reply: Mapping[str, object], streams: bool | None) -> Operation:
@@ -72,4 +96,12 @@ OPERATIONS: Mapping[str, Operation] = {
     "POST /models/{model_id:path}": _generates(
         "Continue a text with one model, as the PRO API does", array(_GENERATED), streams=True
     ),
+    "POST /invocations": Operation(
+        "Continue a text, complete a prompt or answer a conversation",
+        either(array(_GENERATED), obj("choices")),
+        body=_INVOKED,
+        streams=True,
+        generates=True,
+    ),
+    "POST /tokenize": Operation("The tokens of a text", array(_PLACED), body=_BODY),
 }
