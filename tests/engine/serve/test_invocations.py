@@ -34,7 +34,7 @@ async def test_prompts_are_openais(client: httpx.AsyncClient, engine: FakeEngine
     assert sse_values(streamed.text)[-1] == "[DONE]"
 
 
-@pytest.mark.parametrize("body", [{}, {"inputs": None}, {"prompt": 3}, {"prompt": "x", "n": -1}])
+@pytest.mark.parametrize("body", [{}, {"inputs": None}, {"prompt": {}}, {"prompt": "x", "n": -1}])
 async def test_errors_are_tgis(client: httpx.AsyncClient, body: dict[str, Any]) -> None:
     reply = await client.post("/invocations", json=body)
     assert reply.status_code == 422
