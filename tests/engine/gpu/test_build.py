@@ -1,0 +1,55 @@
+"""The way from `--device cuda` to a runner, with a device that is only said to be a GPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from midfill_engine.errors import ModelError
+from midfill_engine.exec import build, gpu_choice
+from midfill_engine.exec.gpu_choice import Device, Parts, plain_parts
+from midfill_engine.exec.graphs import Eager
+from midfill_engine.exec.runner import Runner
+from midfill_engine.exec.sampling_params import SamplingParams
+from midfill_engine.exec.work import Work
+from tests.engine.gpu.test_forward import Broken
+from tests.engine.tiny import write_tiny_model
+
+PLACE = torch.device("cpu")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A tiny model, and a machine whose CPU passes for a GPU."""
+    monkeypatch.setattr(build, "find_gpu", lambda *_: Device(PLACE, (9, 0), 4))
+    monkeypatch.setattr(gpu_choice, "choose_parts", lambda *_: plain_parts())
+    monkeypatch.setattr(gpu_choice, "CudaGraphs", lambda _: Eager())
+    return write_tiny_model(tmp_path, "llama-gqa")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "fp8", "int8"])
+def test_a_model_is_loaded_and_checked(folder: Path, dtype: str) -> None:
+    runner = Runner.load(
+        str(folder), device="cpu", dtype=dtype, max_total_tokens=64, cache_bytes=2**20
+    )
+    told = runner.describe()
+    assert (told["dtype"], told["kernels"]) == (dtype, "torch, no graphs")
+    assert told["attention"] == "torch, prompts sdpa"
+    work = Work(0, [1, 2, 3], 0, 0, SamplingParams(), [1, 2, 3])
+    assert len(runner.run([work])[0]) == 1
+
+
+def test_kernels_that_fail_are_replaced_or_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = plain_parts()
+    broken = Parts(Broken(1.0), plain.attention, plain.prompt_attention, "sdpa")
+    monkeypatch.setattr(gpu_choice, "choose_parts", lambda *_: broken)
+    runner = Runner.load(str(folder), device="cpu", dtype="float32", cache_bytes=2**20)
+    assert str(runner.describe()["kernels"]).startswith("torch (their numbers are off by")
+    assert "the GPU kernels are not used, torch is slower" in caplog.text
+    for dtype, kernels in (("int8", "auto"), ("float32", "native")):
+        with pytest.raises(ModelError, match=r"the GPU kernels fail here .*--kernels torch"):
+            Runner.load(str(folder), device="cpu", dtype=dtype, kernels=kernels, cache_bytes=2**20)
