@@ -1,4 +1,4 @@
-"""`midfill models`: the bundled model, and what the engine in use reports."""
+"""`midfill models`: the bundled model, what is in use, and the models of the announcement."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any, cast
 import httpx
 
 from midfill_lsp.cli import options as engine_options
+from midfill_lsp.cli.catalogue import ANNOUNCED
 from midfill_lsp.cli.find_remote import look
 from midfill_lsp.cli.info import fetch_info
 from midfill_lsp.config import BackendConfig, EngineConfig
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         return _run_remote(config.backend, options.json)
     info = asyncio.run(_ask(config.engine))
     if options.json:
-        print(json.dumps({"bundled": "starter", "engine": info}, indent=2))
+        _print_json({"engine": info})
         return 0
     print("starter    bundled with midfill: small, completes code, needs no download")
     facts = cast("dict[str, Any]", info.get("midfill") or {})
@@ -45,16 +46,35 @@ def run(options: argparse.Namespace) -> int:
         f"context {info['max_total_tokens']}" if info.get("max_total_tokens") else None,
     ]
     print(f"{info.get('model_id')}    in use: {', '.join(str(fact) for fact in told if fact)}")
+    _print_announced()
     return 0
 
 
 def _run_remote(config: BackendConfig, as_json: bool) -> int:
     can = asyncio.run(look(config))
     if as_json:
-        print(json.dumps({"bundled": "starter", "remote": asdict(can)}, indent=2))
+        _print_json({"remote": asdict(can)})
         return 0
     print(f"{can.model or config.kind}    in use: {can.summary()}")
+    _print_announced()
     return 0
+
+
+def _print_json(in_use: dict[str, object]) -> None:
+    announced = [{**asdict(model), "gigabytes": model.gigabytes} for model in ANNOUNCED]
+    print(json.dumps({"bundled": "starter", **in_use, "announced": announced}, indent=2))
+
+
+def _print_announced() -> None:
+    """One line a model: id, use, context, size, licence."""
+    print("\nthe text models of the PRO API's announcement, by their ids on the Hub:")
+    width = max(len(model.model_id) for model in ANNOUNCED)
+    for model in ANNOUNCED:
+        terms = f"{model.licence}, its terms must be accepted" if model.gated else model.licence
+        print(
+            f"{model.model_id:{width}}  {model.use:9}  context {model.context:>6,}  "
+            f"{model.parameters:>4} B  {model.gigabytes:>5.0f} GB  {terms}"
+        )
 
 
 async def _ask(config: EngineConfig) -> dict[str, Any]:

@@ -106,6 +106,16 @@ async def test_models(engine: FakeEngine) -> None:
     assert done.status == 0
     assert "starter" in done.out
     assert "fake" in done.out
+    lines = {line.split()[0]: line for line in done.out.splitlines() if "/" in line.split("  ")[0]}
+    assert len(lines) == 12
+    assert "infill" in lines["codellama/CodeLlama-13b-hf"]
+    assert "context  4,096" in lines["codellama/CodeLlama-13b-hf"]
+    assert "26 GB" in lines["codellama/CodeLlama-13b-hf"]
+    assert "terms must be accepted" in lines["meta-llama/Llama-2-70b-chat-hf"]
+    done = await midfill("models", "--json", "--engine-url", engine.url)
+    told = json.loads(done.out)["announced"]
+    assert [model["context"] for model in told].count(32768) == 2
+    assert {"model_id", "context", "use", "licence", "gigabytes"} <= set(told[0])
 
 
 async def test_doctor(engine: FakeEngine, tmp_path: Path) -> None:
