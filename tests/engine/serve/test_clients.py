@@ -9,6 +9,7 @@ import httpx
 import pytest
 from huggingface_hub import InferenceClient
 from openai import NotFoundError, OpenAI
+from pydantic import SecretStr
 
 from midfill_engine.config import EngineConfig, ModelConfig
 from midfill_engine.serve.load import load_served
@@ -100,6 +101,19 @@ def test_openai_client(url: str) -> None:
         with pytest.raises(NotFoundError) as refused:
             client.completions.create(model="none", prompt="x")
         assert refused.value.code == "model_not_found"
+
+
+def test_langchain(url: str) -> None:
+    from langchain_openai import OpenAI as LangChainOpenAI  # takes a second to import
+
+    model = LangChainOpenAI(
+        base_url=f"{url}/v1", api_key=SecretStr(KEY), model="tiny", temperature=0, max_tokens=5
+    )
+    whole = model.invoke("x =")
+    assert "".join(model.stream("x =")) == whole
+    both = model.generate(["x =", "def "])
+    assert both.generations[0][0].text == whole
+    assert len(both.generations) == 2
 
 
 def test_seeded_text_repeats_and_the_prefix_is_reused(url: str) -> None:
