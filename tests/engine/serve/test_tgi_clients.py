@@ -62,7 +62,11 @@ def models(tiny_folder: Path) -> Iterator[list[Served]]:
         load_served(
             EngineConfig(
                 model=ModelConfig(
-                    source=str(tiny_folder), name=name, device="cpu", max_memory_mb=2048
+                    source=str(tiny_folder),
+                    name=name,
+                    device="cpu",
+                    dtype="float32",
+                    max_memory_mb=2048,
                 )
             )
         )
