@@ -1,8 +1,8 @@
 """Models by name, with what a user wants to know before fetching one. Pure data.
 
 The twelve text models of Hugging Face's announcement of the PRO API ("Inference for PROs", context
-length and use as it tells them; its other two rows make images and sound). Called by
-`models`.
+length and use as it tells them; its other two rows make images and sound), and some that were made
+for infill since, facts by their cards. Called by `list_models`, `recommend` and `use_model`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class CatalogueModel:
 
     Attributes:
         model_id: as the Hub names it.
-        context: tokens of prompt and answer, as announced.
+        context: tokens of prompt and answer, as announced or by its card.
         use: what it was made for.
         licence: under which its weights are given.
         gated: whether the Hub asks to accept terms first.
@@ -68,3 +68,19 @@ ANNOUNCED: Final = (
         "codellama/CodeLlama-70b-Instruct-hf", 4096, "code chat", _LLAMA2, False, 69.0, _LLAMA
     ),
 )
+
+_QWEN2, _DEEPSEEK = "Qwen2ForCausalLM", "DeepSeek"
+INFILL: Final = (
+    CatalogueModel("Qwen/Qwen2.5-Coder-0.5B", 32768, "infill", _APACHE, False, 0.49, _QWEN2),
+    CatalogueModel("Qwen/Qwen2.5-Coder-1.5B", 32768, "infill", _APACHE, False, 1.54, _QWEN2),
+    CatalogueModel("Qwen/Qwen2.5-Coder-3B", 32768, "infill", "Qwen Research", False, 3.1, _QWEN2),
+    CatalogueModel("Qwen/Qwen2.5-Coder-7B", 32768, "infill", _APACHE, False, 7.6, _QWEN2),
+    CatalogueModel(
+        "deepseek-ai/deepseek-coder-1.3b-base", 16384, "infill", _DEEPSEEK, False, 1.35, _LLAMA
+    ),
+    CatalogueModel(
+        "deepseek-ai/deepseek-coder-6.7b-base", 16384, "infill", _DEEPSEEK, False, 6.7, _LLAMA
+    ),
+    CatalogueModel("mistralai/Codestral-22B-v0.1", 32768, "infill", "MNPL", True, 22.2, _MISTRAL),
+)
+"""Good at infill for their size; `use` and `parameters` decide what `recommend` says of them."""

@@ -22,7 +22,7 @@ _COMMANDS = {
     "demo": "complete code in sample files, as an editor would",
     "complete": "print one completion for a file and a position",
     "chat": "talk to the model in the terminal",
-    "models": "list models: the bundled one and the engine's",
+    "models": "list models, recommend one, download it, change to it",
     "doctor": "say what was found on this machine, and what to do about what was not",
 }
 
@@ -67,7 +67,7 @@ def _run(arguments: Sequence[str]) -> int:
     if arguments and arguments[0] == "serve":
         from midfill_lsp.cli import serve
 
-        return serve.hand_over(arguments[1:])
+        return serve.hand_over("serve", arguments[1:])
     parser = _Parser(prog="midfill", description="Code completion at the cursor.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     chosen = next((name for name in arguments if name in _COMMANDS), None)

@@ -1,87 +1,97 @@
-"""`midfill models`: the bundled model, what is in use, and the models of the announcement."""
+"""`midfill models [list | recommend | pull ID | use ID]`: which there are, and which is used."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-from contextlib import aclosing
-from dataclasses import asdict
-from typing import Any, cast
+import subprocess
 
-import httpx
-
+from midfill_lsp.cli import list_models, serve
 from midfill_lsp.cli import options as engine_options
-from midfill_lsp.cli.catalogue import ANNOUNCED
-from midfill_lsp.cli.find_remote import look
-from midfill_lsp.cli.info import fetch_info
-from midfill_lsp.config import BackendConfig, EngineConfig
-from midfill_lsp.errors import EngineGone
+from midfill_lsp.cli.catalogue import ANNOUNCED, INFILL, CatalogueModel
+from midfill_lsp.cli.machine import Machine, look
+from midfill_lsp.cli.recommend import Fit, rank
+from midfill_lsp.cli.use_model import use
+from midfill_lsp.config import EngineConfig
+from midfill_lsp.errors import MidfillError
+
+_GB = 1e9
+
+
+class WrongWords(MidfillError):
+    """An action lacks its model, or has one too many."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this subcommand's options."""
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=("list", "recommend", "pull", "use"),
+        default="list",
+        help="list (default), the one that suits this machine, download ID, or change to ID",
+    )
+    parser.add_argument("id", nargs="?", metavar="ID", help="owner/name on the Hub; use: a folder")
+    parser.add_argument("--json", action="store_true", help="list prints JSON")
     engine_options.add_engine_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the models; the engine is started if it does not run."""
-    config = engine_options.read_config(options)
-    if config.backend.kind != "engine":
-        return _run_remote(config.backend, options.json)
-    info = asyncio.run(_ask(config.engine))
-    if options.json:
-        _print_json({"engine": info})
-        return 0
-    print("starter    bundled with midfill: small, completes code, needs no download")
-    facts = cast("dict[str, Any]", info.get("midfill") or {})
-    infill = cast("dict[str, Any]", facts.get("infill") or {})
-    told = [
-        facts.get("architecture"),
-        f"{facts['parameters'] / 1e6:.1f} M parameters" if facts.get("parameters") else None,
-        facts.get("dtype"),
-        facts.get("device"),
-        f"infill: {infill.get('family', 'no')}",
-        f"context {info['max_total_tokens']}" if info.get("max_total_tokens") else None,
-    ]
-    print(f"{info.get('model_id')}    in use: {', '.join(str(fact) for fact in told if fact)}")
-    _print_announced()
+    """Do what the action says."""
+    wants_id = options.action in {"pull", "use"}
+    if wants_id != (options.id is not None):
+        needed = "an ID, such as Qwen/Qwen2.5-Coder-1.5B" if wants_id else "no ID"
+        raise WrongWords(f"midfill models {options.action} takes {needed}")
+    if options.action == "pull":
+        return serve.hand_over("pull", [options.id])
+    if options.action == "use":
+        return _use(engine_options.read_config(options).engine, options.id)
+    if options.action == "recommend":
+        return _recommend(look())
+    return list_models.run(options)
+
+
+def _use(config: EngineConfig, source: str) -> int:
+    """Change the engine's model; what is not here is downloaded first, with its progress shown."""
+    if config.url is None and "/" in source and source in {m.model_id for m in _known()}:
+        done = subprocess.call(serve.command("pull", [source]), stdout=subprocess.DEVNULL)
+        if done != 0:
+            return done
+    asyncio.run(use(config, source, print))
+    print("until the engine ends; to keep it, set engine.model in the editor's midfill settings")
     return 0
 
 
-def _run_remote(config: BackendConfig, as_json: bool) -> int:
-    can = asyncio.run(look(config))
-    if as_json:
-        _print_json({"remote": asdict(can)})
+def _recommend(machine: Machine) -> int:
+    print(_described(machine))
+    fits = rank(_known(), machine)
+    best = next((fit for fit in fits if fit.obstacle is None), None)
+    for fit in fits:
+        print(_line(fit))
+    if best is None:
+        print("\nnone of them suits this machine: stay with starter, the bundled model")
         return 0
-    print(f"{can.model or config.kind}    in use: {can.summary()}")
-    _print_announced()
+    name = best.model.model_id
+    print(f"\nrecommended: {name}\n    midfill models use {name}")
     return 0
 
 
-def _print_json(in_use: dict[str, object]) -> None:
-    announced = [{**asdict(model), "gigabytes": model.gigabytes} for model in ANNOUNCED]
-    print(json.dumps({"bundled": "starter", **in_use, "announced": announced}, indent=2))
+def _known() -> tuple[CatalogueModel, ...]:
+    return (*INFILL, *ANNOUNCED)
 
 
-def _print_announced() -> None:
-    """One line a model: id, use, context, size, licence."""
-    print("\nthe text models of the PRO API's announcement, by their ids on the Hub:")
-    width = max(len(model.model_id) for model in ANNOUNCED)
-    for model in ANNOUNCED:
-        terms = f"{model.licence}, its terms must be accepted" if model.gated else model.licence
-        print(
-            f"{model.model_id:{width}}  {model.use:9}  context {model.context:>6,}  "
-            f"{model.parameters:>4} B  {model.gigabytes:>5.0f} GB  {terms}"
-        )
+def _described(machine: Machine) -> str:
+    memory = "unknown" if machine.memory_bytes is None else f"{machine.memory_bytes / _GB:.1f} GB"
+    speed = f"moved at {machine.bytes_per_s / _GB:.0f} GB/s by one core"
+    gpu = machine.gpu
+    told = "no NVIDIA GPU" if gpu is None else f"{gpu.name}, {gpu.memory_bytes / _GB:.0f} GB"
+    return f"free memory {memory}, {speed}; {told}\n"
 
 
-async def _ask(config: EngineConfig) -> dict[str, Any]:
-    engine = engine_options.make_engine(config)
-    async with aclosing(engine):
-        endpoint = await engine.endpoint()
-        try:
-            return await fetch_info(endpoint.url)
-        except (httpx.HTTPError, ValueError) as error:
-            raise EngineGone(f"{endpoint.url} does not answer on /info: {error}") from error
+def _line(fit: Fit) -> str:
+    speed = "" if fit.ms_per_token is None else f", about {fit.ms_per_token:.0f} ms a token"
+    verdict = "fine" if fit.obstacle is None else fit.obstacle
+    return (
+        f"{fit.model.model_id:38} {verdict:29} {fit.needs_bytes / _GB:5.1f} GB on {fit.device}"
+        f"{speed}"
+    )

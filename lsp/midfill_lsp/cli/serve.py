@@ -1,4 +1,7 @@
-"""`midfill serve ...`: hands over to `midfill-engine serve ...`, which is another program."""
+"""`midfill serve ...` hands over to `midfill-engine serve ...`, which is another program.
+
+`models` hands `pull` over in the same way.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Hand over without arguments."""
-    return hand_over([])
+    return hand_over("serve", [])
 
 
-def hand_over(arguments: Sequence[str]) -> int:
-    """Become the engine (on Windows: run it), and return its exit status.
+def hand_over(name: str, arguments: Sequence[str]) -> int:
+    """Become the engine's command (on Windows: run it), and return its exit status.
+
+    Raises:
+        EngineStartError: the engine is not installed.
+    """
+    argv = command(name, arguments)
+    if sys.platform == "win32":
+        return subprocess.call(argv)
+    sys.stdout.flush()
+    os.execv(argv[0], argv)
+
+
+def command(name: str, arguments: Sequence[str]) -> list[str]:
+    """Return the command line of one of the engine's commands.
 
     Raises:
         EngineStartError: the engine is not installed.
@@ -33,8 +49,4 @@ def hand_over(arguments: Sequence[str]) -> int:
             f"the engine is not installed (no {', '.join(missing)}): "
             'run pip install "midfill[engine]"'
         )
-    argv = [*program("midfill-engine", "midfill_engine.cli"), "serve", *arguments]
-    if sys.platform == "win32":
-        return subprocess.call(argv)
-    sys.stdout.flush()
-    os.execv(argv[0], argv)
+    return [*program("midfill-engine", "midfill_engine.cli"), name, *arguments]
