@@ -1,15 +1,12 @@
-"""`midfill-engine`: serve | info | pull. Parses arguments; an error is one line and status 2."""
+"""The words of the command line: parsed, checked, and turned into an `EngineConfig`."""
 
 from __future__ import annotations
 
 import argparse
-import json
-import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, get_args
+from typing import NoReturn, get_args
 
 from midfill_engine.config import (
     Attention,
@@ -22,97 +19,22 @@ from midfill_engine.config import (
     Speculate,
     version,
 )
-from midfill_engine.errors import EngineError, StartError
+from midfill_engine.errors import StartError
 from midfill_engine.named_model import NamedModel
 
-if TYPE_CHECKING:
-    from midfill_engine.serve.served import Served
+
+def parse(words: Sequence[str]) -> argparse.Namespace:
+    """Returns the options; `command` is one of serve, info and pull.
+
+    Raises:
+        StartError: a word is wrong, or an option has another name now.
+    """
+    _refuse_renamed(words)
+    return _parser().parse_args(words)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
-    logging.basicConfig(
-        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
-    )
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    try:
-        words = sys.argv[1:] if argv is None else argv
-        _refuse_renamed(words)
-        options = _parser().parse_args(words)
-        if options.command == "serve":
-            _serve(_config(options))
-        elif options.command == "pull":
-            _pull(options.model)
-        else:
-            _info(_config(options))
-    except EngineError as error:
-        line = " ".join(str(error).split())
-        print(f"midfill-engine: error: {line}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    return 0
-
-
-def _serve(config: EngineConfig) -> None:
-    try:
-        from midfill_engine.serve.keys import choose_key
-        from midfill_engine.serve.server import run_server
-    except ModuleNotFoundError as error:
-        raise _missing(error) from error
-    key = choose_key(config.server, os.environ)
-    run_server(config, key, _load, _tell)
-
-
-def _load(config: EngineConfig) -> Served:
-    try:
-        from midfill_engine.serve.load import load_served
-
-        return load_served(config)
-    except ModuleNotFoundError as error:
-        raise _missing(error) from error
-
-
-def _info(config: EngineConfig) -> None:
-    try:
-        from midfill_engine.serve.info import midfill_info
-    except ModuleNotFoundError as error:
-        raise _missing(error) from error
-    served = _load(config)
-    told = {
-        "model_id": served.model_id,
-        "max_total_tokens": served.max_total_tokens,
-        **midfill_info(served),
-    }
-    print(json.dumps(told, indent=2))
-    served.engine.close()
-
-
-def _pull(source: str) -> None:
-    """Prints the folder alone on stdout; everything else goes to stderr."""
-    try:
-        from midfill_engine.model import hub
-
-        found = hub.plan(source)
-    except ModuleNotFoundError as error:
-        raise _missing(error) from error
-    licence = found.licence or "unknown, see its card"
-    gated = ", gated (terms accepted by this token's account)" if found.gated else ""
-    size = f"{found.total_bytes / 1e9:.2f} GB, {found.missing_bytes / 1e9:.2f} GB of it to come"
-    _tell(f"{found.repo_id}: licence {licence}{gated}; {size}")
-    print(hub.fetch(source))
-    _tell(f"serve it with: midfill-engine serve --model {source}")
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _missing(error: ModuleNotFoundError) -> StartError:
-    return StartError(f"{error.name} is not installed: pip install 'midfill[engine]'")
-
-
-def _config(options: argparse.Namespace) -> EngineConfig:
+def config_of(options: argparse.Namespace) -> EngineConfig:
+    """Returns what the options of serve and info ask for."""
     named = options.model or [NamedModel(ModelConfig().source)]
     models = [_model(options, one) for one in named]
     if options.command != "serve":
@@ -290,7 +212,3 @@ def _not_negative(text: str) -> float:
     if not 0 <= value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
     return value
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,98 @@
+"""`midfill-engine`: what each command does; an error is one line and status 2."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from midfill_engine.cli.options import config_of, parse
+from midfill_engine.config import EngineConfig
+from midfill_engine.errors import EngineError, StartError
+
+if TYPE_CHECKING:
+    from midfill_engine.serve.served import Served
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    logging.basicConfig(
+        level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(message)s"
+    )
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        options = parse(sys.argv[1:] if argv is None else argv)
+        if options.command == "serve":
+            _serve(config_of(options))
+        elif options.command == "pull":
+            _pull(options.model)
+        else:
+            _info(config_of(options))
+    except EngineError as error:
+        line = " ".join(str(error).split())
+        print(f"midfill-engine: error: {line}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _serve(config: EngineConfig) -> None:
+    try:
+        from midfill_engine.serve.keys import choose_key
+        from midfill_engine.serve.server import run_server
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    key = choose_key(config.server, os.environ)
+    run_server(config, key, _load, _tell)
+
+
+def _load(config: EngineConfig) -> Served:
+    try:
+        from midfill_engine.serve.load import load_served
+
+        return load_served(config)
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+
+
+def _info(config: EngineConfig) -> None:
+    try:
+        from midfill_engine.serve.info import midfill_info
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    served = _load(config)
+    told = {
+        "model_id": served.model_id,
+        "max_total_tokens": served.max_total_tokens,
+        **midfill_info(served),
+    }
+    print(json.dumps(told, indent=2))
+    served.engine.close()
+
+
+def _pull(source: str) -> None:
+    """Prints the folder alone on stdout; everything else goes to stderr."""
+    try:
+        from midfill_engine.model import hub
+
+        found = hub.plan(source)
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    licence = found.licence or "unknown, see its card"
+    gated = ", gated (terms accepted by this token's account)" if found.gated else ""
+    size = f"{found.total_bytes / 1e9:.2f} GB, {found.missing_bytes / 1e9:.2f} GB of it to come"
+    _tell(f"{found.repo_id}: licence {licence}{gated}; {size}")
+    print(hub.fetch(source))
+    _tell(f"serve it with: midfill-engine serve --model {source}")
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _missing(error: ModuleNotFoundError) -> StartError:
+    return StartError(f"{error.name} is not installed: pip install 'midfill[engine]'")
