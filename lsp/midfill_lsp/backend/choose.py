@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping
 
 from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
 from midfill_lsp.backend.dialect import Dialect
@@ -28,7 +28,10 @@ _DIALECTS: dict[str, Callable[[Wire, str | None], Dialect]] = {
 
 
 def make_remote(
-    config: BackendConfig, tokens: EditorTokens | None = None, sleep: Sleep = asyncio.sleep
+    config: BackendConfig,
+    tokens: EditorTokens | None = None,
+    sleep: Sleep = asyncio.sleep,
+    named: Collection[str] = (),
 ) -> RemoteBackend | Misconfigured:
     """Return the backend; nothing is asked yet, and wrong settings are told when it is used.
 
@@ -36,12 +39,13 @@ def make_remote(
         config: of a kind other than `engine`.
         tokens: the editor's secret storage, where there is an editor.
         sleep: waits for a model that is loaded, in seconds.
+        named: hosts that the user names outside of the settings; a token may go there.
     """
     try:
         base = base_url(config)
     except BackendError as error:
         return Misconfigured(config, error)
-    wire = Wire(base, config, TokenSource(config, tokens))
+    wire = Wire(base, config, TokenSource(config, tokens, named=named))
     return RemoteBackend(_DIALECTS[config.kind](wire, config.model), config, sleep)
 
 

@@ -12,9 +12,9 @@ import httpx
 import truststore
 
 from midfill_lsp.backend.rejection import base_of, one_line
-from midfill_lsp.backend.tokens import LOOPBACK
 from midfill_lsp.config import BackendConfig
 from midfill_lsp.errors import BackendError, TimedOut, Unreachable
+from midfill_lsp.hosts import is_loopback
 
 # What other programs read; OpenSSL itself reads SSL_CERT_FILE and SSL_CERT_DIR.
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -29,14 +29,13 @@ def make_remote_client(url: str, config: BackendConfig) -> httpx.AsyncClient:
     Raises:
         Unreachable: a file of certificates cannot be read.
     """
-    parts = urlsplit(url)
     # Reading has its own bounds in `wire`: to the first byte, and from piece to piece.
     timeout = httpx.Timeout(None, connect=config.connect_timeout_s, write=config.idle_timeout_s)
     return httpx.AsyncClient(
         timeout=timeout,
         limits=httpx.Limits(max_connections=None, max_keepalive_connections=4),
-        trust_env=parts.hostname not in LOOPBACK,
-        verify=_context(config.ca_file) if parts.scheme == "https" else False,
+        trust_env=not is_loopback(url),
+        verify=_context(config.ca_file) if urlsplit(url).scheme == "https" else False,
         headers={"User-Agent": f"midfill/{version('midfill')}", "Accept-Encoding": "identity"},
     )
 

@@ -16,10 +16,10 @@ import httpx
 from midfill_lsp.backend.rejection import Asked, base_of, message_of, one_line, read_rejection
 from midfill_lsp.backend.sse import EventParser
 from midfill_lsp.errors import BadReply, EngineGone
+from midfill_lsp.hosts import is_loopback
 
 # Reading waits for a prompt to be computed: seconds for a long one on a slow CPU.
 _TIMEOUT = httpx.Timeout(5.0, connect=3.0, read=90.0)
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 _ASKED = Asked(
     model=None,
@@ -38,12 +38,13 @@ class NotSent(EngineGone):
 
 def make_client(url: str) -> httpx.AsyncClient:
     """Return a client that keeps connections; on this machine it uses no proxy."""
-    parts = urlsplit(url)
-    is_local = parts.hostname in _LOOPBACK
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=60.0)
     # Loading certificates costs 20 ms that plain HTTP has no use for.
     return httpx.AsyncClient(
-        timeout=_TIMEOUT, limits=limits, trust_env=not is_local, verify=parts.scheme == "https"
+        timeout=_TIMEOUT,
+        limits=limits,
+        trust_env=not is_loopback(url),
+        verify=urlsplit(url).scheme == "https",
     )
 
 

@@ -1,32 +1,35 @@
 """Where the token for a remote server comes from, and where it may go. Called by `wire`, `cli`.
 
 A token is never logged, never on a command line, and goes to the configured server only: over
-https, or to this machine. The Hub's token is sent unasked to Hugging Face alone.
+https, or to this machine. Settings alone do not take it to any host (see `hosts`): the Hub's
+token goes to Hugging Face, others to well-known providers, each to hosts that the user names.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from midfill_lsp import hosts
 from midfill_lsp.config import BackendConfig
 from midfill_lsp.errors import AccessDenied
 
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-_HUB_HOSTS = ("huggingface.co", "huggingface.cloud")
 _NO_IMPLICIT = "HF_HUB_DISABLE_IMPLICIT_TOKEN"
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A token and where it came from, for messages."""
+    """A token, where it came from (for messages), and the hosts that it may go to unasked.
+
+    `hosts` is None for a token that its owner keeps for the very server that it is asked for.
+    """
 
     value: str = field(repr=False)
     origin: str
+    hosts: Collection[str] | None = hosts.PROVIDERS
 
 
 class EditorTokens:
@@ -59,6 +62,7 @@ class TokenSource:
         config: BackendConfig,
         editor: EditorTokens | None = None,
         environment: Mapping[str, str] | None = None,
+        named: Collection[str] = (),
     ) -> None:
         """Look at nothing yet.
 
@@ -66,10 +70,12 @@ class TokenSource:
             config: names the source.
             editor: its secret storage, where an editor is there.
             environment: the process's own if None.
+            named: hosts that the user names outside of the settings, as `hosts.named_hosts` does.
         """
         self._config = config
         self._editor = editor or EditorTokens()
         self._environment = os.environ if environment is None else environment
+        self._named = named
 
     async def get(self, url: str) -> Token | None:
         """Return the token for the server at `url`, None if none is needed or found.
@@ -84,11 +90,19 @@ class TokenSource:
             raise AccessDenied(
                 f"the token of {token.origin} holds blanks or characters that no token has"
             )
-        parts = urlsplit(url)
-        if parts.scheme != "https" and parts.hostname not in LOOPBACK:
+        if hosts.is_loopback(url):
+            return token
+        host = hosts.host_of(url)
+        if not url.startswith("https:"):
             raise AccessDenied(
-                f"the token of {token.origin} is not sent to {parts.hostname} over plain http, "
+                f"the token of {token.origin} is not sent to {host} over plain http, "
                 "where others can read it; use https, or midfill.backend.tokenSource none"
+            )
+        if token.hosts is not None and not hosts.is_among(url, {*token.hosts, *self._named}):
+            raise AccessDenied(
+                f"the token of {token.origin} is not sent to {host}, which only the settings "
+                f"name; name it in the variable {hosts.VARIABLE} or by --backend-url, keep the "
+                "token in the editor's secret storage, or set midfill.backend.tokenSource none"
             )
         return token
 
@@ -117,7 +131,7 @@ class TokenSource:
 
     async def _from_editor(self, url: str) -> Token | None:
         value = await self._editor.get(url)
-        return Token(value, "the editor") if value else None
+        return Token(value, "the editor", None) if value else None
 
     def _from_file(self) -> Token | None:
         path = self._config.token_file
@@ -132,10 +146,8 @@ class TokenSource:
         return find_hub_token(self._environment)
 
     def _is_hub_implied(self, url: str) -> bool:
-        host = urlsplit(url).hostname or ""
-        is_hub = any(host == known or host.endswith(f".{known}") for known in _HUB_HOSTS)
         forbidden = self._environment.get(_NO_IMPLICIT, "").upper() in {"1", "ON", "YES", "TRUE"}
-        return is_hub and not forbidden
+        return hosts.is_among(url, hosts.HUB | hosts.ENDPOINTS) and not forbidden
 
 
 def find_hub_token(environment: Mapping[str, str]) -> Token | None:
@@ -146,9 +158,10 @@ def find_hub_token(environment: Mapping[str, str]) -> Token | None:
     """
     for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"):
         if value := environment.get(name, "").strip():
-            return Token(value, name)
+            return Token(value, name, hosts.HUB)
     path = hub_token_path(environment)
-    return _read(path, "the Hub's token file") if path.is_file() else None
+    token = _read(path, "the Hub's token file") if path.is_file() else None
+    return token and replace(token, hosts=hosts.HUB)
 
 
 def hub_token_path(environment: Mapping[str, str]) -> Path:

@@ -11,6 +11,7 @@ from midfill_lsp.backend.tokens import TokenSource
 from midfill_lsp.cli.finding import Finding
 from midfill_lsp.config import BackendConfig
 from midfill_lsp.errors import BackendError, CannotDo
+from midfill_lsp.hosts import named_hosts
 
 _PROXIES = ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")
 
@@ -20,13 +21,14 @@ async def find_remote(config: BackendConfig) -> list[Finding]:
 
     Costs the server one to three tokens.
     """
-    backend = make_remote(config)
+    named = named_hosts(os.environ, config.url)
+    backend = make_remote(config, named=named)
     if isinstance(backend, Misconfigured):
         return [Finding("backend", "broken", backend.reason, "see docs/configuration.md")]
     async with aclosing(backend):
         url = str(backend.describe()["url"])
         try:
-            token = await TokenSource(config).get(url)
+            token = await TokenSource(config, named=named).get(url)
             can = await backend.find_out()
         except BackendError as error:
             return [Finding("backend", "broken", str(error)), *_proxy()]
@@ -41,7 +43,7 @@ async def look(config: BackendConfig) -> Capabilities:
     Raises:
         BackendError: it does not say.
     """
-    backend = make_remote(config)
+    backend = make_remote(config, named=named_hosts(os.environ, config.url))
     if isinstance(backend, Misconfigured):
         raise CannotDo(backend.reason)
     async with aclosing(backend):

@@ -31,4 +31,5 @@ def run(options: argparse.Namespace) -> int:
     from midfill_lsp.backend.tokens import EditorTokens
 
     tokens = EditorTokens()
-    return server.run(partial(engine_options.make_backend, tokens=tokens), config, tokens)
+    make_backend = partial(engine_options.make_backend, tokens=tokens, own=config)
+    return server.run(make_backend, config, tokens)

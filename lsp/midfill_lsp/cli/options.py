@@ -6,12 +6,15 @@ Called by every subcommand that needs a completion or an answer.
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from midfill_lsp.config import BackendConfig, BackendKind, Config, EngineConfig, FimFamily
+from midfill_lsp.hosts import named_hosts
 
 if TYPE_CHECKING:
     from midfill_lsp.backend.base import Backend
@@ -122,27 +125,39 @@ def write_options(config: Config) -> list[str]:
     ]
 
 
-def make_engine(config: EngineConfig) -> Engine:
-    """Return the engine that the configuration names; nothing is started yet."""
+def make_engine(config: EngineConfig, named: Collection[str] | None = None) -> Engine:
+    """Return the engine that the configuration names; nothing is started yet.
+
+    Args:
+        config: which engine.
+        named: hosts that its key may go to; if None, `config` is the user's own, and names one.
+    """
     from midfill_lsp.engine_process.endpoint import FixedEngine
     from midfill_lsp.engine_process.shared import SharedEngine
 
     if config.url is not None:
-        return FixedEngine(config.url, config.api_key_file)
+        if named is None:
+            named = named_hosts(os.environ, config.url)
+        return FixedEngine(config.url, config.api_key_file, named)
     return SharedEngine(config)
 
 
-def make_backend(config: Config, tokens: EditorTokens | None = None) -> Backend:
+def make_backend(
+    config: Config, tokens: EditorTokens | None = None, own: Config | None = None
+) -> Backend:
     """Return the backend that the configuration names; nothing is started or asked yet.
 
     Args:
         config: the whole tree.
         tokens: the editor's secret storage, where there is an editor.
+        own: what of it the command line says; all if None. Tokens go where that names a host.
     """
+    own = own or config
+    named = named_hosts(os.environ, own.engine.url, own.backend.url)
     if config.backend.kind != "engine":
         from midfill_lsp.backend.choose import make_remote
 
-        return make_remote(config.backend, tokens)
+        return make_remote(config.backend, tokens, named=named)
     from midfill_lsp.backend.infill import InfillBackend
 
-    return InfillBackend(make_engine(config.engine))
+    return InfillBackend(make_engine(config.engine, named))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from midfill_lsp import hosts
 from midfill_lsp.errors import AccessDenied, EngineStartError
 
 KEY_VARIABLE = "MIDFILL_API_KEY"
@@ -23,17 +25,24 @@ class Endpoint:
 class FixedEngine:
     """An engine at a configured URL: never started, watched or stopped from here."""
 
-    def __init__(self, url: str, key_file: Path | None = None) -> None:
-        """Keep the setting; it is checked when it is used, so that an editor gets a message."""
+    def __init__(self, url: str, key_file: Path | None = None, named: Collection[str] = ()) -> None:
+        """Keep the setting; it is checked when it is used, so that an editor gets a message.
+
+        Args:
+            url: base URL.
+            key_file: holds the key, else the environment does.
+            named: hosts besides this machine that the key may go to (see `hosts`).
+        """
         self._url = url.rstrip("/")
         self._key_file = key_file
+        self._named = named
 
     async def endpoint(self) -> Endpoint:
         """Return the configured place.
 
         Raises:
             EngineStartError: the URL is none, or holds a password.
-            AccessDenied: the key file cannot be read.
+            AccessDenied: the key file cannot be read, or the key may not go there.
         """
         parts = urlsplit(self._url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
@@ -44,7 +53,13 @@ class FixedEngine:
             raise EngineStartError(
                 "midfill.engine.url holds a password; use midfill.engine.apiKeyFile instead"
             )
-        return Endpoint(self._url, self._read_key())
+        key = self._read_key()
+        if key and not (hosts.is_loopback(self._url) or hosts.is_among(self._url, self._named)):
+            raise AccessDenied(
+                f"the engine's key is not sent to {parts.hostname}, which only the settings name: "
+                f"name it in the variable {hosts.VARIABLE} or by --engine-url"
+            )
+        return Endpoint(self._url, key)
 
     def report_gone(self, url: str) -> None:
         """Do nothing: somebody else runs this engine."""

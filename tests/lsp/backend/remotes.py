@@ -10,6 +10,7 @@ from midfill_lsp.backend.opening import Sleep
 from midfill_lsp.backend.remote import RemoteBackend
 from midfill_lsp.backend.tokens import EditorTokens
 from midfill_lsp.config import BackendConfig, BackendKind
+from midfill_lsp.hosts import named_hosts
 
 
 def remote(
@@ -20,8 +21,9 @@ def remote(
     sleep: Sleep = asyncio.sleep,
     **settings: Any,  # noqa: ANN401  # of BackendConfig
 ) -> RemoteBackend:
-    """Return a backend that sends no token unless the settings name one."""
+    """Return a backend that sends no token unless the settings name one, and only to `url`."""
     given: dict[str, Any] = {"token_source": "none", **settings}
-    backend = make_remote(BackendConfig(kind=kind, url=url, model=model, **given), tokens, sleep)
+    config = BackendConfig(kind=kind, url=url, model=model, **given)
+    backend = make_remote(config, tokens, sleep, named_hosts({}, url))
     assert isinstance(backend, RemoteBackend)
     return backend

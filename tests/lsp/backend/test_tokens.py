@@ -11,6 +11,7 @@ import pytest
 from midfill_lsp.backend.tokens import EditorTokens, TokenSource
 from midfill_lsp.config import BackendConfig
 from midfill_lsp.errors import AccessDenied
+from midfill_lsp.hosts import is_among, named_hosts
 
 HUB = "https://router.huggingface.co"
 ELSEWHERE = "https://api.example"
@@ -19,9 +20,10 @@ ELSEWHERE = "https://api.example"
 def source(
     environment: dict[str, str],
     editor: EditorTokens | None = None,
+    named: frozenset[str] = frozenset(),
     **settings: Any,  # noqa: ANN401
 ) -> TokenSource:
-    return TokenSource(BackendConfig(kind="tgi", **settings), editor, environment)
+    return TokenSource(BackendConfig(kind="tgi", **settings), editor, environment, named)
 
 
 async def found(source: TokenSource, url: str = HUB) -> str | None:
@@ -52,7 +54,6 @@ async def test_the_hubs_token_in_its_order(tmp_path: Path) -> None:
     [
         (HUB, True),
         ("https://huggingface.co", True),
-        ("https://x.us-east-1.aws.endpoints.huggingface.cloud", True),
         ("https://huggingface.co.evil.example", False),
         ("https://nothuggingface.co", False),
         ("https://someone.hf.space", False),
@@ -63,7 +64,6 @@ async def test_the_hubs_token_in_its_order(tmp_path: Path) -> None:
 async def test_the_hubs_token_goes_to_the_hub_unasked(url: str, is_sent: bool) -> None:
     environment = {"HF_TOKEN": "hf_secret"}
     assert (await found(source(environment), url) is not None) is is_sent
-    assert await found(source(environment, token_source="hub"), "https://tgi.example")
     assert await found(source(environment, token_source="none"), HUB) is None
     off = {**environment, "HF_HUB_DISABLE_IMPLICIT_TOKEN": "1"}
     assert await found(source(off), url) is None
@@ -149,6 +149,75 @@ async def test_plain_http_is_for_this_machine_only(url: str, is_sent: bool) -> N
             await found(tokens, url)
 
 
+NO_SECRETS_BY_SETTINGS: list[dict[str, Any]] = [
+    {"token_source": "hub"},
+    {"token_source": "variable", "token_variable": "NAME"},
+    {"token_source": "file", "token_file": Path("token")},
+    {"token_variable": "NAME"},
+]
+
+
+@pytest.mark.parametrize("settings", NO_SECRETS_BY_SETTINGS)
+@pytest.mark.parametrize(
+    "url",
+    [
+        ELSEWHERE,
+        "https://huggingface.co.evil.example",
+        "https://evil.example/api.openai.com",
+        "https://evil.example?.huggingface.co",
+        "https://someone.hf.space",
+        "https://x.us-east-1.aws.endpoints.huggingface.cloud",
+    ],
+)
+async def test_settings_alone_take_no_secret_to_a_host(
+    url: str, settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A repository's settings once could name both the secret and the host.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "token").write_text("secret")
+    environment = {"HF_TOKEN": "secret", "NAME": "secret"}
+    with pytest.raises(AccessDenied, match=r"is not sent to .*MIDFILL_TOKEN_HOSTS") as caught:
+        await found(source(environment, **settings), url)
+    assert str(caught.value).count("secret") == 1  # the editor's secret storage
+    mine = named_hosts({}, url)
+    assert await found(source(environment, named=mine, **settings), url) == "secret"
+
+
+async def test_where_a_secret_may_go_unnamed() -> None:
+    environment = {"HF_TOKEN": "of_hub", "NAME": "of_variable"}
+    mistral = "https://api.mistral.ai/v1"
+    assert await found(source(environment, token_variable="NAME"), mistral) == "of_variable"
+    assert await found(source(environment, token_source="hub"), "http://127.0.0.1:1") == "of_hub"
+    assert await found(source(environment), mistral) is None
+    with pytest.raises(AccessDenied, match=r"is not sent to api\.mistral\.ai"):
+        await found(source(environment, token_source="hub"), mistral)
+
+
+async def test_an_inference_endpoint_has_to_be_named_even_where_nothing_is_set() -> None:
+    endpoint = "https://x.us-east-1.aws.endpoints.huggingface.cloud"
+    environment = {"HF_TOKEN": "of_hub"}
+    with pytest.raises(AccessDenied, match="tokenSource none"):
+        await found(source(environment), endpoint)
+    assert await found(source(environment, named=named_hosts({}, endpoint)), endpoint) == "of_hub"
+
+
+def test_hosts_by_name() -> None:
+    hosts = named_hosts({"MIDFILL_TOKEN_HOSTS": "A.example, *.b.example"}, "https://c:1/v1", None)
+    assert hosts == {"a.example", "*.b.example", "c"}
+    assert named_hosts({}, "https://[", "no url") == frozenset()
+    for url, is_named in [
+        ("https://a.example/x", True),
+        ("https://A.example:8443", True),
+        ("https://x.a.example", False),
+        ("https://x.b.example", True),
+        ("https://b.example", False),
+        ("https://xb.example", False),
+        ("https://a.example@evil.example", False),
+        ("https://[", False),
+    ]:
+        assert is_among(url, hosts) is is_named, url
+
+
 async def test_a_token_is_not_in_its_repr() -> None:
-    token = await source({"NAME": "secret"}, token_variable="NAME").get(ELSEWHERE)
+    token = await source({"NAME": "secret"}, token_variable="NAME").get(HUB)
     assert "secret" not in repr(token)

@@ -121,11 +121,13 @@ async def test_bad_url(url: str) -> None:
 
 async def test_key_of_a_fixed_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MIDFILL_API_KEY", "from the environment")
-    assert (await FixedEngine("http://x/").endpoint()).key == "from the environment"
+    assert (await FixedEngine("http://127.0.0.1/").endpoint()).key == "from the environment"
     key_file = tmp_path / "key"
     with pytest.raises(AccessDenied, match="cannot be read: No such file"):
         await FixedEngine("http://x", key_file).endpoint()
     key_file.write_text("from the file\n")
-    endpoint = await FixedEngine("http://x", key_file).endpoint()
+    with pytest.raises(AccessDenied, match=r"not sent to x, .*MIDFILL_TOKEN_HOSTS or by --engine"):
+        await FixedEngine("http://x", key_file).endpoint()
+    endpoint = await FixedEngine("http://x", key_file, {"x"}).endpoint()
     assert endpoint.key == "from the file"
     assert "from the file" not in repr(endpoint)
