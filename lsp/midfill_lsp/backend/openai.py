@@ -129,8 +129,9 @@ class OpenAi:
                 refusal = refusal or error
                 continue
             self._fill_path = path
-            ignored = num_tokens is not None and num_tokens < _MIN_SUFFIX_TOKENS
-            return not ignored, streaming, None
+            # Mistral's route is there for nothing else, whatever it counts.
+            is_ignored = num_tokens is not None and num_tokens < _MIN_SUFFIX_TOKENS
+            return not is_ignored or path != _FILL_PATHS[0], streaming, None
         return False, True, refusal
 
     async def _try_text(self) -> tuple[bool, bool, BackendError | None]:

@@ -5,6 +5,8 @@ Knows the shapes that error bodies have in every dialect:
     TGI, PRO API, Ollama            {"error": "..."}, the PRO API with "estimated_time"
     OpenAI, llama.cpp, Midfill      {"error": {"message": "..."}}
     vLLM and others                 {"message": "..."}, {"detail": "..."}
+    FastAPI, Mistral                {"detail": [{"loc": ["body", "stop"], "msg": "..."}]}, also
+                                    inside "message"
 """
 
 from __future__ import annotations
@@ -37,8 +39,8 @@ MAX_MESSAGE_CHARS = 300
 _MAX_ERROR_BYTES = 64_000
 _MIN_QUOTE_CHARS = 16
 _TOO_LONG = re.compile(
-    r"must be <=|too (?:long|large|many tokens)|context (?:length|size|window)|maximum context|"
-    r"exceeds? (?:the )?(?:model|context|max)|n_ctx",
+    r"must be <=|must have less than|too (?:long|large|many tokens)|"
+    r"context (?:length|size|window)|maximum context|exceeds? (?:the )?(?:model|context|max)|n_ctx",
     re.IGNORECASE,
 )
 _TOO_LONG_REMEDY = "lower midfill.completion.prefixChars or set midfill.backend.contextTokens"
@@ -173,13 +175,23 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
 def message_of(body: object) -> str | None:
     """Return the reason out of any dialect's error body, on one line, None if it gives none."""
     fields = fields_of(body)
-    error = fields.get("error", fields.get("message", fields.get("detail")))
-    if isinstance(error, dict):
-        error = cast("dict[str, object]", error).get("message")
-    if isinstance(error, list):  # the PRO API lists several
-        texts = [item for item in cast("list[object]", error) if isinstance(item, str)]
-        error = "; ".join(texts) or None
-    return one_line(error) if isinstance(error, str) and error.strip() else None
+    reason = fields.get("error", fields.get("message", fields.get("detail")))
+    return one_line(_reason(reason)) or None
+
+
+def _reason(value: object, max_depth: int = 4) -> str:
+    """Return the text in a text, an object or a list of them; what is refused in front of it."""
+    if isinstance(value, str) or not max_depth:
+        return value if isinstance(value, str) else ""
+    if isinstance(value, list):  # the PRO API lists several
+        texts = [_reason(item, max_depth - 1) for item in cast("list[object]", value)]
+        return "; ".join(text for text in texts if text)
+    fields = fields_of(value)
+    text = _reason(fields.get("message", fields.get("msg", fields.get("detail"))), max_depth - 1)
+    place = fields.get("loc")
+    if not text or not isinstance(place, list):
+        return text
+    return f"{'.'.join(str(part) for part in cast('list[object]', place))}: {text}"
 
 
 def withheld(message: str | None, asked: Asked) -> str | None:

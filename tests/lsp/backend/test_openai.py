@@ -105,10 +105,15 @@ async def test_a_server_that_only_chats(fake: FakeRemote) -> None:
 async def test_mistrals_route(fake: FakeRemote) -> None:
     fake.on("/v1/models", models("codestral-latest"))
     written = sse(chat_chunk("a"), chat_chunk(" + b", "stop"))
-    fake.on("/v1/fim/completions", one_token(40), written)
+    unknown = {"loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}
+    refused = js({"object": "error", "message": {"detail": [unknown]}}, 422)
+    fake.on("/v1/fim/completions", refused, one_token(4), written)
     async with aclosing(remote("openai", fake.url)) as backend:
         texts, _ = await collect(backend.infill(REQUEST))
+        assert (await backend.find_out()).infill == "native"
     assert "".join(texts) == "a + b"
+    asked = fake.bodies("/v1/fim/completions")
+    assert ["stream_options" in body for body in asked] == [True, False, False]
 
 
 async def test_fields_that_a_server_refuses_are_left_out(fake: FakeRemote) -> None:

@@ -42,7 +42,14 @@ def test_retry_after(value: str | None, seconds: float | None) -> None:
         ({"error": ["a", 1, "b"]}, "a; b"),
         ({"message": "a"}, "a"),
         ({"detail": "a"}, "a"),
-        ({"detail": [{"msg": "a", "input": "users' code"}]}, None),
+        ({"detail": [{"msg": "a", "input": "users' code"}]}, "a"),
+        ({"detail": [{"loc": ["body", "n"], "msg": "a"}, {"msg": "b"}]}, "body.n: a; b"),
+        (
+            # https://github.com/cline/cline/issues/582
+            {"object": "error", "message": {"detail": [{"loc": ["body", "x"], "msg": "No"}]}},
+            "body.x: No",
+        ),
+        ({"error": [[[[[["too deep"]]]]]]}, None),
         ({"error": ""}, None),
         ([], None),
         (None, None),

@@ -117,8 +117,15 @@ async def test_an_overloaded_server_is_not_looked_at_anew() -> None:
         assert len(fake.bodies("/")) == 3
 
 
-async def test_a_prompt_that_is_too_long_is_halved() -> None:
-    why = "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 512. Given: 900"
+@pytest.mark.parametrize(
+    "why",
+    [
+        "`inputs` tokens + `max_new_tokens` must be <= 512. Given: 900",
+        "`inputs` must have less than 512 tokens. Given: 900",
+    ],
+)
+async def test_a_prompt_that_is_too_long_is_halved(why: str) -> None:
+    why = f"Input validation error: {why}"
     async with FakeRemote() as fake:
         fake.on("/", ONE, js({"error": why}, 422), sse({"error": why}), WRITTEN)
         async with aclosing(remote("tgi", fake.url, MODEL)) as backend:
