@@ -19,11 +19,11 @@ from midfill_lsp.backend.wire import Wire
 from midfill_lsp.config import BackendConfig
 from midfill_lsp.errors import BackendError
 
-_DIALECTS: dict[str, Callable[[Wire, str | None], Dialect]] = {
-    "tgi": Tgi,
-    "openai": OpenAi,
-    "llamacpp": LlamaCpp,
-    "ollama": Ollama,
+_DIALECTS: dict[str, Callable[[Wire, BackendConfig], Dialect]] = {
+    "tgi": lambda wire, config: Tgi(wire, config.model),
+    "openai": lambda wire, config: OpenAi(wire, config.model),
+    "llamacpp": lambda wire, config: LlamaCpp(wire, config.model),
+    "ollama": lambda wire, config: Ollama(wire, config.model, config.context_tokens),
 }
 
 
@@ -46,7 +46,7 @@ def make_remote(
     except BackendError as error:
         return Misconfigured(config, error)
     wire = Wire(base, config, TokenSource(config, tokens, named=named))
-    return RemoteBackend(_DIALECTS[config.kind](wire, config.model), config, sleep)
+    return RemoteBackend(_DIALECTS[config.kind](wire, config), config, sleep)
 
 
 class Misconfigured:

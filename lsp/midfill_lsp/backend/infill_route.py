@@ -44,11 +44,13 @@ def text_of(event: Mapping[str, Any]) -> str:
 
 def end_of(event: Mapping[str, Any]) -> StreamEnd:
     """Return what the last event tells."""
+    reused = fields_of(event.get("timings")).get("cache_n")  # newer llama.cpp's servers
     reason = "superseded" if event.get("superseded") is True else event.get("stop_type")
     return StreamEnd(
         reason="superseded" if reason == "superseded" else _REASONS.get(str(reason), "eos"),
         prompt_tokens=count(event.get("tokens_evaluated")),
-        cached_tokens=count(event.get("tokens_cached")),
+        # There `tokens_cached` counts all that the cache holds now.
+        cached_tokens=count(event.get("tokens_cached") if reused is None else reused),
         generated_tokens=count(event.get("tokens_predicted")),
         timings_ms=_timings(event.get("timings")),
     )

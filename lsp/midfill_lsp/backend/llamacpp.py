@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import PurePath
+from urllib.parse import urlencode
 
 from midfill_lsp.backend import infill_route
 from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
@@ -24,6 +25,8 @@ class LlamaCpp:
         """Keep the way; nothing is sent."""
         self._wire = wire
         self._model = model
+        # A router serves several models by name, a server of one reads over it.
+        self._named: dict[str, object] = {"model": model} if model else {}
         self._chat = ChatRoute(wire, "/v1/chat/completions")
 
     @property
@@ -33,7 +36,8 @@ class LlamaCpp:
 
     async def probe(self) -> Found:
         """Read `/props`, and fill one hole with one token; a model without sentinels refuses."""
-        props = await self._wire.get("/props")
+        query = f"?{urlencode(self._named)}" if self._named else ""
+        props = await self._wire.get(f"/props{query}")
         path = props.get("model_alias") or props.get("model_path")
         if self._model is None and isinstance(path, str):
             self._model = PurePath(path.replace("\\", "/")).name
@@ -50,12 +54,13 @@ class LlamaCpp:
 
     def fill(self, request: InfillRequest, stops: Sequence[str]) -> Stream:
         """Fill a hole; sentinels are the server's business."""
-        body = {**infill_route.body(request), "stop": list(stops)}
+        body = {**infill_route.body(request), **self._named, "stop": list(stops)}
         return self._stream("/infill", body)
 
     def complete(self, prompt: str, max_tokens: int, stops: Sequence[str], fresh: bool) -> Stream:
         """Go on from a prompt, greedily."""
         body: dict[str, object] = {
+            **self._named,
             "prompt": prompt,
             "n_predict": max_tokens,
             "temperature": 0,
@@ -75,7 +80,9 @@ class LlamaCpp:
 
     async def _try_infill(self) -> BackendError | None:
         try:
-            await self._wire.post_once("/infill", {**infill_route.body(_PROBE), "stream": False})
+            await self._wire.post_once(
+                "/infill", {**infill_route.body(_PROBE), **self._named, "stream": False}
+            )
         except (BadReply, NotServed) as error:
             return error
         return None

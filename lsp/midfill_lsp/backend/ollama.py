@@ -15,19 +15,24 @@ from midfill_lsp.errors import NotServed
 
 _Reason = Literal["eos", "limit", "stop", "superseded"]
 _REASONS: Final[dict[str, _Reason]] = {"stop": "eos", "length": "limit"}
-# Ollama cuts a prompt that is longer than `num_ctx` (4,096 by itself) in silence, sentinels
-# included; another number than before makes it load the model anew, so it is always the same.
+# Ollama cuts a prompt that is longer than `num_ctx` (by itself 2,048 in old versions, 4,096 and
+# more in new ones) in silence, sentinels included, unless it knows `truncate` (0.12.4). Another
+# number than before makes it load the model anew, so it is always the same.
 _MAX_CONTEXT: Final = 8192
+# For code; Ollama's own was 1.1 until August 2026, which punishes brackets and line ends.
+_GREEDY: Final = {"temperature": 0, "repeat_penalty": 1.0}
 
 
 class Ollama:
     """Implements `Dialect`."""
 
-    def __init__(self, wire: Wire, model: str | None) -> None:
-        """Keep the way; nothing is sent."""
+    def __init__(self, wire: Wire, model: str | None, context_tokens: int | None = None) -> None:
+        """Keep the way; nothing is sent. The model is loaded with `context_tokens` if given."""
         self._wire = wire
         self._model = model
-        self._num_ctx = _MAX_CONTEXT
+        self._wanted = context_tokens
+        self._num_ctx = context_tokens or _MAX_CONTEXT
+        self._thinks = False
 
     @property
     def base(self) -> str:
@@ -44,7 +49,9 @@ class Ollama:
             for name, value in fields_of(shown.get("model_info")).items()
             if name.endswith(".context_length")
         ]
-        self._num_ctx = min(_MAX_CONTEXT, next((n for n in lengths if n), _MAX_CONTEXT))
+        own = min(_MAX_CONTEXT, next((n for n in lengths if n), _MAX_CONTEXT))
+        self._num_ctx = self._wanted or own
+        self._thinks = "thinking" in abilities
         return Found(
             model=model,
             # Servers before 0.6.4 list no capabilities; a template that names the suffix fills.
@@ -101,9 +108,12 @@ class Ollama:
         options: dict[str, object] = {"num_predict": max_tokens, "num_ctx": self._num_ctx}
         if stops:
             options["stop"] = list(stops)
-        if greedy:
-            options["temperature"] = 0
         whole = {"model": await self._find_model(), **body, "stream": True, "options": options}
+        if greedy:
+            options |= _GREEDY
+            whole["truncate"] = False  # an error, which a shorter request follows
+            if self._thinks:
+                whole["think"] = False  # thoughts would use up the tokens
         end: StreamEnd | None = None
         async with aclosing(self._wire.post(path, whole)) as values:
             async for value in values:

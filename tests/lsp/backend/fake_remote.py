@@ -61,6 +61,7 @@ class Seen:
     body: Any
     client_port: int
     """Tells one connection from another."""
+    query: str = ""
 
 
 class FakeRemote:
@@ -129,7 +130,7 @@ class FakeRemote:
         body = json.loads(raw) if raw else None
         assert request.client is not None
         headers, port = dict(request.headers), request.client.port
-        self.seen.append(Seen(request.method, path, headers, body, port))
+        self.seen.append(Seen(request.method, path, headers, body, port, request.url.query))
         self.came.put_nowait(path)
         answers = self.routes.get(path) or [js({"error": "no such route"}, 404)]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]

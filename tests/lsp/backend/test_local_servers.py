@@ -92,7 +92,14 @@ async def test_ollama_fills_by_its_template(fake: FakeRemote) -> None:
             "prompt": "def f(",
             "suffix": "):\n",
             "stream": True,
-            "options": {"num_predict": 32, "num_ctx": 8192, "stop": ["\n"], "temperature": 0},
+            "truncate": False,
+            "options": {
+                "num_predict": 32,
+                "num_ctx": 8192,
+                "stop": ["\n"],
+                "temperature": 0,
+                "repeat_penalty": 1.0,
+            },
         }
     ], "the probe generates nothing"
 
@@ -120,6 +127,46 @@ async def test_ollama_by_a_raw_prompt_and_by_chat(fake: FakeRemote) -> None:
         texts, _ = await collect(backend.infill(REQUEST))
         assert (await backend.find_out()).infill == "chat"
     assert texts == ["b"]
+
+
+async def test_ollama_is_loaded_with_the_context_of_the_settings(fake: FakeRemote) -> None:
+    # It was asked for 8,192 tokens all the same, and cut what did not fit in silence.
+    fake.on("/api/show", js(CODER))
+    too_long = {"error": "the prompt is longer than the context length currently available"}
+    fake.on("/api/generate", js(too_long, 400), lines({"response": "a", "done": True}))
+    request = InfillRequest("x = 1\n" * 200, "\n", "s", 8)
+    async with aclosing(remote("ollama", fake.url, "qwen2.5-coder", context_tokens=512)) as backend:
+        texts, _ = await collect(backend.infill(request))
+    assert texts == ["a"]
+    long, short = fake.bodies("/api/generate")
+    assert long["options"]["num_ctx"] == short["options"]["num_ctx"] == 512
+    assert len(short["prompt"]) <= len(long["prompt"]) / 2 + 1
+
+
+async def test_ollama_thinks_for_chats_only(fake: FakeRemote) -> None:
+    fake.on("/api/show", js({"capabilities": ["completion", "thinking"]}))
+    said = {"message": {"role": "assistant", "content": "b", "thinking": "why"}, "done": True}
+    fake.on("/api/chat", lines(said))
+    async with aclosing(remote("ollama", fake.url, "qwen3")) as backend:
+        assert (await collect(backend.infill(REQUEST)))[0] == ["b"]
+        assert (await collect(backend.chat(HELLO, 8)))[0] == ["b"]
+    *_, hole, chat = fake.bodies("/api/chat")
+    assert hole["think"] is False
+    assert not {"think", "truncate"} & chat.keys()
+    assert "repeat_penalty" not in chat["options"]
+
+
+async def test_llamacpps_router_is_told_the_model(fake: FakeRemote) -> None:
+    fake.on("/props", js(PROPS))
+    last = {**LAST_EVENT, "tokens_cached": 99, "timings": {"cache_n": 7}}
+    fake.on("/infill", js({**LAST_EVENT, "content": "x"}), sse(CONTENT, last))
+    async with aclosing(remote("llamacpp", fake.url, "org/coder:Q4")) as backend:
+        _, end = await collect(backend.infill(REQUEST))
+    assert end is not None
+    assert end.cached_tokens == 7
+    assert [body["model"] for body in fake.bodies("/infill")] == ["org/coder:Q4"] * 2
+    assert fake.seen[0].path == "/props"
+    assert fake.seen[0].query == "model=org%2Fcoder%3AQ4"
 
 
 async def test_ollama_without_the_model(fake: FakeRemote) -> None:
