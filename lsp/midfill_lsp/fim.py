@@ -51,11 +51,11 @@ FAMILIES: Final = (
         ("<EOT>",),
         re.compile(rf"<(?:PRE|SUF|MID|EOT|FILL_ME)>|{_LLAMA}"),
     ),
-    # bigcode/starcoder2; Granite 3B to 34B Code and Stable Code are asked alike.
+    # bigcode/starcoder2; Granite 3B to 34B Code, Granite 3.3 and Stable Code are asked alike.
     Family(
         "starcoder",
         "<fim_prefix>{prefix}<fim_suffix>{suffix}<fim_middle>",
-        ("<|endoftext|>", "<file_sep>", "<fim_pad>"),
+        ("<|endoftext|>", "<file_sep>", "<fim_pad>", "<|end_of_text|>"),
         re.compile(f"{_STARCODER}|{_BARRED}"),
     ),
     Family(
@@ -96,7 +96,7 @@ FAMILIES: Final = (
             rf"|IMG_BREAK|IMG_END|TOOL_CONTENT|SYSTEM_PROMPT|control_[0-9]+)\]|{_LLAMA}"
         ),
     ),
-    # Granite 3.3 and later; their own end of text.
+    # Granite 4 (https://www.ibm.com/granite/docs/models/granite#fim); its own end of text.
     Family(
         "granite",
         _BAR_TEMPLATE,
@@ -121,8 +121,10 @@ _BY_NAME: Final = (
     (r"deepseek-?coder", "deepseek"),
     (r"qwen-?[0-9.]+-?coder", "qwen"),
     (r"code-?gemma", "codegemma"),
+    (r"mamba", None),
     (r"codestral", "codestral"),
-    (r"granite-?(?:3\.[3-9]|4)", "granite"),
+    (r"granite-?(?:3\.[3-9]|4.*preview)", "starcoder"),  # a vocabulary as StarCoder's
+    (r"granite-?4", "granite"),
 )
 
 

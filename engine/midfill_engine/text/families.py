@@ -104,7 +104,7 @@ FAMILIES: Final = (
         file="<|file_separator|>",
         needs=("<|file_separator|>",),
     ),
-    # Qwen2.5-Coder, and Granite 3 and later, whose sentinels are spelled the same.
+    # Qwen2.5-Coder, and Granite 4, whose sentinels are spelled the same.
     Family(
         "qwen",
         "<|fim_prefix|>",
