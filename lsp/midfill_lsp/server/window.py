@@ -12,7 +12,7 @@ from typing import cast
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
-from midfill_lsp import config as settings
+from midfill_lsp import settings
 from midfill_lsp.backend.base import Backend
 from midfill_lsp.backend.tokens import EditorTokens
 from midfill_lsp.complete import Completer, CompletionRequest

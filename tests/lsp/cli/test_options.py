@@ -10,8 +10,9 @@ import pytest
 
 from midfill_lsp.backend.base import InfillRequest
 from midfill_lsp.cli.options import make_backend
-from midfill_lsp.config import Config, parse
+from midfill_lsp.config import Config
 from midfill_lsp.errors import AccessDenied, BackendError
+from midfill_lsp.settings import parse
 
 ASK = InfillRequest("def f(", "):\n", "s", 8)
 # Not `localhost` to us, and nobody listens there.

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from midfill_lsp.config import CompletionConfig, Config, EngineConfig, merge, parse
+from midfill_lsp.config import CompletionConfig, Config, EngineConfig
+from midfill_lsp.settings import merge, parse
 
 
 def test_everything_can_be_set() -> None:
