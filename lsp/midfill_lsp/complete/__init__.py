@@ -2,6 +2,7 @@
 
 request     where, and what is suggested
 completer   from the request to the suggestion
+stream      the backend's text, trimmed as it comes
 """
 
 from __future__ import annotations

@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager, aclosing
+from contextlib import AbstractContextManager
 from dataclasses import replace
 
 from midfill_lsp import prompt as prompts
-from midfill_lsp.backend.base import Backend, InfillRequest, StreamEnd
+from midfill_lsp.backend.base import Backend, InfillRequest
 from midfill_lsp.cache import Entry, SuggestionCache
 from midfill_lsp.complete.request import CompletionRequest, Suggestion
+from midfill_lsp.complete.stream import feed
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Snapshot
 from midfill_lsp.errors import BackendError, RequestSkipped
@@ -150,9 +151,7 @@ class Completer:
         ask = replace(ask, language_id=snapshot.language_id)
         try:
             with self._asking(request.explicit) as backend:
-                end = await _stream(
-                    backend, ask, trimmer, trace, self._emitter(request, on_partial)
-                )
+                end = await feed(backend, ask, trimmer, trace, self._emitter(request, on_partial))
         except RequestSkipped as error:
             trace.note(outcome="skipped", detail=str(error))
             return None
@@ -195,38 +194,6 @@ class Completer:
         self.last = explanation
         self._metrics.count(explanation)
         logger.info("completion %s", explanation.summary())
-
-
-async def _stream(
-    backend: Backend,
-    ask: InfillRequest,
-    trimmer: Trimmer,
-    trace: Trace,
-    emit: Callable[[str], None],
-) -> StreamEnd | None:
-    """Feed the stream to the trimmer until either has had enough; None if the trimmer had."""
-    shown_len = 0
-    async with aclosing(backend.infill(ask)) as stream:
-        async for delta in stream:
-            if isinstance(delta, StreamEnd):
-                trace.note(
-                    prompt_tokens=delta.prompt_tokens,
-                    cached_tokens=delta.cached_tokens,
-                    generated_tokens=delta.generated_tokens,
-                )
-                trace.timings({f"engine_{name}": ms for name, ms in delta.timings_ms.items()})
-                return delta
-            if "first_delta" not in trace.explanation.timings_ms:
-                trace.clock("first_delta")
-            step = trimmer.feed(delta)
-            if len(step.text) > shown_len:
-                if not shown_len:
-                    trace.clock("first_text")
-                shown_len = len(step.text)
-                emit(step.text)
-            if step.done:
-                return None
-    return None
 
 
 def _skip_reason(snapshot: Snapshot, config: CompletionConfig) -> str | None:
