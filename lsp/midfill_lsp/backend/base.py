@@ -38,11 +38,14 @@ class ChatMessage:
     content: str
 
 
+EndReason = Literal["eos", "limit", "stop", "superseded"]
+
+
 @dataclass(frozen=True, slots=True)
 class StreamEnd:
     """Facts of a finished stream; numbers are None where the backend does not tell."""
 
-    reason: Literal["eos", "limit", "stop", "superseded"]
+    reason: EndReason
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     generated_tokens: int | None = None

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Literal, cast
+from typing import Any, cast
 
-from midfill_lsp.backend.base import ChatMessage, StreamEnd
+from midfill_lsp.backend.base import ChatMessage, EndReason, StreamEnd
 from midfill_lsp.backend.infill_route import count
 from midfill_lsp.backend.rejection import fields_of
 from midfill_lsp.backend.wire import Wire
 from midfill_lsp.errors import BadReply
 
-Reason = Literal["eos", "limit", "stop", "superseded"]
-REASONS: dict[str, Reason] = {"stop": "eos", "length": "limit"}
+_REASONS: dict[str, EndReason] = {"stop": "eos", "length": "limit"}
 _RENAMED = {"max_tokens": "max_completion_tokens"}
 _OPTIONAL = ("temperature", "stream_options", "stop")
 
@@ -97,7 +96,7 @@ async def parts(
     values: AsyncGenerator[dict[str, Any], None],
 ) -> AsyncGenerator[str | StreamEnd, None]:
     """Yield deltas and the end of an answer of either route, streamed or whole; closes `values`."""
-    reason: Reason | None = None
+    reason: EndReason | None = None
     usage: dict[str, Any] = {}
     async with aclosing(values):
         async for value in values:
@@ -107,7 +106,7 @@ async def parts(
             if text := _text(choice):
                 yield text
             if isinstance(choice.get("finish_reason"), str):
-                reason = REASONS.get(choice["finish_reason"], "eos")
+                reason = _REASONS.get(choice["finish_reason"], "eos")
     if reason is not None:
         prompt_tokens, tokens = usage.get("prompt_tokens"), usage.get("completion_tokens")
         yield StreamEnd(reason, prompt_tokens=count(prompt_tokens), generated_tokens=count(tokens))

@@ -6,14 +6,13 @@ Called by `infill` (our engine) and `llamacpp`. Source of the fields: docs/proto
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
-from midfill_lsp.backend.base import InfillRequest, StreamEnd
+from midfill_lsp.backend.base import EndReason, InfillRequest, StreamEnd
 from midfill_lsp.backend.rejection import fields_of
 from midfill_lsp.errors import BadReply
 
-_Reason = Literal["eos", "limit", "stop", "superseded"]
-_REASONS: dict[str, _Reason] = {"eos": "eos", "limit": "limit", "word": "stop"}
+_REASONS: dict[str, EndReason] = {"eos": "eos", "limit": "limit", "word": "stop"}
 
 
 def body(request: InfillRequest) -> dict[str, object]:

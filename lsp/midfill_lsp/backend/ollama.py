@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, cast
 
-from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
+from midfill_lsp.backend.base import ChatMessage, EndReason, InfillRequest, StreamEnd
 from midfill_lsp.backend.dialect import Found, Stream
 from midfill_lsp.backend.infill_route import count
 from midfill_lsp.backend.rejection import fields_of
 from midfill_lsp.backend.wire import Wire
 from midfill_lsp.errors import NotServed
 
-_Reason = Literal["eos", "limit", "stop", "superseded"]
-_REASONS: Final[dict[str, _Reason]] = {"stop": "eos", "length": "limit"}
+_REASONS: Final[dict[str, EndReason]] = {"stop": "eos", "length": "limit"}
 # Ollama cuts a prompt that is longer than `num_ctx` (by itself 2,048 in old versions, 4,096 and
 # more in new ones) in silence, sentinels included, unless it knows `truncate` (0.12.4). Another
 # number than before makes it load the model anew, so it is always the same.

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Literal
+from typing import Any
 
 from midfill_lsp.backend.answers import Whole
-from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
+from midfill_lsp.backend.base import ChatMessage, EndReason, InfillRequest, StreamEnd
 from midfill_lsp.backend.chat_route import ChatRoute
 from midfill_lsp.backend.dialect import Found, Stream
 from midfill_lsp.backend.infill_route import count
@@ -19,8 +19,7 @@ from midfill_lsp.backend.rejection import fields_of
 from midfill_lsp.backend.wire import Wire
 from midfill_lsp.errors import BackendError, BadReply, CannotDo, NotServed
 
-_Reason = Literal["eos", "limit", "stop", "superseded"]
-_REASONS: dict[str, _Reason] = {"eos_token": "eos", "length": "limit", "stop_sequence": "stop"}
+_REASONS: dict[str, EndReason] = {"eos_token": "eos", "length": "limit", "stop_sequence": "stop"}
 _DEFAULT_STOPS = 4  # of TGI, and so of the PRO API
 
 
