@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from bench.contenders import Trace
@@ -32,11 +31,8 @@ class Clockwork:
         pass
 
 
-def plan(**changes: object) -> Plan:
-    values: dict[str, Any] = {
-        "text": range(5000), "context": 600, "new_tokens": 5, "repetitions": 3, "crowds": (1, 4),
-    }  # fmt: skip
-    return Plan(**values | changes)
+def plan() -> Plan:
+    return Plan(text=range(5000), context=600, new_tokens=5, repetitions=3, crowds=(1, 4))
 
 
 def test_every_measure_is_taken_of_every_contender_in_its_unit() -> None:

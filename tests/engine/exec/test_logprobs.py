@@ -66,5 +66,6 @@ def test_scores_are_log_softmax() -> None:
         assert token.token_id == token_ids[idx]
         assert token.logprob == pytest.approx(float(expected[idx, token.token_id]), abs=1e-6)
         best = expected[idx].topk(3)
-        assert [other.token_id for other in token.top] == best.indices.tolist()
-        assert [other.logprob for other in token.top] == pytest.approx(best.values.tolist())
+        assert [other.token_id for other in token.top] == [int(one) for one in best.indices]
+        likeliest = [float(one) for one in best.values]
+        assert [other.logprob for other in token.top] == pytest.approx(likeliest)

@@ -307,7 +307,8 @@ def test_a_prompts_logprobs_are_transformers(runner: Runner) -> None:
     assert [token.token_id for token in scored] == PROMPT[1:]
     for idx, token in enumerate(scored):
         assert token.logprob == pytest.approx(float(expected[idx, token.token_id]), abs=2e-4)
-        assert [one.token_id for one in token.top] == expected[idx].topk(2).indices.tolist()
+        likeliest = [int(one) for one in expected[idx].topk(2).indices]
+        assert [one.token_id for one in token.top] == likeliest
     assert [token.token_id for token in chosen] == answer[:3]
     assert chosen[0].top[0].token_id == answer[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -20,12 +21,21 @@ from tests.engine.tiny import write_tiny_model
 PLACE = torch.device("cpu")
 
 
+def put(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, result: object) -> None:
+    """Make a function of a module return `result`, whatever it is given."""
+
+    def made(*_arguments: object) -> object:
+        return result
+
+    monkeypatch.setattr(module, name, made)
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny model, and a machine whose CPU passes for a GPU."""
-    monkeypatch.setattr(build, "find_gpu", lambda *_: Device(PLACE, (9, 0), 4))
-    monkeypatch.setattr(gpu_choice, "choose_parts", lambda *_: plain_parts())
-    monkeypatch.setattr(gpu_choice, "CudaGraphs", lambda _: Eager())
+    put(monkeypatch, build, "find_gpu", Device(PLACE, (9, 0), 4))
+    put(monkeypatch, gpu_choice, "choose_parts", plain_parts())
+    put(monkeypatch, gpu_choice, "CudaGraphs", Eager())
     return write_tiny_model(tmp_path, "llama-gqa")
 
 
@@ -46,7 +56,7 @@ def test_kernels_that_fail_are_replaced_or_refused(
 ) -> None:
     plain = plain_parts()
     broken = Parts(Broken(1.0), plain.attention, plain.prompt_attention, "sdpa")
-    monkeypatch.setattr(gpu_choice, "choose_parts", lambda *_: broken)
+    put(monkeypatch, gpu_choice, "choose_parts", broken)
     runner = Runner.load(str(folder), device="cpu", dtype="float32", cache_bytes=2**20)
     assert str(runner.describe()["kernels"]).startswith("torch (their numbers are off by")
     assert "the GPU kernels are not used, torch is slower" in caplog.text

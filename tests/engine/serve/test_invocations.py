@@ -13,9 +13,9 @@ from tests.engine.serve.fakes import FakeEngine
 
 async def test_inputs_are_tgis(client: httpx.AsyncClient, engine: FakeEngine) -> None:
     body: dict[str, Any] = {"inputs": "def", "parameters": {"do_sample": True}}
-    for _ in range(2):
-        reply = await client.post("/invocations", json=body)
-        assert reply.json() == [{"generated_text": "defhi"}]
+    first = await client.post("/invocations", json=body)
+    reply = await client.post("/invocations", json=body)
+    assert first.json() == reply.json() == [{"generated_text": "defhi"}]
     assert reply.headers["x-compute-type"] == "cpu"
     assert len(engine.requests) == 2
     assert engine.requests[0].max_new_tokens > 20
