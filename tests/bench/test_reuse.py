@@ -12,7 +12,7 @@ from bench.traces import places, type_again
 
 STARTER = ROOT / "engine" / "midfill_engine" / "starter"
 JS = "function f(a) {\n  if (a) {\n    g(a, 'x');\n  }\n}\nh();\n"
-PYTHON = (ROOT / "engine" / "midfill_engine" / "cli.py").read_text("utf-8")
+PYTHON = (ROOT / "engine" / "midfill_engine" / "cli" / "options.py").read_text("utf-8")
 
 
 @pytest.mark.parametrize("text", [JS, PYTHON])
