@@ -21,6 +21,7 @@
         ├── Overloaded           429  too many requests at once
         ├── IncompleteGeneration 500  the engine ended a request without an answer
         └── Unavailable          503  the engine thread has died
+            └── ModelLoading          the model is on its way
 
 Everything may raise these; `cli` turns the first two into exit status 2, `serve` the rest into
 JSON.
@@ -158,3 +159,18 @@ class Unavailable(RequestError):
 
     status = 503
     error_type = "healthcheck"
+
+
+class ModelLoading(Unavailable):
+    """The model that is named is being loaded.
+
+    Attributes:
+        estimated_s: seconds until it may be there.
+    """
+
+    error_type = "loading"
+
+    def __init__(self, message: str, estimated_s: float) -> None:
+        """Say when to come back."""
+        super().__init__(message)
+        self.estimated_s = estimated_s

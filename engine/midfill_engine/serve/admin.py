@@ -19,6 +19,7 @@ from starlette.routing import Route
 
 from midfill_engine.config import Dtype, EngineConfig, ModelConfig
 from midfill_engine.errors import Conflict, Forbidden, ModelError
+from midfill_engine.serve.coming import Coming, LoadTimes
 from midfill_engine.serve.generation import unless_ending
 from midfill_engine.serve.load import RESERVED_NAMES, model_id, with_share
 from midfill_engine.serve.parse import Fields, invalid, read_object
@@ -33,18 +34,14 @@ Loader: TypeAlias = Callable[[EngineConfig], Served]
 
 
 class ModelAdmin:
-    """The two routes.
-
-    Attributes:
-        loading: the name of the model that is being loaded.
-    """
+    """The two routes."""
 
     def __init__(
         self, models: Models, config: EngineConfig, load: Loader, *, has_key: bool
     ) -> None:
         """Change `models`; what a request does not say of a model is taken from `config`."""
-        self.loading: str | None = None
         self._models = models
+        self._times = LoadTimes()
         self._config = config
         self._load = load
         self._has_key = has_key
@@ -62,19 +59,23 @@ class ModelAdmin:
         model = self._model_config(fields)
         default = fields.flag("default", default=False)
         name = model.name or model_id(model.source)
-        if self.loading is not None:
-            raise Conflict(f"model {self.loading} is being loaded: wait until it is there")
+        before = self._models.coming
+        if before is not None:
+            raise Conflict(f"model {before.name} is being loaded: wait until it is there")
         self._models.check_free(name)
-        self.loading = name
+        coming = self._models.coming = Coming(name, self._times.estimate(model.source))
         try:
             taken = self._models.memory_taken
             config = with_share(self._config, replace(model, name=name), taken, num_to_come=1)
             served = await unless_ending(self._models.live, _on_thread(self._load, config))
         except ModelError as error:
             raise invalid(str(error)) from None
+        else:
+            self._times.note(model.source, coming.elapsed_s)
+            self._models.add(served, default=default)
         finally:
-            self.loading = None
-        self._models.add(served, default=default)
+            self._models.coming = None
+            coming.end()
         return json_reply({"success": True, "model": name})
 
     async def _unload_model(self, request: Request) -> Response:

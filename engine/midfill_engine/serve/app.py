@@ -75,7 +75,7 @@ def build_app(
             *InfoRoutes(models).routes(),
             *MetricsRoute(models).routes(),
             *([] if admin is None else admin.routes()),
-            *ModelRoutes(models, admin).routes(),
+            *ModelRoutes(models).routes(),
             *LlamaRoutes(models).routes(),
             *LlamaInfoRoutes(models).routes(),
             *OpenAIRoutes(models).routes(),

@@ -37,18 +37,18 @@ class ChatRoutes:
     async def _chat(self, request: Request) -> Response:
         started_at = time.perf_counter()
         body = await read_object(request, self._models)
-        served = self._models.hold_for(request, body)
+        served = await self._models.hold_for(request, body)
         return await _answer(request, served, body, started_at)
 
     async def _model(self, request: Request) -> Response:
         started_at = time.perf_counter()
-        served = self._models.hold(request, request.path_params["model_id"])
         body = await read_object(request, self._models)
+        served = await self._models.hold(request, request.path_params["model_id"], body)
         return await _answer(request, served, body, started_at)
 
     async def _tokenize(self, request: Request) -> Response:
         body = await read_object(request, self._models)
-        served = self._models.hold_for(request, body)
+        served = await self._models.hold_for(request, body)
         fields = Fields(body)
         prompt = await read_prompt(fields, served, chat_of(served), read_tools(fields))
         tokens = [

@@ -40,7 +40,7 @@ class InvocationsRoute:
         body = await read_object(request, self._models)
         fields = Fields(body)
         if fields.has("inputs"):
-            served = self._models.hold_for(request, body)
+            served = await self._models.hold_for(request, body)
             parsed = await read_tgi_request(body, served, _RULES, started_at)
             if parsed.stream:
                 return stream(served, parsed)

@@ -38,14 +38,14 @@ class LlamaRoutes:
     async def _infill(self, request: Request) -> Response:
         started_at = time.perf_counter()
         body = await read_object(request, self._models)
-        served = self._models.hold_for(request, body)
+        served = await self._models.hold_for(request, body)
         parsed = await read_infill_request(body, served)
         return await _answer(request, served, parsed, "infill", started_at)
 
     async def _completion(self, request: Request) -> Response:
         started_at = time.perf_counter()
         body = await read_object(request, self._models)
-        served = self._models.hold_for(request, body)
+        served = await self._models.hold_for(request, body)
         parsed = await read_completion_request(body, served)
         return await _answer(request, served, parsed, "llama", started_at)
 

@@ -71,7 +71,7 @@ class LlamaInfoRoutes:
 
     async def _detokenize(self, request: Request) -> Response:
         body = await read_object(request, self._models)
-        served = self._models.hold_for(request, body)
+        served = await self._models.hold_for(request, body)
         value = Fields(body).raw("tokens")
         if not isinstance(value, list):
             raise invalid("`tokens` must be a list of token ids")

@@ -10,7 +10,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from midfill_engine.serve.admin import ModelAdmin
 from midfill_engine.serve.info import model_info
 from midfill_engine.serve.parse import Json
 from midfill_engine.serve.registry import Models
@@ -21,10 +20,9 @@ from midfill_engine.serve.served import Served
 class ModelRoutes:
     """Lists models; open to everybody, and without any user's text."""
 
-    def __init__(self, models: Models, admin: ModelAdmin | None) -> None:
+    def __init__(self, models: Models) -> None:
         """Tell of these models, and of those that are on their way."""
         self._models = models
-        self._admin = admin
 
     def routes(self) -> list[Route]:
         """For the app."""
@@ -37,9 +35,9 @@ class ModelRoutes:
 
     async def _list(self, request: Request) -> Response:
         del request
-        loading = None if self._admin is None else self._admin.loading
+        coming = self._models.coming
         others = [(name, "unloading") for name in self._models.retired]
-        others += [] if loading is None else [(loading, "loading")]
+        others += [] if coming is None else [(coming.name, "loading")]
         data: list[Json] = [
             {**_entry(served), "status": {"value": "loaded"}} for served in self._models.served
         ]

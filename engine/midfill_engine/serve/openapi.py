@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 
 from midfill_engine.config import version
 from midfill_engine.serve.operations import OPERATIONS
-from midfill_engine.serve.operations.schema import ERRORS, TEXT, Operation, Schema, obj
+from midfill_engine.serve.operations.schema import ERRORS, TEXT, Operation, Schema, choice, obj
 from midfill_engine.serve.parse import Json
 from midfill_engine.serve.replies import RouteGroup, json_reply, route_group
 
@@ -79,6 +79,8 @@ def _operation(key: str, path: str, operation: Operation) -> Json:
     parameters += [
         {"name": name, "in": "query", "schema": schema} for name, schema in operation.query.items()
     ]
+    if operation.body is not None and operation.picks_model:
+        parameters.append({"name": "x-wait-for-model", "in": "header", "schema": _WAIT})
     if parameters:
         told["parameters"] = parameters
     if operation.body is not None:
@@ -103,6 +105,7 @@ def _error(status: int, group: RouteGroup) -> Json:
     return {"description": _ERRORS[status], "content": {"application/json": {"schema": schema}}}
 
 
+_WAIT = choice("true", "false", "1", "0")
 _EVENT = obj("data", data=TEXT)
 _PARAMETER = re.compile(r"{(\w+)(?::\w+)?}")
 _LICENSE = {"name": "Apache-2.0"}
@@ -118,5 +121,5 @@ _ERRORS = {
     429: "As many requests as the engine takes wait or run",
     500: "The engine ended the request without an answer",
     501: "Not something that this engine does",
-    503: "The engine ends, or its thread has died",
+    503: "The model is being loaded, the engine ends, or its thread has died",
 }

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from midfill_engine.config import Limits
 from midfill_engine.errors import Conflict, ModelNotFound
 from midfill_engine.metrics import RequestMetrics
+from midfill_engine.serve.coming import Coming, wants_to_wait
 from midfill_engine.serve.parse import Fields, Json
 from midfill_engine.serve.served import Engine, LiveStreams, Served
 
@@ -45,6 +46,7 @@ class Models:
         limits: bounds of the requests.
         live: open replies of all models.
         metrics: counts of their requests.
+        coming: the model that is being loaded.
     """
 
     def __init__(self, models: Sequence[Served]) -> None:
@@ -57,6 +59,7 @@ class Models:
         self.limits: Limits = models[0].limits
         self.live: LiveStreams = models[0].live
         self.metrics: RequestMetrics = models[0].metrics
+        self.coming: Coming | None = None
         self._entries: dict[str, _Entry] = {}
         self._retired: list[_Entry] = []
         self._ends: dict[asyncio.Task[None], tuple[str, int]] = {}
@@ -96,21 +99,28 @@ class Models:
         """The model of a name; None, and what stands for any model, means the default.
 
         Raises:
+            ModelLoading: it is on its way.
             ModelNotFound: there is none of that name.
         """
         return self._entry(name).served
 
-    def hold(self, request: Request, name: str | None) -> Served:
-        """As `find`; the model stays until the request's reply is sent."""
+    async def hold(self, request: Request, name: str | None, body: Json) -> Served:
+        """As `find`; the model stays until the request's reply is sent.
+
+        Waits for one on its way if the request says so. For a request whose body was read.
+        """
+        coming = self.coming
+        if coming is not None and coming.name == name and wants_to_wait(request, body):
+            await coming.wait(request, self)
         entry = self._entry(name)
         held = cast("list[_Entry]", request.scope[_HELD])
         entry.num_holds += 1
         held.append(entry)
         return entry.served
 
-    def hold_for(self, request: Request, body: Json) -> Served:
+    async def hold_for(self, request: Request, body: Json) -> Served:
         """As `hold`, with the name in the body's `model`."""
-        return self.hold(request, Fields(body).text("model"))
+        return await self.hold(request, Fields(body).text("model"), body)
 
     def add(self, served: Served, *, default: bool = False) -> None:
         """Answer requests with a model too.
@@ -170,6 +180,8 @@ class Models:
         entry = self._entries.get(name or "")
         if entry is None and (name is None or name in _ANY_MODEL):
             entry = self._entries[self._default]
+        if entry is None and self.coming is not None and self.coming.name == name:
+            raise self.coming.refusal
         if entry is None:
             raise self._unknown(cast("str", name))
         return entry

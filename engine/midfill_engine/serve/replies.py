@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import AsyncIterator, Mapping
 from typing import Literal, Protocol, TypeAlias
 
@@ -16,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from midfill_engine.errors import (
     IncompleteGeneration,
+    ModelLoading,
     ModelNotFound,
     RequestError,
     TemplateError,
@@ -41,13 +43,18 @@ def error_body(error: RequestError, group: RouteGroup) -> dict[str, object]:
     """An error as its dialect writes it (docs/protocol.md, Errors)."""
     message = str(error)
     if group == "tgi":
-        return {"error": message, "error_type": error.error_type}
+        body: dict[str, object] = {"error": message, "error_type": error.error_type}
+        if isinstance(error, ModelLoading):
+            body["estimated_time"] = error.estimated_s
+        return body
     kind = _OPENAI_TYPES.get(error.status, "invalid_request_error")
     if group == "llama":
         return {"error": {"code": error.status, "message": message, "type": kind}}
     code, param = ("invalid_api_key" if error.status == 401 else None), None
     if isinstance(error, ModelNotFound):
         code, param = "model_not_found", "model"
+    if isinstance(error, ModelLoading):
+        code, param = "model_loading", "model"
     if isinstance(error, (TemplateError, ToolError)):
         code = error.error_type
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
@@ -56,6 +63,8 @@ def error_body(error: RequestError, group: RouteGroup) -> dict[str, object]:
 def error_reply(error: RequestError, path: str) -> Response:
     """A refusal with its status and headers."""
     headers = dict(_ERROR_HEADERS.get(error.status, {}))
+    if isinstance(error, ModelLoading):
+        headers["retry-after"] = str(math.ceil(error.estimated_s))
     return json_reply(error_body(error, route_group(path)), status=error.status, headers=headers)
 
 

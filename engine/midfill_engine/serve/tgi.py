@@ -51,7 +51,7 @@ class TgiRoutes:
     async def _generate(self, request: Request) -> Response:
         started_at = time.perf_counter()
         body = await read_object(request, self._models)
-        served = self._models.hold_for(request, body)
+        served = await self._models.hold_for(request, body)
         parsed = await read_tgi_request(body, served, _GENERATE, started_at)
         reply, headers = await answer(request, served, parsed)
         return raw_json_reply(to_json(reply), headers)
@@ -59,20 +59,20 @@ class TgiRoutes:
     async def _generate_stream(self, request: Request) -> Response:
         started_at = time.perf_counter()
         body = await read_object(request, self._models)
-        served = self._models.hold_for(request, body)
+        served = await self._models.hold_for(request, body)
         parsed = await read_tgi_request(body, served, _GENERATE_STREAM, started_at)
         return stream(served, parsed)
 
     async def _pro_model(self, request: Request) -> Response:
         started_at = time.perf_counter()
-        served = self._models.hold(request, request.path_params["model_id"])
         body = await read_object(request, self._models)
+        served = await self._models.hold(request, request.path_params["model_id"], body)
         return await self._pro_reply(request, served, body, started_at)
 
     async def _pro(self, request: Request) -> Response:
         started_at = time.perf_counter()
         body = await read_object(request, self._models)
-        served = self._models.hold_for(request, body)
+        served = await self._models.hold_for(request, body)
         return await self._pro_reply(request, served, body, started_at)
 
     async def _pro_reply(

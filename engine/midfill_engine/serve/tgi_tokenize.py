@@ -28,10 +28,11 @@ class TokenizeRoute:
         return [Route("/tokenize", self._tokenize, methods=["POST"])]
 
     async def _tokenize(self, request: Request) -> Response:
-        body = Fields(await read_object(request, self._models))
-        served = self._models.hold(request, body.text("model"))
-        inputs = body.needed_text("inputs")
-        truncate = truncate_of(body.nested("parameters"), served)
+        body = await read_object(request, self._models)
+        served = await self._models.hold_for(request, body)
+        fields = Fields(body)
+        inputs = fields.needed_text("inputs")
+        truncate = truncate_of(fields.nested("parameters"), served)
         if len(inputs) > served.limits.inline_chars:
             tokens = await asyncio.to_thread(simple_tokens, served.tokenizer, inputs)
         else:

@@ -23,7 +23,8 @@ class Operation:
         streams: how it may answer in server-sent events: never, as asked for, or always.
         plain: whether its reply is plain text.
         generates: whether it runs a model, with what may go wrong then.
-        picks_model: whether it answers 404 where a model is named that is not there.
+        picks_model: whether it answers 404 where a model is named that is not there, and 503
+            where it is being loaded.
         needs_key: whether it answers 401 without one.
         query: query parameters by name.
         errors: further statuses.
@@ -49,7 +50,7 @@ class Operation:
         if self.body is not None:
             found |= {413, 422, 503}
         if self.picks_model:
-            found.add(404)
+            found |= {404, 503}
         if self.generates:
             found |= {424, 429, 500, 503}
         return sorted(found)
@@ -121,7 +122,7 @@ MODEL = optional(TEXT)
 """A model's name in a body."""
 
 ERRORS: Mapping[str, Schema] = {
-    "tgi": obj("error", "error_type", error=TEXT, error_type=TEXT),
+    "tgi": obj("error", "error_type", error=TEXT, error_type=TEXT, estimated_time=number(0)),
     "openai": obj(
         "error",
         error=obj(

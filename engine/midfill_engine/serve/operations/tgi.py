@@ -50,6 +50,7 @@ _BODY = obj(
     inputs={"type": "string", "minLength": 1},
     parameters=optional(_PARAMETERS),
     stream=optional(FLAG),
+    options=optional(obj(use_cache=optional(FLAG), wait_for_model=optional(FLAG))),
 )
 _TOKEN = obj(
     "id",
