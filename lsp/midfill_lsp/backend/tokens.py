@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from midfill_lsp import hosts
 from midfill_lsp.config import BackendConfig
@@ -93,7 +94,7 @@ class TokenSource:
         if hosts.is_loopback(url):
             return token
         host = hosts.host_of(url)
-        if not url.startswith("https:"):
+        if urlsplit(url).scheme != "https":
             raise AccessDenied(
                 f"the token of {token.origin} is not sent to {host} over plain http, "
                 "where others can read it; use https, or midfill.backend.tokenSource none"

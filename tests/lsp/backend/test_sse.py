@@ -56,7 +56,7 @@ def test_broken_utf8_is_an_error() -> None:
         EventParser().feed(b"data: \xff\n\n")
 
 
-@pytest.mark.parametrize("stream", [b"x" * 1_100_000, b"data: x\n" * 1_100_000])
+@pytest.mark.parametrize("stream", [b"x" * 1_100_000, (b"data: " + b"x" * 999 + b"\n") * 1_100])
 def test_endless_event_is_an_error(stream: bytes) -> None:
     with pytest.raises(ValueError, match="over 1000000"):
         EventParser().feed(stream)

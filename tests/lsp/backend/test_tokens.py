@@ -6,12 +6,14 @@ import asyncio
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from midfill_lsp.backend.tokens import EditorTokens, TokenSource
 from midfill_lsp.config import BackendConfig
 from midfill_lsp.errors import AccessDenied
-from midfill_lsp.hosts import is_among, named_hosts
+from midfill_lsp.hosts import HUB as HUB_HOSTS
+from midfill_lsp.hosts import host_of, is_among, named_hosts
 
 HUB = "https://router.huggingface.co"
 ELSEWHERE = "https://api.example"
@@ -216,6 +218,35 @@ def test_hosts_by_name() -> None:
         ("https://[", False),
     ]:
         assert is_among(url, hosts) is is_named, url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "HTTPS://Router.HuggingFace.co",
+        "https://huggingface.co:443",
+        "https://evil.example\\.huggingface.co",
+        "https://evil.example\t.huggingface.co",
+        "https://evil.example#.huggingface.co",
+        "https://evil.example\\@huggingface.co",
+        "https://huggingface.co\\@evil.example",
+        "https://huggingface.co%2eevil.example",
+        "https://evil.example%2f.huggingface.co",
+        "https://evil.example／.huggingface.co",  # noqa: RUF001
+        "https://huggingface。co",
+        "https://[::1].huggingface.co",
+    ],
+)
+def test_the_host_that_is_looked_at_is_the_one_that_is_called(url: str) -> None:
+    try:
+        called = httpx.URL(url).host
+    except httpx.InvalidURL:
+        return
+    assert host_of(url) == called or not is_among(url, HUB_HOSTS)
+
+
+async def test_the_scheme_may_be_in_capitals() -> None:
+    assert await found(source({"HF_TOKEN": "x"}), "HTTPS://huggingface.co") == "x"
 
 
 async def test_a_token_is_not_in_its_repr() -> None:
