@@ -52,7 +52,7 @@ class Tgi:
             streaming=streaming,
             abort=True if info else None,  # text-generation-inference itself does
             max_stops=count(info.get("max_stop_sequences")) or _DEFAULT_STOPS,
-            context_tokens=count(info.get("max_total_tokens")),
+            context_tokens=_context(info),
         )
 
     def fill(self, request: InfillRequest, stops: Sequence[str]) -> Stream:
@@ -96,6 +96,12 @@ class Tgi:
         except (NotServed, BadReply) as error:
             return True, error
         return not isinstance(value, Whole), None
+
+
+def _context(info: Mapping[str, Any]) -> int | None:
+    """Return the bound of prompt and answer, or that of the prompt alone where it is tighter."""
+    bounds = (count(info.get("max_total_tokens")), count(info.get("max_input_tokens")))
+    return min((bound for bound in bounds if bound), default=None)
 
 
 def _body(prompt: str, max_tokens: int, stops: Sequence[str]) -> dict[str, object]:

@@ -58,17 +58,21 @@ async def test_the_pro_api_as_announced(fake: FakeRemote) -> None:
     assert uses_cache == ["0", None, None]
 
 
-async def test_an_endpoint_tells_its_model_and_sizes(fake: FakeRemote) -> None:
-    fake.on("/info", js(INFO))
+@pytest.mark.parametrize("sizes", [{"max_input_tokens": 4095}, {"max_input_tokens": 1024}, {}])
+async def test_an_endpoint_tells_its_model_and_sizes(
+    fake: FakeRemote, sizes: dict[str, int]
+) -> None:
+    context = min([4096, *sizes.values()])
+    fake.on("/info", js({**INFO, **sizes}))
     fake.on("/", ONE, sse(token_event("a", "eos_token")))
     async with aclosing(remote("tgi", fake.url)) as backend:
         long = InfillRequest("x" * 20_000 + "\ny = ", "\n" + "z\n" * 20_000, "s", 32, ("\n",))
         await collect(backend.infill(long))
         can = await backend.find_out()
-    assert (can.model, can.context_tokens, can.max_stops) == (MODEL, 4096, 6)
+    assert (can.model, can.context_tokens, can.max_stops) == (MODEL, context, 6)
     assert can.abort
     sent = fake.bodies("/")[1]["inputs"]
-    assert len(sent) < 4096 * 3
+    assert len(sent) < context * 3
     assert "y =  <SUF>\nz\n" in sent
 
 
