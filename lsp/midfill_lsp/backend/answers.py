@@ -1,9 +1,12 @@
-"""JSON objects out of a body: an event stream, lines, or one document. Called by `wire`."""
+"""JSON objects out of a body: an event stream, lines, or one document.
+
+Called by `wire`; `closable` by whoever else reads a body.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any, cast
 
@@ -19,6 +22,11 @@ Values = AsyncGenerator[dict[str, Any], None]
 
 class Whole(dict[str, Any]):
     """An answer that came as one document, where a stream was asked for or not."""
+
+
+def closable(chunks: AsyncIterator[bytes]) -> Chunks:
+    """Return the same object by its real type, which httpx does not promise."""
+    return cast("Chunks", chunks)
 
 
 def read(content_type: str, chunks: Chunks, server: str) -> Values:

@@ -6,13 +6,14 @@ Called by `infill`; `wire` does the same for remote servers, with tokens and tim
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
 
+from midfill_lsp.backend.answers import closable
 from midfill_lsp.backend.rejection import Asked, base_of, message_of, one_line, read_rejection
 from midfill_lsp.backend.sse import EventParser
 from midfill_lsp.errors import BadReply, EngineGone
@@ -69,7 +70,7 @@ async def post_events(
             if response.status_code != 200:
                 raise await read_rejection(response, _ASKED)
             parser = EventParser()
-            async with aclosing(_generator(response.aiter_raw())) as chunks:
+            async with aclosing(closable(response.aiter_raw())) as chunks:
                 async for chunk in chunks:
                     for data in parser.feed(chunk):
                         if data != "[DONE]":
@@ -83,11 +84,6 @@ async def post_events(
         raise BadReply(f"{url!r} is not a URL: {error}") from error
     except ValueError as error:  # broken UTF-8 or an endless event
         raise BadReply(f"{url} answered no event stream: {one_line(str(error))}") from error
-
-
-def _generator(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Return the same object by its real type, which httpx does not promise."""
-    return cast("AsyncGenerator[bytes, None]", chunks)
 
 
 def _event(data: str, url: str) -> dict[str, Any]:

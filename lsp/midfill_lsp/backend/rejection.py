@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timezone
@@ -24,6 +24,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from midfill_lsp.backend.answers import closable
 from midfill_lsp.errors import (
     AccessDenied,
     BackendError,
@@ -72,7 +73,7 @@ class Asked:
 async def read_rejection(response: httpx.Response, asked: Asked) -> BackendError:
     """Return the error that this response stands for; reads a bounded part of its body."""
     body = b""
-    async with aclosing(_generator(response.aiter_bytes())) as chunks:
+    async with aclosing(closable(response.aiter_bytes())) as chunks:
         async for chunk in chunks:
             body += chunk
             if len(body) > _MAX_ERROR_BYTES:
@@ -227,8 +228,3 @@ def base_of(url: str) -> str:
     """Return scheme and host of a URL, never its password."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-
-
-def _generator(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
-    """Return the same object by its real type, which httpx does not promise."""
-    return cast("AsyncGenerator[bytes, None]", chunks)

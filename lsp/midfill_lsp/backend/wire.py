@@ -160,8 +160,7 @@ class Wire:
 
     async def _chunks(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes, each piece within the idle time."""
-        raw = cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
-        async with aclosing(raw):
+        async with aclosing(answers.closable(response.aiter_bytes())) as raw:
             while True:
                 try:
                     chunk = await self._in_time(anext(raw), is_first=False)
