@@ -9,8 +9,9 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from midfill_engine.serve.served import Served
+from midfill_engine.text.extra_files import Extra
 from midfill_engine.text.families import InfillFamily, Order
-from midfill_engine.text.fim import ExtraFile, InfillPrompt, build_infill
+from midfill_engine.text.fim import NO_EXTRA, InfillPrompt, build_infill
 from midfill_engine.text.window import prompt_budget
 
 
@@ -30,14 +31,14 @@ class InfillTexts:
     prefix: str
     suffix: str
     middle_start: str = ""
-    extra: tuple[ExtraFile, ...] = ()
+    extra: Extra = NO_EXTRA
     order: Order | None = None
     heal: bool | None = None
 
     @property
     def num_chars(self) -> int:
         """Characters to tokenise at most."""
-        extra = sum(len(file.text) for file in self.extra)
+        extra = sum(len(file.text) for file in self.extra.files)
         return len(self.prefix) + len(self.suffix) + len(self.middle_start) + extra
 
 

@@ -12,8 +12,9 @@ from midfill_engine.serve.llama_options import bounded_text, read_llama_options
 from midfill_engine.serve.llama_request import LlamaRequest
 from midfill_engine.serve.parse import Fields, Json, invalid
 from midfill_engine.serve.served import Served
+from midfill_engine.text.extra_files import Extra, ExtraFile
 from midfill_engine.text.families import InfillFamily
-from midfill_engine.text.fim import ExtraFile, InfillPrompt
+from midfill_engine.text.fim import InfillPrompt
 
 _TYPED_CHARS = 256
 """How much of a draft is sought before the cursor; nobody types more of a suggestion by hand."""
@@ -64,13 +65,13 @@ def _texts(fields: Fields, family: InfillFamily) -> InfillTexts:
         prefix=fields.needed_text("input_prefix"),
         suffix=fields.needed_text("input_suffix"),
         middle_start=fields.text("prompt") or "",
-        extra=_extra(fields),
+        extra=Extra(_files(fields), fields.text("filename"), fields.text("repo_name")),
         order=order,
         heal=fields.optional_flag("heal"),
     )
 
 
-def _extra(fields: Fields) -> tuple[ExtraFile, ...]:
+def _files(fields: Fields) -> tuple[ExtraFile, ...]:
     value = fields.raw("input_extra")
     if value is None:
         return ()

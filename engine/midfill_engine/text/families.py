@@ -28,6 +28,7 @@ class Family:
         orders: the orders the model was trained in, its own first.
         stops: sentinels that end the middle; those that a vocabulary lacks are skipped.
         file: sentinel before another file of the repository.
+        repo: sentinel before the repository's name.
         needs: tokens that tell this family from another with the same three sentinels.
     """
 
@@ -38,6 +39,7 @@ class Family:
     orders: tuple[Order, ...]
     stops: tuple[str, ...]
     file: str | None = None
+    repo: str | None = None
     needs: tuple[str, ...] = ()
 
 
@@ -53,6 +55,7 @@ class InfillFamily:
         orders: known orders, the model's own first.
         stop_ids: ids that end the middle.
         file_id: sentinel before another file, if the vocabulary has one.
+        repo_id: sentinel before the repository's name, if it has one and the other.
     """
 
     name: str
@@ -62,6 +65,7 @@ class InfillFamily:
     orders: tuple[Order, ...]
     stop_ids: frozenset[int] = field(default_factory=lambda: frozenset[int]())
     file_id: int | None = None
+    repo_id: int | None = None
 
 
 FAMILIES: Final = (
@@ -76,6 +80,7 @@ FAMILIES: Final = (
         ("spm", "psm"),
         ("<|endoftext|>", "<fim_pad>", "<file_sep>"),
         file="<file_sep>",
+        repo="<repo_name>",
     ),
     Family(
         "santacoder",
@@ -113,6 +118,7 @@ FAMILIES: Final = (
         ("psm",),
         ("<|endoftext|>", "<|end_of_text|>", "<|fim_pad|>", "<|file_sep|>", "<|repo_name|>"),
         file="<|file_sep|>",
+        repo="<|repo_name|>",
     ),
     # mistral-common, `encode_fim`: the prefix's sentinel is the last one.
     Family("codestral", "[PREFIX]", "[SUFFIX]", None, ("spm",), ("[SUFFIX]", "[PREFIX]")),
@@ -166,7 +172,7 @@ def _resolve(family: Family, tokenizer: Tokenizer, vocab_size: int) -> InfillFam
         return token_id
 
     ids = (tokenizer.token_id(piece) for piece in family.stops)
-    file_id = None if family.file is None else tokenizer.token_id(family.file)
+    file_id = _optional(family.file, tokenizer, vocab_size)
     return InfillFamily(
         name=family.name,
         prefix_id=required(family.prefix),
@@ -174,5 +180,11 @@ def _resolve(family: Family, tokenizer: Tokenizer, vocab_size: int) -> InfillFam
         middle_id=None if family.middle is None else required(family.middle),
         orders=family.orders,
         stop_ids=frozenset(found for found in ids if found is not None) | tokenizer.eos_ids,
-        file_id=file_id if file_id is not None and file_id < vocab_size else None,
+        file_id=file_id,
+        repo_id=None if file_id is None else _optional(family.repo, tokenizer, vocab_size),
     )
+
+
+def _optional(piece: str | None, tokenizer: Tokenizer, vocab_size: int) -> int | None:
+    token_id = None if piece is None else tokenizer.token_id(piece)
+    return token_id if token_id is not None and token_id < vocab_size else None

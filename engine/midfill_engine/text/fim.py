@@ -2,8 +2,8 @@
 
 The forms are those the models were trained with:
 
-    psm   [bos] <PRE> {extra}{prefix} <SUF>{suffix} <MID>{middle_start}
-    spm   [bos] <PRE> <SUF>{suffix} <MID> {extra}{prefix}{middle_start}
+    psm   [bos] {files} <PRE> {extra}{prefix} <SUF>{suffix} <MID>{middle_start}
+    spm   [bos] {files} <PRE> <SUF>{suffix} <MID> {extra}{prefix}{middle_start}
 
 and for a family without a middle sentinel (Codestral) `[bos] <SUF>{suffix} <PRE>{prefix}`.
 Prefix and suffix are encoded as in facebookresearch/codellama, `infilling_prompt_tokens`: the
@@ -20,17 +20,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from midfill_engine.text import window
+from midfill_engine.text.extra_files import Extra, PlacedExtra, place_extra
 from midfill_engine.text.families import InfillFamily, Order
 from midfill_engine.text.heal import MAX_BYTES, Healing, PieceIndex
 from midfill_engine.text.tokenizer import Tokenizer
-
-
-@dataclass(frozen=True, slots=True)
-class ExtraFile:
-    """Another file, shown to the model before the prefix."""
-
-    filename: str
-    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +43,9 @@ class InfillPrompt:
     healing: Healing | None = None
 
 
+NO_EXTRA = Extra()
+
+
 def build_infill(
     tokenizer: Tokenizer,
     family: InfillFamily,
@@ -58,7 +54,7 @@ def build_infill(
     suffix: str,
     budget_tokens: int,
     middle_start: str = "",
-    extra: Sequence[ExtraFile] = (),
+    extra: Extra = NO_EXTRA,
     order: Order | None = None,
     heal: PieceIndex | None = None,
 ) -> InfillPrompt:
@@ -72,7 +68,7 @@ def build_infill(
         budget_tokens: most tokens the prompt may have, at least MIN_BUDGET_TOKENS.
         middle_start: text that the middle begins with (llama.cpp's `prompt`); a long one counts
             as the prefix's end.
-        extra: other files, the most important last; at most a quarter of the budget.
+        extra: other files; at most a quarter of the budget, whatever prefix and suffix leave.
         order: None takes the model's own.
         heal: the vocabulary to heal the text before the cursor with; None leaves it as it is.
             MAX_BYTES tokens of the budget then stay free, to repeat what is taken back.
@@ -86,19 +82,19 @@ def build_infill(
     if heal is not None:
         budget_tokens -= MAX_BYTES
     suffix_part, suffix_cut = window.suffix_ids(tokenizer, suffix, budget_tokens // 4)
-    extra_parts, extra_cut = _extra_files(tokenizer, family, extra, budget_tokens // 4)
+    placed = place_extra(tokenizer, family, extra, budget_tokens // 4)
     middle_part = tokenizer.encode(middle_start, bos=False, leading_space=False)
     if order == "spm" or len(middle_part) > budget_tokens // 4:
         prefix, middle_part = prefix + middle_start, []
-    room = budget_tokens - len(suffix_part) - extra_parts.num_tokens - _NUM_SENTINELS
+    room = budget_tokens - len(suffix_part) - placed.num_tokens - _NUM_SENTINELS
     room = max(1, room - _in_steps(len(middle_part), budget_tokens))
-    prefix_part, prefix_cut = _prefix(tokenizer, prefix, extra_parts, room)
+    prefix_part, prefix_cut = _prefix(tokenizer, prefix, placed, room)
     healing = None if heal is None else _take_back(tokenizer, heal, middle_part or prefix_part)
     body = _arrange(family, order, prefix_part, suffix_part)
-    ids = (*tokenizer.encode("", bos=True), *extra_parts.ids, *body, *middle_part)
+    ids = (*tokenizer.encode("", bos=True), *placed.ids, *body, *middle_part)
     if len(ids) > budget_tokens:
         raise ValueError(f"{len(ids)} tokens do not fit into {budget_tokens}")
-    return InfillPrompt(ids, suffix_cut or extra_cut or prefix_cut, order, healing)
+    return InfillPrompt(ids, suffix_cut or placed.cut or prefix_cut, order, healing)
 
 
 MIN_BUDGET_TOKENS = 32
@@ -108,16 +104,9 @@ _NUM_SENTINELS = 5
 """Beginning of sequence, three sentinels, and the implicit leading space."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Extra:
-    """Extra files: as ids before the first sentinel, or as text before the prefix."""
-
-    ids: tuple[int, ...]
-    text: str
-    num_tokens: int
-
-
-def _prefix(tokenizer: Tokenizer, text: str, extra: _Extra, room: int) -> tuple[list[int], bool]:
+def _prefix(
+    tokenizer: Tokenizer, text: str, extra: PlacedExtra, room: int
+) -> tuple[list[int], bool]:
     """The other files' text and the end of the prefix, as ids, and whether anything was cut.
 
     A text of more tokens than characters may still be too long after the anchored cut; then its
@@ -127,29 +116,6 @@ def _prefix(tokenizer: Tokenizer, text: str, extra: _Extra, room: int) -> tuple[
     ids = tokenizer.encode(extra.text + text[start:], bos=False)
     hard_cut = max(0, len(ids) - max(0, room + extra.num_tokens - len(extra.ids)))
     return ids[hard_cut:], start > 0 or hard_cut > 0
-
-
-def _extra_files(
-    tokenizer: Tokenizer, family: InfillFamily, extra: Sequence[ExtraFile], limit_tokens: int
-) -> tuple[_Extra, bool]:
-    """As many of the last files as fit, in their order, and whether any was left out."""
-    ids: list[int] = []
-    texts: list[str] = []
-    num_tokens = 0
-    for file in reversed(extra):
-        header = f"{file.filename}\n" if family.file_id is not None else ""
-        text = header + file.text if file.text.endswith("\n") else f"{header}{file.text}\n"
-        encoded = tokenizer.encode(text, bos=False, leading_space=False)
-        if num_tokens + len(encoded) + 1 > limit_tokens:
-            return _Extra(tuple(ids), "".join(texts), num_tokens), True
-        num_tokens += len(encoded) + 1
-        if family.file_id is None:
-            texts.insert(0, text)
-        else:
-            ids[:0] = [family.file_id, *encoded]
-    if ids and family.file_id is not None:
-        ids.append(family.file_id)
-    return _Extra(tuple(ids), "".join(texts), num_tokens), False
 
 
 def _take_back(tokenizer: Tokenizer, pieces: PieceIndex, ids: list[int]) -> Healing | None:

@@ -122,7 +122,7 @@ async def test_fields_of_llama_cpp(
     assert (await client.post("/infill", json=body)).status_code == 200
     request = engine.requests[0]
     text = b"".join(tokenizer.token_bytes(token_id) for token_id in request.prompt_ids).decode()
-    assert text == "extra\ndef add(a, b):\n    return \n  m"
+    assert text == "# b.py\nextra\ndef add(a, b):\n    return \n  m"
     sampling = request.sampling
     chosen = (sampling.temperature, sampling.top_k, sampling.top_p, sampling.seed)
     assert chosen == (0.7, 40, 0.9, 4)
@@ -137,6 +137,8 @@ _REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"input_extra": {}}, "`input_extra` must be a list"),
     ({"input_extra": ["a"]}, "`input_extra` must be a list"),
     ({"input_extra": [{"filename": "a"}]}, "missing field `text`"),
+    ({"filename": 1}, "`filename` must be a string"),
+    ({"repo_name": []}, "`repo_name` must be a string"),
     ({"n_predict": -2}, "`n_predict` must be >= -1"),
     ({"temperature": -0.1}, "`temperature` must be >= 0.0"),
     ({"top_k": -2}, "`top_k` must be >= -1"),

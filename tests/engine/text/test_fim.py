@@ -9,7 +9,7 @@ import pytest
 
 from midfill_engine.errors import ModelError
 from midfill_engine.text.families import FAMILIES, InfillFamily, Order, find_family
-from midfill_engine.text.fim import ExtraFile, InfillPrompt, build_infill
+from midfill_engine.text.fim import InfillPrompt, build_infill
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.text import vocabularies
 from tests.engine.text.vocabularies import GOLDEN_IDS, GOLDEN_PREFIX, GOLDEN_SUFFIX
@@ -91,36 +91,6 @@ def test_sentinels_in_the_users_text_stay_text(any_kind: Tokenizer) -> None:
     )
     num_special = sum(any_kind.is_special(token_id) for token_id in prompt.ids)
     assert num_special == 3 + any_kind.adds_bos
-
-
-def test_extra_files_stand_before_the_prefix(starter_kind: Tokenizer, qwen_kind: Tokenizer) -> None:
-    extra = [ExtraFile("a.py", "x = 1"), ExtraFile("b.py", "y = 2\n")]
-
-    def build(tokenizer: Tokenizer) -> str:
-        family = family_of(tokenizer)
-        prompt = build_infill(
-            tokenizer, family, prefix="p", suffix="s", extra=extra, budget_tokens=200
-        )
-        return prompt_text(tokenizer, prompt)
-
-    assert build(starter_kind) == "<s>▁<PRE>▁<SUF>s▁<MID>x = 1\ny = 2\np"
-    sep = "<|file_sep|>"
-    fim = "<|fim_prefix|>p<|fim_suffix|>s<|fim_middle|>"
-    assert build(qwen_kind) == f"{sep}a.py\nx = 1\n{sep}b.py\ny = 2\n{sep}{fim}"
-
-
-def test_extra_files_that_do_not_fit_are_left_out(starter_kind: Tokenizer) -> None:
-    extra = [ExtraFile("a.py", "x" * 200), ExtraFile("b.py", "y\n")]
-    prompt = build_infill(
-        starter_kind,
-        family_of(starter_kind),
-        prefix="p",
-        suffix="s",
-        extra=extra,
-        budget_tokens=100,
-    )
-    assert prompt_text(starter_kind, prompt) == "<s>▁<PRE>▁<SUF>s▁<MID>y\np"
-    assert prompt.truncated
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)

@@ -6,8 +6,9 @@ import random
 
 import pytest
 
+from midfill_engine.text.extra_files import Extra, ExtraFile
 from midfill_engine.text.families import Order
-from midfill_engine.text.fim import ExtraFile, InfillPrompt, build_infill
+from midfill_engine.text.fim import InfillPrompt, build_infill
 from midfill_engine.text.heal import PieceIndex
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.text.test_fim import family_of, prompt_text, random_code
@@ -50,7 +51,7 @@ def test_nothing_to_heal_leaves_the_prompt(starter_kind: Tokenizer, prefix: str)
             family_of(starter_kind),
             prefix=prefix,
             suffix="import",
-            extra=[ExtraFile("a.py", "import")],
+            extra=Extra((ExtraFile("a.py", "import"),)),
             budget_tokens=100,
             heal=heal,
         )
