@@ -70,15 +70,20 @@ async def test_best_of_shows_the_likeliest(tiny: Served) -> None:
         "logprobs": 0,
     }
     every = (await _ask(tiny, **body, n=4))["choices"]
+    ranked = (await _ask(tiny, **body, n=3, best_of=4))["choices"]
     shown = (await _ask(tiny, **body, best_of=4))["choices"]
 
     def mean(choice: Any) -> float:  # noqa: ANN401
         logprobs = choice["logprobs"]["token_logprobs"]
         return math.fsum(logprobs) / len(logprobs)
 
-    assert len(shown) == 1
-    if all(len(choice["logprobs"]["tokens"]) == 5 for choice in every):
-        assert shown[0]["text"] == max(every, key=mean)["text"]
+    # None ended early: the end's token has no text, counts for the likelihood and is not told.
+    assert [choice["finish_reason"] for choice in every] == ["length"] * 4
+    means = [mean(choice) for choice in every]
+    assert len(set(means)) == 4
+    assert [mean(choice) for choice in ranked] == sorted(means, reverse=True)[:3]
+    best = max(every, key=mean)
+    assert [choice["text"] for choice in shown] == [best["text"]] == [ranked[0]["text"]]
 
 
 async def test_logprobs(tiny: Served) -> None:
