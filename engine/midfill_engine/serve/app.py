@@ -32,6 +32,7 @@ from midfill_engine.serve.invocations import InvocationsRoute
 from midfill_engine.serve.lease import Leases
 from midfill_engine.serve.llama import LlamaRoutes
 from midfill_engine.serve.llama_info import LlamaInfoRoutes
+from midfill_engine.serve.llama_tokens import LlamaTokenRoutes
 from midfill_engine.serve.metrics_route import MetricsRoute
 from midfill_engine.serve.models import ModelRoutes
 from midfill_engine.serve.openai import OpenAIRoutes
@@ -78,6 +79,7 @@ def build_app(
             *ModelRoutes(models).routes(),
             *LlamaRoutes(models).routes(),
             *LlamaInfoRoutes(models).routes(),
+            *LlamaTokenRoutes(models).routes(),
             *OpenAIRoutes(models).routes(),
             Route("/lease", kept.route, methods=["GET"]),
             *ChatRoutes(models).routes(),

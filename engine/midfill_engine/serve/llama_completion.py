@@ -131,7 +131,9 @@ def final_fields(
         "tokens_cached": timings.cached_tokens,
         "tokens_evaluated": timings.prompt_tokens,
         "tokens_predicted": timings.generated_tokens,
-        "generation_settings": settings(generation, options, served),
+        "generation_settings": settings(
+            options, served, n_predict=generation.request.max_new_tokens
+        ),
         "timings": {
             "cache_n": timings.cached_tokens,
             **_pace("prompt", timings.prompt_tokens - timings.cached_tokens, timings.prefill_ms),
@@ -146,12 +148,12 @@ def final_fields(
     return reply
 
 
-def settings(generation: Generation, options: LlamaOptions, served: Served) -> Json:
-    """llama.cpp's `generation_settings`: what held for this request."""
+def settings(options: LlamaOptions, served: Served, *, n_predict: int) -> Json:
+    """llama.cpp's `generation_settings`: what holds for a request."""
     sampling = options.sampling
     return {
         "n_ctx": served.max_total_tokens,
-        "n_predict": generation.request.max_new_tokens,
+        "n_predict": n_predict,
         "seed": sampling.seed,
         "temperature": sampling.temperature,
         "top_k": sampling.top_k or 0,

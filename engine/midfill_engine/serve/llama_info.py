@@ -1,17 +1,15 @@
-"""What llama.cpp's clients read besides: `/props`, `/slots`, `/v1/health`, `/detokenize`."""
+"""What llama.cpp's clients read besides: `/props` and `/slots`."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
-from typing import cast
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from midfill_engine.config import version
-from midfill_engine.serve.llama_request import checked_id
-from midfill_engine.serve.parse import Fields, Json, invalid, read_object
+from midfill_engine.serve.llama_completion import settings
+from midfill_engine.serve.llama_options import read_llama_options
+from midfill_engine.serve.parse import Fields, Json
 from midfill_engine.serve.registry import Models
 from midfill_engine.serve.replies import json_reply
 from midfill_engine.serve.served import Served
@@ -30,7 +28,6 @@ class LlamaInfoRoutes:
             Route("/props", self._props, methods=["GET"]),
             Route("/v1/props", self._props, methods=["GET"]),
             Route("/slots", self._slots, methods=["GET"]),
-            Route("/detokenize", self._detokenize, methods=["POST"]),
         ]
 
     def _served(self, request: Request) -> Served:
@@ -38,14 +35,15 @@ class LlamaInfoRoutes:
 
     async def _props(self, request: Request) -> Response:
         served = self._served(request)
-        sampling = {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.05}
+        options = read_llama_options(Fields({}), served, sampled=True)
+        params = {**settings(options, served, n_predict=-1), "seed": _ANY_SEED}
         return json_reply(
             {
-                "default_generation_settings": {"n_ctx": served.max_total_tokens, **sampling},
+                "default_generation_settings": {**params, "params": params},
                 "total_slots": _num_slots(served),
                 "model_alias": served.model_id,
                 "model_path": served.model_id,
-                "chat_template": "",
+                "chat_template": "" if served.chat is None else served.chat.template,
                 "modalities": {"vision": False, "audio": False},
                 "bos_token": _name(served, served.tokenizer.bos_id),
                 "eos_token": _name(served, min(served.tokenizer.eos_ids, default=None)),
@@ -69,18 +67,9 @@ class LlamaInfoRoutes:
         ]
         return json_reply(slots)
 
-    async def _detokenize(self, request: Request) -> Response:
-        body = await read_object(request, self._models)
-        served = await self._models.hold_for(request, body)
-        value = Fields(body).raw("tokens")
-        if not isinstance(value, list):
-            raise invalid("`tokens` must be a list of token ids")
-        ids: list[int] = []
-        for token_id in cast("Sequence[object]", value):
-            if isinstance(token_id, bool) or not isinstance(token_id, int):
-                raise invalid("`tokens` must be a list of token ids")
-            ids.append(checked_id(token_id, "tokens", served))
-        return json_reply({"content": served.tokenizer.decode(ids)})
+
+_ANY_SEED = 2**32 - 1
+"""How llama.cpp writes a seed that is chosen anew for every request."""
 
 
 def _num_slots(served: Served) -> int:

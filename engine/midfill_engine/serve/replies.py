@@ -165,6 +165,7 @@ _LLAMA_PATHS = frozenset(
         "/completion",
         "/completions",
         "/detokenize",
+        "/apply-template",
         "/props",
         "/slots",
         "/lease",

@@ -1,4 +1,7 @@
-"""TGI's `/tokenize`: the tokens that `/generate` would see, with their places in the text."""
+"""TGI's `/tokenize`: the tokens that `/generate` would see, with their places in the text.
+
+A body with `content` is llama.cpp's and answered as there.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from midfill_engine.serve.llama_tokens import tokenize_content
 from midfill_engine.serve.parse import Fields, Json, read_object
 from midfill_engine.serve.registry import Models
 from midfill_engine.serve.replies import json_reply
@@ -31,6 +35,8 @@ class TokenizeRoute:
         body = await read_object(request, self._models)
         served = await self._models.hold_for(request, body)
         fields = Fields(body)
+        if fields.has("content") and not fields.has("inputs"):
+            return json_reply(await tokenize_content(fields, served))
         inputs = fields.needed_text("inputs")
         truncate = truncate_of(fields.nested("parameters"), served)
         if len(inputs) > served.limits.inline_chars:

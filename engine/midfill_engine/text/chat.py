@@ -68,6 +68,7 @@ class Chat:
     """One model's chat format.
 
     Attributes:
+        template: the model's own template; empty where a built-in format is used.
         name: "template", or the built-in format's name, as `/info` tells.
         stop_ids: tokens that end an answer, besides the end of the sequence.
         stop_texts: texts that end an answer, where no token does.
@@ -89,6 +90,7 @@ class Chat:
             **source.special_tokens,
         }
         self._template_text = "".join(source.templates.values())
+        self.template = source.templates.get(DEFAULT, "")
         self._renders: dict[str, Render] = {}
         if builtin is None:
             from midfill_engine.text.chat_template import ChatTemplate  # late: see there

@@ -94,6 +94,11 @@ _TOKEN = obj("id", "text", "start", "stop", id=COUNT, text=TEXT, start=COUNT, st
 OPERATIONS: Mapping[str, Operation] = {
     "POST /v1/chat/completions": _OPERATION,
     "POST /models/{model_id:path}/v1/chat/completions": _OPERATION,
+    "POST /apply-template": Operation(
+        "The prompt that a conversation makes",
+        obj("prompt", prompt=TEXT),
+        body=obj("messages", model=MODEL, messages=array(_MESSAGE)),
+    ),
     "POST /chat_tokenize": Operation(
         "The prompt that a conversation makes, and its tokens",
         obj("tokenize_response", "templated_text", templated_text=TEXT),

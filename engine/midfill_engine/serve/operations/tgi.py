@@ -85,6 +85,16 @@ _INVOKED = obj(
 )
 _PLACED = obj("id", "text", "start", "stop", id=COUNT, text=TEXT, start=COUNT, stop=COUNT)
 
+_CONTENT = obj(
+    "content",
+    model=MODEL,
+    content=TEXT,
+    add_special=optional(FLAG),
+    parse_special=optional(FLAG),
+    with_pieces=optional(FLAG),
+)
+_PIECE = obj("id", "piece", id=COUNT, piece=either(TEXT, array(integer(0, 255))))
+
 
 def _generates(summary: str, reply: Mapping[str, object], streams: bool | None) -> Operation:
     return Operation(summary, reply, body=_BODY, streams=streams, generates=True)
@@ -104,5 +114,9 @@ OPERATIONS: Mapping[str, Operation] = {
         streams=True,
         generates=True,
     ),
-    "POST /tokenize": Operation("The tokens of a text", array(_PLACED), body=_BODY),
+    "POST /tokenize": Operation(
+        "The tokens of a text",
+        either(array(_PLACED), obj("tokens", tokens=array(either(COUNT, _PIECE)))),
+        body=either(_BODY, _CONTENT),
+    ),
 }
