@@ -15,7 +15,7 @@ from midfill_lsp.errors import NotServed
 
 _REASONS: Final[dict[str, EndReason]] = {"stop": "eos", "length": "limit"}
 # Ollama cuts a prompt that is longer than `num_ctx` (by itself 2,048 in old versions, 4,096 and
-# more in new ones) in silence, sentinels included, unless it knows `truncate` (0.12.4). Another
+# more in new ones) in silence, sentinels included, unless it knows `truncate`. Another
 # number than before makes it load the model anew, so it is always the same.
 _MAX_CONTEXT: Final = 8192
 # For code; Ollama's own was 1.1 until August 2026, which punishes brackets and line ends.
