@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from midfill_lsp.cli.catalogue import ANNOUNCED, INFILL
 from midfill_lsp.cli.editor import Editor
 from midfill_lsp.cli.rpc import ServerFailed
 from tests.lsp.backend.fake_engine import LAST_EVENT, FakeEngine, Reply, event
@@ -107,10 +108,11 @@ async def test_models(engine: FakeEngine) -> None:
     assert "starter" in done.out
     assert "fake" in done.out
     lines = {line.split()[0]: line for line in done.out.splitlines() if "/" in line.split("  ")[0]}
-    assert len(lines) == 12
+    assert len(ANNOUNCED) == 12
+    assert set(lines) == {model.model_id for model in (*ANNOUNCED, *INFILL)}
     assert "infill" in lines["codellama/CodeLlama-13b-hf"]
     assert "context  4,096" in lines["codellama/CodeLlama-13b-hf"]
-    assert "26 GB" in lines["codellama/CodeLlama-13b-hf"]
+    assert "26.0 GB" in lines["codellama/CodeLlama-13b-hf"]
     assert "terms must be accepted" in lines["meta-llama/Llama-2-70b-chat-hf"]
     done = await midfill("models", "--json", "--engine-url", engine.url)
     told = json.loads(done.out)["announced"]
