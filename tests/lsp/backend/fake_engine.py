@@ -101,6 +101,8 @@ class FakeEngine:
             "/info": Reply([json.dumps(INFO).encode()], content_type="application/json"),
             "/health": Reply([b'{"status": "ok"}'], content_type="application/json"),
         }
+        self.hangs_on: str | None = None
+        """The prefix of an infill that never gets an answer."""
         self.requests: list[Request] = []
         self.num_connections = 0
         self.num_leases = 0
@@ -157,6 +159,10 @@ class FakeEngine:
         elif request.path == "/lease":
             await self._lease(reader, writer)
             return False
+        elif (
+            self.hangs_on is not None and (request.body or {}).get("input_prefix") == self.hangs_on
+        ):
+            reply = Reply([], then="hang")
         else:
             reply = self.replies.get(request.path) or Reply([b'{"error": "no route"}'], 404)
         _write_head(writer, reply)

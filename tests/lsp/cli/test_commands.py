@@ -62,6 +62,7 @@ async def test_complete_with_an_engine_that_fails_to_start(sample: str) -> None:
 
 
 async def test_demo(engine: FakeEngine) -> None:
+    engine.hangs_on = "def main():\n    "  # what it cancels: a quick engine was there before
     done = await midfill("demo", "--engine-url", engine.url)
     assert done.status == 0, done
     assert "a + b" in done.out
