@@ -16,6 +16,7 @@ the same JSON. On the CPU the figures mean nothing.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import subprocess
 import sys
@@ -139,6 +140,7 @@ def _peer(peer: str, options: argparse.Namespace, device: torch.device) -> Any: 
 
 
 def _free(device: torch.device) -> None:
+    gc.collect()  # what still holds a model in a cycle, since the next one may need its memory
     if device.type == "cuda":
         torch.cuda.empty_cache()
 

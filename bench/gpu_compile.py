@@ -47,14 +47,17 @@ def compile_launch(kernel: Any, values: dict[str, Any], capability: int) -> dict
     hints: dict[tuple[int, ...], list[list[Any]]] = {}
     for idx, parameter in enumerate(kernel.params):
         value = values.pop(parameter.name)
-        if parameter.is_constexpr or (isinstance(value, int) and value == 1):
+        free = parameter.do_not_specialize
+        aligned = not (free or parameter.do_not_specialize_on_alignment)
+        if parameter.is_constexpr or (isinstance(value, int) and value == 1 and not free):
             signature[parameter.name], constants[parameter.name] = "constexpr", value
         elif isinstance(value, torch.Tensor):
             signature[parameter.name] = f"*{NAMES[value.dtype]}"
-            hints[idx,] = [["tt.divisibility", 16]]
+            if aligned:
+                hints[idx,] = [["tt.divisibility", 16]]
         elif isinstance(value, int):
             signature[parameter.name] = "i32" if abs(value) < 2**31 else "i64"
-            if value % 16 == 0:
+            if aligned and value % 16 == 0:
                 hints[idx,] = [["tt.divisibility", 16]]
         else:
             signature[parameter.name] = "fp32"

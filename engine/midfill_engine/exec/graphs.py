@@ -11,7 +11,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias, cast
+from threading import Lock
+from typing import Any, ClassVar, Protocol, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -56,25 +57,32 @@ class Eager:
 
 
 class CudaGraphs:
-    """CUDA graphs that share one pool of memory."""
+    """CUDA graphs that share one pool of memory.
+
+    Torch captures one graph at a time in a process. What other threads do meanwhile, for another
+    model, neither ends up in the graph nor breaks it.
+    """
 
     name = "CUDA graphs"
+    _capturing: ClassVar[Lock] = Lock()
 
     def __init__(self, device: torch.device) -> None:
         """Captures on `device`."""
         self._device = device
         self._pool = torch.cuda.graph_pool_handle()
+        self._aside: Any = cast("Any", torch.cuda).Stream(device)  # untyped in torch
 
     def __call__(self, run: Run) -> Run:
         """Runs once aside, which compiles what has to be compiled, then captures."""
-        with torch.cuda.device(self._device):
-            aside = cast("Any", torch.cuda).Stream()  # untyped in torch
-            aside.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(aside):
+        with self._capturing, torch.cuda.device(self._device):
+            self._aside.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(self._aside):
                 run()
-            torch.cuda.current_stream().wait_stream(aside)
+            torch.cuda.current_stream().wait_stream(self._aside)
             graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(graph, pool=self._pool):
+            with torch.cuda.graph(
+                graph, pool=self._pool, stream=self._aside, capture_error_mode="thread_local"
+            ):
                 run()
         return graph.replay
 

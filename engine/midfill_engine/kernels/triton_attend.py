@@ -18,6 +18,10 @@ from midfill_engine.kernels.triton_step import TILE, cdiv, dot_dtype, power_of_2
 
 _attention: Any = attention_kernel  # launching is untyped in Triton
 
+_BLOCK_BYTES = 2**14
+"""Of the keys that are taken at a time: 64 of 128 dimensions in bfloat16. Three stages of keys and
+values then take 39 to 50 kB, and 99 kB is the least that a processor has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Splitting:
@@ -25,7 +29,8 @@ class Splitting:
 
     Attributes:
         split: positions of one piece.
-        block: positions taken at a time; divides `split`.
+        block: positions taken at a time, a power of two that divides `split`; fewer where heads
+            are so wide that they would not fit a processor's shared memory.
         programs_per_processor: programs of a step over the device's processors.
     """
 
@@ -81,6 +86,7 @@ class TritonAttention:
         num_kv_heads, page_len = pages.keys.shape[1:3]
         group = num_heads // num_kv_heads
         num_groups = groups.slots.shape[0]
+        dims = max(TILE, power_of_2(head_dim))
         page_stride, head_stride, position_stride, _ = pages.keys.stride()
         wanted = cdiv(self._num_programs, num_kv_heads * num_groups)
         grid = (min(wanted, self._max_pieces), num_kv_heads * _num_tiles(group), num_groups)
@@ -111,12 +117,16 @@ class TritonAttention:
             WINDOW=window or 0,
             DOT=dot_dtype(query.dtype),
             TILE=TILE,
-            DIMS=max(16, power_of_2(head_dim)),
+            DIMS=dims,
             SPLIT=self._splitting.split,
-            BLOCK=self._splitting.block,
+            BLOCK=self._block(dims * query.dtype.itemsize),
             num_warps=4,
             num_stages=3,
         )
+
+    def _block(self, key_bytes: int) -> int:
+        """Returns how many positions are taken at a time, whose keys have `key_bytes` each."""
+        return max(TILE, min(self._splitting.block, power_of_2(_BLOCK_BYTES // key_bytes)))
 
 
 def _num_tiles(group: int) -> int:

@@ -70,7 +70,7 @@ def _piece(
     return largest, whole, total
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["group_slots", "first_rows", "counts", "ends"])
 def attention_kernel(
     query: tl.tensor,
     keys: tl.tensor,

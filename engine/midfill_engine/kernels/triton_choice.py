@@ -10,7 +10,7 @@ import triton
 import triton.language as tl
 
 
-@triton.jit
+@triton.jit(do_not_specialize_on_alignment=["temperatures", "fractions", "drafts"])
 def choice_kernel(
     logits: tl.tensor,
     temperatures: tl.tensor,

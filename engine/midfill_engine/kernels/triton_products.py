@@ -4,6 +4,9 @@ A program owns BLOCK_OUT outputs and walks over all inputs in order, so that an 
 one fixed order, whatever shares the step. The norm is folded in: its weight multiplies the inputs
 on their way, and the sum of squares, which is ready at the end, scales the output.
 
+Triton would compile other code for one row than for four or sixteen, and for places in a step's
+table that are no multiple of 16 bytes; `do_not_specialize` keeps it one, and so a row's last bits.
+
 Dtypes: inputs float32, bfloat16 or float16; weights these, float8_e4m3fn or int8 with a scale an
 output; sums in float32. The reference is `gpu_plain`. Called by `triton_step`.
 """
@@ -76,7 +79,7 @@ def _finish(
     return total
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_rows"])
 def product_kernel(
     inputs: tl.tensor,
     weight: tl.tensor,
@@ -115,7 +118,7 @@ def product_kernel(
     tl.store(places, total.to(out.dtype.element_ty), inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_rows"])
 def gate_up_kernel(
     inputs: tl.tensor,
     weight: tl.tensor,
@@ -170,7 +173,7 @@ def gate_up_kernel(
     tl.store(places, total.to(out.dtype.element_ty), inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["num_rows"], do_not_specialize_on_alignment=["positions", "slots"])
 def qkv_kernel(
     inputs: tl.tensor,
     weight: tl.tensor,

@@ -36,7 +36,8 @@ class Tiling:
 
     Attributes:
         outputs: of one program, a power of two, at least 16.
-        inputs: taken at a time, a power of two, at least 16 (32 for one-byte weights).
+        inputs: taken at a time, a power of two, at least 16 (32 for one-byte weights); half as
+            many of float32, which would not fit a processor's shared memory.
         num_warps: threads of one program, in 32s.
         num_stages: loads in flight.
     """
@@ -165,7 +166,10 @@ class TritonOperations:
             "DOT": dot_dtype(inputs.dtype),
             "BLOCK_ROWS": _block_rows(inputs.shape[0]),
             "BLOCK_OUT": tiling.outputs,
-            "BLOCK_IN": min(tiling.inputs, max(32, power_of_2(matrix.num_inputs))),
+            "BLOCK_IN": min(
+                tiling.inputs * 2 // max(2, inputs.dtype.itemsize),
+                max(32, power_of_2(matrix.num_inputs)),
+            ),
             "num_warps": tiling.num_warps,
             "num_stages": tiling.num_stages,
         }
