@@ -14,6 +14,7 @@ import torch
 
 from midfill_engine.errors import ModelError
 from midfill_engine.exec.forward import Forward, TorchForward
+from midfill_engine.exec.gpu_check import failure
 from midfill_engine.exec.gpu_forward import GpuForward
 from midfill_engine.exec.graphs import Capture, CudaGraphs, Eager
 from midfill_engine.exec.memory import MemoryNeeds
@@ -38,9 +39,6 @@ from midfill_engine.model.spec import ModelSpec
 
 logger = logging.getLogger(__name__)
 
-MOST_DIFFERENCE = 0.1
-"""Of logits, over their size. bfloat16 alone makes about 0.01 (tests/engine/gpu); what is broken
-makes 1."""
 ATTENTIONS = ("auto", "triton", "flash")
 FP8 = "fp8"
 """The dtype that only our GPU kernels know: matrices in float8_e4m3fn, all else in bfloat16."""
@@ -244,20 +242,6 @@ def build_gpu_forward(
     logger.warning("the GPU kernels are not used, torch is slower: %s", reason)
     dense = dense_weights(weights, dtype)
     return TorchForward(Decoder(spec, dense, dtype, device.place, cache.max_len), reason)
-
-
-def failure(forward: GpuForward) -> str | None:
-    """Returns why the kernels are not to be trusted on this GPU, or None."""
-    try:
-        difference = forward.difference()
-    except torch.OutOfMemoryError:
-        raise
-    except Exception as error:  # compilers and drivers raise what they like
-        logger.warning("the GPU kernels failed", exc_info=True)
-        return f"they failed: {type(error).__name__}"
-    if difference <= MOST_DIFFERENCE:  # false for NaN
-        return None
-    return f"their numbers are off by {difference:.2g} of torch's"
 
 
 def assemble(

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from midfill_engine.errors import EngineError
-from midfill_engine.exec.gpu_choice import failure
+from midfill_engine.exec.gpu_check import failure
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.exec.work import Work

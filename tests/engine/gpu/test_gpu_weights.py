@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from midfill_engine.exec.gpu_choice import failure
+from midfill_engine.exec.gpu_check import failure
 from midfill_engine.kernels.gpu_plain import dense
 from midfill_engine.model.checkpoint import MemoryCheckpoint
 from midfill_engine.model.gpu_weights import (
