@@ -112,6 +112,8 @@ class Limits:
         max_top_logprobs: likeliest tokens told beside each token of a chat answer.
         recent_results: replies that the PRO routes remember.
         recent_bytes: of all of them together.
+        sse_keep_alive_s: a stream of TGI's or OpenAI's routes that is silent for so long sends a
+            comment; as TGI.
         max_load_wait_s: how long a request may wait for a model that is being loaded.
         inline_chars: texts longer than this are tokenised off the event loop; 4,000 characters
             take 1 to 3 ms.
@@ -135,6 +137,7 @@ class Limits:
     max_top_logprobs: int = 20
     recent_results: int = 64
     recent_bytes: int = 16_000_000
+    sse_keep_alive_s: float = 15.0
     max_load_wait_s: float = 600.0
     inline_chars: int = 4_096
 

@@ -70,7 +70,9 @@ async def _answer(request: Request, served: Served, body: Json, started_at: floa
     )
     named = (served.model_id, served.tokenizer)
     if parsed.stream:
-        return EventStream(samples, chat_events(parsed, samples, *named), served.headers)
+        events = chat_events(parsed, samples, *named)
+        keep_alive_s = served.limits.sse_keep_alive_s
+        return EventStream(samples, events, served.headers, keep_alive_s=keep_alive_s)
     try:
         await unless_disconnected(request.receive, samples.results())
     finally:

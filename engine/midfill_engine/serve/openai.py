@@ -52,7 +52,8 @@ async def _answer(request: Request, served: Served, body: Json, started_at: floa
     requests = [prompt.generation for prompt in parsed.prompts]
     batch = Batch(served, requests, parsed.best_of, dialect="openai", started_at=started_at)
     if parsed.stream:
-        return EventStream(batch, _events(parsed, batch, served))
+        keep_alive_s = served.limits.sse_keep_alive_s
+        return EventStream(batch, _events(parsed, batch, served), keep_alive_s=keep_alive_s)
     try:
         await unless_disconnected(request.receive, batch.results())
     finally:

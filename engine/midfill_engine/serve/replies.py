@@ -6,6 +6,7 @@ no route is answered in the right form too.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import math
@@ -117,12 +118,19 @@ class EventStream(Response):
         generation: OpenReply,
         events: AsyncIterator[bytes],
         headers: Mapping[str, str] | None = None,
+        *,
+        keep_alive_s: float | None = None,
     ) -> None:
-        """Stream `events`, which are drawn from `generation`."""
+        """Stream `events`, which are drawn from `generation`.
+
+        A stream that is silent for `keep_alive_s` sends a comment; None: it stays silent.
+        """
         super().__init__(None, headers={**STREAM_HEADERS, **(headers or {})})
         del self.headers["content-length"]
         self._generation = generation
         self._events = events
+        self._keep_alive_s = keep_alive_s
+        self._sent_at = 0.0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer; the generation is closed however this ends."""
@@ -137,15 +145,39 @@ class EventStream(Response):
     async def _answer(self, scope: Scope, send: Send) -> None:
         start = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **start})
+        beat = asyncio.ensure_future(self._keep_alive(send))
+        try:
+            await self._send_events(scope, send)
+        finally:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _send_events(self, scope: Scope, send: Send) -> None:
+        clock = asyncio.get_running_loop().time
         try:
             async for event in self._events:
+                self._sent_at = clock()
                 await send({"type": "http.response.body", "body": event, "more_body": True})
         except RequestError as error:
             stream_error = as_stream_error(error)
             note_cause(scope, stream_error.error_type)
             event = sse_event(error_body(stream_error, route_group(scope["path"])))
             await send({"type": "http.response.body", "body": event, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+
+    async def _keep_alive(self, send: Send) -> None:
+        """One task for the whole stream, so that an event costs nothing more."""
+        if self._keep_alive_s is None:
+            return
+        clock = asyncio.get_running_loop().time
+        self._sent_at = clock()
+        while True:
+            left_s = self._sent_at + self._keep_alive_s - clock()
+            if left_s > 0:
+                await asyncio.sleep(left_s)
+                continue
+            self._sent_at = clock()
+            await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
 
 
 def as_stream_error(error: RequestError) -> RequestError:

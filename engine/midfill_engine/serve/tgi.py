@@ -117,7 +117,9 @@ def stream(served: Served, parsed: TgiRequest) -> Response:
     generation = Generation(served, parsed.generation, dialect="tgi", started_at=parsed.started_at)
     events = stream_events(parsed, generation, TokenWriter(served.tokenizer))
     characters = {"x-compute-characters": str(len(parsed.inputs))}
-    return EventStream(generation, events, {**served.headers, **characters})
+    headers = {**served.headers, **characters}
+    keep_alive_s = served.limits.sse_keep_alive_s
+    return EventStream(generation, events, headers, keep_alive_s=keep_alive_s)
 
 
 def _may_use_cache(request: Request, body: Json) -> bool:
