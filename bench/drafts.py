@@ -90,6 +90,7 @@ def parse() -> argparse.Namespace:
     add("--variant", choices=VARIANTS, default="spm_heal")
     add("--num-cases", type=int, default=300, help="of each kind")
     add("--workers", type=int, default=2, help="engines, of one thread each")
+    add("--dtype", default="auto", help="of the engines that are started")
     add("--seed", type=int, default=0)
     return parser.parse_args()
 
@@ -108,7 +109,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     if args.costs:
         costs = dict(zip(ROWS, args.costs, strict=True))
     rows: list[dict[str, Any]] = []
-    with backends.engines(args.model, args.workers) as workers:
+    with backends.engines(args.model, args.workers, args.dtype) as workers:
         for kind in KINDS:
             cases = draw(files, kind, args.num_cases, args.seed)
             first, again = edits(cases, workers, args.variant, vocabulary)

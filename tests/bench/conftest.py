@@ -36,7 +36,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     tokenizer = kind.train([CODE, SCRIPT] * 20, 460)
     shape = Shape(
         vocab_size=tokenizer.get_vocab_size(), hidden_size=32, num_layers=2, num_heads=4,
-        num_kv_heads=2, head_dim=16, ffn_size=40, context_len=512,
+        num_kv_heads=2, head_dim=16, ffn_size=40, context_len=2048,
     )  # fmt: skip
     kind.save(tokenizer, folder / "tokenizer", shape.context_len)
     with torch.random.fork_rng(devices=[]):  # pyright: ignore[reportUnknownMemberType]  # untyped

@@ -88,7 +88,7 @@ def test_a_model_is_a_good_draft_model_for_itself(
 ) -> None:  # fmt: skip
     options = ["--model", str(model), "--ngram", str(counted), "--draft-model", str(model)]
     options += ["--files", str(corpus), "--num-cases", "4", "--variant", "spm"]
-    options += ["--costs", "1", "1", "1", "1", "1"]
+    options += ["--costs", "1", "1", "1", "1", "1", "--dtype", "float32"]
     monkeypatch.setattr("sys.argv", ["drafts.py", *options])
     assert drafts.main() == 0
     rows = json.loads(capsys.readouterr().out.splitlines()[-1])["rows"]

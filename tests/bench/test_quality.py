@@ -86,7 +86,7 @@ def test_bits_agree_with_one_forward_a_case(
 def test_engine_and_reference_complete_alike(model: Path, files: list[SourceFile]) -> None:
     reference = from_reference(model)
     (model / "infill.json").write_text('{"order": "psm", "heal": true, "line_start": "middle"}')
-    with engines(model, 1) as (engine,):
+    with engines(model, 1, "float32") as (engine,):
         for kind in KINDS:
             for case in draw(files, kind, 3):
                 for variant in VARIANTS.values():

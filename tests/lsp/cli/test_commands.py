@@ -116,7 +116,10 @@ async def test_models(engine: FakeEngine) -> None:
     assert "26.0 GB" in lines["codellama/CodeLlama-13b-hf"]
     assert "terms must be accepted" in lines["meta-llama/Llama-2-70b-chat-hf"]
     done = await midfill("models", "--json", "--engine-url", engine.url)
-    told = json.loads(done.out)["announced"]
+    catalogue = json.loads(done.out)
+    assert {"Qwen/Qwen2.5-Coder-1.5B"} < {model["model_id"] for model in catalogue["infill"]}
+    told = catalogue["announced"]
+    assert len(told) == 12
     assert [model["context"] for model in told].count(32768) == 2
     assert {"model_id", "context", "use", "licence", "gigabytes"} <= set(told[0])
 
@@ -182,3 +185,22 @@ async def test_doctor_with_a_remote_server_that_refuses() -> None:
         assert "Broken: backend." in found.out
     found = await midfill("doctor", "--backend", "tgi", "--backend-url", "nowhere")
     assert "is not a URL" in found.out
+
+
+async def test_models_recommends_from_what_the_machine_has() -> None:
+    done = await midfill("models", "recommend")
+    assert done.status == 0
+    assert "free memory" in done.out
+    assert "Qwen/Qwen2.5-Coder-0.5B" in done.out
+    assert ("recommended: " in done.out) != ("stay with starter" in done.out)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"), [(["pull"], "takes an ID"), (["recommend", "a/b"], "takes no ID")]
+)
+async def test_models_wants_an_id_where_it_does_something_with_one(
+    words: list[str], told: str
+) -> None:
+    done = await midfill("models", *words)
+    assert (done.status, done.out) == (1, "")
+    assert told in done.err
