@@ -22,7 +22,8 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.gpu_models import SHAPES, RandomCheckpoint
-from midfill_engine.exec.gpu_choice import Device, choose_parts
+from midfill_engine.exec.gpu_choice import choose_parts
+from midfill_engine.exec.gpu_device import Device
 from midfill_engine.exec.graphs import step_inputs
 from midfill_engine.exec.row_plan import NUM_FIELDS
 from midfill_engine.model.gpu_decoder import GpuDecoder, slot_pages

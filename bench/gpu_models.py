@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from midfill_engine.exec.gpu_choice import Device, assemble, build_gpu_forward, plain_parts
+from midfill_engine.exec.gpu_choice import assemble, build_gpu_forward, plain_parts
+from midfill_engine.exec.gpu_device import Device
 from midfill_engine.exec.gpu_forward import GpuForward
 from midfill_engine.exec.memory import MemoryPlan
 from midfill_engine.exec.runner import Runner

@@ -13,14 +13,8 @@ import torch
 
 from midfill_engine.errors import ModelError
 from midfill_engine.exec.forward import Forward
-from midfill_engine.exec.gpu_choice import (
-    FP8,
-    Device,
-    build_gpu_forward,
-    check_without_gpu,
-    find_gpu,
-    gpu_needs,
-)
+from midfill_engine.exec.gpu_choice import build_gpu_forward, gpu_needs
+from midfill_engine.exec.gpu_device import FP8, Device, check_without_gpu, find_gpu
 from midfill_engine.exec.kernel_choice import build_forward, choose, why_of
 from midfill_engine.exec.memory import (
     DEFAULT_CACHE_BYTES,

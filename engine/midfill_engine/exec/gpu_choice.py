@@ -1,6 +1,6 @@
 """What computes on a GPU, and why: our kernels or torch, which attention, which weights.
 
-Called by `runner`. Triton and flash-attn are imported here and only when they are needed.
+Called by `build`. Triton and flash-attn are imported here and only when they are needed.
 """
 
 from __future__ import annotations
@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
 
 import torch
 
 from midfill_engine.errors import ModelError
 from midfill_engine.exec.forward import Forward, TorchForward
 from midfill_engine.exec.gpu_check import failure
+from midfill_engine.exec.gpu_device import Device, check_kind
 from midfill_engine.exec.gpu_forward import GpuForward
 from midfill_engine.exec.graphs import Capture, CudaGraphs, Eager
 from midfill_engine.exec.memory import MemoryNeeds
@@ -40,33 +40,6 @@ from midfill_engine.model.spec import ModelSpec
 logger = logging.getLogger(__name__)
 
 ATTENTIONS = ("auto", "triton", "flash")
-FP8 = "fp8"
-"""The dtype that only our GPU kernels know: matrices in float8_e4m3fn, all else in bfloat16."""
-_LEAST_CAPABILITY = (8, 0)
-"""Ampere: the first whose tensor cores know bfloat16."""
-_FP8_CAPABILITY = (8, 9)
-"""Ada and Hopper: the first that convert float8_e4m3fn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """What is asked of a GPU, so that tests need none.
-
-    Attributes:
-        place: where it is.
-        capability: its compute capability.
-        num_processors: of it.
-    """
-
-    place: torch.device
-    capability: tuple[int, int]
-    num_processors: int
-
-    @classmethod
-    def of(cls, place: torch.device) -> Device:
-        """Asks torch about a CUDA device."""
-        properties: Any = cast("Any", torch.cuda).get_device_properties(place)
-        return cls(place, (properties.major, properties.minor), properties.multi_processor_count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,78 +52,11 @@ class Parts:
     prompt_attention_name: str
 
 
-def find_gpu(kernels: str, spec: ModelSpec, place: torch.device) -> Device | str:
-    """Returns the GPU where our kernels are to run a model, else why they do not.
-
-    Args:
-        kernels: `auto`, `native` or `torch`.
-        spec: the model's shape.
-        place: any device.
-
-    Raises:
-        ModelError: `native` was asked for on a GPU and cannot be.
-    """
-    if place.type != "cuda":
-        return f"on {place.type}"
-    if kernels == "torch":
-        return "asked for"
-    device = Device.of(place)
-    reason = refusal(spec, device)
-    if reason is None:
-        return device
-    if kernels == "native":
-        raise ModelError(f"--kernels native is not possible: {reason}; use --kernels auto")
-    logger.warning("the GPU kernels are not used, torch is slower: %s", reason)
-    return reason
-
-
-def check_without_gpu(dtype: str, attention: str, reason: str) -> None:
-    """Checks that nothing was asked for that only our GPU kernels can do.
-
-    Raises:
-        ModelError: it was; `reason` tells why they do not run.
-    """
-    if dtype == FP8:
-        raise ModelError(f"dtype fp8 needs the GPU kernels ({reason}); use --dtype auto or int8")
-    if attention != "auto":
-        raise ModelError(
-            f"--attention {attention} needs the GPU kernels ({reason}); use --attention auto"
-        )
-
-
 def gpu_needs(spec: ModelSpec, kind: GpuKind, dtype: torch.dtype, slot: int) -> MemoryNeeds:
     """Returns what a model needs of the GPU's memory; quantising holds one layer more."""
     kept = gpu_weight_bytes(spec, kind, dtype)
     layer = num_parameters(spec) // spec.num_layers * (dtype.itemsize + 4)
     return MemoryNeeds(spec, slot, kept, kept if kind == "plain" else kept + layer)
-
-
-def refusal(spec: ModelSpec, device: Device) -> str | None:
-    """Returns why our kernels cannot run a model on a GPU, or None."""
-    if spec.num_experts is not None:
-        return "a mixture of experts"
-    if device.capability < _LEAST_CAPABILITY:
-        major, minor = device.capability
-        return f"compute capability {major}.{minor}, below 8.0"
-    try:
-        import midfill_engine.kernels.triton_step  # noqa: F401  # pyright: ignore[reportUnusedImport]
-    except (ImportError, OSError) as error:  # OSError: a broken library
-        return f"Triton cannot be loaded ({' '.join(str(error).split())[:120]})"
-    return None
-
-
-def check_kind(kind: GpuKind, device: Device) -> None:
-    """Checks that the GPU knows what the weights are to be kept in.
-
-    Raises:
-        ModelError: it does not.
-    """
-    if kind == "fp8" and device.capability < _FP8_CAPABILITY:
-        major, minor = device.capability
-        raise ModelError(
-            f"dtype fp8 needs a GPU of compute capability 8.9 or more, this one has "
-            f"{major}.{minor}; use --dtype int8 or bfloat16"
-        )
 
 
 def choose_parts(
@@ -215,7 +121,7 @@ def build_gpu_forward(
     runs the model, and the log says so.
 
     Args:
-        spec: a model that `refusal` accepts.
+        spec: a model that `gpu_device.refusal` accepts.
         checkpoint: its weights.
         cache: on the device.
         device: a CUDA device.

@@ -10,7 +10,8 @@ import torch
 
 from midfill_engine.errors import ModelError
 from midfill_engine.exec import build, gpu_choice
-from midfill_engine.exec.gpu_choice import Device, Parts, plain_parts
+from midfill_engine.exec.gpu_choice import Parts, plain_parts
+from midfill_engine.exec.gpu_device import Device
 from midfill_engine.exec.graphs import Eager
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SamplingParams

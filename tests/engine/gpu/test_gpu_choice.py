@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from midfill_engine.errors import ModelError
-from midfill_engine.exec.gpu_choice import Device, check_kind, choose_parts, find_gpu, refusal
+from midfill_engine.exec.gpu_choice import choose_parts
+from midfill_engine.exec.gpu_device import Device, check_kind, find_gpu, refusal
 from midfill_engine.kernels import flash
 from midfill_engine.kernels.gpu_interface import Groups, Pages
 from midfill_engine.kernels.gpu_plain import PlainAttention
