@@ -114,8 +114,9 @@ class LlamaServer:
         reply = self._client.post("/completion", json=body)
         reply.raise_for_status()
         found: dict[str, Any] = reply.json()
-        if len(found["tokens"]) != count:
-            raise LlamaError(f"llama-server made {len(found['tokens'])} tokens, not {count}")
+        made = int(found["tokens_predicted"])  # with drafts its list of tokens lacks some
+        if made != count:
+            raise LlamaError(f"llama-server made {made} tokens, not {count}")
         return found
 
 
