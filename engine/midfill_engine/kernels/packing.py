@@ -138,4 +138,4 @@ def dequantised(kind: str, matrix: torch.Tensor) -> torch.Tensor:
     else:
         scales, minima, numbers = quantise_int4(blocks)
         found = numbers * scales.float().unsqueeze(-2) + minima.float().unsqueeze(-2)
-    return found.view(whole.shape)[:num_inputs]
+    return found.reshape(whole.shape)[:num_inputs]
