@@ -30,8 +30,9 @@ def plain_logits(model: RandomModel, ids: torch.Tensor, kind: WeightKind) -> tor
 def _attended(spec: ModelSpec, qkv: torch.Tensor, window: int | None) -> torch.Tensor:
     """Returns what the heads read, [T, H * D], of queries, keys and values side by side."""
     num_tokens, dim = qkv.shape[0], spec.head_dim
-    heads = qkv.view(num_tokens, -1, dim)
-    query, keys, values = heads.split([spec.num_heads, spec.num_kv_heads, spec.num_kv_heads], 1)
+    heads, first_value = qkv.view(num_tokens, -1, dim), spec.num_heads + spec.num_kv_heads
+    query, keys = heads[:, : spec.num_heads], heads[:, spec.num_heads : first_value]
+    values = heads[:, first_value:]
     rotations = rotation_table(spec.rope, dim, num_tokens)[:, None]
 
     def turned(vectors: torch.Tensor) -> torch.Tensor:
