@@ -125,11 +125,13 @@ def _make_reach(case: Any) -> None:  # noqa: ANN401
     """Send a case to the model that is there, without what random values mostly get wrong."""
     if "model_id" in (case.path_parameters or {}):
         case.path_parameters["model_id"] = "tiny"
-    if isinstance(case.body, dict):
+    sent: object = case.body
+    if isinstance(sent, dict):
+        body = cast("dict[str, object]", sent)
         for name in ("model", "tools", "tool_choice", "response_format", "logit_bias"):
-            case.body.pop(name, None)
-        if "messages" in case.body:
-            case.body["messages"] = [{"role": "user", "content": "x"}]
+            body.pop(name, None)
+        if "messages" in body:
+            body["messages"] = [{"role": "user", "content": "x"}]
 
 
 _ANSWERED = {key for key in _DESCRIBED if "completions" in key or key == "POST /chat_tokenize"}

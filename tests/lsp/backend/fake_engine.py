@@ -159,9 +159,7 @@ class FakeEngine:
         elif request.path == "/lease":
             await self._lease(reader, writer)
             return False
-        elif (
-            self.hangs_on is not None and (request.body or {}).get("input_prefix") == self.hangs_on
-        ):
+        elif self.hangs_on is not None and _input_prefix(request) == self.hangs_on:
             reply = Reply([], then="hang")
         else:
             reply = self.replies.get(request.path) or Reply([b'{"error": "no route"}'], 404)
@@ -192,6 +190,11 @@ class FakeEngine:
         finally:
             self.num_leases -= 1
             self.lease_changed.set()
+
+
+def _input_prefix(request: Request) -> object:
+    body: dict[str, object] = request.body or {}
+    return body.get("input_prefix")
 
 
 async def _read_request(reader: asyncio.StreamReader) -> Request:
