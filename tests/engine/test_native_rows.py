@@ -217,7 +217,9 @@ def test_what_the_kernels_cannot_run_is_told() -> None:
     spec = ModelSpec.from_config({**tiny_config("llama"), "head_dim": 320})
     assert unsupported(spec) == "heads of 320 dimensions, over 256"
     spec = ModelSpec.from_config({**tiny_config("llama"), "vocab_size": 2**21})
-    assert unsupported(spec) == "a vocabulary of 2097152"
+    assert unsupported(spec) == "a vocabulary of 2097152, over 1048576"
+    spec = ModelSpec.from_config(tiny_config("qwen2") | {"intermediate_size": 2**19 + 1})
+    assert unsupported(spec) == "a matrix of gates and ups of 1048578, over 1048576"
     assert unsupported(ModelSpec.from_config(tiny_config("qwen2"))) is None
 
 

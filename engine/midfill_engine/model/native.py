@@ -36,10 +36,10 @@ def unsupported(spec: ModelSpec) -> str | None:
         return f"heads of {spec.head_dim} dimensions, over {_MAX_HEAD_DIM}"
     for name, width in (
         ("vocabulary", spec.vocab_size),
-        ("intermediate size", spec.intermediate_size),
+        ("matrix of gates and ups", 2 * spec.intermediate_size),
     ):
         if width > _MAX_WIDTH:
-            return f"a {name} of {width}"
+            return f"a {name} of {width}, over {_MAX_WIDTH}"
     return None
 
 
