@@ -2,12 +2,13 @@
 
     python -m bench.shapes 0.5b FOLDER       for llama.cpp's converter and `bench/engine.py --model`
 
-The tokenizer is the bundled model's: most of a larger vocabulary decodes to nothing, which no
-timing hangs on. Called by `bench/engine.py`.
+The tokenizer is the bundled model's, filled up to a larger vocabulary with pieces that no text
+holds. Called by `bench/engine.py`.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from pathlib import Path
@@ -49,8 +50,17 @@ def write_random(folder: Path, name: str) -> None:
         initializer_range=0.05,
     )
     library.LlamaForCausalLM(config).save_pretrained(folder)
-    for file in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copyfile(resolve("starter") / file, folder / file)
+    shutil.copyfile(resolve("starter") / "tokenizer_config.json", folder / "tokenizer_config.json")
+    _write_tokenizer(folder / "tokenizer.json", shape["vocab"])
+
+
+def _write_tokenizer(target: Path, vocab_size: int) -> None:
+    """Writes the bundled tokenizer with a piece for each of `vocab_size` ids."""
+    tokenizer = json.loads((resolve("starter") / "tokenizer.json").read_text(encoding="utf-8"))
+    pieces = tokenizer["model"]["vocab"]
+    taken = {*pieces.values(), *(added["id"] for added in tokenizer["added_tokens"])}
+    pieces |= {f"[unused{idx}]": idx for idx in range(vocab_size) if idx not in taken}
+    target.write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
 
 
 if __name__ == "__main__":
