@@ -1,8 +1,8 @@
 """Drafts change nothing: the engine thread over a model that is a table, with the real sampler.
 
-Hundreds of requests with penalties, biases, every way to narrow the choice, stop texts, healing and
-limits, greedy and seeded, with and without speculation, alone and in company; and a chi-square of
-what speculation makes against the model's own distribution.
+Hundreds of requests with penalties, biases, every way to narrow the choice, stop texts, healing,
+grammars and limits, greedy and seeded, with and without speculation, alone and in company; and a
+chi-square of what speculation makes against the model's own distribution.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ import numpy as np
 import pytest
 import torch
 
+from midfill_engine.exec.constrain import GrammarCompiler
+from midfill_engine.exec.grammar_source import GrammarSource
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.exec.verify import choose
 from midfill_engine.exec.work import Work
@@ -23,6 +25,7 @@ from midfill_engine.runtime.interface import ModelRunner
 from midfill_engine.runtime.loop import EngineLoop
 from midfill_engine.runtime.request import GenerationRequest, TokenEvent
 from midfill_engine.runtime.step_costs import StepCosts
+from midfill_engine.serve.vocabulary import grammar_vocabulary
 from midfill_engine.text.heal import Healing, PieceIndex
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.conftest import Collector
@@ -72,14 +75,18 @@ class Requests:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._pieces = PieceIndex(tokenizer, tokenizer.vocab_size)
+        self._compiler = GrammarCompiler(
+            lambda: grammar_vocabulary(tokenizer, tokenizer.vocab_size)
+        )
 
     def make(self, rng: random.Random) -> GenerationRequest:
         prompt = rng.choices(LETTERS, k=rng.randrange(1, 30))
         hint = rng.choices(LETTERS, k=rng.randrange(12)) if rng.random() < 0.7 else []
-        healing = None
+        healed = ""
         if rng.random() < 0.3:
-            text = bytes(rng.choice(b"abcdef") for _ in range(rng.randrange(1, 4)))
-            healing = Healing(text, self._pieces)
+            healed = "".join(rng.choices("abcdef", k=rng.randrange(1, 4)))
+        regex = rng.choice((None, None, None, "[abc]{2,9}", "(ab|cd|f[ea]){1,8}", "[a-f]*e"))
+        grammar = self._compiler.compile(GrammarSource("regex", regex), healed) if regex else None
         return GenerationRequest(
             prompt_ids=tuple(prompt),
             max_new_tokens=rng.randrange(1, 20),
@@ -87,7 +94,8 @@ class Requests:
             stop=rng.choice(((), (), ("ab",), ("fe", "cad"))),
             stop_token_ids=frozenset({EOS}),
             cache_prompt=rng.random() < 0.8,
-            healing=healing,
+            healing=Healing(healed.encode(), self._pieces) if healed else None,
+            grammar=grammar,
             draft=tuple(hint),
         )
 
