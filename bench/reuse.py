@@ -86,7 +86,7 @@ class Window:
     async def type(self, document: str, language: str, states: Iterator[State]) -> None:
         """Sends a request for each state."""
         for state in states:
-            request, truncated = await self._request(document, language, state)
+            request, truncated = await self.request(document, language, state)
             placement = self._slots.acquire(request.prompt_ids, document, reuse=True)
             assert placement is not None
             self._slots.extend(placement.slot, request.prompt_ids[placement.cached_len :])
@@ -100,9 +100,10 @@ class Window:
             if computed > FAR:
                 self.reuse.far[state.key] += computed
 
-    async def _request(
+    async def request(
         self, document: str, language: str, state: State
     ) -> tuple[GenerationRequest, bool]:
+        """Returns what the engine makes of one key, and whether the prompt was cut."""
         config = self._config
         lines = split_lines(state.before + state.after)
         line_idx = state.before.count("\n")
