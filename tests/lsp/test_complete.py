@@ -64,7 +64,7 @@ async def test_asks_trims_and_closes() -> None:
     world = World(FakeBackend(["a ", "+ b", "\nfoo", "bar"]))
     partial: list[str] = []
     suggestion = await world.completer.complete(at(), partial.append)
-    assert suggestion == Suggestion("a + b", False)
+    assert suggestion == (Suggestion("a + b", False),)
     assert partial == ["a", "a + b"]
     assert world.backend.num_aborted == 1  # the rest was not wanted
     (request,) = world.backend.requests
@@ -85,7 +85,7 @@ async def test_typing_through_asks_nobody() -> None:
     await world.completer.complete(at())
     for typed in ("a", "a +", "a + "):
         suggestion = await world.completer.complete(at(CODE.replace("█", typed + "█")))
-        assert suggestion == Suggestion("a + b"[len(typed) :], False)
+        assert suggestion == (Suggestion("a + b"[len(typed) :], False),)
     assert len(world.backend.requests) == 1
     assert len(world.slept) == 1
     assert world.metrics.outcomes == {"shown": 1, "cached": 3}
@@ -103,7 +103,7 @@ async def test_typing_against_a_suggestion_sends_it_as_the_draft() -> None:
 async def test_a_block_has_its_own_bound_and_the_documents_line_ends() -> None:
     world = World(FakeBackend(["x = 1\n", "    return x\n", "y"]))
     suggestion = await world.completer.complete(at("def f():\r\n    █\r\n"))
-    assert suggestion == Suggestion("x = 1\r\n    return x", False)
+    assert suggestion == (Suggestion("x = 1\r\n    return x", False),)
     (request,) = world.backend.requests
     assert request.prefix == "def f():\n    "
     assert (request.max_tokens, request.stop) == (160, ())
@@ -135,16 +135,16 @@ async def test_cancel_in_the_stream_closes_it() -> None:
 
 async def test_an_explicit_request_does_not_wait() -> None:
     world = World(FakeBackend(["a"]))
-    assert await world.completer.complete(at(explicit=True)) is not None
+    assert await world.completer.complete(at(explicit=True))
     assert world.slept == []
 
 
 async def test_a_stale_result_is_kept_but_not_shown() -> None:
     world = World(FakeBackend(["a + b"]))
     world.version = 2
-    assert await world.completer.complete(at(explicit=True)) is None
+    assert await world.completer.complete(at(explicit=True)) == ()
     suggestion = await world.completer.complete(at(CODE.replace("█", "a█")))
-    assert suggestion == Suggestion(" + b", False)
+    assert suggestion == (Suggestion(" + b", False),)
     assert world.metrics.outcomes == {"stale": 1, "cached": 1}
     assert world.asked == [True]  # what the cache answers bothers nobody
 
@@ -157,14 +157,14 @@ async def test_nothing_grows_in_a_document_that_has_changed() -> None:
         partial.append(text)
         world.version = 2
 
-    assert await world.completer.complete(at(explicit=True), show_and_type) is None
+    assert await world.completer.complete(at(explicit=True), show_and_type) == ()
     assert partial == ["a"]
 
 
 async def test_a_document_that_changed_in_the_debounce_asks_nobody() -> None:
     world = World(FakeBackend(["a + b"]))
     world.version = 2
-    assert await world.completer.complete(at()) is None
+    assert await world.completer.complete(at()) == ()
     assert world.backend.requests == []
     assert world.metrics.outcomes == {"stale": 1}
 
@@ -177,11 +177,11 @@ async def test_an_older_request_does_not_overtake() -> None:
     newer = asyncio.create_task(world.completer.complete(at(explicit=True)))
     await world.backend.started.wait()
     world.debounce.set()
-    assert await older is None
+    assert await older == ()
     assert len(world.backend.requests) == 1, "the engine would have ended the newer one"
     assert world.backend.gate
     world.backend.gate.set()
-    assert await newer is not None
+    assert await newer
     assert world.metrics.outcomes == {"superseded": 1, "shown": 1}
 
 
@@ -194,7 +194,7 @@ async def test_an_older_request_does_not_overtake() -> None:
 )
 async def test_what_is_switched_off(config: CompletionConfig, language_id: str) -> None:
     world = World(FakeBackend(["a"]), config)
-    assert await world.completer.complete(at(language_id=language_id)) is None
+    assert await world.completer.complete(at(language_id=language_id)) == ()
     assert world.backend.requests == []
     assert world.completer.last
     assert world.completer.last.outcome == "disabled"
@@ -203,14 +203,14 @@ async def test_what_is_switched_off(config: CompletionConfig, language_id: str) 
 @pytest.mark.parametrize("deltas", [[], ["  ", "\n"], ["<EOT>"], ["\nprint(1)"]])
 async def test_nothing_to_show(deltas: list[str]) -> None:
     world = World(FakeBackend(list(deltas)))
-    assert await world.completer.complete(at()) is None
+    assert await world.completer.complete(at()) == ()
     assert world.metrics.outcomes == {"empty": 1}
     assert len(world.completer.cache) == 0
 
 
 async def test_a_superseded_stream_is_not_kept() -> None:
     world = World(FakeBackend(["a +"], end=StreamEnd("superseded")))
-    assert await world.completer.complete(at()) is None
+    assert await world.completer.complete(at()) == ()
     assert len(world.completer.cache) == 0
     assert world.metrics.outcomes == {"superseded": 1}
 
@@ -239,7 +239,7 @@ async def test_one_log_line_without_users_text(caplog: pytest.LogCaptureFixture)
 async def test_the_rest_of_the_line_can_be_replaced() -> None:
     world = World(FakeBackend(["a, b):", "\n    pass"]))
     suggestion = await world.completer.complete(at("def f(█)\n"))
-    assert suggestion == Suggestion("a, b):", True)
+    assert suggestion == (Suggestion("a, b):", True),)
 
 
 async def test_positions_in_utf16_meet_code_points() -> None:

@@ -2,6 +2,8 @@
 
 request     where, and what is suggested
 completer   from the request to the suggestion
+when        whether anything is asked
+gather      what is asked
 stream      the backend's text, trimmed as it comes
 """
 

@@ -1,4 +1,4 @@
-"""A completion from start to end: skip, prompt, cache, debounce, stream, trim, store.
+"""A completion from start to end: skip, prompt, cache, debounce, gather, stream, trim, store.
 
 `server` makes the request from a snapshot that it took before its first await, and cancels the
 call when the editor does; closing the backend's stream is the abort, and it happens on every way
@@ -11,22 +11,20 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from dataclasses import replace
 
-from midfill_lsp import prompt as prompts
-from midfill_lsp.backend.base import Backend, InfillRequest
+from midfill_lsp.backend.base import Backend
 from midfill_lsp.cache import Entry, SuggestionCache
+from midfill_lsp.complete import when
+from midfill_lsp.complete.gather import Gatherer, Question
 from midfill_lsp.complete.request import CompletionRequest, Suggestion
 from midfill_lsp.complete.stream import feed
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Snapshot
 from midfill_lsp.errors import BackendError, RequestSkipped
 from midfill_lsp.metrics import Explanation, Metrics, Trace
-from midfill_lsp.trim import TrimContext, Trimmer, describe
+from midfill_lsp.trim import Trimmer
 
 logger = logging.getLogger(__name__)
-
-_MAX_SESSION_CHARS = 512
 
 
 class Completer:
@@ -56,9 +54,8 @@ class Completer:
         self._config = config
         self._is_current = is_current
         self._metrics = metrics
-        self._window = window
         self._sleep = sleep
-        self._suffixes = prompts.FrozenSuffixes()
+        self._gatherer = Gatherer(config, window)
         self._newest: dict[str, CompletionRequest] = {}  # by document, while they run
         self.cache = SuggestionCache(config().cache_entries)
         self.last: Explanation | None = None
@@ -69,8 +66,8 @@ class Completer:
 
     async def complete(
         self, request: CompletionRequest, on_partial: Callable[[str], None] | None = None
-    ) -> Suggestion | None:
-        """Return what to suggest at the cursor, None for nothing.
+    ) -> tuple[Suggestion, ...]:
+        """Return what to suggest at the cursor, the best first; empty for nothing.
 
         Args:
             request: where.
@@ -103,58 +100,50 @@ class Completer:
 
     async def _answer(
         self, request: CompletionRequest, trace: Trace, on_partial: Callable[[str], None] | None
-    ) -> Suggestion | None:
+    ) -> tuple[Suggestion, ...]:
         config = self._config()
         snapshot = request.snapshot
-        reason = _skip_reason(snapshot, config)
+        reason = when.switched_off(request, config)
         if reason:
             trace.note(outcome="disabled", detail=reason)
-            return None
-        prompt = prompts.build(
-            snapshot.lines,
-            request.line_idx,
-            request.column,
-            config.prefix_chars,
-            config.suffix_chars,
-        )
+            return ()
+        prompt = self._gatherer.prompt(request)
         trace.note(prefix_chars=len(prompt.prefix), suffix_chars=len(prompt.suffix))
         hit = self.cache.match(snapshot.uri, prompt.prefix, prompt.suffix)
         if hit:
             trace.note(outcome="cached", cache_hit=True, shown_chars=len(hit.text))
-            return Suggestion(request.with_line_ends(hit.text), hit.replaces_rest)
+            return (Suggestion(request.with_line_ends(hit.text), hit.replaces_rest),)
         if not request.explicit and config.debounce_ms:
             await self._sleep(config.debounce_ms / 1000)
             trace.clock("debounce")
             # One that came meanwhile is ahead: asking now would end it in the engine.
             if self._newest.get(snapshot.uri, request) is not request:
                 trace.note(outcome="superseded", detail="by a later request, in the debounce")
-                return None
+                return ()
             if not self._is_current(snapshot):
                 trace.note(outcome="stale")
-                return None
-        return await self._generate(request, prompt, trace, on_partial)
+                return ()
+        draft = self.cache.latest(snapshot.uri)
+        question = await self._gatherer.question(request, prompt, draft)
+        return await self._generate(request, question, trace, on_partial)
 
     async def _generate(
         self,
         request: CompletionRequest,
-        prompt: prompts.Prompt,
+        question: Question,
         trace: Trace,
         on_partial: Callable[[str], None] | None,
-    ) -> Suggestion | None:
-        snapshot, config = request.snapshot, self._config()
-        context = describe(prompt.prefix, prompt.suffix, snapshot.language_id, config.mode)
-        trace.note(mode=context.mode)
-        trimmer = Trimmer(context, is_shown=on_partial is not None)
-        draft = self.cache.latest(snapshot.uri)
-        sent = replace(prompt, suffix=self._suffixes.hold(snapshot.uri, prompt))
-        ask = _infill_request(sent, context, config, self._session(snapshot.uri), draft)
-        ask = replace(ask, language_id=snapshot.language_id)
+    ) -> tuple[Suggestion, ...]:
+        snapshot, prompt = request.snapshot, question.prompt
+        trace.note(mode=question.context.mode)
+        trimmer = Trimmer(question.context, is_shown=on_partial is not None)
+        emit = self._emitter(request, on_partial)
         try:
             with self._asking(request.explicit) as backend:
-                end = await feed(backend, ask, trimmer, trace, self._emitter(request, on_partial))
+                end = await feed(backend, question.ask, trimmer, trace, emit)
         except RequestSkipped as error:
             trace.note(outcome="skipped", detail=str(error))
-            return None
+            return ()
         result = trimmer.finish(cut_short=end is not None and end.reason == "limit")
         trace.note(
             shown_chars=len(result.text),
@@ -164,18 +153,18 @@ class Completer:
         )
         if end and end.reason == "superseded":
             trace.note(outcome="superseded")
-            return None
+            return ()
         if not result.text:
             trace.note(outcome="empty", detail=result.reason)
-            return None
+            return ()
         self.cache.store(
             Entry(snapshot.uri, prompt.prefix, prompt.suffix, result.text, result.replaces_rest)
         )
         if not self._is_current(snapshot):
             trace.note(outcome="stale")
-            return None
+            return ()
         trace.note(outcome="shown")
-        return Suggestion(request.with_line_ends(result.text), result.replaces_rest)
+        return (Suggestion(request.with_line_ends(result.text), result.replaces_rest),)
 
     def _emitter(
         self, request: CompletionRequest, on_partial: Callable[[str], None] | None
@@ -186,37 +175,8 @@ class Completer:
 
         return emit
 
-    def _session(self, uri: str) -> str:
-        return f"{self._window}/{uri}"[: _MAX_SESSION_CHARS - len("/typing")] + "/typing"
-
     def _close(self, explanation: Explanation) -> None:
         """Count and log a request that has ended, in whichever way."""
         self.last = explanation
         self._metrics.count(explanation)
         logger.info("completion %s", explanation.summary())
-
-
-def _skip_reason(snapshot: Snapshot, config: CompletionConfig) -> str | None:
-    if not config.enabled:
-        return "completion.enabled is false"
-    if snapshot.language_id in config.disabled_languages:
-        return f"completion.disabledLanguages holds {snapshot.language_id}"
-    return None
-
-
-def _infill_request(
-    prompt: prompts.Prompt,
-    context: TrimContext,
-    config: CompletionConfig,
-    session: str,
-    draft: str,
-) -> InfillRequest:
-    line = context.mode == "line"
-    return InfillRequest(
-        prefix=prompt.prefix,
-        suffix=prompt.suffix,
-        session=session,
-        max_tokens=config.max_line_tokens if line else config.max_block_tokens,
-        stop=("\n",) if line else (),
-        draft=draft,
-    )

@@ -123,13 +123,11 @@ class Window:
         line_idx, column = snapshot.locate(position)
         request = CompletionRequest(request_id, snapshot, line_idx, column, explicit)
         try:
-            suggestion = await self.completer.complete(request, on_partial)
+            suggestions = await self.completer.complete(request, on_partial)
         except BackendError:
             return types.InlineCompletionList([])
-        if suggestion is None:
-            return types.InlineCompletionList([])
         return types.InlineCompletionList(
-            [self._item(request, suggestion.text, suggestion.replaces_rest)]
+            [self._item(request, item.text, item.replaces_rest) for item in suggestions]
         )
 
     def _item(

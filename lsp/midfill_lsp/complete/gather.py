@@ -1,0 +1,84 @@
+"""What the backend is asked: the text around the cursor, bounds, and what else is sent along.
+
+Called by `completer`: `prompt` on every request, since the cache needs it; `question` only when
+the backend is asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from midfill_lsp import prompt as prompts
+from midfill_lsp.backend.base import InfillRequest
+from midfill_lsp.complete.request import CompletionRequest
+from midfill_lsp.config import CompletionConfig
+from midfill_lsp.trim import TrimContext, describe
+
+_MAX_SESSION_CHARS = 512
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """All that is known before the backend is asked.
+
+    Attributes:
+        prompt: the text around the cursor as it is.
+        context: the same for the trim.
+        ask: what is sent.
+    """
+
+    prompt: prompts.Prompt
+    context: TrimContext
+    ask: InfillRequest
+
+
+class Gatherer:
+    """Makes the questions of one window."""
+
+    def __init__(self, config: Callable[[], CompletionConfig], window: str) -> None:
+        """Begin.
+
+        Args:
+            config: the settings of the moment.
+            window: names this window in the engine's sessions.
+        """
+        self._config = config
+        self._window = window
+        self._suffixes = prompts.FrozenSuffixes()
+
+    def prompt(self, request: CompletionRequest) -> prompts.Prompt:
+        """Return the text around the cursor, cut to its budget."""
+        config = self._config()
+        return prompts.build(
+            request.snapshot.lines,
+            request.line_idx,
+            request.column,
+            config.prefix_chars,
+            config.suffix_chars,
+        )
+
+    async def question(
+        self, request: CompletionRequest, prompt: prompts.Prompt, draft: str
+    ) -> Question:
+        """Return what to ask the backend.
+
+        Args:
+            request: where.
+            prompt: what `prompt` returned for it.
+            draft: what was suggested near by before.
+        """
+        snapshot, config = request.snapshot, self._config()
+        context = describe(prompt.prefix, prompt.suffix, snapshot.language_id, config.mode)
+        line = context.mode == "line"
+        ask = InfillRequest(
+            prefix=prompt.prefix,
+            suffix=self._suffixes.hold(snapshot.uri, prompt),
+            session=f"{self._window}/{snapshot.uri}"[: _MAX_SESSION_CHARS - len("/typing")]
+            + "/typing",
+            max_tokens=config.max_line_tokens if line else config.max_block_tokens,
+            stop=("\n",) if line else (),
+            draft=draft,
+            language_id=snapshot.language_id,
+        )
+        return Question(prompt, context, ask)
