@@ -36,7 +36,7 @@ from midfill_engine.text.infill_defaults import InfillDefaults
 from midfill_engine.text.tokenizer import Tokenizer
 from midfill_lsp import prompt as prompts
 from midfill_lsp.config import CompletionConfig
-from midfill_lsp.document import split_lines
+from midfill_lsp.lines import split_lines
 from midfill_lsp.trim import describe
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -3,21 +3,21 @@
 The sole place that knows UTF-16 and UTF-8 columns; everybody else counts code points. Knows no
 editor and no protocol library. `server` keeps the latest snapshot of each open document.
 
-A document is a tuple of lines and not one string, so that a key pressed in a file of megabytes
-touches one line. Lines end with LF, CRLF or CR and with nothing else (LSP 3.18, section
-"Text Documents"); the last line has no end and may be empty. pygls' own documents split at form
-feeds and U+2028 too, and so put later edits on the wrong line.
+A document is `Lines` and not one string, so that a key pressed in a file of megabytes touches one
+line. Lines end with LF, CRLF or CR and with nothing else (LSP 3.18, section "Text Documents"); the
+last line has no end and may be empty. pygls' own documents split at form feeds and U+2028 too, and
+so put later edits on the wrong line.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
+from midfill_lsp.lines import Lines, split_lines, width_of
+
 Encoding = Literal["utf-8", "utf-16", "utf-32"]
 
-_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n|\Z)")
 _CHUNK_CHARS = 4096
 
 
@@ -53,7 +53,7 @@ class Snapshot:
     uri: str
     language_id: str
     version: int
-    lines: tuple[str, ...]
+    lines: Lines
     encoding: Encoding
 
     @property
@@ -71,7 +71,7 @@ class Snapshot:
         if position.line > last_idx:
             return last_idx, len(self.lines[last_idx])
         line = self.lines[position.line]
-        width = len(line.rstrip("\r\n"))
+        width = width_of(line)
         return position.line, column_of(line[:width], position.character, self.encoding)
 
     def position(self, line_idx: int, column: int) -> Position:
@@ -92,8 +92,7 @@ class Snapshot:
         last_idx = len(self.lines) - 1
         for line_idx, line in enumerate(self.lines):
             if offset < len(line) or line_idx == last_idx:
-                width = len(line.rstrip("\r\n"))
-                return self.position(line_idx, min(offset, width))
+                return self.position(line_idx, min(offset, width_of(line)))
             offset -= len(line)
         raise AssertionError("a snapshot has at least one line")
 
@@ -102,7 +101,7 @@ class Snapshot:
         lines = self.lines
         for edit in edits:
             if edit.start is None or edit.end is None:
-                lines = split_lines(edit.text)
+                lines = Lines.of(edit.text)
             else:
                 step = Snapshot(self.uri, self.language_id, version, lines, self.encoding)
                 start, end = step.locate(edit.start), step.locate(edit.end)
@@ -114,7 +113,7 @@ class Snapshot:
         for idx in (line_idx, line_idx - 1, 0):
             if idx >= 0:
                 line = self.lines[idx]
-                width = len(line.rstrip("\r\n"))
+                width = width_of(line)
                 if width < len(line):
                     return line[width:]
         return "\n"
@@ -124,16 +123,7 @@ def open_snapshot(
     uri: str, language_id: str, version: int, text: str, encoding: Encoding
 ) -> Snapshot:
     """Return the snapshot of a document that was just opened."""
-    return Snapshot(uri, language_id, version, split_lines(text), encoding)
-
-
-def split_lines(text: str) -> tuple[str, ...]:
-    """Split at LF, CRLF and CR, ends kept; the last line has none and may be empty."""
-    lines = _LINE.findall(text)
-    # After a last line without an end the pattern matches once more, emptily.
-    if len(lines) > 1 and not lines[-2].endswith(("\r", "\n")):
-        lines.pop()
-    return tuple(lines)
+    return Snapshot(uri, language_id, version, Lines.of(text), encoding)
 
 
 def num_units(text: str, encoding: Encoding) -> int:
@@ -165,16 +155,17 @@ def column_of(line: str, character: int, encoding: Encoding) -> int:
     return column
 
 
-def _spliced(
-    lines: tuple[str, ...], start: tuple[int, int], end: tuple[int, int], text: str
-) -> tuple[str, ...]:
+def _spliced(lines: Lines, start: tuple[int, int], end: tuple[int, int], text: str) -> Lines:
     """Replace what lies between two places (line and column in code points)."""
     first_idx, head = start[0], lines[start[0]][: start[1]]
-    middle = head + text + lines[end[0]][end[1] :]
-    if first_idx > 0 and middle.startswith("\n") and lines[first_idx - 1].endswith("\r"):
-        first_idx -= 1  # a lone \r and the \n now behind it are one line end
-        middle = lines[first_idx] + middle
-    fresh = split_lines(middle)
-    if end[0] + 1 < len(lines):
-        fresh = fresh[:-1]  # `middle` keeps the end of its last line, so the rest is empty
-    return lines[:first_idx] + fresh + lines[end[0] + 1 :]
+    tail = lines[end[0]][end[1] :]
+    # Only `text` is looked through for line ends: head has none, and tail no other than its own.
+    fresh = list(split_lines(text))
+    fresh[0] = head + fresh[0]
+    fresh[-1] += tail
+    if len(fresh) > 1 and fresh[-1].startswith("\n") and fresh[-2].endswith("\r"):
+        fresh[-2:] = [fresh[-2] + "\n"]  # a \r and the \n now behind it are one line end
+    if first_idx > 0 and fresh[0].startswith("\n") and lines[first_idx - 1].endswith("\r"):
+        first_idx -= 1
+        fresh[0] = lines[first_idx] + fresh[0]
+    return lines.replaced(first_idx, end[0] + 1, tuple(fresh))

@@ -13,8 +13,8 @@ from midfill_lsp.document import (
     Snapshot,
     column_of,
     open_snapshot,
-    split_lines,
 )
+from midfill_lsp.lines import split_lines
 
 ENCODINGS: tuple[Encoding, ...] = ("utf-8", "utf-16", "utf-32")
 PIECES = [
@@ -87,6 +87,7 @@ def test_random_edits_agree_with_the_oracle(encoding: Encoding, seed: int) -> No
         snapshot = snapshot.apply((edit,), version)
         assert snapshot.text == text
         assert snapshot.lines == split_lines(text)
+        snapshot.lines.check_integrity()
         check_position(snapshot, random_position(rng, snapshot))
 
 

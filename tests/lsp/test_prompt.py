@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from midfill_lsp.document import split_lines
+from midfill_lsp.lines import split_lines
 from midfill_lsp.prompt import build
 
 

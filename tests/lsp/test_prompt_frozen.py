@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from midfill_lsp.document import split_lines
+from midfill_lsp.lines import split_lines
 from midfill_lsp.prompt import FrozenSuffixes, build
 
 

@@ -19,6 +19,7 @@ from midfill_lsp.complete import Completer, CompletionRequest
 from midfill_lsp.config import Config
 from midfill_lsp.document import Edit, Encoding, Position, Snapshot, open_snapshot
 from midfill_lsp.errors import BackendError
+from midfill_lsp.lines import width_of
 from midfill_lsp.metrics import Metrics
 from midfill_lsp.server.engine import EngineWatch
 from midfill_lsp.server.notices import Notices
@@ -137,8 +138,8 @@ class Window:
         start = snapshot.position(request.line_idx, request.column)
         end = start
         if replaces_rest:
-            line = snapshot.lines[request.line_idx].rstrip("\r\n")
-            end = snapshot.position(request.line_idx, len(line))
+            width = width_of(snapshot.lines[request.line_idx])
+            end = snapshot.position(request.line_idx, width)
         return types.InlineCompletionItem(
             insert_text=text,
             range=types.Range(
