@@ -1,0 +1,1 @@
+"""Parsers, and what they are asked."""
