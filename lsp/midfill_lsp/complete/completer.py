@@ -96,7 +96,7 @@ class Completer:
             if self._newest.get(snapshot.uri) is request:
                 del self._newest[snapshot.uri]
             trace.clock("total")
-            self._close(trace.explanation)
+            self.note(trace.explanation)
 
     async def _answer(
         self, request: CompletionRequest, trace: Trace, on_partial: Callable[[str], None] | None
@@ -175,7 +175,7 @@ class Completer:
 
         return emit
 
-    def _close(self, explanation: Explanation) -> None:
+    def note(self, explanation: Explanation) -> None:
         """Count and log a request that has ended, in whichever way."""
         self.last = explanation
         self._metrics.count(explanation)

@@ -25,6 +25,7 @@ def register(server: LanguageServer, protocol: Protocol, window: Window) -> None
     """Connect every message that docs/protocol.md section 2 names."""
     protocol.own_documents()
     protocol.on_shutdown = window.engine.aclose
+    protocol.on_unreadable = window.lose
     _register_lifecycle(server, protocol, window)
     _register_documents(server, window)
     _register_completion(server, protocol, window)
@@ -52,7 +53,7 @@ def _register_lifecycle(server: LanguageServer, protocol: Protocol, window: Wind
 def _register_documents(server: LanguageServer, window: Window) -> None:
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def did_open(params: types.DidOpenTextDocumentParams) -> None:
-        window.open(params.text_document)
+        window.documents.open(params.text_document)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def did_change(params: types.DidChangeTextDocumentParams) -> None:
@@ -60,7 +61,7 @@ def _register_documents(server: LanguageServer, window: Window) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(params: types.DidCloseTextDocumentParams) -> None:
-        window.documents.pop(params.text_document.uri, None)
+        window.documents.close(params.text_document.uri)
 
 
 def _register_completion(server: LanguageServer, protocol: Protocol, window: Window) -> None:

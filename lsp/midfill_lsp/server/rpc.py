@@ -39,6 +39,7 @@ class Protocol(LanguageServerProtocol):
         self._initialized = False
         self._closed = False
         self.on_shutdown: Callable[[], Awaitable[None]] | None = None
+        self.on_unreadable: Callable[[str | None, object], None] = lambda _method, _params: None
         self.exit_requested = asyncio.Event()
         super().__init__(*args, **kwargs)
 
@@ -57,9 +58,11 @@ class Protocol(LanguageServerProtocol):
             message = json.loads(body)
         except (ValueError, RecursionError):
             self._reject(None, types.ErrorCodes.ParseError, "the message is not JSON")
+            self.on_unreadable(None, None)
             return
         if members(message).get("jsonrpc") != "2.0":
             self._reject(None, types.ErrorCodes.InvalidRequest, "not a JSON-RPC 2.0 message")
+            self.on_unreadable(None, None)
             return
         # Each handler runs in its own context: pygls keeps the request's id there.
         contextvars.copy_context().run(self._dispatch, members(message))
@@ -119,6 +122,7 @@ class Protocol(LanguageServerProtocol):
             return  # unknown notifications may be ignored
         except Exception as error:
             logger.warning("malformed %s: %s", method, told(error))
+            self.on_unreadable(method, message.get("params"))
             return
         self._execute_handler(f"notification-{id(message)}", handler, _log_failure, args=(params,))
 

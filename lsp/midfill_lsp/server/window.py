@@ -7,7 +7,9 @@ import logging
 import os
 from collections.abc import Callable
 from functools import partial
+from pathlib import PurePosixPath
 from typing import cast
+from urllib.parse import unquote, urlsplit
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -17,16 +19,19 @@ from midfill_lsp.backend.base import Backend
 from midfill_lsp.backend.tokens import EditorTokens
 from midfill_lsp.complete import Completer, CompletionRequest
 from midfill_lsp.config import Config
-from midfill_lsp.document import Edit, Encoding, Position, Snapshot, open_snapshot
+from midfill_lsp.document import Encoding, Position
 from midfill_lsp.errors import BackendError
 from midfill_lsp.lines import width_of
-from midfill_lsp.metrics import Metrics
+from midfill_lsp.metrics import Explanation, Metrics
+from midfill_lsp.server.documents import Documents
 from midfill_lsp.server.engine import EngineWatch
 from midfill_lsp.server.notices import Notices
 from midfill_lsp.server.raw import members
 from midfill_lsp.server.secret_storage import ask_token
 
 logger = logging.getLogger(__name__)
+
+_OUT_OF_STEP = "nothing is suggested in it until it is closed and opened again"
 
 
 class Window:
@@ -47,8 +52,7 @@ class Window:
         self._ids = itertools.count(1)
         self._told_problems: set[str] = set()
         self.config = config
-        self.encoding: Encoding = "utf-16"
-        self.documents: dict[str, Snapshot] = {}
+        self.documents = Documents()
         self.metrics = Metrics()
         self.notices = Notices(server)
         self.engine = EngineWatch(make_backend, config, self.notices)
@@ -62,7 +66,7 @@ class Window:
 
     def handshake(self, options: object, encoding: str) -> None:
         """Take what `initialize` brought."""
-        self.encoding = cast("Encoding", encoding)
+        self.documents.encoding = cast("Encoding", encoding)
         self._from_handshake = members(members(options).get("midfill"))
         self.notices.status_wanted = self._from_handshake.get("statusNotifications") is True
         if self._from_handshake.get("tokenRequests") is True:
@@ -91,20 +95,21 @@ class Window:
         self._tokens.forget()
         self.engine.renew_access()
 
-    def open(self, document: types.TextDocumentItem) -> None:
-        """Take a document that was opened."""
-        self.documents[document.uri] = open_snapshot(
-            document.uri, document.language_id, document.version, document.text, self.encoding
-        )
-
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Apply the edits of one notification."""
-        snapshot = self.documents.get(params.text_document.uri)
-        if snapshot is None:
+        uri, version = params.text_document.uri, params.text_document.version
+        if not self.documents.change(uri, version, tuple(params.content_changes)):
             logger.warning("a change to a document that is not open")
+
+    def lose(self, method: str | None, params: object) -> None:
+        """Take note of a message that could not be read; None where not even its method could."""
+        if method not in (None, types.TEXT_DOCUMENT_DID_OPEN, types.TEXT_DOCUMENT_DID_CHANGE):
             return
-        edits = tuple(_edit(change) for change in params.content_changes)
-        self.documents[snapshot.uri] = snapshot.apply(edits, params.text_document.version)
+        uri = members(members(params).get("textDocument")).get("uri")
+        for lost in self.documents.lose(uri if isinstance(uri, str) else None):
+            name = PurePosixPath(unquote(urlsplit(lost).path)).name
+            text = f"a change of {name} could not be read; {_OUT_OF_STEP}"
+            self.notices.tell_once(f"lost {lost}", text, types.MessageType.Warning)
 
     async def complete(
         self,
@@ -119,6 +124,7 @@ class Window:
         snapshot = self.documents.get(params.text_document.uri)
         explicit = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
         if snapshot is None:
+            self._note_unasked(params, request_id)
             return types.InlineCompletionList([])
         position = Position(params.position.line, params.position.character)
         line_idx, column = snapshot.locate(position)
@@ -129,6 +135,16 @@ class Window:
             return types.InlineCompletionList([])
         return types.InlineCompletionList(
             [self._item(request, item.text, item.replaces_rest) for item in suggestions]
+        )
+
+    def _note_unasked(self, params: types.InlineCompletionParams, request_id: str) -> None:
+        uri, position = params.text_document.uri, params.position
+        is_lost = self.documents.is_lost(uri)
+        why = f"a change could not be read; {_OUT_OF_STEP}" if is_lost else "it is not open"
+        self.completer.note(
+            Explanation(
+                request_id, uri, 0, position.line, position.character, "skipped", detail=why
+            )
         )
 
     def _item(
@@ -147,14 +163,3 @@ class Window:
             ),
             command=types.Command("", "midfill.accepted", arguments=[f"{next(self._ids)}"]),
         )
-
-
-def _edit(change: types.TextDocumentContentChangeEvent) -> Edit:
-    if isinstance(change, types.TextDocumentContentChangePartial):
-        start, end = change.range.start, change.range.end
-        return Edit(
-            change.text,
-            Position(start.line, start.character),
-            Position(end.line, end.character),
-        )
-    return Edit(change.text)
