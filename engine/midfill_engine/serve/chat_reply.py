@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -14,11 +13,9 @@ from midfill_engine.serve.generation import Generation, checked
 from midfill_engine.serve.parse import Json
 from midfill_engine.serve.replies import sse_event
 from midfill_engine.serve.samples import Samples
+from midfill_engine.serve.token_logprobs import openai_logprob
 from midfill_engine.serve.tool_calls import MARKS, AnswerReader, CallArguments, CallStart, Part
 from midfill_engine.text.tokenizer import Tokenizer
-
-_NEVER = -9999.0
-"""OpenAI's log-probability of what cannot be; JSON has no infinity."""
 
 
 def chat_reply(request: ChatRequest, samples: Samples, model_id: str, tokenizer: Tokenizer) -> Json:
@@ -69,7 +66,7 @@ class _Answer:
 
     def feed(self, event: TokenEvent | Finished) -> Iterator[Json]:
         if isinstance(event, TokenEvent) and self.request.logprobs and not event.special:
-            self._logprobs.append(_token_logprob(event, self.tokenizer))
+            self._logprobs.append(openai_logprob(event, self.tokenizer))
         is_mark = isinstance(event, TokenEvent) and event.special and event.text in MARKS
         text = event.text if isinstance(event, TokenEvent) and is_mark else event.delta
         parts = list(self._reader.feed(text)) if text else []
@@ -176,20 +173,4 @@ def _usage(ends: Sequence[Finished]) -> Json:
         "completion_tokens": generated,
         "total_tokens": prompt.prompt_tokens + generated,
         "prompt_tokens_details": {"cached_tokens": prompt.cached_tokens},
-    }
-
-
-def _token_logprob(event: TokenEvent, tokenizer: Tokenizer) -> Json:
-    top = [_logprob(found.token_id, found.logprob, tokenizer) for found in event.top]
-    return {**_logprob(event.token_id, event.logprob, tokenizer), "top_logprobs": top}
-
-
-def _logprob(token_id: int, logprob: float, tokenizer: Tokenizer) -> Json:
-    data = tokenizer.token_bytes(token_id)
-    if tokenizer.is_special(token_id):
-        data = tokenizer.token_text(token_id).encode()
-    return {
-        "token": data.decode("utf-8", "replace"),
-        "logprob": logprob if math.isfinite(logprob) else _NEVER,
-        "bytes": list(data),
     }

@@ -50,6 +50,7 @@ async def read_infill_request(body: Json, served: Served) -> LlamaRequest:
         session=options.session,
         cache_prompt=options.cache_prompt,
         healing=prompt.healing,
+        top_n=options.top_n,
         grammar=await compile_grammar(source, served, field=grammar_field, healing=prompt.healing),
         draft=() if not draft else _draft_ids(draft, texts, prompt, served),
     )

@@ -12,12 +12,14 @@ from starlette.routing import Route
 from midfill_engine.serve.generation import unless_disconnected
 from midfill_engine.serve.infill_request import read_infill_request
 from midfill_engine.serve.llama_completion import Completion, final_fields, select
+from midfill_engine.serve.llama_options import LlamaOptions
 from midfill_engine.serve.llama_request import LlamaRequest, read_completion_request
 from midfill_engine.serve.parse import Json, read_object
 from midfill_engine.serve.registry import Models
 from midfill_engine.serve.replies import EventStream, json_reply, sse_event
 from midfill_engine.serve.samples import Samples
 from midfill_engine.serve.served import Served
+from midfill_engine.serve.token_logprobs import llama_probability
 
 
 class LlamaRoutes:
@@ -66,7 +68,8 @@ async def _answer(
         samples.close()
     replies: list[Json] = []
     for idx, completion in enumerate(completions):
-        reply = {"index": idx, "content": completion.text, "tokens": completion.take_tokens()}
+        reply: Json = {"index": idx, "content": completion.text}
+        reply |= _tokens(completion, options, served)
         reply |= _rest(idx, samples, completions, parsed, served)
         replies.append(select(reply, options.response_fields))
     return json_reply(replies if len(replies) > 1 else replies[0])
@@ -83,12 +86,24 @@ async def _events(
     async for idx, event in samples.events():
         completion = completions[idx]
         delta = completion.feed(event)
-        body: Json = {"index": idx, "content": delta, "tokens": completion.take_tokens()}
+        body: Json = {"index": idx, "content": delta}
+        body |= _tokens(completion, parsed.options, served)
         if completion.finished is not None:
             body |= _rest(idx, samples, completions, parsed, served)
             yield sse_event(select(body, parsed.options.response_fields))
         elif delta:
             yield sse_event({**body, "stop": False})
+
+
+def _tokens(completion: Completion, options: LlamaOptions, served: Served) -> Json:
+    """The tokens not told yet, with their probabilities where asked for."""
+    taken = completion.take_tokens()
+    told: Json = {"tokens": [token.token_id for token in taken]}
+    if options.num_probs:
+        told["completion_probabilities"] = [
+            llama_probability(token, served.tokenizer) for token in taken
+        ]
+    return told
 
 
 def _rest(

@@ -61,23 +61,23 @@ class Completion:
             self.finished = replace(self.finished, reason="length", stop_sequence=None)
         return shown
 
-    def take_tokens(self) -> list[int]:
-        """Ids of the tokens that the shown text is made of and that were not taken yet.
+    def take_tokens(self) -> list[TokenEvent]:
+        """The tokens that the shown text is made of and that were not taken yet.
 
         No special ones are among them, and none of a stop text.
         """
         finished = self.finished
         whole = finished is not None and finished.reason != "stop_sequence"
         takes_all = whole and not self._limited and not self._line.dedented
-        ids: list[int] = []
+        taken: list[TokenEvent] = []
         for token in self._generation.tokens[self._num_taken :]:
             if not token.special:
                 if not takes_all and self._offset >= len(self.text):
                     break
-                ids.append(token.token_id)
+                taken.append(token)
                 self._offset += len(token.text)
             self._num_taken += 1
-        return ids
+        return taken
 
     def _out_of_time(self) -> bool:
         limit_ms = self._options.max_predict_ms
@@ -164,6 +164,7 @@ def settings(options: LlamaOptions, served: Served, *, n_predict: int) -> Json:
         "frequency_penalty": sampling.frequency_penalty,
         "stop": list(options.stop),
         "stream": options.stream,
+        "n_probs": options.num_probs,
     }
 
 

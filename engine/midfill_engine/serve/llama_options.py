@@ -30,6 +30,7 @@ class LlamaOptions:
         cache_prompt: whether to keep and reuse keys and values.
         session: see `GenerationRequest.session`.
         num_completions: samples of the one prompt (`n_cmpl`).
+        num_probs: likeliest tokens told beside each token (`n_probs`); 0 tells nothing of tokens.
         max_predict_ms: once a line has ended, the completion ends that long after its first
             token; None never.
         min_indent: a line that is indented less ends it; 0 never.
@@ -43,9 +44,18 @@ class LlamaOptions:
     cache_prompt: bool
     session: str | None
     num_completions: int
+    num_probs: int
     max_predict_ms: int | None
     min_indent: int
     response_fields: tuple[str, ...] | None
+
+    @property
+    def top_n(self) -> int:
+        """How many of the likeliest tokens the engine has to look for at every place.
+
+        A greedy choice is the likeliest itself, and the kernels tell its log-probability anyway.
+        """
+        return 0 if self.num_probs == 1 and self.sampling.greedy else self.num_probs
 
 
 def read_llama_options(fields: Fields, served: Served, *, sampled: bool = False) -> LlamaOptions:
@@ -62,6 +72,8 @@ def read_llama_options(fields: Fields, served: Served, *, sampled: bool = False)
     limits = served.limits
     most = limits.max_choices
     rule = f"must be > 0 and <= {most}"
+    most_probs = limits.max_top_logprobs
+    probs_rule = f"must be >= 0 and <= {most_probs}"
     max_predict_ms = _whole(fields, "t_max_predict_ms", -1)
     _whole(fields, "t_max_prompt_ms", -1)
     return LlamaOptions(
@@ -72,6 +84,7 @@ def read_llama_options(fields: Fields, served: Served, *, sampled: bool = False)
         cache_prompt=fields.flag("cache_prompt", default=True),
         session=bounded_text(fields, "session", limits.max_session_chars),
         num_completions=fields.integer("n_cmpl", low=1, high=most, rule=rule) or 1,
+        num_probs=fields.integer("n_probs", low=0, high=most_probs, rule=probs_rule) or 0,
         max_predict_ms=max_predict_ms if max_predict_ms and max_predict_ms > 0 else None,
         min_indent=_whole(fields, "n_indent", 0) or 0,
         response_fields=_response_fields(fields),

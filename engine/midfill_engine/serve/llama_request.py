@@ -54,6 +54,7 @@ async def read_completion_request(body: Json, served: Served) -> LlamaRequest:
         stop_token_ids=served.tokenizer.eos_ids,
         session=options.session,
         cache_prompt=options.cache_prompt,
+        top_n=options.top_n,
         grammar=await compile_grammar(source, served, field=grammar_field),
     )
     return LlamaRequest(generation, options)

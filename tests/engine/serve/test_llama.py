@@ -216,6 +216,7 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("/completion", {"prompt": [512]}, "`prompt` must hold token ids below"),
     ("/completion", {"prompt": "a" * 300}, "`prompt` must have less than 200 tokens"),
     ("/completion", {"prompt": "a", "n_cmpl": 9}, "`n_cmpl` must be > 0 and <= 8"),
+    ("/completion", {"prompt": "a", "n_probs": 21}, "`n_probs` must be >= 0 and <= 20"),
     ("/completion", {"prompt": "a", "min_p": 2}, "`min_p` must be >= 0.0 and <= 1.0"),
     ("/completion", {"prompt": "a", "logit_bias": [[1]]}, "`logit_bias` must be an object, or"),
     ("/completion", {"prompt": "a", "response_fields": [1]}, "`response_fields` must be a list"),

@@ -36,6 +36,12 @@ _TIMINGS = obj(
     draft_n_accepted=COUNT,
     queue_ms=number(0),
 )
+_CHANCE: Mapping[str, Schema] = {
+    "id": COUNT,
+    "token": TEXT,
+    "bytes": array(integer(0, 255)),
+    "logprob": number(),
+}
 _COMPLETION = obj(
     index=COUNT,
     content=TEXT,
@@ -51,6 +57,7 @@ _COMPLETION = obj(
     generation_settings=obj(n_ctx=COUNT, n_predict=COUNT),
     timings=_TIMINGS,
     superseded=FLAG,
+    completion_probabilities=array(obj(**_CHANCE, top_logprobs=array(obj(**_CHANCE)))),
 )
 _REPLY = either(_COMPLETION, array(_COMPLETION))
 _OPTIONS: Mapping[str, Schema] = {
@@ -68,6 +75,7 @@ _OPTIONS: Mapping[str, Schema] = {
     "samplers": {},
     "id_slot": {},
     "n_indent": optional(integer(0, 2**31 - 1)),
+    "n_probs": optional(integer(0, 20)),
     "n_cmpl": optional(integer(1, 8)),
     "t_max_predict_ms": optional(integer(-1, 2**31 - 1)),
     "t_max_prompt_ms": optional(integer(-1, 2**31 - 1)),
