@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
+from midfill_lsp.backend.base import ChatMessage, InfillRequest, Scores, StreamEnd
 from midfill_lsp.backend.infill import InfillBackend
 from midfill_lsp.engine_process.endpoint import FixedEngine
 from midfill_lsp.engine_process.state import Ready, Record, read_ready
@@ -68,6 +69,10 @@ async def test_backend_with_a_real_engine(
         assert end.generated_tokens is not None
         assert 0 < end.generated_tokens <= 8
         assert {"prompt_ms", "predicted_ms", "queue_ms"} <= set(end.timings_ms)
+        async with aclosing(backend.infill(replace(request, scored=True))) as stream:
+            parts = [part async for part in stream]
+        scored = [size for part in parts if isinstance(part, Scores) for size, _ in part.tokens]
+        assert sum(scored) == len("".join(part for part in parts if isinstance(part, str)))
         again, end = await collect(backend.infill(request))
         assert "".join(again) == "".join(texts)
         assert end is not None

@@ -19,6 +19,7 @@ class InfillRequest:
         stop: texts that end the generation, not part of the result.
         draft: what was suggested near by before, a hint for speed that never changes the result.
         language_id: as the editor names it, "" if not known; a hint for models that chat.
+        scored: `Scores` are wanted, where the backend has them for nothing.
     """
 
     prefix: str
@@ -28,6 +29,7 @@ class InfillRequest:
     stop: tuple[str, ...] = ()
     draft: str = ""
     language_id: str = ""
+    scored: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,17 @@ class ChatMessage:
 
     role: Literal["system", "user", "assistant"]
     content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How sure the model was of the delta behind it, token by token.
+
+    Attributes:
+        tokens: code points and natural log-probability of each; the lengths add up to the delta's.
+    """
+
+    tokens: tuple[tuple[int, float], ...]
 
 
 EndReason = Literal["eos", "limit", "stop", "superseded"]
@@ -110,8 +123,11 @@ class Backend(Protocol):
         """Name for status lines, such as `engine (starter)`."""
         ...
 
-    def infill(self, request: InfillRequest) -> AsyncGenerator[str | StreamEnd, None]:
-        """Yield non-empty text deltas, then one `StreamEnd`. Closing the generator aborts."""
+    def infill(self, request: InfillRequest) -> AsyncGenerator[str | Scores | StreamEnd, None]:
+        """Yield non-empty text deltas, then one `StreamEnd`. Closing the generator aborts.
+
+        Before a delta may come its `Scores`, if the request wants them.
+        """
         ...
 
     def chat(

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import httpx
 
 from midfill_lsp.backend import infill_route
-from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
+from midfill_lsp.backend.base import ChatMessage, InfillRequest, Scores, StreamEnd
 from midfill_lsp.backend.chat_route import parts
 from midfill_lsp.backend.http import NotSent, make_client, post_events
 from midfill_lsp.backend.rejection import fields_of
@@ -88,17 +88,23 @@ class InfillBackend:
         await self._engine.restart()
         await self._engine.endpoint()
 
-    async def infill(self, request: InfillRequest) -> AsyncGenerator[str | StreamEnd, None]:
+    async def infill(
+        self, request: InfillRequest
+    ) -> AsyncGenerator[str | Scores | StreamEnd, None]:
         """Yield non-empty deltas, then one `StreamEnd`. Closing the generator aborts."""
         body = {**infill_route.body(request), "session": request.session}
         if request.draft:
             body["draft"] = request.draft
+        if request.scored:
+            body["n_probs"] = 1
         has_ended = False
         async with aclosing(self._post("/infill", body)) as events:
             async for event in events:
                 if has_ended:
                     continue  # read to the end of the stream, so that the connection is kept
                 if text := infill_route.text_of(event):
+                    if request.scored and (scores := infill_route.scores_of(event)):
+                        yield scores
                     yield text
                 if event.get("stop") is True:
                     has_ended = True

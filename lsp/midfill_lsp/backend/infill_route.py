@@ -6,9 +6,9 @@ Called by `infill` (our engine) and `llamacpp`. Source of the fields: docs/proto
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
-from midfill_lsp.backend.base import EndReason, InfillRequest, StreamEnd
+from midfill_lsp.backend.base import EndReason, InfillRequest, Scores, StreamEnd
 from midfill_lsp.backend.rejection import fields_of
 from midfill_lsp.errors import BadReply
 
@@ -39,6 +39,21 @@ def text_of(event: Mapping[str, Any]) -> str:
     if not isinstance(text, str):
         raise BadReply("/infill sent a content that is no text")
     return text
+
+
+def scores_of(event: Mapping[str, Any]) -> Scores | None:
+    """Return how sure the model was of the event's text, None where the event does not tell."""
+    told = event.get("completion_probabilities")
+    if not isinstance(told, list):
+        return None
+    tokens: list[tuple[int, float]] = []
+    for entry in cast("list[object]", told):
+        facts = fields_of(entry)
+        text, logprob = facts.get("token"), facts.get("logprob")
+        if not isinstance(text, str) or not isinstance(logprob, (int, float)):
+            return None
+        tokens.append((len(text), float(logprob)))
+    return Scores(tuple(tokens)) if tokens else None
 
 
 def end_of(event: Mapping[str, Any]) -> StreamEnd:

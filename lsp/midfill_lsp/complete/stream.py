@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import aclosing
 
-from midfill_lsp.backend.base import Backend, InfillRequest, StreamEnd
+from midfill_lsp.backend.base import Backend, InfillRequest, Scores, StreamEnd
 from midfill_lsp.metrics import Trace
 from midfill_lsp.trim import Trimmer
 
@@ -29,6 +29,8 @@ async def feed(
                 )
                 trace.timings({f"engine_{name}": ms for name, ms in delta.timings_ms.items()})
                 return delta
+            if isinstance(delta, Scores):
+                continue
             if "first_delta" not in trace.explanation.timings_ms:
                 trace.clock("first_delta")
             step = trimmer.feed(delta)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from midfill_lsp.backend.base import InfillRequest, StreamEnd
+from midfill_lsp.backend.base import InfillRequest, Scores, StreamEnd
 
 REQUEST = InfillRequest("def f(", "):\n", "window/file/typing", 32, ("\n",))
 
 
 async def collect(
-    stream: AsyncGenerator[str | StreamEnd, None],
+    stream: AsyncGenerator[str | Scores | StreamEnd, None],
 ) -> tuple[list[str], StreamEnd | None]:
     texts: list[str] = []
     end: StreamEnd | None = None
@@ -20,6 +20,6 @@ async def collect(
             assert end is None, "nothing comes after the end"
             if isinstance(part, str):
                 texts.append(part)
-            else:
+            elif isinstance(part, StreamEnd):
                 end = part
     return texts, end

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from midfill_lsp.backend.base import Backend, ChatMessage, StreamEnd
+from midfill_lsp.backend.base import Backend, ChatMessage, Scores, StreamEnd
 from midfill_lsp.backend.infill import InfillBackend
 from midfill_lsp.engine_process.endpoint import FixedEngine
 from midfill_lsp.errors import CannotDo, EngineGone
@@ -56,6 +56,19 @@ async def test_a_draft_is_sent_where_there_is_one(
 ) -> None:
     await collect(backend.infill(replace(REQUEST, draft="a + b")))
     assert engine.requests[0].body["draft"] == "a + b"
+
+
+async def test_scores_come_before_their_delta_where_they_are_wanted(
+    engine: FakeEngine, backend: InfillBackend
+) -> None:
+    told = [{"token": "a", "logprob": -0.5}, {"token": " é", "logprob": -1}]
+    first = {"content": "a é", "completion_probabilities": told}
+    unknown = {"content": "b", "completion_probabilities": [{"probs": ""}]}  # of older servers
+    engine.replies["/infill"] = Reply([event(first), event(unknown), event(LAST_EVENT)])
+    async with aclosing(backend.infill(replace(REQUEST, scored=True))) as stream:
+        parts = [part async for part in stream]
+    assert parts[:3] == [Scores(((1, -0.5), (2, -1.0))), "a é", "b"]
+    assert engine.requests[0].body["n_probs"] == 1
 
 
 async def test_text_of_the_last_event_counts(engine: FakeEngine, backend: InfillBackend) -> None:
