@@ -122,12 +122,31 @@ class CompletionConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ContextConfig:
+    """What of the user's text goes to a backend besides the text around the cursor, and what never.
+
+    Attributes:
+        remote: of which files a backend on another machine may see anything: none at all (nothing
+            is completed then), the file that is edited, or all of the workspace that pass.
+        allow: files that pass although an ignore file leaves them out or `remote` is `file`.
+        deny: files that go to no backend at all.
+        secret_files: a backend on this machine may see files that look like secrets.
+    """
+
+    remote: Literal["none", "file", "workspace"] = "file"
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+    secret_files: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole tree."""
 
     engine: EngineConfig = field(default_factory=EngineConfig)
     backend: BackendConfig = field(default_factory=BackendConfig)
     completion: CompletionConfig = field(default_factory=CompletionConfig)
+    context: ContextConfig = field(default_factory=ContextConfig)
 
 
 def wire_name(name: str) -> str:

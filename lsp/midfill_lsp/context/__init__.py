@@ -1,0 +1,28 @@
+"""What goes to a backend besides the text around the cursor, and what never leaves.
+
+    gate          the one gate in front of every source, the edited document included
+    trust         how far a backend is trusted
+    workspace     the editor's folders, and where a file is in them
+    ignore        .gitignore and .midfillignore
+    secret_files  files that look like secrets, by name
+    secret_lines  secrets in lines; `secret_keys` those over several lines
+
+Knows no protocol and no network. `complete` and `chat` call.
+"""
+
+from __future__ import annotations
+
+from midfill_lsp.context.gate import Admitted, AdmittedAround, Gate, Refusal, Role
+from midfill_lsp.context.trust import Trust, trust_of
+from midfill_lsp.context.workspace import Workspace
+
+__all__ = [
+    "Admitted",
+    "AdmittedAround",
+    "Gate",
+    "Refusal",
+    "Role",
+    "Trust",
+    "Workspace",
+    "trust_of",
+]

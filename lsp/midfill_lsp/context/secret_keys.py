@@ -1,0 +1,61 @@
+"""Private keys in text: blocks over several lines, in PEM or PuTTY's form. Pure.
+
+A block that begins or ends outside of the text is one too, as far as its lines look like Base64.
+Called by `secret_lines`.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+_BEGIN = re.compile(r"BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY|PuTTY-User-Key-File")
+_END = re.compile(r"END (?:[A-Z0-9]+ )*PRIVATE KEY")
+# A line of a key, maybe as a string or a comment of some language.
+_BODY = re.compile(r"[\s\"'`+(,#/*>]*?([A-Za-z0-9+/]+={0,2})(?:\\n|\\r|[\s\"'`+),;\\])*\Z")
+_HEADER = re.compile(r"\s*(?:[A-Z][A-Za-z-]*: .*)?\Z")
+_RUN = re.compile(r"[A-Za-z0-9+/]{16,}={0,2}")
+_MIN_LONE_CHARS = 40
+# Base64 of random bytes has 5 bits a character and more at such lengths, a name in camel case 4.
+_MIN_LONE_BITS = 4.5
+
+
+def key_spans(lines: Sequence[str], inside: bool) -> tuple[dict[int, list[tuple[int, int]]], bool]:
+    """Return where keys stand, by line, and whether one goes on behind the last.
+
+    Args:
+        lines: a part of a text.
+        inside: whether a key goes on from the part before.
+    """
+    spans: dict[int, list[tuple[int, int]]] = {}
+    for idx, line in enumerate(lines):
+        begin = _BEGIN.search(line) if "KEY" in line or "PuTTY" in line else None
+        if begin is not None:
+            end = _END.search(line, begin.end())
+            stop = end.start() if end else len(line)
+            # Escaped line ends join a key to one line; their letter is no part of it.
+            runs = [match.span() for match in _RUN.finditer(line, begin.end(), stop)]
+            inside = end is None
+        elif inside and (body := _BODY.match(line)):
+            runs = [body.span(1)]
+        elif inside and _HEADER.match(line):
+            continue
+        else:
+            inside = False
+            runs = [body.span(1)] if (body := _lone(line)) else []
+        if runs:
+            spans[idx] = runs
+    return spans, inside
+
+
+def _lone(line: str) -> re.Match[str] | None:
+    """Return the match of a line that looks like a key's, with no beginning seen."""
+    if len(line) < _MIN_LONE_CHARS or (body := _BODY.match(line)) is None:
+        return None
+    text = body[1]
+    if len(text) < _MIN_LONE_CHARS:
+        return None
+    bits = -sum(n / len(text) * math.log2(n / len(text)) for n in Counter(text).values())
+    return body if bits > _MIN_LONE_BITS else None

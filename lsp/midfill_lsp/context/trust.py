@@ -1,0 +1,33 @@
+"""How far a backend is trusted with the user's text. Pure. Called by `server`.
+
+What runs on this machine may see all that passes the gate; anything else is remote, as is what
+cannot be told. A tunnel that ends on this machine looks like this machine.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from midfill_lsp.config import Config
+from midfill_lsp.hosts import is_loopback
+
+Trust = Literal["local", "remote"]
+
+_LOCAL_BY_DEFAULT: Final = frozenset({"llamacpp", "ollama"})
+"""Kinds whose usual place is this machine, as `backend.place` has it; a test compares them."""
+
+
+def trust_of(config: Config) -> Trust:
+    """Return how far the backend that these settings name is trusted."""
+    if config.backend.kind == "engine":
+        url = config.engine.url
+        return "local" if url is None or is_loopback(url) else "remote"
+    url = config.backend.url
+    if url is None:
+        is_here = config.backend.kind in _LOCAL_BY_DEFAULT
+    else:
+        is_here = is_loopback(url.replace("{model}", ""))
+    # Ollama passes a model of this name on to its makers' servers.
+    model = config.backend.model or ""
+    goes_on = config.backend.kind == "ollama" and model.endswith(("-cloud", ":cloud"))
+    return "local" if is_here and not goes_on else "remote"

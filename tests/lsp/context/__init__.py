@@ -1,0 +1,1 @@
+"""The sources of context, and the gate in front of them."""

@@ -1,0 +1,94 @@
+"""Ignore files: as git itself judges, and .midfillignore over it."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from midfill_lsp.context.ignore import IgnoreRules
+
+PATTERNS = [
+    "*.log", "build/", "/top.py", "a/b", "!keep.log", "doc/**/*.txt", "**/cache", "x?y", "[ab].c",
+    "\\#odd", "# a comment", "", "trailing ", "!build/", "**", "!*/", "!*.py", "/a/*", "!/a/b",
+    "a/**/z.py",
+]  # fmt: skip
+FILES = [
+    "top.py", "sub/top.py", "a/b/z.py", "a/b/c/z.py", "a/q.log", "keep.log", "build/out.py",
+    "sub/build/keep.log", "doc/x/y.txt", "doc/y.txt", "cache/m.py", "a/cache", "xzy", "a.c",
+    "#odd", "trailing", "sub/b.c", "sub/build.py",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    top = tmp_path_factory.mktemp("repository")
+    subprocess.run(["git", "init", "-q", str(top)], check=True)
+    for name in FILES:
+        file = top / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("", "utf-8")
+    return top
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_agrees_with_git(repository: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    for place in (".gitignore", "sub/.gitignore", "a/.gitignore", ".git/info/exclude"):
+        chosen = rng.sample(PATTERNS, rng.randrange(5))
+        (repository / place).write_text("\n".join(chosen) + "\n", "utf-8")
+    rules = IgnoreRules()
+    told = subprocess.run(
+        ["git", "check-ignore", "--no-index", *FILES],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ignored = set(told.stdout.splitlines())
+    ours = {name for name in FILES if rules.ignored_by(repository, repository / name)}
+    assert ours == ignored
+
+
+def test_midfillignore_wins_in_its_folder_and_says_its_name(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("*.gen.py\n*.tmp\n", "utf-8")
+    (tmp_path / ".midfillignore").write_text("!*.gen.py\nvendor/\n", "utf-8")
+    rules = IgnoreRules()
+    assert rules.ignored_by(tmp_path, tmp_path / "a.gen.py") is None
+    assert rules.ignored_by(tmp_path, tmp_path / "a.tmp") == ".gitignore"
+    assert rules.ignored_by(tmp_path, tmp_path / "vendor/deep/a.py") == ".midfillignore"
+    assert rules.leaves_out(tmp_path, tmp_path / "vendor", is_folder=True)
+    assert not rules.leaves_out(tmp_path, tmp_path / "vendor", is_folder=False)
+
+
+def test_a_rule_holds_once_it_is_written(tmp_path: Path) -> None:
+    rules = IgnoreRules()
+    file = tmp_path / "a.py"
+    assert rules.ignored_by(tmp_path, file) is None
+    (tmp_path / ".midfillignore").write_text("a.py\n", "utf-8")
+    assert rules.ignored_by(tmp_path, file) == ".midfillignore"
+    (tmp_path / ".midfillignore").unlink()
+    assert rules.ignored_by(tmp_path, file) is None
+
+
+def test_a_work_tree_has_the_main_ones_exclude_file(tmp_path: Path) -> None:
+    main, tree = tmp_path / "main", tmp_path / "tree"
+    (main / ".git/worktrees/tree").mkdir(parents=True)
+    (main / ".git/info").mkdir()
+    (main / ".git/info/exclude").write_text("mine.py\n", "utf-8")
+    (main / ".git/worktrees/tree/commondir").write_text("../..\n", "utf-8")
+    tree.mkdir()
+    (tree / ".git").write_text(f"gitdir: {main}/.git/worktrees/tree\n", "utf-8")
+    assert IgnoreRules().ignored_by(tree, tree / "mine.py") == ".git/info/exclude"
+
+
+def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").mkdir()
+    with pytest.raises(OSError, match="gitignore"):
+        IgnoreRules().ignored_by(tmp_path, tmp_path / "a.py")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub/.gitignore").write_bytes(b"a\n" * 600_000)
+    with pytest.raises(ValueError, match="longer than"):
+        IgnoreRules().ignored_by(tmp_path / "sub", tmp_path / "sub/a.py")

@@ -1,0 +1,161 @@
+"""Secrets in lines: found, masked one for one, and ordinary code left alone."""
+
+from __future__ import annotations
+
+import random
+import string
+
+import pytest
+
+from midfill_lsp.context.secret_lines import KEYWORD_STEMS, SecretLines
+
+RANDOM = random.Random(7)
+
+
+def made_up(length: int, alphabet: str = string.ascii_letters + string.digits) -> str:
+    """Return characters that no real token has; built here, so that no scanner finds one."""
+    return "".join(RANDOM.choice(alphabet) for _ in range(length))
+
+
+HEX = string.digits + "abcdef"
+SECRETS = [
+    ('password = "{}"', "hunter2"),
+    ('{{"api_key": "{}"}}', "tiger-lily-7"),
+    ("url = 'https://anna:{}@host.example/'", "pa55word"),
+    ("token = '{}'", "ghp_" + made_up(36)),
+    ("x = '{}'", "github_pat_" + made_up(40)),
+    ("# {}", "AKIA" + made_up(16, string.ascii_uppercase)),
+    ("use('{}')", "hf_" + made_up(34)),
+    ("k = '{}'", "sk-ant-" + made_up(40)),
+    ("k = '{}'", "AIza" + made_up(35)),
+    ("curl -H 'Authorization: Bearer {}'", made_up(32)),
+    ("jwt {}", f"eyJ{made_up(20)}.eyJ{made_up(30)}.{made_up(43)}"),
+    ("'{}'", made_up(40, HEX)),
+    ('salt = "{}"', made_up(44)),
+    ("slack: {}", "xoxb-123456789012-" + made_up(24)),
+    ("stripe {}", "sk_live_" + made_up(24)),
+]
+
+
+@pytest.fixture(scope="module")
+def lines() -> SecretLines:
+    found = SecretLines()
+    found.load()
+    return found
+
+
+@pytest.mark.parametrize(("line", "secret"), SECRETS)
+def test_a_secret_is_masked_and_the_rest_stands(lines: SecretLines, line: str, secret: str) -> None:
+    text = f"a = 1\n{line.format(secret)}\nb = 2\n"
+    masked = lines.mask(text)
+    assert secret not in masked.text
+    assert secret[len(secret) // 2 :] not in masked.text
+    assert len(masked.text) == len(text)
+    assert masked.num_secrets == 1
+    assert masked.text.startswith("a = 1\n")
+    assert masked.text.endswith("\nb = 2\n")
+
+
+@pytest.mark.parametrize(("line", "secret"), SECRETS)
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_a_cursor_in_the_line_changes_nothing(
+    lines: SecretLines, line: str, secret: str, share: float
+) -> None:
+    text = f"a\n{line.format(secret)}\nb"
+    cut = text.index(secret) + int(len(secret) * share)
+    prefix, suffix, num = lines.mask_around(text[:cut], text[cut:])
+    assert num == 1
+    assert (len(prefix), len(suffix)) == (cut, len(text) - cut)
+    assert secret not in prefix + suffix
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_password_is_one_while_it_is_typed(lines: SecretLines, quote: str) -> None:
+    for length in range(2, 8):
+        typed = "hunter2"[:length]
+        prefix, _, num = lines.mask_around(f"a\npassword = {quote}{typed}", "\nb\n")
+        assert (typed in prefix, num) == (False, 1)
+
+
+KEY = [made_up(64, string.ascii_letters + string.digits + "+/") for _ in range(5)] + ["Qw3r=="]
+BEGIN, END = "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n".join([BEGIN, *KEY, END, "after = some_name"]),
+        "\n".join([f'key = """{BEGIN}', *KEY, f'{END}"""', "after = some_name"]),
+        "\n".join([f'"{BEGIN}\\n" +', *(f'    "{row}\\n" +' for row in KEY), f'"{END}";', "a"]),
+        "\n".join([BEGIN, "Proc-Type: 4,ENCRYPTED", "", *KEY, END]),
+        "\n".join(KEY[:-1]),  # neither begins nor ends in the window
+        f'{{"private_key": "{BEGIN}\\n' + "\\n".join(KEY[:-1]) + f'\\n{END}\\n"}}',
+    ],
+)
+def test_keys_over_several_lines(lines: SecretLines, text: str) -> None:
+    masked = lines.mask(text)
+    assert not any(row in masked.text for row in KEY)
+    assert len(masked.text) == len(text)
+    assert ("after = some_name" in text) == ("after = some_name" in masked.text)
+
+
+@pytest.mark.parametrize("row", range(7))
+def test_a_cursor_in_a_key(lines: SecretLines, row: int) -> None:
+    text = "\n".join([BEGIN, *KEY, END, "end"])
+    cut = sum(len(line) + 1 for line in text.split("\n")[:row]) + 1
+    prefix, suffix, _ = lines.mask_around(text[:cut], text[cut:])
+    assert not any(row in prefix + suffix for row in KEY)
+    assert len(prefix) == cut
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "def password_of(user: User) -> str:",
+        "password = read_password()",
+        "assert isinstance(secret_key, bytes)",
+        'config["password"] = os.environ["PASSWORD"]',
+        "from midfill_lsp.context.secret_lines import SecretLines",
+        "self.assertEqual(result.some_very_long_attribute_name, expected_value)",
+        "  return computeTheAverageOfAllValuesInTheListOrNothing(values, undefined)",
+        'raise ValueError("a sentence about the private key that was not found here")',
+        "0123456789 abcdefghijklmnopqrstuvwxyz",
+        "https://github.com/owner/repository/blob/main/docs/index.md",
+    ],
+)
+def test_ordinary_code_passes(lines: SecretLines, line: str) -> None:
+    assert lines.mask(line).text == line
+
+
+def test_values_in_configuration_need_no_quotes(lines: SecretLines) -> None:
+    text = "user: anna\npassword: hunter2\n"
+    assert lines.mask(text).num_secrets == 0  # in code that is a type
+    assert lines.mask(text, is_config=True).text == "user: anna\npassword: xxxxxxx\n"
+    assert "hunter2" not in lines.mask("DB_PASSWORD=hunter2\n", is_config=True).text
+
+
+def test_a_long_line_hides_nothing(lines: SecretLines) -> None:
+    secret = "ghp_" + made_up(36)
+    for before in (0, 390, 1_990, 11_000):
+        line = "f(a,b);" * (before // 7) + f'password="{secret}";' + "g(c,d);" * 300
+        assert secret not in lines.mask(line).text
+
+
+def test_the_quick_look_sees_every_keyword() -> None:
+    from detect_secrets.plugins.keyword import DENYLIST
+
+    for pattern in DENYLIST:
+        assert any(stem in pattern.replace("_?", "").replace("ñ", "n") or stem in pattern
+                   for stem in KEYWORD_STEMS), pattern  # fmt: skip
+
+
+def test_blocks_and_lines_give_the_same_as_no_memory(lines: SecretLines) -> None:
+    rows = [line.format(secret) for line, secret in SECRETS] + [BEGIN, *KEY, END, "x = 1", ""]
+    for _ in range(50):
+        text = "\n".join(RANDOM.choices(rows, k=12))
+        cut = RANDOM.randrange(len(text) + 1)
+        fresh = SecretLines()
+        assert lines.mask_around(text[:cut], text[cut:]) == fresh.mask_around(
+            text[:cut], text[cut:]
+        )
+        assert lines.knows_around(text[:cut], text[cut:])
