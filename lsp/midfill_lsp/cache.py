@@ -144,12 +144,16 @@ class SuggestionCache:
             del self._index[place]
 
 
-def _follow(entry: Entry, prefix: str, anchor: int, behind: str, closed: str) -> Hit | None:
-    """Return the rest of the entry if the document went its way so far."""
-    typed = prefix[anchor:]
+def remainder(entry: Entry, typed: str, closed: str, line_rest: str) -> Hit | None:
+    """Return what is left of a suggestion behind what was typed of it, None for nothing.
+
+    Args:
+        entry: the suggestion.
+        typed: what stands at its anchor now, up to the cursor.
+        closed: closers between the cursor and the entry's suffix.
+        line_rest: the rest of the line behind them, without its end.
+    """
     if len(typed) >= len(entry.text) or not entry.text.startswith(typed):
-        return None
-    if not _same_tail(entry.prefix, prefix[:anchor]) or not _same_head(entry.suffix, behind):
         return None
     rest = entry.text[len(typed) :]
     if not rest.strip():
@@ -160,10 +164,19 @@ def _follow(entry: Entry, prefix: str, anchor: int, behind: str, closed: str) ->
         return None
     if entry.replaces_rest:
         return Hit(rest, True, len(typed))
-    line_rest = behind.split("\n", 1)[0]
     if rest == closed or (line_rest and "\n" in rest):
         return None
     return Hit(rest + line_rest, True, len(typed))
+
+
+def _follow(entry: Entry, prefix: str, anchor: int, behind: str, closed: str) -> Hit | None:
+    """Return the rest of the entry if the document went its way so far."""
+    typed = prefix[anchor:]
+    if not entry.text.startswith(typed):
+        return None
+    if not _same_tail(entry.prefix, prefix[:anchor]) or not _same_head(entry.suffix, behind):
+        return None
+    return remainder(entry, typed, closed, behind.split("\n", 1)[0])
 
 
 def _holds(text: str, parts: str) -> bool:

@@ -100,7 +100,14 @@ class CompletionConfig:
 
     Attributes:
         enabled: False answers every request with nothing.
-        debounce_ms: wait before an automatic request is sent.
+        debounce_ms: wait before an automatic request is sent; `auto` goes by the typing's rhythm
+            and the backend's pace.
+        debounce_min_ms: shortest wait of `auto`.
+        debounce_max_ms: longest wait of `auto`.
+        grace_ms: how long a stream goes on when its request was cancelled and nobody joined it.
+        block_wait_ms: wait of a reply that cannot grow for a block's other lines.
+        prefetch: ask for what comes behind a suggestion when it was accepted.
+        candidates: how many suggestions an explicit request gets at most.
         mode: `line`, `block`, or `auto` (decided from syntax and indentation).
         max_line_tokens: bound for a single line.
         max_block_tokens: bound for a block.
@@ -111,7 +118,13 @@ class CompletionConfig:
     """
 
     enabled: bool = True
-    debounce_ms: int = field(default=40, metadata=_within(0, 10_000))
+    debounce_ms: int | Literal["auto"] = field(default="auto", metadata=_within(0, 10_000))
+    debounce_min_ms: int = field(default=10, metadata=_within(0, 10_000))
+    debounce_max_ms: int = field(default=400, metadata=_within(0, 10_000))
+    grace_ms: int = field(default=500, metadata=_within(0, 60_000))
+    block_wait_ms: int = field(default=150, metadata=_within(0, 10_000))
+    prefetch: bool = True
+    candidates: int = field(default=3, metadata=_within(1, 8))
     mode: Literal["auto", "line", "block"] = "auto"
     max_line_tokens: int = field(default=48, metadata=_within(1, 1024))
     max_block_tokens: int = field(default=160, metadata=_within(1, 4096))

@@ -11,7 +11,7 @@ so put later edits on the wrong line.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from midfill_lsp.lines import Lines, split_lines, width_of
@@ -48,6 +48,7 @@ class Snapshot:
         version: counts up with every change.
         lines: with their ends; at least one; only the last has no end.
         encoding: what a column counts.
+        signature: equal for equal texts, of this document and since it was opened; 0 at first.
     """
 
     uri: str
@@ -55,6 +56,7 @@ class Snapshot:
     version: int
     lines: Lines
     encoding: Encoding
+    signature: int = field(default=0, compare=False)
 
     @property
     def text(self) -> str:
@@ -98,15 +100,18 @@ class Snapshot:
 
     def apply(self, edits: tuple[Edit, ...], version: int) -> Snapshot:
         """Return the next snapshot. Each edit sees the text that the ones before it left."""
-        lines = self.lines
+        lines, signature = self.lines, self.signature
         for edit in edits:
+            before, first_idx, num_behind = lines, 0, 0
             if edit.start is None or edit.end is None:
                 lines = Lines.of(edit.text)
             else:
                 step = Snapshot(self.uri, self.language_id, version, lines, self.encoding)
-                start, end = step.locate(edit.start), step.locate(edit.end)
-                lines = _spliced(lines, min(start, end), max(start, end), edit.text)
-        return Snapshot(self.uri, self.language_id, version, lines, self.encoding)
+                start, end = sorted((step.locate(edit.start), step.locate(edit.end)))
+                lines = _spliced(lines, start, end, edit.text)
+                first_idx, num_behind = max(0, start[0] - 1), len(before) - end[0] - 1
+            signature += _hash(lines, first_idx, num_behind) - _hash(before, first_idx, num_behind)
+        return Snapshot(self.uri, self.language_id, version, lines, self.encoding, signature)
 
     def line_end(self, line_idx: int) -> str:
         """Return the line end to write at a line: its own, else its neighbour's, else LF."""
@@ -169,3 +174,13 @@ def _spliced(lines: Lines, start: tuple[int, int], end: tuple[int, int], text: s
         first_idx -= 1
         fresh[0] = lines[first_idx] + fresh[0]
     return lines.replaced(first_idx, end[0] + 1, tuple(fresh))
+
+
+def _hash(lines: Lines, first_idx: int, num_behind: int) -> int:
+    """Return what a range of lines adds to the signature: it reaches to `num_behind` from the end.
+
+    Each line counts with the one before it, so that their order counts.
+    """
+    end = min(len(lines), len(lines) - num_behind + 1)
+    befores = ("", *lines[:end]) if first_idx == 0 else lines[first_idx - 1 : end]
+    return sum(map(hash, zip(befores, lines[first_idx:end], strict=False)))

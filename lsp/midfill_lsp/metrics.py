@@ -30,10 +30,14 @@ class Explanation:
         uri: the document; `version`, `line` and `column` (code points) say where in it.
         outcome: `cancelled` until it is known better.
         detail: why, where the outcome alone does not say it.
+        skip: why an automatic request was skipped, by its name in docs/protocol.md.
         mode: `line` or `block`; None where it was not decided.
+        joined: a stream that ran already answered, or had nothing for this cursor.
         cut_chars: code points that the trim took away; `cut_by` is the rule.
-        stream_end: the backend's reason, or `trimmed` where the trim ended the stream.
-        timings_ms: since the request came; `engine_...` are the engine's own.
+        stream_end: the backend's reason, `trimmed` where the trim ended the stream, or `running`
+            where the reply did not wait for the end.
+        timings_ms: since the request came; `stream_...` since the backend was asked, and
+            `engine_...` are the engine's own.
     """
 
     request_id: str
@@ -43,8 +47,10 @@ class Explanation:
     column: int
     outcome: Outcome = "cancelled"
     detail: str | None = None
+    skip: str | None = None
     mode: str | None = None
     cache_hit: bool = False
+    joined: bool = False
     prefix_chars: int = 0
     suffix_chars: int = 0
     shown_chars: int = 0
@@ -61,7 +67,9 @@ class Explanation:
         facts: dict[str, object] = {
             "id": self.request_id,
             "outcome": self.outcome,
+            "skip": self.skip,
             "cache": "hit" if self.cache_hit else "miss",
+            "joined": self.joined or None,
             "mode": self.mode,
             "prompt_tokens": self.prompt_tokens,
             "reused_tokens": self.cached_tokens,
@@ -102,12 +110,15 @@ class Metrics:
     Attributes:
         outcomes: completions by how they ended.
         events: `shown`, `accepted`, `partly_accepted`.
+        streams: the backend's streams: `begun`, `joined` by a later request, `prefetched`, and how
+            they ended, `aborted_...` for each reason of an abort.
         first_text_ms: request to first text, of the latest completions that asked the backend.
         total_ms: request to reply, of the latest completions that had something to show.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter[str])
     events: Counter[str] = field(default_factory=Counter[str])
+    streams: Counter[str] = field(default_factory=Counter[str])
     first_text_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_NUM_LATENCIES))
     total_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_NUM_LATENCIES))
 
@@ -125,6 +136,7 @@ class Metrics:
         return {
             "outcomes": dict(self.outcomes),
             "events": dict(self.events),
+            "streams": dict(self.streams),
             "firstTextMs": _percentiles(self.first_text_ms),
             "totalMs": _percentiles(self.total_ms),
         }

@@ -10,7 +10,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from midfill_lsp.config import Config, wire_name
 
@@ -90,9 +91,9 @@ def _parse_value(value: object, hint: object, bounds: Mapping[str, float]) -> ob
     if get_origin(hint) is Literal:
         if value in choices:
             return value
-        raise ValueError("one of " + ", ".join(choices))
-    if type(None) in get_args(hint):
-        return _parse_value(value, choices[0], bounds)
+        raise ValueError(("one of " if len(choices) > 1 else "") + ", ".join(choices))
+    if get_origin(hint) in (Union, UnionType):
+        return _parse_one_of(value, choices, bounds)
     if get_origin(hint) is tuple:
         entries = cast("list[object]", value) if isinstance(value, list) else []
         if isinstance(value, list) and all(isinstance(item, str) for item in entries):
@@ -107,6 +108,17 @@ def _parse_value(value: object, hint: object, bounds: Mapping[str, float]) -> ob
     if isinstance(value, str) and value.strip():
         return Path(value).expanduser() if hint is Path else value
     raise ValueError("a text that is not empty")
+
+
+def _parse_one_of(value: object, hints: list[object], bounds: Mapping[str, float]) -> object:
+    """Return `value` as the first of the types that it is."""
+    expected: list[str] = []
+    for hint in hints:
+        try:
+            return _parse_value(value, hint, bounds)
+        except ValueError as error:
+            expected.append(str(error))
+    raise ValueError(" or ".join(expected))
 
 
 def _parse_number(

@@ -121,16 +121,20 @@ async def test_cancel_in_the_debounce_asks_nobody() -> None:
     assert world.metrics.outcomes == {"cancelled": 1}
 
 
-async def test_cancel_in_the_stream_closes_it() -> None:
+async def test_a_cancelled_stream_ends_with_its_grace_period() -> None:
     world = World(FakeBackend(["a ", "+ b"], gate=asyncio.Event()))
+    world.debounce.clear()  # the grace period waits for it as well
     task = asyncio.create_task(world.completer.complete(at(explicit=True)))
     await world.backend.started.wait()
-    await asyncio.sleep(0)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert world.backend.num_aborted == 1
+    assert world.backend.num_aborted == 0
+    world.debounce.set()
+    await world.backend.aborted.wait()
+    assert world.slept == [0.5]
     assert len(world.completer.cache) == 0
+    assert world.metrics.streams == {"begun": 1, "aborted_unwanted": 1}
 
 
 async def test_an_explicit_request_does_not_wait() -> None:
@@ -140,9 +144,13 @@ async def test_an_explicit_request_does_not_wait() -> None:
 
 
 async def test_a_stale_result_is_kept_but_not_shown() -> None:
-    world = World(FakeBackend(["a + b"]))
+    world = World(FakeBackend(["a + b", ""], gate=asyncio.Event()))
+    task = asyncio.create_task(world.completer.complete(at(explicit=True)))
+    await world.backend.started.wait()
     world.version = 2
-    assert await world.completer.complete(at(explicit=True)) == ()
+    assert world.backend.gate
+    world.backend.gate.set()
+    assert await task == ()
     suggestion = await world.completer.complete(at(CODE.replace("█", "a█")))
     assert suggestion == (Suggestion(" + b", False),)
     assert world.metrics.outcomes == {"stale": 1, "cached": 1}

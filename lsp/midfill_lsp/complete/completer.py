@@ -1,28 +1,30 @@
-"""A completion from start to end: skip, prompt, cache, debounce, gather, stream, trim, store.
+"""A completion from start to end: skip, cache, running stream, debounce, gather, ask, show.
 
-`server` makes the request from a snapshot that it took before its first await, and cancels the
-call when the editor does; closing the backend's stream is the abort, and it happens on every way
-out.
+`server` makes the request from a snapshot that it took before its first await, cancels the call
+when the editor does, and tells of every change. A cancelled call leaves the backend's stream to
+`streams`, which ends it when nobody can use it any more.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
-from contextlib import AbstractContextManager
 
-from midfill_lsp.backend.base import Backend
-from midfill_lsp.cache import Entry, SuggestionCache
+from midfill_lsp.cache import SuggestionCache
 from midfill_lsp.complete import when
-from midfill_lsp.complete.gather import Gatherer, Question
+from midfill_lsp.complete.anchor import Anchor
+from midfill_lsp.complete.answers import Answers, Attempt, OnPartial
+from midfill_lsp.complete.gather import Gatherer
+from midfill_lsp.complete.history import History
+from midfill_lsp.complete.live import Asking, Live
 from midfill_lsp.complete.request import CompletionRequest, Suggestion
-from midfill_lsp.complete.stream import feed
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Snapshot
-from midfill_lsp.errors import BackendError, RequestSkipped
+from midfill_lsp.errors import BackendError
 from midfill_lsp.metrics import Explanation, Metrics, Trace
-from midfill_lsp.trim import Trimmer
+from midfill_lsp.prompt import Prompt
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +34,13 @@ class Completer:
 
     def __init__(
         self,
-        asking: Callable[[bool], AbstractContextManager[Backend]],
+        asking: Asking,
         config: Callable[[], CompletionConfig],
         is_current: Callable[[Snapshot], bool],
         metrics: Metrics,
         window: str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Wire the use case.
 
@@ -48,24 +51,54 @@ class Completer:
             is_current: whether a document still is as this snapshot has it.
             metrics: where outcomes are counted.
             window: names this window in the engine's sessions.
-            sleep: waits the debounce, in seconds.
+            sleep: waits, in seconds.
+            clock: tells the seconds, from wherever.
         """
-        self._asking = asking
         self._config = config
         self._is_current = is_current
         self._metrics = metrics
         self._sleep = sleep
+        self._clock = clock
         self._gatherer = Gatherer(config, window)
+        self._answers = Answers(asking, config, is_current, metrics, sleep)
+        self._history = History()
         self._newest: dict[str, CompletionRequest] = {}  # by document, while they run
-        self.cache = SuggestionCache(config().cache_entries)
+        self._prefetch_task: asyncio.Task[None] | None = None
         self.last: Explanation | None = None
 
-    def clear_cache(self) -> None:
-        """Begin an empty cache of the size that the settings ask for now."""
-        self.cache = SuggestionCache(self._config().cache_entries)
+    def renew(self) -> None:
+        """Take new settings: begin an empty cache, and join no stream that runs already."""
+        self._answers.renew()
+
+    @property
+    def cache(self) -> SuggestionCache:
+        """The suggestions kept for typing through."""
+        return self._answers.cache
+
+    def changed(self, before: Snapshot, after: Snapshot) -> None:
+        """Take note of a change; a stream that disagrees with it is aborted at once."""
+        self._answers.rhythm.key(self._clock())
+        self._history.note(before, after)
+        self._answers.streams.changed(after)
+        place = self._answers.offers.accepted_at(after)
+        if place is not None and self._config().prefetch:
+            self._prefetch_soon(CompletionRequest("prefetch", after, *place))
+
+    def closed(self, uri: str) -> None:
+        """Take note that a document was closed, or is opened anew."""
+        self._answers.streams.close(uri)
+        self._answers.offers.forget(uri)
+        self._history.forget(uri)
+
+    async def aclose(self) -> None:
+        """Abort every stream, and return when the backend's are closed."""
+        if self._prefetch_task is not None:
+            self._prefetch_task.cancel()
+            await asyncio.gather(self._prefetch_task, return_exceptions=True)
+        await self._answers.streams.aclose()
 
     async def complete(
-        self, request: CompletionRequest, on_partial: Callable[[str], None] | None = None
+        self, request: CompletionRequest, on_partial: OnPartial | None = None
     ) -> tuple[Suggestion, ...]:
         """Return what to suggest at the cursor, the best first; empty for nothing.
 
@@ -76,107 +109,104 @@ class Completer:
         Raises:
             BackendError: no text could be had.
         """
-        snapshot = request.snapshot
+        document = request.document
         trace = Trace(
             Explanation(
                 request_id=request.request_id,
-                uri=snapshot.uri,
-                version=snapshot.version,
+                uri=document.uri,
+                version=document.version,
                 line=request.line_idx,
                 column=request.column,
             )
         )
-        self._newest[snapshot.uri] = request
+        self._newest[document.uri] = request
         try:
             return await self._answer(request, trace, on_partial)
         except BackendError as error:
             trace.note(outcome="error", detail=str(error))
             raise
         finally:
-            if self._newest.get(snapshot.uri) is request:
-                del self._newest[snapshot.uri]
+            if self._newest.get(document.uri) is request:
+                del self._newest[document.uri]
             trace.clock("total")
             self.note(trace.explanation)
 
     async def _answer(
-        self, request: CompletionRequest, trace: Trace, on_partial: Callable[[str], None] | None
+        self, request: CompletionRequest, trace: Trace, on_partial: OnPartial | None
     ) -> tuple[Suggestion, ...]:
-        config = self._config()
-        snapshot = request.snapshot
-        reason = when.switched_off(request, config)
+        reason = when.switched_off(request, self._config())
         if reason:
             trace.note(outcome="disabled", detail=reason)
             return ()
-        prompt = self._gatherer.prompt(request)
-        trace.note(prefix_chars=len(prompt.prefix), suffix_chars=len(prompt.suffix))
-        hit = self.cache.match(snapshot.uri, prompt.prefix, prompt.suffix)
-        if hit:
-            trace.note(outcome="cached", cache_hit=True, shown_chars=len(hit.text))
-            return (Suggestion(request.with_line_ends(hit.text), hit.replaces_rest),)
-        if not request.explicit and config.debounce_ms:
-            await self._sleep(config.debounce_ms / 1000)
+        skip = when.unwanted(request, self._history.is_undone(request.document))
+        if skip:
+            trace.note(outcome="skipped", skip=skip.name, detail=skip.why)
+            return ()
+        attempt = Attempt(request, self._gatherer.prompt(request), trace, on_partial)
+        known = await self._answers.known(attempt)
+        if known is not None:
+            return known
+        skip = when.out_of_place(request)
+        if skip:
+            trace.note(outcome="skipped", skip=skip.name, detail=skip.why)
+            return ()
+        if not request.explicit:
+            await self._sleep(self._answers.rhythm.wait_s(self._config()))
             trace.clock("debounce")
-            # One that came meanwhile is ahead: asking now would end it in the engine.
-            if self._newest.get(snapshot.uri, request) is not request:
-                trace.note(outcome="superseded", detail="by a later request, in the debounce")
+            if self._is_late(request, trace):
                 return ()
-            if not self._is_current(snapshot):
-                trace.note(outcome="stale")
-                return ()
-        draft = self.cache.latest(snapshot.uri)
+            known = await self._answers.known(attempt)  # a prefetch may have begun meanwhile
+            if known is not None:
+                return known
+        live = await self._live(request, attempt.prompt)
+        if self._is_late(request, trace):
+            return ()
+        return await self._answers.asked(attempt, live)
+
+    async def _live(self, request: CompletionRequest, prompt: Prompt) -> Live:
+        """Return a stream for the request that was not begun yet."""
+        uri = request.document.uri
+        draft = self._answers.streams.draft(uri) or self._answers.cache.latest(uri)
         question = await self._gatherer.question(request, prompt, draft)
-        return await self._generate(request, question, trace, on_partial)
+        anchor = Anchor.of(request, prompt)
+        return Live(uri, question, anchor, request.lead, request.explicit)
 
-    async def _generate(
-        self,
-        request: CompletionRequest,
-        question: Question,
-        trace: Trace,
-        on_partial: Callable[[str], None] | None,
-    ) -> tuple[Suggestion, ...]:
-        snapshot, prompt = request.snapshot, question.prompt
-        trace.note(mode=question.context.mode)
-        trimmer = Trimmer(question.context, is_shown=on_partial is not None)
-        emit = self._emitter(request, on_partial)
-        try:
-            with self._asking(request.explicit) as backend:
-                end = await feed(backend, question.ask, trimmer, trace, emit)
-        except RequestSkipped as error:
-            trace.note(outcome="skipped", detail=str(error))
-            return ()
-        result = trimmer.finish(cut_short=end is not None and end.reason == "limit")
-        trace.note(
-            shown_chars=len(result.text),
-            cut_chars=result.num_cut,
-            cut_by=result.reason,
-            stream_end=end.reason if end else "trimmed",
-        )
-        if end and end.reason == "superseded":
-            trace.note(outcome="superseded")
-            return ()
-        if not result.text:
-            trace.note(outcome="empty", detail=result.reason)
-            return ()
-        self.cache.store(
-            Entry(snapshot.uri, prompt.prefix, prompt.suffix, result.text, result.replaces_rest)
-        )
-        if not self._is_current(snapshot):
+    def _prefetch_soon(self, request: CompletionRequest) -> None:
+        if self._prefetch_task is not None:
+            self._prefetch_task.cancel()
+        self._prefetch_task = asyncio.create_task(self._prefetch(request))
+        self._prefetch_task.add_done_callback(_log_failure)
+
+    async def _prefetch(self, request: CompletionRequest) -> None:
+        """Ask what the next automatic request here would; it joins, or nobody does in time."""
+        if when.switched_off(request, self._config()) or when.out_of_place(request):
+            return
+        prompt, uri = self._gatherer.prompt(request), request.document.uri
+        if self._answers.has(request, prompt):
+            return
+        live = await self._live(request, prompt)
+        if self._is_current(request.document) and uri not in self._newest:
+            self._metrics.streams["prefetched"] += 1
+            self._answers.streams.settle(self._answers.streams.begin(live))
+
+    def _is_late(self, request: CompletionRequest, trace: Trace) -> bool:
+        """Whether the request is behind a newer one, or the document has moved on."""
+        if self._newest.get(request.document.uri, request) is not request:
+            # Asking now would end the newer one in the engine.
+            trace.note(outcome="superseded", detail="by a later request, before it was sent")
+            return True
+        if not self._is_current(request.document):
             trace.note(outcome="stale")
-            return ()
-        trace.note(outcome="shown")
-        return (Suggestion(request.with_line_ends(result.text), result.replaces_rest),)
-
-    def _emitter(
-        self, request: CompletionRequest, on_partial: Callable[[str], None] | None
-    ) -> Callable[[str], None]:
-        def emit(text: str) -> None:
-            if on_partial and self._is_current(request.snapshot):
-                on_partial(request.with_line_ends(text))
-
-        return emit
+            return True
+        return False
 
     def note(self, explanation: Explanation) -> None:
         """Count and log a request that has ended, in whichever way."""
         self.last = explanation
         self._metrics.count(explanation)
         logger.info("completion %s", explanation.summary())
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        logger.error("a prefetch failed: %s", type(error).__name__)

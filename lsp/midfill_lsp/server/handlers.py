@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 def register(server: LanguageServer, protocol: Protocol, window: Window) -> None:
     """Connect every message that docs/protocol.md section 2 names."""
     protocol.own_documents()
-    protocol.on_shutdown = window.engine.aclose
+    protocol.on_shutdown = window.aclose
     protocol.on_unreadable = window.lose
     _register_lifecycle(server, protocol, window)
     _register_documents(server, window)
@@ -53,7 +53,7 @@ def _register_lifecycle(server: LanguageServer, protocol: Protocol, window: Wind
 def _register_documents(server: LanguageServer, window: Window) -> None:
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def did_open(params: types.DidOpenTextDocumentParams) -> None:
-        window.documents.open(params.text_document)
+        window.open(params.text_document)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def did_change(params: types.DidChangeTextDocumentParams) -> None:
@@ -61,7 +61,7 @@ def _register_documents(server: LanguageServer, window: Window) -> None:
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(params: types.DidCloseTextDocumentParams) -> None:
-        window.documents.close(params.text_document.uri)
+        window.close(params.text_document.uri)
 
 
 def _register_completion(server: LanguageServer, protocol: Protocol, window: Window) -> None:

@@ -73,7 +73,7 @@ class Window:
             self._tokens.ask = partial(ask_token, self._server)
         # Problems are told when the editor's section is known. A request may come before that.
         self.config, _ = settings.parse(self._from_handshake, self._base)
-        self.completer.clear_cache()
+        self.completer.renew()
         self.engine.prepare(self.config)
 
     def configure(self, section: object) -> None:
@@ -87,7 +87,7 @@ class Window:
             text = "; ".join(fresh)
             self.notices.tell_once(text, text, types.MessageType.Warning)
         if self.config != before:
-            self.completer.clear_cache()
+            self.completer.renew()
         self.engine.reconfigure(self.config)
 
     def take_new_token(self) -> None:
@@ -95,11 +95,29 @@ class Window:
         self._tokens.forget()
         self.engine.renew_access()
 
+    def open(self, document: types.TextDocumentItem) -> None:
+        """Take a document that was opened."""
+        self.completer.closed(document.uri)  # if it was open before, this is another
+        self.documents.open(document)
+
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
         """Apply the edits of one notification."""
         uri, version = params.text_document.uri, params.text_document.version
+        before = self.documents.get(uri)
         if not self.documents.change(uri, version, tuple(params.content_changes)):
             logger.warning("a change to a document that is not open")
+        elif before is not None:
+            self.completer.changed(before, self.documents[uri])
+
+    def close(self, uri: str) -> None:
+        """Let go of a document that was closed."""
+        self.documents.close(uri)
+        self.completer.closed(uri)
+
+    async def aclose(self) -> None:
+        """Abort what runs, then close the backend."""
+        await self.completer.aclose()
+        await self.engine.aclose()
 
     def lose(self, method: str | None, params: object) -> None:
         """Take note of a message that could not be read; None where not even its method could."""
@@ -107,6 +125,7 @@ class Window:
             return
         uri = members(members(params).get("textDocument")).get("uri")
         for lost in self.documents.lose(uri if isinstance(uri, str) else None):
+            self.completer.closed(lost)
             name = PurePosixPath(unquote(urlsplit(lost).path)).name
             text = f"a change of {name} could not be read; {_OUT_OF_STEP}"
             self.notices.tell_once(f"lost {lost}", text, types.MessageType.Warning)

@@ -70,6 +70,10 @@ class Trimmer:
             self._judge(finished=False)
         return TrimStep(self._verdict.text, self._verdict.done)
 
+    def keep_shown(self) -> None:
+        """Say that somebody shows what `feed` returned last, and will show what comes."""
+        self._is_shown = True
+
     def finish(self, cut_short: bool = False) -> TrimResult:
         """Say that no more comes, and return what to insert.
 

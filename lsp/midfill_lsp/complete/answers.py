@@ -1,0 +1,159 @@
+"""Answers from the cache, from a stream that runs, or from one that is begun.
+
+Called by `completer`. Owns what is remembered between requests: suggestions, streams, offers, and
+the backend's pace.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from midfill_lsp.cache import Hit, SuggestionCache
+from midfill_lsp.complete.anchor import Anchor, Typed
+from midfill_lsp.complete.live import Asking, Live
+from midfill_lsp.complete.offers import Offers
+from midfill_lsp.complete.outcome import note_stream
+from midfill_lsp.complete.request import CompletionRequest, Suggestion
+from midfill_lsp.complete.rhythm import Rhythm
+from midfill_lsp.complete.streams import Found, Streams
+from midfill_lsp.complete.view import wait_for
+from midfill_lsp.config import CompletionConfig
+from midfill_lsp.document import Snapshot
+from midfill_lsp.metrics import Metrics, Trace
+from midfill_lsp.prompt import Prompt
+
+OnPartial = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request on its way.
+
+    Attributes:
+        request: where.
+        prompt: the text around the cursor.
+        trace: what became of it so far.
+        on_partial: shows text that grows; None where the editor cannot.
+    """
+
+    request: CompletionRequest
+    prompt: Prompt
+    trace: Trace
+    on_partial: OnPartial | None
+
+
+class Answers:
+    """Turns what is known or written at a cursor into suggestions."""
+
+    def __init__(
+        self,
+        asking: Asking,
+        config: Callable[[], CompletionConfig],
+        is_current: Callable[[Snapshot], bool],
+        metrics: Metrics,
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        """Begin with nothing; the arguments are the completer's."""
+        self._config = config
+        self._is_current = is_current
+        self._metrics = metrics
+        self._sleep = sleep
+        self.cache = SuggestionCache(config().cache_entries)
+        self.streams = Streams(
+            asking, lambda: self._config().grace_ms / 1000, sleep, metrics, self._stream_ended
+        )
+        self.offers = Offers()
+        self.rhythm = Rhythm()
+
+    def renew(self) -> None:
+        """Take new settings: begin an empty cache, and let no one join what runs already."""
+        self.cache = SuggestionCache(self._config().cache_entries)
+        self.streams.retire()
+        self.rhythm.forget_backend()
+
+    def has(self, request: CompletionRequest, prompt: Prompt) -> bool:
+        """Whether the request would be answered without asking the backend anew."""
+        hit = self.cache.match(request.document.uri, prompt.prefix, prompt.suffix)
+        return hit is not None or self.streams.find(request) is not None
+
+    async def known(self, attempt: Attempt) -> tuple[Suggestion, ...] | None:
+        """Answer from the cache or the running stream, None if the backend has to be asked.
+
+        Raises:
+            BackendError: the stream that runs failed.
+        """
+        uri, prompt = attempt.request.document.uri, attempt.prompt
+        hit = self.cache.match(uri, prompt.prefix, prompt.suffix)
+        if hit:
+            attempt.trace.note(outcome="cached", cache_hit=True)
+            return self._offer(hit, attempt)
+        found = self.streams.find(attempt.request)
+        if found is None:
+            self.streams.drop(uri, "disagreed")
+            return None
+        attempt.trace.note(joined=True)
+        self._metrics.streams["joined"] += 1
+        return await self._watch(found, attempt)
+
+    async def asked(self, attempt: Attempt, live: Live) -> tuple[Suggestion, ...]:
+        """Begin a stream and answer from it.
+
+        Raises:
+            BackendError: no text could be had.
+        """
+        attempt.trace.note(joined=False)
+        self.streams.begin(live)
+        return await self._watch(Found(live, Typed(live.lead)), attempt) or ()
+
+    async def _watch(self, found: Found, attempt: Attempt) -> tuple[Suggestion, ...] | None:
+        """Answer from a stream, None if it ended before it came to what was typed since."""
+        request, trace, live = attempt.request, attempt.trace, found.live
+
+        def grow(text: str) -> bool:
+            if "first_text" not in trace.explanation.timings_ms:
+                trace.clock("first_text")
+            if attempt.on_partial is None or not self._is_current(request.document):
+                return False
+            attempt.on_partial(request.shown(text))
+            return True
+
+        patience = None if attempt.on_partial else self._block_patience
+        hit = await wait_for(found, self.streams, grow, patience)
+        note_stream(trace, live)
+        if live.ending == "failed" and live.error is not None:
+            raise live.error
+        if not self._is_current(request.document):
+            trace.note(outcome="stale")
+        elif live.ending in ("aborted", "superseded"):
+            trace.note(outcome="superseded")
+        elif live.ending == "skipped":
+            trace.note(outcome="skipped", detail=str(live.error))
+        elif hit is not None:
+            trace.note(outcome="shown")
+            return self._offer(hit, attempt)
+        elif found.typed != Typed(live.lead):
+            return None
+        else:
+            trace.note(outcome="empty", detail=live.result.reason if live.result else None)
+        return ()
+
+    def _offer(self, hit: Hit, attempt: Attempt) -> tuple[Suggestion, ...]:
+        request = attempt.request
+        attempt.trace.note(shown_chars=len(hit.text))
+        offered = [(request.lead + hit.text, hit.replaces_rest)]
+        self.offers.note(request.document.uri, Anchor.of(request, attempt.prompt), offered)
+        return (Suggestion(request.shown(hit.text), hit.replaces_rest),)
+
+    async def _block_patience(self) -> None:
+        await self._sleep(self._config().block_wait_ms / 1000)
+
+    def _stream_ended(self, live: Live) -> None:
+        entry = live.entry()
+        if entry is not None:
+            self.cache.store(entry)
+        if live.first_delta_s is not None:
+            self.rhythm.answered(live.first_delta_s)
+        elif live.ending == "aborted" and live.asked_at is not None:
+            self.rhythm.unanswered(time.perf_counter() - live.asked_at)

@@ -1,0 +1,70 @@
+"""How long an automatic request waits, from the typing's rhythm and the backend's pace. Pure.
+
+    wait = min(latency / 2, 1.25 * gap), within debounceMinMs and debounceMaxMs
+
+A backend that answers well within the gap between two keys is asked almost at once. The slower it
+is, the fewer of its answers come before the next key, and the longer it waits, at most until a
+pause is likely: a quarter over the usual gap. docs/log.md has the measurements.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from statistics import median
+
+from midfill_lsp.config import CompletionConfig
+
+_NUM_KEPT = 16
+_MIN_GAPS = 4
+_PAUSE_S = 1.0  # longer gaps are thought, not rhythm
+_USUAL_GAP_S = 0.2  # until the typist is known
+_USUAL_LATENCY_S = 0.08  # until the backend is: gives 40 ms, the fixed wait of before
+_LATENCY_SHARE = 0.5
+_GAP_SHARE = 1.25
+
+
+class Rhythm:
+    """Remembers the latest gaps and latencies of one window."""
+
+    def __init__(self) -> None:
+        """Begin knowing nothing."""
+        self._gaps: deque[float] = deque(maxlen=_NUM_KEPT)
+        self._latencies: deque[float] = deque(maxlen=_NUM_KEPT)
+        self._key_at: float | None = None
+
+    @property
+    def gap_s(self) -> float:
+        """The usual time between two keys."""
+        return median(self._gaps) if len(self._gaps) >= _MIN_GAPS else _USUAL_GAP_S
+
+    @property
+    def latency_s(self) -> float:
+        """The usual time from a question to the first text."""
+        return median(self._latencies) if self._latencies else _USUAL_LATENCY_S
+
+    def key(self, at_s: float) -> None:
+        """Take note that a document changed at that time of a monotonic clock."""
+        if self._key_at is not None and 0 < at_s - self._key_at < _PAUSE_S:
+            self._gaps.append(at_s - self._key_at)
+        self._key_at = at_s
+
+    def answered(self, latency_s: float) -> None:
+        """Take note of the time to a first text."""
+        self._latencies.append(latency_s)
+
+    def unanswered(self, waited_s: float) -> None:
+        """Take note that there was no text yet when a stream was aborted."""
+        if waited_s > self.latency_s:  # else it says nothing
+            self._latencies.append(waited_s)
+
+    def forget_backend(self) -> None:
+        """Take note that another backend answers from now on."""
+        self._latencies.clear()
+
+    def wait_s(self, config: CompletionConfig) -> float:
+        """Return how long the next automatic request waits."""
+        if config.debounce_ms != "auto":
+            return config.debounce_ms / 1000
+        wait_s = min(_LATENCY_SHARE * self.latency_s, _GAP_SHARE * self.gap_s)
+        low_ms = min(config.debounce_min_ms, config.debounce_max_ms)
+        return max(low_ms / 1000, min(wait_s, config.debounce_max_ms / 1000))

@@ -1,0 +1,90 @@
+"""What a running stream says at one cursor. Called by `completer`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from midfill_lsp.cache import Hit
+from midfill_lsp.complete.streams import Found, Streams
+
+
+async def wait_for(
+    found: Found,
+    streams: Streams,
+    on_growth: Callable[[str], bool],
+    patience: Callable[[], Awaitable[None]] | None,
+) -> Hit | None:
+    """Return what the stream has for the cursor when it has ended, or early.
+
+    A wait that is cancelled leaves the stream to its grace period.
+
+    Args:
+        found: the stream, and what was typed since it began.
+        streams: whose it is.
+        on_growth: called with all that may be shown each time it has grown; returns whether it
+            is shown.
+        patience: waits as long as more is waited for once the first line is whole; None waits
+            for the end.
+    """
+    view = _View(found, on_growth, patience)
+    found.live.watch(view.look)
+    streams.settle(found.live)
+    try:
+        view.look()
+        await view.done
+    finally:
+        view.close()
+        found.live.unwatch(view.look)
+        streams.settle(found.live)
+    return found.live.has(found.typed)
+
+
+class _View:
+    def __init__(
+        self,
+        found: Found,
+        on_growth: Callable[[str], bool],
+        patience: Callable[[], Awaitable[None]] | None,
+    ) -> None:
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._found = found
+        self._on_growth = on_growth
+        self._patience = patience
+        self._waiting: asyncio.Task[None] | None = None
+        self._shown_len = 0
+
+    def look(self) -> None:
+        """Look at what there is now."""
+        live = self._found.live
+        hit = live.has(self._found.typed)
+        if hit and self._may_grow() and len(hit.text) > self._shown_len:
+            self._shown_len = len(hit.text)
+            if self._on_growth(hit.text):
+                live.keep_shown()
+        if live.ending is not None:
+            self._decide()
+        elif hit and self._patience and live.has_line and self._waiting is None:
+            self._waiting = asyncio.create_task(self._give_up(self._patience))
+
+    def close(self) -> None:
+        """Wait no longer."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    def _may_grow(self) -> bool:
+        """Whether what is shown can only be extended: not where it ends with the line's rest."""
+        live, closed = self._found.live, self._found.typed.closed
+        return live.ending is not None or not (closed and live.anchor.rest.strip())
+
+    async def _give_up(self, patience: Callable[[], Awaitable[None]]) -> None:
+        await patience()
+        live = self._found.live
+        if live.ending is None and live.has(self._found.typed):
+            live.keep_shown()
+            live.is_kept = True
+        self._decide()
+
+    def _decide(self) -> None:
+        if not self.done.done():
+            self.done.set_result(None)

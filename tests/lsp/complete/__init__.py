@@ -1,0 +1,1 @@
+"""Tests of the completion use case: when, in-flight steering, candidates."""

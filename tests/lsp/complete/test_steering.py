@@ -1,0 +1,304 @@
+"""In-flight steering: a cancelled stream lives on while the typing agrees with it."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from midfill_lsp.backend.base import StreamEnd
+from midfill_lsp.errors import EngineGone
+from tests.lsp.complete.world import (
+    BLOCK_WAIT_S,
+    GRACE_S,
+    URI,
+    World,
+    cancel,
+    settle,
+    texts,
+    with_config,
+)
+
+CODE = "def add(first, second):\n    return █\n\nprint(add)\n"
+BLOCK = "def add(first, second):\n    █\n\nprint(add)\n"
+
+
+async def _begun(world: World, *parts: str) -> None:
+    """A request, some text, and the cancel that the next key brings."""
+    task = world.ask()
+    stream = await world.stream()
+    stream.push(*parts)
+    await settle()
+    await cancel(task)
+    assert stream.is_open
+
+
+@pytest.mark.parametrize("typed", ["f", "fi", "first", "first + se"])
+async def test_a_key_that_agrees_joins_the_stream(typed: str) -> None:
+    world = World(CODE)
+    await _begun(world, "fi")
+    world.type(typed)
+    task = world.ask(grows=True)
+    await settle()
+    if typed == "f":
+        assert world.partial == ["i"], "what is there already is shown at once"
+    stream = await world.stream(1)
+    stream.push("rst", " + second")
+    stream.end()
+    whole = "first + second"
+    assert texts(await task) == [whole[len(typed) :]]
+    assert world.partial[-1] == whole[len(typed) :]
+    assert all(late.startswith(early) for early, late in pairwise(world.partial))
+    assert world.metrics.streams == {"begun": 1, "joined": 1, "finished": 1}
+    assert world.completer.last
+    assert world.completer.last.joined
+
+
+async def test_a_join_does_not_wait_for_the_debounce() -> None:
+    world = World(CODE)
+    await _begun(world, "first")
+    world.held.add(0.041)
+    world.type("f")
+    task = world.ask()
+    (await world.stream()).end()
+    assert texts(await task) == ["irst"]
+
+
+async def test_a_request_that_disagrees_aborts_and_sends_the_draft() -> None:
+    world = World(CODE)
+    await _begun(world, "first + sec")
+    world.type("s")
+    old = world.backend.streams[0]
+    await settle()
+    assert old.was_aborted, "the change alone aborts"
+    task = world.ask()
+    new = await world.stream(2)
+    assert new.request.draft == "first + sec"
+    new.push("econd")
+    new.end()
+    assert texts(await task) == ["econd"]
+    assert world.metrics.streams == {"begun": 2, "aborted_disagreed": 1, "finished": 1}
+
+
+async def test_a_cursor_elsewhere_disagrees() -> None:
+    world = World(CODE)
+    await _begun(world, "first")
+    world.cursor = len("def add(first, second):\n    return \n")
+    task = world.ask()
+    new = await world.stream(2)
+    assert world.backend.streams[0].was_aborted
+    new.end()
+    await task
+
+
+async def test_nobody_comes_in_the_grace_period() -> None:
+    world = World(CODE)
+    await _begun(world, "fi")
+    await world.expire(GRACE_S)
+    assert world.backend.streams[0].was_aborted
+    assert world.metrics.streams == {"begun": 1, "aborted_unwanted": 1}
+
+
+async def test_a_join_ends_the_grace_period() -> None:
+    world = World(CODE)
+    await _begun(world, "fi")
+    world.type("f")
+    task = world.ask()
+    await settle()
+    await world.expire(GRACE_S)
+    stream = await world.stream()
+    stream.push("rst")
+    stream.end()
+    assert texts(await task) == ["irst"]
+
+
+async def test_an_orphan_that_finishes_is_kept_and_not_shown() -> None:
+    world = World(CODE)
+    await _begun(world, "first")
+    world.type("f")
+    world.backend.streams[0].end()
+    await settle()
+    assert len(world.completer.cache) == 1
+    assert texts(await world.ask()) == ["irst"]
+    assert world.outcome == ("cached", None)
+
+
+async def test_what_the_stream_does_not_come_to_is_asked_anew() -> None:
+    world = World(CODE)
+    await _begun(world)
+    world.type("fo")
+    task = world.ask()
+    stream = await world.stream()
+    stream.push("f")  # "fo" may still come
+    await settle()
+    stream.push("irst")
+    stream.end()
+    await settle()
+    new = await world.stream(2)
+    new.push("o")
+    new.end()
+    assert texts(await task) == ["o"]
+    assert world.completer.last
+    assert not world.completer.last.joined
+
+
+async def test_a_bracket_that_the_editor_closes_agrees() -> None:
+    world = World(CODE)
+    await _begun(world, "first(a")
+    world.type("first(")
+    end = world.cursor
+    world.type(")")
+    world.cursor = end
+    task = world.ask(grows=True)
+    stream = await world.stream()
+    stream.push(", b)")
+    stream.end()
+    (suggestion,) = await task
+    assert (suggestion.text, suggestion.replaces_rest) == ("a, b)", True)
+    assert all(late.startswith(early) for early, late in pairwise(world.partial))
+
+
+async def test_closing_the_document_aborts_and_answers() -> None:
+    world = World(CODE)
+    task = world.ask()
+    stream = await world.stream()
+    world.completer.closed(URI)
+    assert await task == ()
+    await settle()
+    assert stream.was_aborted
+    assert world.metrics.streams == {"begun": 1, "aborted_closed": 1}
+
+
+async def test_the_same_place_is_not_asked_twice_for_nothing() -> None:
+    world = World(CODE)
+    task = world.ask()
+    (await world.stream()).end()
+    assert await task == ()
+    assert await world.ask() == ()
+    assert world.outcome == ("empty", None)
+    task = world.ask(explicit=True)
+    (await world.stream(2)).end()
+    await task
+
+
+async def test_new_settings_let_nobody_join_and_nothing_be_kept() -> None:
+    world = World(CODE)
+    task = world.ask()
+    stream = await world.stream()
+    stream.push("fir")
+    world.completer.renew()
+    stream.push("st")
+    stream.end()
+    assert texts(await task) == ["first"], "who waits is still answered"
+    assert len(world.completer.cache) == 0
+    task = world.ask()
+    (await world.stream(2)).end()
+    await task
+
+
+async def test_one_stream_per_document_at_any_time() -> None:
+    world = World(CODE)
+    await _begun(world, "fi")
+    world.type("x")
+    task = world.ask()
+    await settle()
+    assert len(world.backend.open_streams) == 1
+    world.backend.streams[-1].end()
+    await task
+
+
+async def test_a_failure_is_told_to_whoever_joined() -> None:
+    world = World(CODE)
+    await _begun(world, "fi")
+    world.type("f")
+    task = world.ask()
+    await settle()
+    world.backend.streams[0].push(EngineGone("gone"))
+    with pytest.raises(EngineGone):
+        await task
+    task = world.ask()
+    (await world.stream(2)).end()
+    assert await task == ()
+
+
+async def test_a_backends_bug_ends_the_request_only() -> None:
+    world = World(CODE)
+    task = world.ask()
+    (await world.stream()).push(RuntimeError("a bug"))
+    with pytest.raises(RuntimeError):
+        await task
+    task = world.ask()
+    stream = await world.stream(2)
+    stream.push("first")
+    stream.end()
+    assert texts(await task) == ["first"]
+
+
+async def test_a_superseded_stream_gives_nothing() -> None:
+    world = World(CODE)
+    task = world.ask()
+    (await world.stream()).push("fir", StreamEnd("superseded"))
+    assert await task == ()
+    assert world.outcome == ("superseded", None)
+    assert len(world.completer.cache) == 0
+
+
+async def test_a_slow_block_is_answered_with_its_first_lines() -> None:
+    world = World(BLOCK)
+    task = world.ask()
+    stream = await world.stream()
+    stream.push("total = first")
+    await world.expire(BLOCK_WAIT_S)
+    assert not task.done(), "the first line is not whole yet"
+    stream.push("\n    ret")
+    await settle()
+    await world.expire(BLOCK_WAIT_S)
+    assert texts(await task) == ["total = first"]
+    world.type("total")
+    assert stream.is_open, "it goes on into the cache"
+    await world.expire(GRACE_S)
+    assert stream.is_open
+    stream.push("urn total")
+    stream.end()
+    await settle()
+    assert texts(await world.ask()) == [" = first\n    return total"]
+    assert world.outcome == ("cached", None)
+
+
+async def test_a_fast_block_is_answered_whole() -> None:
+    world = World(BLOCK)
+    task = world.ask()
+    stream = await world.stream()
+    stream.push("total = first\n    return total")
+    stream.end()
+    assert texts(await task) == ["total = first\n    return total"]
+
+
+async def test_text_that_grows_is_not_cut_off_early() -> None:
+    world = World(BLOCK)
+    task = world.ask(grows=True)
+    stream = await world.stream()
+    stream.push("total = first\n    ret")
+    await settle()
+    assert not world.waits[BLOCK_WAIT_S]
+    stream.push("urn total")
+    stream.end()
+    assert texts(await task) == ["total = first\n    return total"]
+
+
+async def test_no_grace_at_all() -> None:
+    world = World(CODE, with_config(grace_ms=0))
+    task = world.ask()
+    stream = await world.stream()
+    await cancel(task)
+    await settle()
+    assert stream.was_aborted
+
+
+async def test_the_end_closes_everything() -> None:
+    world = World(CODE)
+    await _begun(world, "fi")
+    await world.completer.aclose()
+    assert world.backend.streams[0].was_aborted
+    assert len(asyncio.all_tasks()) == 1

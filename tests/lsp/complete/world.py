@@ -1,0 +1,205 @@
+"""A completer with a backend and timers that the test works by hand, and a document to type in."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from midfill_lsp.backend.base import Backend, ChatMessage, InfillRequest, Scores, StreamEnd
+from midfill_lsp.complete import Completer, CompletionRequest, Suggestion
+from midfill_lsp.config import CompletionConfig
+from midfill_lsp.document import Edit, Position, open_snapshot
+from midfill_lsp.metrics import Metrics
+
+URI = "file:///a.py"
+# Told apart by their length, which nothing else has.
+DEBOUNCE_S, GRACE_S, BLOCK_WAIT_S = 0.041, 0.502, 0.153
+CONFIG = CompletionConfig(debounce_ms=41, grace_ms=502, block_wait_ms=153)
+
+
+class HandStream:
+    """One stream of a `HandBackend`: what is pushed comes out.
+
+    Attributes:
+        request: what was asked.
+        is_open: it was not closed yet.
+        was_aborted: it was closed before its end.
+    """
+
+    def __init__(self, request: InfillRequest) -> None:
+        self.request = request
+        self.is_open = True
+        self.was_aborted = False
+        self._parts: asyncio.Queue[str | StreamEnd | Exception] = asyncio.Queue()
+
+    def push(self, *parts: str | StreamEnd | Exception) -> None:
+        """Let parts come."""
+        for part in parts:
+            self._parts.put_nowait(part)
+
+    def end(self) -> None:
+        """Let the stream end."""
+        self.push(StreamEnd("eos"))
+
+    async def parts(self) -> AsyncGenerator[str | StreamEnd, None]:
+        """Yield what is pushed, to the end."""
+        try:
+            while True:
+                part = await self._parts.get()
+                if isinstance(part, Exception):
+                    raise part
+                yield part
+                if isinstance(part, StreamEnd):
+                    return
+        except (GeneratorExit, asyncio.CancelledError):
+            self.was_aborted = True
+            raise
+        finally:
+            self.is_open = False
+
+
+class HandBackend:
+    """A backend whose streams the test feeds; implements `Backend`."""
+
+    name = "hand"
+
+    def __init__(self) -> None:
+        self.streams: list[HandStream] = []
+
+    @property
+    def open_streams(self) -> list[HandStream]:
+        """Those that were asked for and not closed."""
+        return [stream for stream in self.streams if stream.is_open]
+
+    def infill(self, request: InfillRequest) -> AsyncGenerator[str | StreamEnd, None]:
+        self.streams.append(HandStream(request))
+        return self.streams[-1].parts()
+
+    def chat(
+        self, messages: tuple[ChatMessage, ...], max_tokens: int
+    ) -> AsyncGenerator[str | StreamEnd, None]:
+        raise NotImplementedError
+
+    async def aclose(self) -> None:
+        return
+
+
+class World:
+    """An editor with one document.
+
+    Attributes:
+        held: lengths of waits that last until `expire`; others pass at once.
+        snapshot: the document; its cursor is `cursor`, in code points from the start.
+        partial: what came over progress.
+    """
+
+    def __init__(
+        self, code: str, config: CompletionConfig = CONFIG, language_id: str = "python"
+    ) -> None:
+        before, after = code.split("█")
+        self.config = config
+        self.backend = HandBackend()
+        self.metrics = Metrics()
+        self.now = 0.0
+        self.held = {GRACE_S, BLOCK_WAIT_S}
+        self.waits: dict[float, list[asyncio.Event]] = defaultdict(list)
+        self.partial: list[str] = []
+        self.snapshot = open_snapshot(URI, language_id, 1, before + after, "utf-32")
+        self.cursor = len(before)
+        self.completer = Completer(
+            self._asking,
+            lambda: self.config,
+            lambda snapshot: snapshot is self.snapshot,
+            self.metrics,
+            "window",
+            self._sleep,
+            lambda: self.now,
+        )
+
+    def edit(self, num_removed: int, text: str, version: int | None = None) -> None:
+        """Replace the characters before the cursor, and tell the completer."""
+        start = self.snapshot.position_at(self.cursor - num_removed)
+        end = self.snapshot.position_at(self.cursor)
+        before = self.snapshot
+        self.snapshot = before.apply((Edit(text, start, end),), before.version + 1)
+        self.cursor += len(text) - num_removed
+        self.completer.changed(before, self.snapshot)
+
+    def type(self, text: str) -> None:
+        """Type at the cursor."""
+        self.edit(0, text)
+
+    def request(self, explicit: bool = False, has_selection: bool = False) -> CompletionRequest:
+        """Return a request at the cursor."""
+        line_idx, column = self.snapshot.locate(self.snapshot.position_at(self.cursor))
+        return CompletionRequest("1", self.snapshot, line_idx, column, explicit, has_selection)
+
+    def ask(
+        self, explicit: bool = False, grows: bool = False, request: CompletionRequest | None = None
+    ) -> asyncio.Task[tuple[Suggestion, ...]]:
+        """Begin a request at the cursor."""
+        on_partial = self.partial.append if grows else None
+        made = request or self.request(explicit)
+        return asyncio.create_task(self.completer.complete(made, on_partial))
+
+    async def stream(self, num_streams: int = 1) -> HandStream:
+        """Return the latest stream, once so many were asked for."""
+        await settle()
+        assert len(self.backend.streams) == num_streams
+        return self.backend.streams[-1]
+
+    async def expire(self, delay_s: float) -> None:
+        """Let all waits of a length pass."""
+        for event in self.waits.pop(delay_s, []):
+            event.set()
+        await settle()
+
+    @property
+    def outcome(self) -> tuple[str, str | None]:
+        """How the latest request ended, and what skipped it."""
+        last = self.completer.last
+        assert last is not None
+        return last.outcome, last.skip
+
+    @contextmanager
+    def _asking(self, explicit: bool) -> Generator[Backend]:
+        yield self.backend
+
+    async def _sleep(self, delay_s: float) -> None:
+        if delay_s in self.held:
+            event = asyncio.Event()
+            self.waits[delay_s].append(event)
+            await event.wait()
+
+
+async def settle() -> None:
+    """Let everything run that can run without the test."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def cancel(task: asyncio.Task[tuple[Suggestion, ...]]) -> None:
+    """Cancel a request, as the editor does."""
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+
+
+def texts(suggestions: tuple[Suggestion, ...]) -> list[str]:
+    """Return the suggestions' texts."""
+    return [suggestion.text for suggestion in suggestions]
+
+
+def with_config(**changes: object) -> CompletionConfig:
+    """Return the test's settings with changes."""
+    return replace(CONFIG, **changes)  # type: ignore[arg-type]
+
+
+def select(world: World, start: int, text: str) -> CompletionRequest | None:
+    """Return a request with an item selected in the pop-up menu that begins at a place."""
+    begin: Position = world.snapshot.position_at(start)
+    end = world.snapshot.position_at(world.cursor)
+    return world.request().with_selected(begin, end, text)
