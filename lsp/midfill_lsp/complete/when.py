@@ -69,8 +69,8 @@ def out_of_place(request: CompletionRequest) -> Skip | None:
         return Skip("midWord", "the cursor is inside a word")
     if right and not _leaves_room(head, right):
         return Skip("beforeText", "the cursor is right before text")
-    if left in _CLOSING_BRACKETS and not rest.strip():
-        return Skip("afterBracket", "the line ends with a closing bracket")
+    if left in _CLOSING_BRACKETS:
+        return Skip("afterBracket", "the cursor is right behind a closing bracket")
     return None
 
 

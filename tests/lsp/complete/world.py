@@ -93,6 +93,7 @@ class World:
     Attributes:
         held: lengths of waits that last until `expire`; others pass at once.
         snapshot: the document; its cursor is `cursor`, in code points from the start.
+        slept: lengths of all waits.
         partial: what came over progress.
     """
 
@@ -106,6 +107,7 @@ class World:
         self.now = 0.0
         self.held = {GRACE_S, BLOCK_WAIT_S}
         self.waits: dict[float, list[asyncio.Event]] = defaultdict(list)
+        self.slept: list[float] = []
         self.partial: list[str] = []
         self.snapshot = open_snapshot(URI, language_id, 1, before + after, "utf-32")
         self.cursor = len(before)
@@ -169,6 +171,7 @@ class World:
         yield self.backend
 
     async def _sleep(self, delay_s: float) -> None:
+        self.slept.append(delay_s)
         if delay_s in self.held:
             event = asyncio.Event()
             self.waits[delay_s].append(event)
