@@ -33,9 +33,9 @@ class HandStream:
         self.request = request
         self.is_open = True
         self.was_aborted = False
-        self._parts: asyncio.Queue[str | StreamEnd | Exception] = asyncio.Queue()
+        self._parts: asyncio.Queue[str | Scores | StreamEnd | Exception] = asyncio.Queue()
 
-    def push(self, *parts: str | StreamEnd | Exception) -> None:
+    def push(self, *parts: str | Scores | StreamEnd | Exception) -> None:
         """Let parts come."""
         for part in parts:
             self._parts.put_nowait(part)
@@ -44,7 +44,7 @@ class HandStream:
         """Let the stream end."""
         self.push(StreamEnd("eos"))
 
-    async def parts(self) -> AsyncGenerator[str | StreamEnd, None]:
+    async def parts(self) -> AsyncGenerator[str | Scores | StreamEnd, None]:
         """Yield what is pushed, to the end."""
         try:
             while True:
@@ -74,7 +74,7 @@ class HandBackend:
         """Those that were asked for and not closed."""
         return [stream for stream in self.streams if stream.is_open]
 
-    def infill(self, request: InfillRequest) -> AsyncGenerator[str | StreamEnd, None]:
+    def infill(self, request: InfillRequest) -> AsyncGenerator[str | Scores | StreamEnd, None]:
         self.streams.append(HandStream(request))
         return self.streams[-1].parts()
 
