@@ -16,7 +16,7 @@ that is sent is frozen while one types before it.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
@@ -26,6 +26,7 @@ _MAY_BE_HIDDEN = frozenset(_CLOSES.values()) | _QUOTES | frozenset(" \t\n")
 _MAX_HIDDEN_CHARS = 256
 _LOOK_BACK_CHARS = 4_000
 _MAX_DOCUMENTS = 64
+_BLOCK_LINES = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,11 +168,13 @@ def _first_line(lines: Sequence[str], line_idx: int, budget: int) -> int:
     """Return the anchored first line: within the budget, over half of it, and rarely moving."""
     used = 0
     lowest = half = line_idx
-    while lowest > 0 and used + len(lines[lowest - 1]) <= budget:
+    for line in _upwards(lines, line_idx):
+        if used + len(line) > budget:
+            break
         lowest -= 1
         if used < budget // 2:
             half = lowest
-        used += len(lines[lowest])
+        used += len(line)
     return _anchor(lowest, half)
 
 
@@ -193,9 +196,24 @@ def _suffix(lines: Sequence[str], line_idx: int, column: int, suffix_chars: int)
     """Return the text behind the cursor, and the line that it ends before."""
     parts = [lines[line_idx][column : column + suffix_chars]]
     left = suffix_chars - len(parts[0])
-    end = line_idx + 1
-    while end < len(lines) and len(lines[end]) <= left:
-        parts.append(lines[end])
-        left -= len(lines[end])
-        end += 1
-    return "".join(parts), end
+    for line in _downwards(lines, line_idx + 1):
+        if len(line) > left:
+            break
+        parts.append(line)
+        left -= len(line)
+    return "".join(parts), line_idx + len(parts)
+
+
+def _upwards(lines: Sequence[str], end: int) -> Iterator[str]:
+    """Give the lines before one, the nearest first; in blocks, since each look-up has its price."""
+    while end > 0:
+        start = max(0, end - _BLOCK_LINES)
+        yield from reversed(lines[start:end])
+        end = start
+
+
+def _downwards(lines: Sequence[str], start: int) -> Iterator[str]:
+    """Give the lines from one on."""
+    while block := lines[start : start + _BLOCK_LINES]:
+        yield from block
+        start += len(block)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from midfill_lsp.lines import split_lines
+from midfill_lsp.lines import Lines, split_lines
 from midfill_lsp.prompt import build
 
 
@@ -24,6 +24,23 @@ def test_the_windows_keep_to_their_budgets_and_start_and_end_at_lines() -> None:
     assert len(prompt.suffix) <= 300
     assert prompt.suffix.startswith(" 500\n")
     assert prompt.suffix.endswith("\n")
+
+
+@pytest.mark.parametrize("line_idx", [0, 1, 127, 128, 129, 700, 998, 999])
+@pytest.mark.parametrize("chars", [90, 1000, 5000])
+def test_windows_of_many_lines_take_as_many_as_fit(line_idx: int, chars: int) -> None:
+    lines = tuple(f"{idx % 10}" * (idx % 7) + "\n" for idx in range(1000))
+    prompt = build(lines, line_idx, 0, chars, chars)
+    num_below = 0
+    while line_idx + num_below < 1000 and (
+        sum(map(len, lines[line_idx : line_idx + num_below + 1])) <= chars
+    ):
+        num_below += 1
+    assert prompt.suffix == "".join(lines[line_idx : line_idx + num_below])
+    assert prompt.prefix == "".join(lines[prompt.first_line : line_idx])
+    assert len(prompt.prefix) <= chars
+    assert prompt.first_line == 0 or len(prompt.prefix) >= chars // 2
+    assert prompt == build(Lines(lines), line_idx, 0, chars, chars)
 
 
 def test_typing_only_appends_but_for_rare_large_steps() -> None:
