@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Key = Literal["jump", "text", "opener", "closer", "newline", "wrong", "backspace"]
+_PIECE = re.compile(r"\n[ \t]*|.", re.DOTALL)
 PAIRS = {"(": ")", "[": "]", "{": "}"}
 QUOTES = "\"'`"
 WRONG_RATE = 0.03
@@ -105,16 +106,32 @@ def pieces(text: str, editor: Editor) -> Iterator[str]:
     """Yields what is typed at a time; the closer of an opened block goes with its line end."""
     at = 0
     while at < len(text):
-        auto = editor.auto[-1] if editor.auto else ""
-        if auto.startswith("\n") and text.startswith(auto, at) and editor.after.startswith(auto):
-            editor.step_over(len(auto))
-            editor.auto.pop()
-            at += len(auto)
-            continue
-        found = re.compile(r"\n[ \t]*|.").match(text, at)
-        assert found is not None
-        yield found[0]
-        at = found.end()
+        at = step_over_block(text, at, editor)
+        if at < len(text):
+            piece = next_piece(text, at)
+            yield piece
+            at += len(piece)
+
+
+def next_piece(text: str, at: int) -> str:
+    """Returns what is typed next: a character, or a line end with the indentation behind it."""
+    found = _PIECE.match(text, at)
+    assert found is not None
+    return found[0]
+
+
+def step_over_block(text: str, at: int, editor: Editor) -> int:
+    """Moves over the closer of a block that the editor put on its own line, and returns where."""
+    while editor.auto:
+        auto = editor.auto[-1]
+        if not (auto.startswith("\n") and text.startswith(auto, at)):
+            break
+        if not editor.after.startswith(auto):
+            break
+        editor.step_over(len(auto))
+        editor.auto.pop()
+        at += len(auto)
+    return at
 
 
 def places(texts: Sequence[str], count: int, chars: int, seed: int) -> list[tuple[str, int, int]]:
