@@ -62,14 +62,23 @@ class InProcess:
 
     async def request(self, method: str, params: object = None) -> Any:  # noqa: ANN401
         """Send a request and return its result; fails the test on an error reply."""
+        answer = await self._reply(method, params)
+        assert "error" not in answer, answer
+        return answer["result"]
+
+    async def error(self, method: str, params: object = None) -> dict[str, Any]:
+        """Send a request and return the error it must have."""
+        error: dict[str, Any] = (await self._reply(method, params))["error"]
+        return error
+
+    async def _reply(self, method: str, params: object) -> dict[str, Any]:
         msg_id = next(self._ids)
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[msg_id] = reply
         message = {"jsonrpc": "2.0", "id": msg_id, "method": method, "params": params}
         self.send_body(json.dumps(message).encode())
-        answer = await asyncio.wait_for(reply, 30)
-        assert "error" not in answer, answer
-        return answer["result"]
+        answer: dict[str, Any] = await asyncio.wait_for(reply, 30)
+        return answer
 
     async def initialize(self, encoding: str = "utf-16", **completion: object) -> None:
         """Shake hands."""

@@ -3,6 +3,7 @@
     stdio       framing; stdin and stdout
     rpc         exactly one reply to every request
     handlers    which message goes where
+    completion  the editor's form of a completion, and ours
     window      the documents, the settings, the use cases wired to them
     engine      the backend of the moment and how it is
     control     what some backends offer besides

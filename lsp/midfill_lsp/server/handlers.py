@@ -8,13 +8,13 @@ from collections.abc import Callable
 from dataclasses import asdict
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from midfill_lsp.config import wire_name
 from midfill_lsp.errors import BackendError
-from midfill_lsp.server import chat
-from midfill_lsp.server.raw import RawParams, is_token, members, told
+from midfill_lsp.server import chat, completion
+from midfill_lsp.server.raw import RawParams, members
 from midfill_lsp.server.rpc import Protocol
 from midfill_lsp.server.window import Window
 
@@ -69,13 +69,15 @@ def _register_completion(server: LanguageServer, protocol: Protocol, window: Win
     async def inline_completion(
         params: types.InlineCompletionParams,
     ) -> types.InlineCompletionList:
-        return await window.complete(params, str(protocol.msg_id))
+        return await window.complete(completion.Asked(params), str(protocol.msg_id))
 
     @server.feature("midfill/completion")
-    async def completion(params: RawParams) -> types.InlineCompletionList:
-        typed, token = _completion_params(protocol, params)
-        on_partial = _progress(protocol, token, "insertText") if token is not None else None
-        return await window.complete(typed, str(protocol.msg_id), on_partial)
+    async def growing_completion(params: RawParams) -> types.InlineCompletionList:
+        asked = completion.read(protocol, params)
+        on_partial = None
+        if asked.token is not None:
+            on_partial = _progress(protocol, asked.token, "insertText")
+        return await window.complete(asked, str(protocol.msg_id), on_partial)
 
     @server.feature("textDocument/didShowCompletion")
     def did_show(_params: RawParams) -> None:
@@ -150,25 +152,6 @@ async def _pull(server: LanguageServer) -> object:
         logger.warning("workspace/configuration failed: %s", type(error).__name__)
         return None
     return sections[0] if isinstance(sections, list) and sections else None
-
-
-def _completion_params(
-    protocol: Protocol, params: RawParams
-) -> tuple[types.InlineCompletionParams, str | int | None]:
-    """Return the standard part and the token of `midfill/completion`.
-
-    Raises:
-        JsonRpcInvalidParams: something is missing or has the wrong type.
-    """
-    fields = members(params)
-    token = fields.get("partialResultToken")
-    if token is not None and not is_token(token):
-        raise JsonRpcInvalidParams("midfill/completion: partialResultToken: text or number")
-    try:
-        typed = protocol.structure(fields, types.InlineCompletionParams)
-    except Exception as error:
-        raise JsonRpcInvalidParams(f"midfill/completion: {told(error)}") from None
-    return typed, token
 
 
 def _progress(protocol: Protocol, token: str | int, name: str) -> Callable[[str], None]:

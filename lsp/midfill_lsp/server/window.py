@@ -17,12 +17,12 @@ from pygls.lsp.server import LanguageServer
 from midfill_lsp import settings
 from midfill_lsp.backend.base import Backend
 from midfill_lsp.backend.tokens import EditorTokens
-from midfill_lsp.complete import Completer, CompletionRequest
+from midfill_lsp.complete import Completer
 from midfill_lsp.config import Config
-from midfill_lsp.document import Encoding, Position
+from midfill_lsp.document import Encoding
 from midfill_lsp.errors import BackendError
-from midfill_lsp.lines import width_of
 from midfill_lsp.metrics import Explanation, Metrics
+from midfill_lsp.server.completion import Asked, item_of, request_of
 from midfill_lsp.server.documents import Documents
 from midfill_lsp.server.engine import EngineWatch
 from midfill_lsp.server.notices import Notices
@@ -132,53 +132,37 @@ class Window:
 
     async def complete(
         self,
-        params: types.InlineCompletionParams,
+        asked: Asked,
         request_id: str,
         on_partial: Callable[[str], None] | None = None,
     ) -> types.InlineCompletionList:
-        """Return the editor's form of a suggestion; an empty list for none and for failures.
+        """Return the editor's form of suggestions; an empty list for none and for failures.
 
         The snapshot is taken before the first await.
         """
-        snapshot = self.documents.get(params.text_document.uri)
-        explicit = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
-        if snapshot is None:
-            self._note_unasked(params, request_id)
+        snapshot = self.documents.get(asked.params.text_document.uri)
+        request = request_of(asked, snapshot, request_id) if snapshot else None
+        if request is None:
+            self._note_unasked(asked.params, request_id)
             return types.InlineCompletionList([])
-        position = Position(params.position.line, params.position.character)
-        line_idx, column = snapshot.locate(position)
-        request = CompletionRequest(request_id, snapshot, line_idx, column, explicit)
         try:
             suggestions = await self.completer.complete(request, on_partial)
         except BackendError:
             return types.InlineCompletionList([])
         return types.InlineCompletionList(
-            [self._item(request, item.text, item.replaces_rest) for item in suggestions]
+            [item_of(request, item, f"{next(self._ids)}") for item in suggestions]
         )
 
     def _note_unasked(self, params: types.InlineCompletionParams, request_id: str) -> None:
         uri, position = params.text_document.uri, params.position
-        is_lost = self.documents.is_lost(uri)
-        why = f"a change could not be read; {_OUT_OF_STEP}" if is_lost else "it is not open"
+        if self.documents.is_lost(uri):
+            why = f"a change could not be read; {_OUT_OF_STEP}"
+        elif uri in self.documents:
+            why = "selectedCompletionInfo.range does not hold the cursor"
+        else:
+            why = "it is not open"
         self.completer.note(
             Explanation(
                 request_id, uri, 0, position.line, position.character, "skipped", detail=why
             )
-        )
-
-    def _item(
-        self, request: CompletionRequest, text: str, replaces_rest: bool
-    ) -> types.InlineCompletionItem:
-        snapshot = request.snapshot
-        start = snapshot.position(request.line_idx, request.column)
-        end = start
-        if replaces_rest:
-            width = width_of(snapshot.lines[request.line_idx])
-            end = snapshot.position(request.line_idx, width)
-        return types.InlineCompletionItem(
-            insert_text=text,
-            range=types.Range(
-                types.Position(start.line, start.character), types.Position(end.line, end.character)
-            ),
-            command=types.Command("", "midfill.accepted", arguments=[f"{next(self._ids)}"]),
         )

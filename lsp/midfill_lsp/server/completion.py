@@ -1,0 +1,91 @@
+"""Between the editor's form of a completion and ours. Called by `handlers` and `window`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcInvalidParams
+
+from midfill_lsp.complete import CompletionRequest, Suggestion
+from midfill_lsp.document import Position, Snapshot
+from midfill_lsp.lines import width_of
+from midfill_lsp.server.raw import RawParams, is_token, members, told
+from midfill_lsp.server.rpc import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an editor asked for.
+
+    Attributes:
+        params: those of the standard method.
+        selection: what is selected, as far as the editor says.
+        token: where growing text goes, None if it cannot grow.
+    """
+
+    params: types.InlineCompletionParams
+    selection: types.Range | None = None
+    token: str | int | None = None
+
+
+def read(protocol: Protocol, params: RawParams) -> Asked:
+    """Return what `midfill/completion` asks for.
+
+    Raises:
+        JsonRpcInvalidParams: something is missing or has the wrong type.
+    """
+    fields = members(params)
+    token, selection = fields.get("partialResultToken"), fields.get("selection")
+    if token is not None and not is_token(token):
+        raise JsonRpcInvalidParams("midfill/completion: partialResultToken: text or number")
+    try:
+        typed = protocol.structure(fields, types.InlineCompletionParams)
+        selected = protocol.structure(selection, types.Range) if selection is not None else None
+    except Exception as error:
+        raise JsonRpcInvalidParams(f"midfill/completion: {told(error)}") from None
+    return Asked(typed, selected, token)
+
+
+def request_of(asked: Asked, snapshot: Snapshot, request_id: str) -> CompletionRequest | None:
+    """Return the request in a document; None if the pop-up menu's item is not at the cursor."""
+    params = asked.params
+    line_idx, column = snapshot.locate(_position(params.position))
+    request = CompletionRequest(
+        request_id,
+        snapshot,
+        line_idx,
+        column,
+        explicit=params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked,
+        has_selection=asked.selection is not None and asked.selection.start != asked.selection.end,
+    )
+    selected = params.context.selected_completion_info
+    if selected is None:
+        return request
+    start, end = _position(selected.range.start), _position(selected.range.end)
+    return request.with_selected(start, end, selected.text)
+
+
+def item_of(
+    request: CompletionRequest, suggestion: Suggestion, item_id: str
+) -> types.InlineCompletionItem:
+    """Return a suggestion as the editor takes it."""
+    document, selected = request.document, request.selected
+    start = selected.start if selected else (request.line_idx, request.column)
+    end = selected.end if selected else start
+    if suggestion.replaces_rest:
+        end = end[0], width_of(document.lines[end[0]])
+    return types.InlineCompletionItem(
+        insert_text=suggestion.text,
+        range=types.Range(_place(document, start), _place(document, end)),
+        command=types.Command("", "midfill.accepted", arguments=[item_id]),
+    )
+
+
+def _position(position: types.Position) -> Position:
+    return Position(position.line, position.character)
+
+
+def _place(document: Snapshot, place: tuple[int, int]) -> types.Position:
+    position = document.position(*place)
+    return types.Position(position.line, position.character)
