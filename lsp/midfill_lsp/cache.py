@@ -73,14 +73,19 @@ class SuggestionCache:
         """Return how many suggestions are kept."""
         return len(self._entries)
 
-    def store(self, entry: Entry) -> None:
-        """Keep a suggestion; one for the same place takes its predecessor's."""
+    def store(self, entry: Entry, beside: bool = False) -> None:
+        """Keep a suggestion.
+
+        Args:
+            entry: the suggestion. It takes the place of all that were made at the same place.
+            beside: it stands beside those instead, and answers only where they do not.
+        """
         assert entry.text
         place, tail = _key(entry)
-        for other in self._index.get(place, {}).get(tail, []):
-            if (other.prefix, other.suffix) == (entry.prefix, entry.suffix):
+        for other in list(self._index.get(place, {}).get(tail, [])):
+            is_there = (other.prefix, other.suffix) == (entry.prefix, entry.suffix)
+            if is_there and (not beside or other == entry):
                 self._drop(other)
-                break
         while len(self._entries) >= self._num_entries:
             self._drop(next(iter(self._entries)))
         self._entries[entry] = None

@@ -33,6 +33,7 @@ class Explanation:
         skip: why an automatic request was skipped, by its name in docs/protocol.md.
         mode: `line` or `block`; None where it was not decided.
         joined: a stream that ran already answered, or had nothing for this cursor.
+        candidates: suggestions that an explicit request got to cycle through.
         cut_chars: code points that the trim took away; `cut_by` is the rule.
         stream_end: the backend's reason, `trimmed` where the trim ended the stream, or `running`
             where the reply did not wait for the end.
@@ -54,6 +55,7 @@ class Explanation:
     prefix_chars: int = 0
     suffix_chars: int = 0
     shown_chars: int = 0
+    candidates: int = 0
     cut_chars: int = 0
     cut_by: str | None = None
     stream_end: str | None = None

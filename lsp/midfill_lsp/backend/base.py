@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +138,18 @@ class Backend(Protocol):
 
     async def aclose(self) -> None:
         """Release connections and leases."""
+        ...
+
+
+@runtime_checkable
+class SamplesInfill(Protocol):
+    """A backend that writes several samples of one hole at the price of little more than one."""
+
+    def samples(
+        self, request: InfillRequest, num_samples: int, temperature: float
+    ) -> AsyncGenerator[tuple[int, str | StreamEnd], None]:
+        """Yield deltas and ends with the sample's index, as they come. Closing aborts all.
+
+        They belong to no session: they end nothing that runs, and nothing ends them.
+        """
         ...

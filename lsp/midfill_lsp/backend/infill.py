@@ -18,6 +18,8 @@ from midfill_lsp.backend.http import NotSent, make_client, post_events
 from midfill_lsp.backend.rejection import fields_of
 from midfill_lsp.errors import CannotDo, EngineGone
 
+_SAMPLES_SEED = 1  # the same place gives the same samples
+
 
 class Address(Protocol):
     """Where an engine answers."""
@@ -58,7 +60,7 @@ class Engine(Protocol):
 
 
 class InfillBackend:
-    """Implements `Backend` and the server's `EngineControl`.
+    """Implements `Backend`, `SamplesInfill` and the server's `EngineControl`.
 
     Owns its connections and the hold on its engine.
     """
@@ -110,6 +112,24 @@ class InfillBackend:
                     has_ended = True
                     yield infill_route.end_of(event)
         if not has_ended:
+            raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
+
+    async def samples(
+        self, request: InfillRequest, num_samples: int, temperature: float
+    ) -> AsyncGenerator[tuple[int, str | StreamEnd], None]:
+        """Yield the samples' deltas and ends, each with its index. Closing aborts all."""
+        body = {**infill_route.body(request), "temperature": temperature}
+        body |= {"n_cmpl": num_samples, "seed": _SAMPLES_SEED}
+        num_open = num_samples
+        async with aclosing(self._post("/infill", body)) as events:
+            async for event in events:
+                idx = infill_route.count(event.get("index")) or 0
+                if text := infill_route.text_of(event):
+                    yield idx, text
+                if event.get("stop") is True:
+                    num_open -= 1
+                    yield idx, infill_route.end_of(event)
+        if num_open > 0:
             raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
 
     async def chat(

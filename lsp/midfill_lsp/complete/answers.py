@@ -10,8 +10,10 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from midfill_lsp.cache import Hit, SuggestionCache
+from midfill_lsp.cache import Entry, Hit, SuggestionCache
 from midfill_lsp.complete.anchor import Anchor, Typed
+from midfill_lsp.complete.candidates import sample
+from midfill_lsp.complete.gather import Question
 from midfill_lsp.complete.live import Asking, Live
 from midfill_lsp.complete.offers import Offers
 from midfill_lsp.complete.outcome import note_stream
@@ -22,7 +24,7 @@ from midfill_lsp.complete.view import wait_for
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Snapshot
 from midfill_lsp.metrics import Metrics, Trace
-from midfill_lsp.prompt import Prompt
+from midfill_lsp.prompt import Prompt, plain
 
 OnPartial = Callable[[str], None]
 
@@ -56,6 +58,7 @@ class Answers:
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         """Begin with nothing; the arguments are the completer's."""
+        self._asking = asking
         self._config = config
         self._is_current = is_current
         self._metrics = metrics
@@ -106,6 +109,27 @@ class Answers:
         attempt.trace.note(joined=False)
         self.streams.begin(live)
         return await self._watch(Found(live, Typed(live.lead)), attempt) or ()
+
+    async def others(
+        self, attempt: Attempt, question: Question, first: tuple[Suggestion, ...]
+    ) -> tuple[Suggestion, ...]:
+        """Return more suggestions for the place, none of them like another or the first."""
+        request, uri = attempt.request, attempt.request.document.uri
+        cache, prompt = self.cache, attempt.prompt
+        found = {item.text: item for item in first}
+        for result in await sample(self._asking, question, self._config().candidates - 1):
+            text = request.shown(result.text)
+            if text not in found:
+                found[text] = Suggestion(text, result.replaces_rest)
+                entry = Entry(uri, prompt.prefix, prompt.suffix, result.text, result.replaces_rest)
+                cache.store(entry, beside=True)
+        if not self._is_current(request.document):
+            attempt.trace.note(outcome="stale")
+            return ()
+        offered = [(plain(item.text), item.replaces_rest) for item in found.values()]
+        self.offers.note(uri, Anchor.of(request, prompt), offered)
+        attempt.trace.note(candidates=len(found))
+        return tuple(found.values())
 
     async def _watch(self, found: Found, attempt: Attempt) -> tuple[Suggestion, ...] | None:
         """Answer from a stream, None if it ended before it came to what was typed since."""

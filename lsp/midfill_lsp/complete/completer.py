@@ -142,7 +142,20 @@ class Completer:
         if skip:
             trace.note(outcome="skipped", skip=skip.name, detail=skip.why)
             return ()
-        attempt = Attempt(request, self._gatherer.prompt(request), trace, on_partial)
+        prompt = self._gatherer.prompt(request)
+        trace.note(prefix_chars=len(prompt.prefix), suffix_chars=len(prompt.suffix))
+        attempt = Attempt(request, prompt, trace, on_partial)
+        first = await self._first(attempt)
+        if not request.explicit or self._config().candidates == 1:
+            return first
+        if trace.explanation.outcome not in ("shown", "cached", "empty"):
+            return first
+        question = await self._gatherer.question(request, prompt, "")
+        return await self._answers.others(attempt, question, first)
+
+    async def _first(self, attempt: Attempt) -> tuple[Suggestion, ...]:
+        """Return the best suggestion, if there is any."""
+        request, trace = attempt.request, attempt.trace
         known = await self._answers.known(attempt)
         if known is not None:
             return known

@@ -51,6 +51,35 @@ async def test_infill_streams(engine: FakeEngine, backend: InfillBackend) -> Non
     }
 
 
+async def test_samples_come_with_their_index(engine: FakeEngine, backend: InfillBackend) -> None:
+    events = [
+        {"index": 0, "content": "a", "stop": False},
+        {"index": 1, "content": "b", "stop": False},
+        {**LAST_EVENT, "index": 0, "content": ""},
+        {"index": 1, "content": "c", "stop": False},
+        {**LAST_EVENT, "index": 1, "content": "d"},
+    ]
+    engine.replies["/infill"] = Reply([event(one) for one in events])
+    parts = [part async for part in backend.samples(REQUEST, 2, 0.5)]
+    assert [(idx, part) for idx, part in parts if isinstance(part, str)] == [
+        (0, "a"),
+        (1, "b"),
+        (1, "c"),
+        (1, "d"),
+    ]
+    assert [idx for idx, part in parts if isinstance(part, StreamEnd)] == [0, 1]
+    body = engine.requests[0].body
+    assert (body["n_cmpl"], body["temperature"]) == (2, 0.5)
+    assert "session" not in body, "it would end the greedy one"
+
+
+async def test_samples_that_break_off_are_an_error(
+    engine: FakeEngine, backend: InfillBackend
+) -> None:
+    with pytest.raises(EngineGone):
+        _ = [part async for part in backend.samples(REQUEST, 2, 0.5)]  # only one has an end
+
+
 async def test_a_draft_is_sent_where_there_is_one(
     engine: FakeEngine, backend: InfillBackend
 ) -> None:

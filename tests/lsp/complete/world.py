@@ -87,6 +87,37 @@ class HandBackend:
         return
 
 
+class SamplingBackend(HandBackend):
+    """Also a `SamplesInfill`, whose samples are scripted.
+
+    Attributes:
+        script: deltas and ends with their samples' indices; an exception is raised.
+        gate: where set, each part waits until it is open.
+        asked: number of samples and temperature, for each time.
+    """
+
+    def __init__(self, *script: tuple[int, str | StreamEnd] | Exception) -> None:
+        super().__init__()
+        self.script = script
+        self.gate: asyncio.Event | None = None
+        self.asked: list[tuple[int, float]] = []
+        self.was_closed = False
+
+    async def samples(
+        self, request: InfillRequest, num_samples: int, temperature: float
+    ) -> AsyncGenerator[tuple[int, str | StreamEnd], None]:
+        self.asked.append((num_samples, temperature))
+        try:
+            for part in self.script:
+                if self.gate:
+                    await self.gate.wait()
+                if isinstance(part, Exception):
+                    raise part
+                yield part
+        finally:
+            self.was_closed = True
+
+
 class World:
     """An editor with one document.
 
@@ -98,11 +129,15 @@ class World:
     """
 
     def __init__(
-        self, code: str, config: CompletionConfig = CONFIG, language_id: str = "python"
+        self,
+        code: str,
+        config: CompletionConfig = CONFIG,
+        language_id: str = "python",
+        backend: HandBackend | None = None,
     ) -> None:
         before, after = code.split("█")
         self.config = config
-        self.backend = HandBackend()
+        self.backend = backend or HandBackend()
         self.metrics = Metrics()
         self.now = 0.0
         self.held = {GRACE_S, BLOCK_WAIT_S}
