@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 # Tests run side by side, file by file, since a file shares its engine.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores : 4)))
 
-.PHONY: help setup demo test lint format types unit bench clean
+.PHONY: help setup demo test lint format types unit docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -34,6 +34,9 @@ types: .venv/.dev  ## mypy and pyright, both strict
 
 unit: .venv/.dev .venv/.node  ## all tests
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
+
+docs: .venv/.dev  ## make the tables of docs/configuration.md anew
+	$(BIN)/python -m midfill_lsp.settings.page docs/configuration.md
 
 bench: .venv/.dev  ## engine timings beside transformers (last line JSON)
 	$(BIN)/python bench/engine.py

@@ -1,7 +1,9 @@
 """Every setting of the language server with its default, and nothing else that has one.
 
-Never changed once it is built; a new configuration is a new `Config`. `settings` makes one from
-what an editor sends.
+Never changed once it is built; a new configuration is a new `Config`. `midfill_lsp.settings` makes
+one from files, the command line and what an editor sends. To add a setting, add one field here by
+`setting`, and run `make docs`: it can be set everywhere then, is checked, and stands in
+docs/configuration.md.
 """
 
 from __future__ import annotations
@@ -9,6 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+from midfill_lsp.setting import setting
 
 BackendKind = Literal["engine", "tgi", "openai", "llamacpp", "ollama"]
 FimFamily = Literal[
@@ -28,128 +32,183 @@ ChatFormatName = Literal[
 ]
 
 
-def _within(low: float, high: float) -> dict[str, float]:
-    """Bounds of a number, both included; read by `settings` and by docs/configuration.md's test."""
-    return {"low": low, "high": high}
-
-
 @dataclass(frozen=True, slots=True)
 class EngineConfig:
-    """Which engine answers.
+    """Which engine answers."""
 
-    Attributes:
-        url: base URL of a running engine; None finds or starts the user's shared one.
-        api_key_file: file with the engine's key when `url` is set; else `MIDFILL_API_KEY`.
-        model: folder, Hub id or `starter`, given to the engine that is started.
-        device: `auto`, `cpu` or `cuda`, given to the engine that is started.
-        command: program and arguments that start the engine; None means `midfill-engine`
-            beside this interpreter.
-        start_timeout_s: how long to wait for the engine to be ready.
-        exit_when_unused_s: how long a started engine outlives its last editor.
-    """
-
-    url: str | None = None
-    api_key_file: Path | None = None
-    model: str = "starter"
-    device: Literal["auto", "cpu", "cuda"] = "auto"
-    command: tuple[str, ...] | None = None
-    start_timeout_s: float = field(default=120.0, metadata=_within(1, 3600))
-    exit_when_unused_s: float = field(default=10.0, metadata=_within(0, 86_400))
+    url: str | None = setting(
+        None, "base URL of a running engine; null finds or starts your shared one"
+    )
+    api_key_file: Path | None = setting(
+        None, "file with the engine's key when `engine.url` is set; else `MIDFILL_API_KEY`"
+    )
+    model: str = setting(
+        "starter", "folder, Hub id or `starter` (the bundled one), for the engine that is started"
+    )
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", "for the engine that is started")
+    command: tuple[str, ...] | None = setting(
+        None,
+        "program and arguments that start the engine; null means `midfill-engine` beside the "
+        "language server",
+    )
+    start_timeout_s: float = setting(
+        120.0, "seconds to wait for the engine to be ready", within=(1, 3600)
+    )
+    exit_when_unused_s: float = setting(
+        10.0, "seconds that a started engine outlives its last editor", within=(0, 86_400)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class BackendConfig:
-    """Who writes the text.
+    """Who writes the text."""
 
-    Attributes:
-        kind: `engine` (the user's own, see `EngineConfig`), or what the server at `url` speaks.
-        url: base URL; None means the kind's usual place. `{model}` in it stands for `model`.
-        model: the model's id there; None takes the only one that is served.
-        token_source: where the token comes from; `auto` takes the first that is there.
-        token_file: file that holds it on one line.
-        token_variable: environment variable that holds it.
-        fim_family: how infill prompts are written as text; `auto` goes by the model's id.
-        chat_format: how chats are written where there is no chat route; `auto` by the model's id.
-        context_tokens: the model's context, where the server does not tell.
-        ca_file: certificates to trust besides the system's, in PEM.
-        connect_timeout_s: until a connection stands.
-        first_byte_timeout_s: until an answer begins.
-        idle_timeout_s: between two pieces of an answer.
-        load_timeout_s: how long a model that is being loaded is waited for.
-    """
-
-    kind: BackendKind = "engine"
-    url: str | None = None
-    model: str | None = None
-    token_source: Literal["auto", "editor", "file", "variable", "hub", "none"] = "auto"
-    token_file: Path | None = None
-    token_variable: str | None = None
-    fim_family: FimFamily = "auto"
-    chat_format: ChatFormatName = "auto"
-    context_tokens: int | None = field(default=None, metadata=_within(256, 10_000_000))
-    ca_file: Path | None = None
-    connect_timeout_s: float = field(default=5.0, metadata=_within(1, 300))
-    first_byte_timeout_s: float = field(default=60.0, metadata=_within(1, 3600))
-    idle_timeout_s: float = field(default=30.0, metadata=_within(1, 3600))
-    load_timeout_s: float = field(default=300.0, metadata=_within(0, 3600))
+    kind: BackendKind = setting(
+        "engine",
+        "who writes the text: the user's own `engine`, or a server that speaks `tgi` (Hugging "
+        "Face: the PRO API, its router, an Inference Endpoint, a text-generation-inference of "
+        "one's own), `openai`, `llamacpp` or `ollama` ([Another server](#another-server))",
+    )
+    url: str | None = setting(
+        None,
+        "the server's base URL; null means the kind's usual place. `{model}` in it stands for "
+        "`backend.model`",
+    )
+    model: str | None = setting(
+        None, "the model's id there; null takes the only one that is served"
+    )
+    token_source: Literal["auto", "editor", "file", "variable", "hub", "none"] = setting(
+        "auto", "where the token comes from ([Tokens](#tokens))"
+    )
+    token_file: Path | None = setting(None, "file that holds the token on one line")
+    token_variable: str | None = setting(
+        None, "name of the environment variable that holds the token, such as `OPENAI_API_KEY`"
+    )
+    fim_family: FimFamily = setting(
+        "auto", "how infill prompts are written as text; `auto` goes by the model's id"
+    )
+    chat_format: ChatFormatName = setting(
+        "auto",
+        "how chats are written as text where there is no chat route (`llama2` for Code Llama "
+        "Instruct too); `auto` goes by the model's id",
+    )
+    context_tokens: int | None = setting(
+        None,
+        "the model's context, where the server does not tell it; Ollama loads the model with it, "
+        "else with at most 8,192",
+        within=(256, 10_000_000),
+    )
+    ca_file: Path | None = setting(
+        None,
+        "file or folder of certificates (PEM) to trust besides the system's, such as a company's",
+    )
+    connect_timeout_s: float = setting(5.0, "seconds until a connection stands", within=(1, 300))
+    first_byte_timeout_s: float = setting(60.0, "seconds until an answer begins", within=(1, 3600))
+    idle_timeout_s: float = setting(
+        30.0, "seconds between two pieces of an answer", within=(1, 3600)
+    )
+    load_timeout_s: float = setting(
+        300.0, "seconds to wait for a model that the server is loading", within=(0, 3600)
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionConfig:
-    """When and what to suggest.
+    """When and what to suggest."""
 
-    Attributes:
-        enabled: False answers every request with nothing.
-        debounce_ms: wait before an automatic request is sent; `auto` goes by the typing's rhythm
-            and the backend's pace.
-        debounce_min_ms: shortest wait of `auto`.
-        debounce_max_ms: longest wait of `auto`.
-        grace_ms: how long a stream goes on when its request was cancelled and nobody joined it.
-        block_wait_ms: wait of a reply that cannot grow for a block's other lines.
-        prefetch: ask for what comes behind a suggestion when it was accepted.
-        candidates: how many suggestions an explicit request gets at most.
-        mode: `line`, `block`, or `auto` (decided from syntax and indentation).
-        max_line_tokens: bound for a single line.
-        max_block_tokens: bound for a block.
-        prefix_chars: text sent before the cursor, in code points.
-        suffix_chars: text sent after the cursor, in code points.
-        cache_entries: suggestions kept for typing through.
-        disabled_languages: language ids that get nothing.
-    """
-
-    enabled: bool = True
-    debounce_ms: int | Literal["auto"] = field(default="auto", metadata=_within(0, 10_000))
-    debounce_min_ms: int = field(default=10, metadata=_within(0, 10_000))
-    debounce_max_ms: int = field(default=400, metadata=_within(0, 10_000))
-    grace_ms: int = field(default=500, metadata=_within(0, 60_000))
-    block_wait_ms: int = field(default=150, metadata=_within(0, 10_000))
-    prefetch: bool = True
-    candidates: int = field(default=3, metadata=_within(1, 8))
-    mode: Literal["auto", "line", "block"] = "auto"
-    max_line_tokens: int = field(default=48, metadata=_within(1, 1024))
-    max_block_tokens: int = field(default=160, metadata=_within(1, 4096))
-    prefix_chars: int = field(default=12_000, metadata=_within(100, 1_000_000))
-    suffix_chars: int = field(default=4_000, metadata=_within(0, 1_000_000))
-    cache_entries: int = field(default=64, metadata=_within(1, 10_000))
-    disabled_languages: tuple[str, ...] = ()
+    enabled: bool = setting(True, "false answers every request with nothing", workspace="narrows")
+    debounce_ms: int | Literal["auto"] = setting(
+        "auto",
+        "milliseconds to wait before an automatic request is sent, or `auto`: from the typing's "
+        "rhythm and the backend's pace ([When it asks](#when-it-asks)); explicit ones never wait",
+        within=(0, 10_000),
+        workspace="sets",
+    )
+    debounce_min_ms: int = setting(
+        10, "shortest wait of `auto`", within=(0, 10_000), workspace="sets"
+    )
+    debounce_max_ms: int = setting(
+        400, "longest wait of `auto`", within=(0, 10_000), workspace="sets"
+    )
+    grace_ms: int = setting(
+        500,
+        "milliseconds that the backend goes on writing after its request was cancelled, in case "
+        "the next key agrees",
+        within=(0, 60_000),
+        workspace="sets",
+    )
+    block_wait_ms: int = setting(
+        150,
+        "milliseconds that a reply waits for the rest of a block once its first line is whole, "
+        "where the text cannot grow in the editor",
+        within=(0, 10_000),
+        workspace="sets",
+    )
+    prefetch: bool = setting(
+        True,
+        "after an accepted suggestion, ask for what comes behind it before the editor does",
+        workspace="narrows",
+    )
+    candidates: int = setting(
+        3,
+        "suggestions that an explicit request gets at most, to cycle through",
+        within=(1, 8),
+        workspace="sets",
+    )
+    mode: Literal["auto", "line", "block"] = setting(
+        "auto",
+        "`line`, `block`, or `auto`: decided from syntax and indentation. With text behind the "
+        "cursor it is always a line",
+        workspace="sets",
+    )
+    max_line_tokens: int = setting(
+        48, "bound for a single line", within=(1, 1024), workspace="sets"
+    )
+    max_block_tokens: int = setting(160, "bound for a block", within=(1, 4096), workspace="sets")
+    prefix_chars: int = setting(
+        12_000,
+        "text sent before the cursor, in code points",
+        within=(100, 1_000_000),
+        workspace="sets",
+    )
+    suffix_chars: int = setting(
+        4_000,
+        "text sent after the cursor, in code points",
+        within=(0, 1_000_000),
+        workspace="sets",
+    )
+    cache_entries: int = setting(
+        64, "suggestions kept for typing through", within=(1, 10_000), workspace="sets"
+    )
+    disabled_languages: tuple[str, ...] = setting(
+        (), "language ids that get nothing", workspace="narrows"
+    )
 
 
 @dataclass(frozen=True, slots=True)
 class ContextConfig:
-    """What of the user's text goes to a backend besides the text around the cursor, and what never.
+    """What of the user's text goes to a backend, and what never."""
 
-    Attributes:
-        remote: of which files a backend on another machine may see anything: none at all (nothing
-            is completed then), the file that is edited, or all of the workspace that pass.
-        allow: files that pass although an ignore file leaves them out or `remote` is `file`.
-        deny: files that go to no backend at all.
-        secret_files: a backend on this machine may see files that look like secrets.
-    """
-
-    remote: Literal["none", "file", "workspace"] = "file"
-    allow: tuple[str, ...] = ()
-    deny: tuple[str, ...] = ()
-    secret_files: bool = False
+    remote: Literal["none", "file", "workspace"] = setting(
+        "file",
+        "of which files a backend on another machine may see anything: `file` (the one that is "
+        "edited), `workspace` (all that pass the [gate](#privacy)), or `none` (nothing is "
+        "completed there)",
+        workspace="narrows",
+    )
+    allow: tuple[str, ...] = setting(
+        (),
+        "files that pass although an ignore file leaves them out, or `context.remote` is `file`; "
+        "as a line of .gitignore each",
+    )
+    deny: tuple[str, ...] = setting(
+        (), "files that go to no backend at all; as a line of .gitignore each", workspace="narrows"
+    )
+    secret_files: bool = setting(
+        False,
+        "true lets a backend on this machine see files that look like secrets",
+        workspace="narrows",
+    )
 
 
 @dataclass(frozen=True, slots=True)

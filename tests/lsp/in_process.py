@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+from collections.abc import Callable
 from typing import Any
 
 from pygls.lsp.server import LanguageServer
@@ -19,6 +20,7 @@ from midfill_lsp.server import handlers
 from midfill_lsp.server.rpc import Protocol
 from midfill_lsp.server.stdio import FrameReader
 from midfill_lsp.server.window import Window
+from midfill_lsp.settings.sources import Sources
 
 
 class InProcess:
@@ -29,12 +31,15 @@ class InProcess:
         received: all messages from the server, in order.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(
+        self, backend: Backend, make_backend: Callable[[Config], Backend] | None = None
+    ) -> None:
         server = LanguageServer("midfill", "0", protocol_cls=Protocol)
         assert isinstance(server.protocol, Protocol)
         self._protocol = server.protocol
         self._protocol.set_writer(self)
-        self.window = Window(server, lambda _config: backend, Config(), EditorTokens())
+        make_backend = make_backend or (lambda _config: backend)
+        self.window = Window(server, make_backend, Sources(), EditorTokens())
         handlers.register(server, self._protocol, self.window)
         self._frames = FrameReader()
         self._ids = itertools.count(1)

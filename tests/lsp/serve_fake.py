@@ -19,6 +19,7 @@ from midfill_lsp import server
 from midfill_lsp.backend.base import Backend, InfillRequest, StreamEnd
 from midfill_lsp.config import Config
 from midfill_lsp.errors import BackendError, EngineStartError
+from midfill_lsp.settings.sources import Sources
 from tests.fakes import FakeEngine
 
 
@@ -98,7 +99,7 @@ def main() -> int:
         made.append(backend)
         return backend
 
-    return server.run(make_backend, Config())
+    return server.run(make_backend, Sources())
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the completion, and return 0, or 1 if there is none."""
     text = _read(options.file)
     caret = find_caret(text, options.line, options.character, options.encoding)
-    arguments = engine_options.write_options(engine_options.read_config(options))
+    arguments = engine_options.write_options(options)
     uri = options.file.absolute().as_uri()
     language = language_of(options.file.name)
     items, facts = asyncio.run(_complete(arguments, uri, language, text, caret))

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from functools import partial
+from typing import TYPE_CHECKING
 
 from midfill_lsp.cli import options as engine_options
+
+if TYPE_CHECKING:
+    from midfill_lsp.backend.base import Backend
+    from midfill_lsp.config import Config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Serve one editor, and return the exit status."""
-    config = engine_options.read_config(options)
+    sources = engine_options.read_sources(options)
+    config = sources.own()
     if not options.no_early_start and config.backend.kind == "engine":
         from midfill_lsp.engine_process import start
 
@@ -31,5 +36,8 @@ def run(options: argparse.Namespace) -> int:
     from midfill_lsp.backend.tokens import EditorTokens
 
     tokens = EditorTokens()
-    make_backend = partial(engine_options.make_backend, tokens=tokens, own=config)
-    return server.run(make_backend, config, tokens)
+
+    def make_backend(config: Config) -> Backend:
+        return engine_options.make_backend(config, tokens, own=sources.own())
+
+    return server.run(make_backend, sources, tokens)

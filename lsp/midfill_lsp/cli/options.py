@@ -8,13 +8,33 @@ from __future__ import annotations
 import argparse
 import os
 import shlex
+import sys
 from collections.abc import Collection
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from midfill_lsp.config import BackendConfig, BackendKind, Config, EngineConfig, FimFamily
+from midfill_lsp.config import BackendKind, Config, EngineConfig, FimFamily
+from midfill_lsp.errors import ConfigError
 from midfill_lsp.hosts import named_hosts
+from midfill_lsp.settings.layer import Layer
+from midfill_lsp.settings.settle import settle
+from midfill_lsp.settings.sources import COMMAND_LINE, Sources
+
+_SETTINGS = {
+    "model": ("engine", "model"),
+    "device": ("engine", "device"),
+    "engine_url": ("engine", "url"),
+    "api_key_file": ("engine", "api_key_file"),
+    "engine_command": ("engine", "command"),
+    "backend": ("backend", "kind"),
+    "backend_url": ("backend", "url"),
+    "backend_model": ("backend", "model"),
+    "token_file": ("backend", "token_file"),
+    "token_variable": ("backend", "token_variable"),
+    "ca_file": ("backend", "ca_file"),
+    "fim_family": ("backend", "fim_family"),
+}
+"""The setting that each option stands for."""
 
 if TYPE_CHECKING:
     from midfill_lsp.backend.base import Backend
@@ -24,16 +44,9 @@ if TYPE_CHECKING:
 
 def add_engine_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `read_config` reads."""
-    default = EngineConfig()
-    group = parser.add_argument_group("engine")
-    group.add_argument(
-        "--model",
-        default=default.model,
-        help="folder, Hub id or starter (the bundled model; default)",
-    )
-    group.add_argument(
-        "--device", choices=("auto", "cpu", "cuda"), default=default.device, help="default: auto"
-    )
+    group = parser.add_argument_group("engine", "what is left out comes from the settings' file")
+    group.add_argument("--model", help="folder, Hub id or starter (the bundled model; default)")
+    group.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: auto")
     group.add_argument("--engine-url", metavar="URL", help="use the engine that runs there")
     group.add_argument(
         "--api-key-file",
@@ -50,10 +63,9 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_backend_options(parser: argparse.ArgumentParser) -> None:
-    default = BackendConfig()
     group = parser.add_argument_group("another server", "instead of the engine")
     kinds, families = get_args(BackendKind), get_args(FimFamily)
-    group.add_argument("--backend", choices=kinds, default=default.kind, help="default: engine")
+    group.add_argument("--backend", choices=kinds, help="default: engine")
     group.add_argument("--backend-url", metavar="URL", help="its base URL, if not the usual one")
     group.add_argument("--backend-model", metavar="ID", help="the model's id there")
     group.add_argument(
@@ -63,34 +75,42 @@ def _add_backend_options(parser: argparse.ArgumentParser) -> None:
         "--token-variable", metavar="NAME", help="environment variable that holds the token"
     )
     group.add_argument("--ca-file", type=Path, metavar="FILE", help="more certificates to trust")
-    group.add_argument(
-        "--fim-family", choices=families, default=default.fim_family, help="default: by the model"
-    )
+    group.add_argument("--fim-family", choices=families, help="default: by the model")
+
+
+def read_sources(options: argparse.Namespace) -> Sources:
+    """Return the user's file with the options laid over it.
+
+    Raises:
+        ConfigError: an option's value is wrong.
+    """
+    groups = dict[str, dict[str, object]]()
+    for word, (group, name) in _SETTINGS.items():
+        value: object = getattr(options, word)
+        if value is not None:
+            groups.setdefault(group, {})[name] = _as_setting(word, value)
+    wrong = settle([Layer(COMMAND_LINE, groups)]).problems
+    if wrong:
+        raise ConfigError("; ".join(wrong))
+    return Sources(groups)
 
 
 def read_config(options: argparse.Namespace) -> Config:
-    """Return the defaults with the options laid over them."""
-    config = Config()
-    command: str | None = options.engine_command
-    engine = replace(
-        config.engine,
-        model=_absolute(options.model),
-        device=options.device,
-        url=options.engine_url,
-        api_key_file=options.api_key_file,
-        command=tuple(shlex.split(command)) if command else None,
-    )
-    backend = replace(
-        config.backend,
-        kind=options.backend,
-        url=options.backend_url,
-        model=options.backend_model,
-        token_file=options.token_file,
-        token_variable=options.token_variable,
-        ca_file=options.ca_file,
-        fim_family=options.fim_family,
-    )
-    return replace(config, engine=engine, backend=backend)
+    """Return the user's settings, less what is wrong with his file: that is told on stderr.
+
+    Raises:
+        ConfigError: an option's value is wrong.
+    """
+    settled = read_sources(options).settled()
+    for problem in settled.problems:
+        print(f"midfill: warning: {problem}", file=sys.stderr)
+    return settled.config
+
+
+def _as_setting(word: str, value: object) -> object:
+    if word == "engine_command":
+        return shlex.split(str(value))
+    return _absolute(str(value)) if word == "model" else str(value)
 
 
 def _absolute(model: str) -> str:
@@ -99,30 +119,15 @@ def _absolute(model: str) -> str:
     return str(path.resolve()) if model != "starter" and path.exists() else model
 
 
-def write_options(config: Config) -> list[str]:
-    """Return the options that `read_config` turns into `config` again."""
-    engine, backend = config.engine, config.backend
-    command = None if engine.command is None else shlex.join(engine.command)
-    given: dict[str, object] = {
-        "--model": engine.model,
-        "--device": engine.device,
-        "--engine-url": engine.url,
-        "--api-key-file": engine.api_key_file,
-        "--engine-command": command,
-        "--backend": backend.kind,
-        "--backend-url": backend.url,
-        "--backend-model": backend.model,
-        "--token-file": backend.token_file,
-        "--token-variable": backend.token_variable,
-        "--ca-file": backend.ca_file,
-        "--fim-family": backend.fim_family,
-    }
-    return [
-        word
-        for option, value in given.items()
-        if value is not None
-        for word in (option, str(value))
-    ]
+def write_options(options: argparse.Namespace) -> list[str]:
+    """Return the given options as words, for another `midfill` that reads the same file."""
+    words: list[str] = []
+    for word in _SETTINGS:
+        value: object = getattr(options, word)
+        if value is not None:
+            text = _absolute(str(value)) if word == "model" else str(value)
+            words += ["--" + word.replace("_", "-"), text]
+    return words
 
 
 def make_engine(config: EngineConfig, named: Collection[str] | None = None) -> Engine:
@@ -150,7 +155,8 @@ def make_backend(
     Args:
         config: the whole tree.
         tokens: the editor's secret storage, where there is an editor.
-        own: what of it the command line says; all if None. Tokens go where that names a host.
+        own: what of it the command line and the user's file say; all if None. Tokens go to the
+            hosts that this names.
     """
     own = own or config
     named = named_hosts(os.environ, own.engine.url, own.backend.url)

@@ -5,6 +5,7 @@
     handlers    which message goes where
     completion  the editor's form of a completion, and ours
     window      the documents, the settings, the use cases wired to them
+    live_settings  the settings of the moment, changed while we run
     engine      the backend of the moment and how it is
     control     what some backends offer besides
     secret_storage  tokens that the editor keeps
@@ -34,6 +35,7 @@ from midfill_lsp.server import handlers, stdio
 from midfill_lsp.server.control import EngineControl
 from midfill_lsp.server.rpc import Protocol
 from midfill_lsp.server.window import Window
+from midfill_lsp.settings.sources import Sources
 
 __all__ = ["EngineControl", "run"]
 
@@ -41,7 +43,7 @@ logger = logging.getLogger(__name__)
 
 
 def run(
-    make_backend: Callable[[Config], Backend], config: Config, tokens: EditorTokens | None = None
+    make_backend: Callable[[Config], Backend], sources: Sources, tokens: EditorTokens | None = None
 ) -> int:
     """Serve one editor over stdio until it leaves, and return the exit status.
 
@@ -49,8 +51,8 @@ def run(
         make_backend: builds the backend; must not block (an engine is started by
             `EngineControl.start` or by the first `infill`). Called again when the settings of the
             engine change; the backend before is closed first.
-        config: defaults and command line; `initializationOptions.midfill` and the client's
-            `midfill` section are laid over it.
+        sources: the user's file and the command line; what the editor and the workspace's file
+            say is laid over it.
         tokens: what `make_backend` asks for the tokens that the editor keeps.
 
     Returns:
@@ -59,7 +61,7 @@ def run(
     logging.getLogger("pygls").setLevel(logging.WARNING)  # below, it logs every message
     stdout = stdio.take_stdout()
     try:
-        return asyncio.run(_serve(make_backend, config, tokens or EditorTokens(), stdout))
+        return asyncio.run(_serve(make_backend, sources, tokens or EditorTokens(), stdout))
     finally:
         with contextlib.suppress(BrokenPipeError):
             stdout.close()
@@ -67,7 +69,7 @@ def run(
 
 async def _serve(
     make_backend: Callable[[Config], Backend],
-    config: Config,
+    sources: Sources,
     tokens: EditorTokens,
     stdout: BinaryIO,
 ) -> int:
@@ -75,7 +77,7 @@ async def _serve(
     protocol = server.protocol
     assert isinstance(protocol, Protocol)
     protocol.set_writer(StdoutWriter(stdout))
-    window = Window(server, make_backend, config, tokens)
+    window = Window(server, make_backend, sources, tokens)
     handlers.register(server, protocol, window)
     messages: asyncio.Queue[bytes | None] = asyncio.Queue()
     stdio.start_reading(messages)

@@ -14,6 +14,7 @@ from pygls.lsp.server import LanguageServer
 from midfill_lsp.config import wire_name
 from midfill_lsp.errors import BackendError
 from midfill_lsp.server import chat, completion
+from midfill_lsp.server.live_settings import folders_of, registrations
 from midfill_lsp.server.raw import RawParams, members
 from midfill_lsp.server.rpc import Protocol
 from midfill_lsp.server.window import Window
@@ -40,14 +41,24 @@ def _register_lifecycle(server: LanguageServer, protocol: Protocol, window: Wind
 
     @server.feature(types.INITIALIZED)
     async def initialized(_params: types.InitializedParams) -> None:
-        await _subscribe(server)
-        window.configure(await _pull(server))
+        if wanted := registrations(server.client_capabilities):
+            server.client_register_capability(types.RegistrationParams(wanted))
+        window.settings.take_section(await _pull(server))
+        window.settings.start_watching()
         window.engine.start_soon()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
         section = members(params.settings).get("midfill")
-        window.configure(section if section is not None else await _pull(server))
+        window.settings.take_section(section if section is not None else await _pull(server))
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
+    def did_change_watched_files(_params: types.DidChangeWatchedFilesParams) -> None:
+        window.settings.refresh()
+
+    @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    def did_change_folders(_params: types.DidChangeWorkspaceFoldersParams) -> None:
+        window.settings.take_folders(folders_of(server))
 
 
 def _register_documents(server: LanguageServer, window: Window) -> None:
@@ -124,20 +135,6 @@ def _register_commands(server: LanguageServer, window: Window) -> None:
         with contextlib.suppress(BackendError):  # shown to the user; the status says it too
             await window.engine.restart()
         return window.engine.describe()
-
-
-async def _subscribe(server: LanguageServer) -> None:
-    """Ask for `didChangeConfiguration` where the editor only sends it when asked."""
-    workspace = server.client_capabilities.workspace
-    known = workspace.did_change_configuration if workspace else None
-    if known is None or not known.dynamic_registration:
-        return
-    registration = types.Registration(
-        id="midfill-configuration",
-        method=types.WORKSPACE_DID_CHANGE_CONFIGURATION,
-        register_options={"section": "midfill"},
-    )
-    server.client_register_capability(types.RegistrationParams([registration]))
 
 
 async def _pull(server: LanguageServer) -> object:

@@ -14,7 +14,6 @@ from urllib.parse import unquote, urlsplit
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
-from midfill_lsp import settings
 from midfill_lsp.backend.base import Backend
 from midfill_lsp.backend.tokens import EditorTokens
 from midfill_lsp.complete import Completer
@@ -25,9 +24,11 @@ from midfill_lsp.metrics import Explanation, Metrics
 from midfill_lsp.server.completion import Asked, item_of, request_of
 from midfill_lsp.server.documents import Documents
 from midfill_lsp.server.engine import EngineWatch
+from midfill_lsp.server.live_settings import LiveSettings, folders_of
 from midfill_lsp.server.notices import Notices
 from midfill_lsp.server.raw import members
 from midfill_lsp.server.secret_storage import ask_token
+from midfill_lsp.settings.sources import Sources
 
 logger = logging.getLogger(__name__)
 
@@ -41,21 +42,19 @@ class Window:
         self,
         server: LanguageServer,
         make_backend: Callable[[Config], Backend],
-        config: Config,
+        sources: Sources,
         tokens: EditorTokens,
     ) -> None:
         """Wire an empty window; nothing is started."""
-        self._base = config
         self._server = server
         self._tokens = tokens
-        self._from_handshake: dict[str, object] = {}
         self._ids = itertools.count(1)
-        self._told_problems: set[str] = set()
-        self.config = config
         self.documents = Documents()
         self.metrics = Metrics()
         self.notices = Notices(server)
-        self.engine = EngineWatch(make_backend, config, self.notices)
+        self.settings = LiveSettings(sources, self.notices, self._reconfigure)
+        self._applied = self.settings.config
+        self.engine = EngineWatch(make_backend, self._applied, self.notices)
         self.completer = Completer(
             asking=self.engine.asking,
             config=lambda: self.config.completion,
@@ -67,28 +66,26 @@ class Window:
     def handshake(self, options: object, encoding: str) -> None:
         """Take what `initialize` brought."""
         self.documents.encoding = cast("Encoding", encoding)
-        self._from_handshake = members(members(options).get("midfill"))
-        self.notices.status_wanted = self._from_handshake.get("statusNotifications") is True
-        if self._from_handshake.get("tokenRequests") is True:
+        section = members(members(options).get("midfill"))
+        self.notices.status_wanted = section.get("statusNotifications") is True
+        if section.get("tokenRequests") is True:
             self._tokens.ask = partial(ask_token, self._server)
         # Problems are told when the editor's section is known. A request may come before that.
-        self.config, _ = settings.parse(self._from_handshake, self._base)
+        self.settings.handshake(section, folders_of(self._server))
+        self._applied = self.config
         self.completer.renew()
         self.engine.prepare(self.config)
 
-    def configure(self, section: object) -> None:
-        """Rebuild the settings from the handshake's and the editor's `midfill` section."""
-        before = self.config
-        merged = settings.merge(self._from_handshake, members(section))
-        self.config, problems = settings.parse(merged, self._base)
-        fresh = [problem for problem in problems if problem not in self._told_problems]
-        self._told_problems.update(fresh)
-        if fresh:
-            text = "; ".join(fresh)
-            self.notices.tell_once(text, text, types.MessageType.Warning)
-        if self.config != before:
+    @property
+    def config(self) -> Config:
+        """The settings of the moment."""
+        return self.settings.config
+
+    def _reconfigure(self, config: Config) -> None:
+        if config != self._applied:
             self.completer.renew()
-        self.engine.reconfigure(self.config)
+        self._applied = config
+        self.engine.reconfigure(config)
 
     def take_new_token(self) -> None:
         """Ask the editor for its token anew, and try the backend with it."""
@@ -116,6 +113,7 @@ class Window:
 
     async def aclose(self) -> None:
         """Abort what runs, then close the backend."""
+        await self.settings.aclose()
         await self.completer.aclose()
         await self.engine.aclose()
 

@@ -13,6 +13,7 @@ from midfill_lsp.cli.options import add_engine_options, read_config, write_optio
 from midfill_lsp.cli.samples import load
 from midfill_lsp.config import Config
 from midfill_lsp.engine_process import command
+from midfill_lsp.errors import ConfigError
 
 
 @pytest.fixture
@@ -90,9 +91,29 @@ def test_options_go_there_and_back(tmp_path: Path) -> None:
     given += ["--backend", "openai", "--backend-url", "http://y/v1", "--backend-model", "m"]
     given += ["--token-file", "t", "--token-variable", "NAME", "--ca-file", "ca.pem"]
     given += ["--fim-family", "qwen"]
-    config = read_config(parser.parse_args(given))
+    options = parser.parse_args(given)
+    config = read_config(options)
     assert config.engine.command == ("a", "b c")
-    assert read_config(parser.parse_args(write_options(config))) == config
+    assert config.backend.fim_family == "qwen"
+    assert read_config(parser.parse_args(write_options(options))) == config
+
+
+def test_options_are_laid_over_the_users_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import argparse
+
+    monkeypatch.setenv("MIDFILL_CONFIG_DIR", str(tmp_path))
+    written = "[engine]\nmodel = 'mine'\ndevice = 'cpu'\nmodle = 1\n"
+    (tmp_path / "midfill.toml").write_text(written)
+    parser = argparse.ArgumentParser()
+    add_engine_options(parser)
+    config = read_config(parser.parse_args(["--model", "other"]))
+    assert (config.engine.model, config.engine.device) == ("other", "cpu")
+    told = capsys.readouterr().err
+    assert told.startswith(f"midfill: warning: {tmp_path}/midfill.toml:4: unknown setting")
+    with pytest.raises(ConfigError, match=r"midfill\.engine\.url: expected a text"):
+        read_config(parser.parse_args(["--engine-url", ""]))
 
 
 def test_samples_have_one_caret() -> None:

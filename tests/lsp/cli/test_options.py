@@ -12,7 +12,8 @@ from midfill_lsp.backend.base import InfillRequest
 from midfill_lsp.cli.options import make_backend
 from midfill_lsp.config import Config
 from midfill_lsp.errors import AccessDenied, BackendError
-from midfill_lsp.settings import parse
+from midfill_lsp.settings.layer import Layer
+from midfill_lsp.settings.settle import settle
 
 ASK = InfillRequest("def f(", "):\n", "s", 8)
 # Not `localhost` to us, and nobody listens there.
@@ -42,8 +43,9 @@ async def test_a_host_that_only_settings_name_gets_no_secret(
     monkeypatch.setenv("MIDFILL_API_KEY", "hidden")
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     monkeypatch.delenv("MIDFILL_TOKEN_HOSTS", raising=False)
-    config, problems = parse(settings)
-    assert not problems
+    settled = settle([Layer("the editor", settings)])
+    assert not settled.problems
+    config = settled.config
     error = await failure(config, own=Config())
     assert isinstance(error, AccessDenied)
     assert "is not sent to 127.0.0.2, which only the settings name" in str(error)
