@@ -22,6 +22,7 @@ _COMMANDS = {
     "demo": "complete code in sample files, as an editor would",
     "complete": "print one completion for a file and a position",
     "chat": "talk to the model in the terminal",
+    "config": "show the settings, or change one",
     "models": "list models, recommend one, download it, change to it",
     "doctor": "say what was found on this machine, and what to do about what was not",
 }

@@ -45,7 +45,10 @@ def run(options: argparse.Namespace) -> int:
     if options.action == "pull":
         return serve.hand_over("pull", [options.id])
     if options.action == "use":
-        return _use(engine_options.read_config(options).engine, options.id)
+        config = engine_options.read_config(options)
+        if config.backend.kind != "engine":
+            raise WrongWords(f"backend.kind is {config.backend.kind}: set backend.model instead")
+        return _use(config.engine, options.id)
     if options.action == "recommend":
         return _recommend(look())
     return list_models.run(options)
@@ -58,7 +61,6 @@ def _use(config: EngineConfig, source: str) -> int:
         if done != 0:
             return done
     asyncio.run(use(config, source, print))
-    print("until the engine ends; to keep it, set engine.model in the editor's midfill settings")
     return 0
 
 

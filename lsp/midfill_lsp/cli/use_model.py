@@ -1,13 +1,18 @@
-"""`midfill models use ID`: the running engine changes its model without dropping a request.
+"""`midfill models use ID`: another model, without dropping a request. Called by `models`.
 
-The new model is loaded beside the old ones and made the default; the old default then takes no new
-request and ends with the last that runs on it. Called by `models`.
+The user's own engine: one with the new model is started beside the old one. Once it answers, the
+choice is written to the user's file; the language servers that run see that and change to it, and
+the old engine ends with the last of them. A model that cannot be loaded is never written.
+
+An engine that somebody runs at a URL: the new model is loaded beside the old ones and made the
+default; the old default then takes no new request and ends with the last that runs on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +23,8 @@ from midfill_lsp.cli import options as engine_options
 from midfill_lsp.cli.info import fetch_info
 from midfill_lsp.config import EngineConfig
 from midfill_lsp.errors import EngineGone, MidfillError
+from midfill_lsp.settings import edit
+from midfill_lsp.settings.files import user_file
 
 _LOAD_TIMEOUT_S = 3600.0
 """A model of 13 GB is read in minutes; one that the engine must fetch first takes longer."""
@@ -28,7 +35,7 @@ class ModelRefused(MidfillError):
 
 
 async def use(config: EngineConfig, source: str, tell: Callable[[str], None]) -> None:
-    """Make `source` the model of the engine in use, which is started if it does not run.
+    """Make `source` the model of the engine in use.
 
     Args:
         config: which engine.
@@ -36,9 +43,14 @@ async def use(config: EngineConfig, source: str, tell: Callable[[str], None]) ->
         tell: called with a line at every stage.
 
     Raises:
-        ModelRefused: the engine refused, and said why.
+        ModelRefused: the engine at a URL refused, and said why.
+        EngineStartError: an engine with this model cannot be started.
         EngineGone: it does not answer.
+        ConfigError: the choice cannot be written.
     """
+    if config.url is None:
+        await _use_own(config, source, tell)
+        return
     engine = engine_options.make_engine(config)
     async with aclosing(engine):
         endpoint = await engine.endpoint()
@@ -47,6 +59,17 @@ async def use(config: EngineConfig, source: str, tell: Callable[[str], None]) ->
         except (httpx.HTTPError, ValueError) as error:
             told = str(error) or type(error).__name__
             raise EngineGone(f"{endpoint.url} does not answer: {told}") from error
+
+
+async def _use_own(config: EngineConfig, source: str, tell: Callable[[str], None]) -> None:
+    place = _place(source)
+    engine = engine_options.make_engine(replace(config, model=place))
+    async with aclosing(engine):
+        tell(f"loading {source}")
+        await engine.endpoint()
+        file = user_file()
+        edit.set_value(file, edit.find_setting("engine.model"), place)
+        tell(f"{source} is in use: engine.model in {file}; running editors follow in seconds")
 
 
 async def _change(endpoint: Address, source: str, tell: Callable[[str], None]) -> None:
@@ -60,6 +83,7 @@ async def _change(endpoint: Address, source: str, tell: Callable[[str], None]) -
     gone = await _post(endpoint, "unload", {"model": before})
     running = int(gone.get("running", 0))
     tell(f"{before} ends" + (f" when its {running} running requests have ended" if running else ""))
+    tell("until that engine ends: to keep the model, start it with --model")
 
 
 def _place(source: str) -> str:
