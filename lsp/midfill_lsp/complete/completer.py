@@ -97,6 +97,11 @@ class Completer:
             await asyncio.gather(self._prefetch_task, return_exceptions=True)
         await self._answers.streams.aclose()
 
+    def check_integrity(self) -> None:
+        """Assert what must hold between turns of the loop; for tests."""
+        self._answers.cache.check_integrity()
+        self._answers.streams.check_integrity()
+
     async def complete(
         self, request: CompletionRequest, on_partial: OnPartial | None = None
     ) -> tuple[Suggestion, ...]:
