@@ -76,12 +76,21 @@ class InProcess:
         error: dict[str, Any] = (await self._reply(method, params))["error"]
         return error
 
-    async def _reply(self, method: str, params: object) -> dict[str, Any]:
+    def begin(self, method: str, params: object = None) -> tuple[int, asyncio.Future[Any]]:
+        """Send a request and return its id, and its reply to come."""
         msg_id = next(self._ids)
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._waiting[msg_id] = reply
         message = {"jsonrpc": "2.0", "id": msg_id, "method": method, "params": params}
         self.send_body(json.dumps(message).encode())
+        return msg_id, reply
+
+    def cancel(self, msg_id: int) -> None:
+        """Cancel a request."""
+        self.notify("$/cancelRequest", {"id": msg_id})
+
+    async def _reply(self, method: str, params: object) -> dict[str, Any]:
+        _, reply = self.begin(method, params)
         answer: dict[str, Any] = await asyncio.wait_for(reply, 30)
         return answer
 
