@@ -1,10 +1,13 @@
 """How long an automatic request waits, from the typing's rhythm and the backend's pace. Pure.
 
-    wait = min(latency / 2, 1.25 * gap), within debounceMinMs and debounceMaxMs
+    slowness = (latency / gap - 1.5) / 1.5, within 0 and 1
+    wait = 1.25 * gap * slowness, within debounceMinMs and debounceMaxMs
 
-A backend that answers well within the gap between two keys is asked almost at once. The slower it
-is, the fewer of its answers come before the next key, and the longer it waits, at most until a
-pause is likely: a quarter over the usual gap. docs/log.md has the measurements.
+A backend that answers within one and a half times the usual gap between two keys is asked almost
+at once: a wait would only move its answer closer to the next key, and what that key agrees with
+is not lost. One that takes three gaps and more would mostly be asked for nothing, so it is asked
+when a pause is likely, a quarter over the usual gap after the key. `bench/debounce.py` compares
+this with other ways; docs/log.md, 2026-11-25, has the figures.
 """
 
 from __future__ import annotations
@@ -18,8 +21,8 @@ _NUM_KEPT = 16
 _MIN_GAPS = 4
 _PAUSE_S = 1.0  # longer gaps are thought, not rhythm
 _USUAL_GAP_S = 0.2  # until the typist is known
-_USUAL_LATENCY_S = 0.08  # until the backend is: gives 40 ms, the fixed wait of before
-_LATENCY_SHARE = 0.5
+_USUAL_LATENCY_S = 0.08  # until the backend is
+_FAST_GAPS, _SLOW_GAPS = 1.5, 3.0
 _GAP_SHARE = 1.25
 
 
@@ -65,6 +68,7 @@ class Rhythm:
         """Return how long the next automatic request waits."""
         if config.debounce_ms != "auto":
             return config.debounce_ms / 1000
-        wait_s = min(_LATENCY_SHARE * self.latency_s, _GAP_SHARE * self.gap_s)
+        slowness = (self.latency_s / self.gap_s - _FAST_GAPS) / (_SLOW_GAPS - _FAST_GAPS)
+        wait_s = _GAP_SHARE * self.gap_s * max(0.0, min(1.0, slowness))
         low_ms = min(config.debounce_min_ms, config.debounce_max_ms)
         return max(low_ms / 1000, min(wait_s, config.debounce_max_ms / 1000))

@@ -25,11 +25,12 @@ def rhythm(gap_s: float | None, latency_s: float | None) -> Rhythm:
 @pytest.mark.parametrize(
     ("gap_s", "latency_s", "wait_s"),
     [
-        (None, None, 0.04),
-        (0.2, 0.06, 0.03),  # a fast engine: almost at once
-        (0.2, 0.004, 0.01),  # the lower bound
-        (0.2, 0.4, 0.2),
-        (0.2, 1.0, 0.25),  # a slow server: when a pause is likely
+        (None, None, 0.01),
+        (0.2, 0.06, 0.01),  # a fast engine: almost at once
+        (0.2, 0.3, 0.01),
+        (0.2, 0.45, 0.125),
+        (0.2, 0.6, 0.25),  # a slow server: when a pause is likely
+        (0.2, 3.0, 0.25),
         (0.1, 1.0, 0.125),  # a fast typist pauses sooner
         (0.5, 2.0, 0.4),  # the upper bound
         (1.5, 2.0, 0.25),  # thought is no rhythm
@@ -50,12 +51,12 @@ def test_bounds_that_cross_mean_the_upper() -> None:
 
 
 def test_streams_that_are_always_aborted_count_as_slow() -> None:
-    made = rhythm(0.3, None)
+    made = rhythm(0.1, None)
     for _ in range(5):
-        made.unanswered(0.2)
-    assert made.wait_s(AUTO) == pytest.approx(0.1)
+        made.unanswered(0.3)
+    assert made.wait_s(AUTO) == pytest.approx(0.125)
     made.unanswered(0.001)  # aborted at once: says nothing
-    assert made.latency_s == 0.2
+    assert made.latency_s == 0.3
     made.forget_backend()
     assert made.latency_s == Rhythm().latency_s
 
@@ -68,4 +69,4 @@ async def test_the_completer_takes_the_rhythm_from_changes() -> None:
     task = world.ask()
     (await world.stream()).end()
     await task
-    assert world.slept == [pytest.approx(0.025)]
+    assert world.slept == [pytest.approx(0.025)]  # the first guess at the latency is slow here
