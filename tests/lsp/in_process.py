@@ -65,6 +65,11 @@ class InProcess:
         """Send a notification; the server has handled it on return, if its handler is no task."""
         self.send_body(json.dumps({"jsonrpc": "2.0", "method": method, "params": params}).encode())
 
+    def methods(self) -> set[str]:
+        """Return the methods that the server answers or hears."""
+        features: Any = self._protocol.fm
+        return {*features.features, *features.builtin_features}
+
     async def request(self, method: str, params: object = None) -> Any:  # noqa: ANN401
         """Send a request and return its result; fails the test on an error reply."""
         answer = await self._reply(method, params)

@@ -2,11 +2,13 @@
 
     stdio       framing; stdin and stdout
     rpc         exactly one reply to every request
+    strict      params are what they say they are
     handlers    which message goes where
     completion  the editor's form of a completion, and ours
     window      the documents, the settings, the use cases wired to them
     live_settings  the settings of the moment, changed while we run
     engine      the backend of the moment and how it is
+    events      what editors tell of suggestions
     control     what some backends offer besides
     secret_storage  tokens that the editor keeps
     notices     what the server says unasked

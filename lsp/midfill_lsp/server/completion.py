@@ -10,8 +10,9 @@ from pygls.exceptions import JsonRpcInvalidParams
 from midfill_lsp.complete import CompletionRequest, Suggestion
 from midfill_lsp.document import Position, Snapshot
 from midfill_lsp.lines import width_of
-from midfill_lsp.server.raw import RawParams, is_token, members, told
+from midfill_lsp.server.raw import RawParams, is_token, members
 from midfill_lsp.server.rpc import Protocol
+from midfill_lsp.server.strict import told
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pygls.lsp.server import LanguageServer
 
 from midfill_lsp.config import wire_name
 from midfill_lsp.errors import BackendError
-from midfill_lsp.server import chat, completion
+from midfill_lsp.server import chat, completion, events
 from midfill_lsp.server.live_settings import folders_of, registrations
 from midfill_lsp.server.raw import RawParams, members
 from midfill_lsp.server.rpc import Protocol
@@ -91,11 +91,15 @@ def _register_completion(server: LanguageServer, protocol: Protocol, window: Win
         return await window.complete(asked, str(protocol.msg_id), on_partial)
 
     @server.feature("textDocument/didShowCompletion")
-    def did_show(_params: RawParams) -> None:
+    def did_show(params: RawParams) -> None:
+        events.read_item("textDocument/didShowCompletion", params)
         window.metrics.events["shown"] += 1
 
     @server.feature("textDocument/didPartiallyAcceptCompletion")
-    def did_partially_accept(_params: RawParams) -> None:
+    def did_partially_accept(params: RawParams) -> None:
+        method = "textDocument/didPartiallyAcceptCompletion"
+        events.read_item(method, params)
+        events.read_accepted_length(method, params)
         window.metrics.events["partly_accepted"] += 1
 
 
@@ -123,7 +127,8 @@ def _register_commands(server: LanguageServer, window: Window) -> None:
         return {wire_name(key): value for key, value in asdict(last).items()} if last else None
 
     @server.command("midfill.accepted")
-    def accepted(*_args: object) -> None:
+    def accepted(_server: LanguageServer, *args: object) -> None:
+        events.read_accepted(args)
         window.metrics.events["accepted"] += 1
 
     @server.command("midfill.status")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
-import cattrs
-
 # Not `object`: pygls hands itself to a first parameter whose type it is an instance of.
 RawParams = Mapping[str, Any] | list[Any] | None
 
@@ -19,11 +17,3 @@ def members(value: object) -> dict[str, Any]:
 def is_token(value: object) -> bool:
     """Whether this is what ids and progress tokens are: text or a whole number."""
     return isinstance(value, (str, int)) and not isinstance(value, bool)
-
-
-def told(error: Exception) -> str:
-    """Return what is malformed and where, without the values: they may be users' code."""
-    try:
-        return "; ".join(cattrs.transform_error(error))
-    except Exception:
-        return type(error).__name__

@@ -18,10 +18,11 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
-from midfill_lsp.server.raw import is_token, members, told
+from midfill_lsp.server.raw import is_token, members
+from midfill_lsp.server.strict import make_strict, told
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Protocol(LanguageServerProtocol):
         self.on_unreadable: Callable[[str | None, object], None] = lambda _method, _params: None
         self.exit_requested = asyncio.Event()
         super().__init__(*args, **kwargs)
+        make_strict(self._converter)
 
     def encoding(self) -> str:
         """The columns' encoding that `initialize` settled."""
@@ -121,10 +123,24 @@ class Protocol(LanguageServerProtocol):
         except JsonRpcException:
             return  # unknown notifications may be ignored
         except Exception as error:
-            logger.warning("malformed %s: %s", method, told(error))
+            self._complain(f"{method}: {told(error)}")
             self.on_unreadable(method, message.get("params"))
             return
-        self._execute_handler(f"notification-{id(message)}", handler, _log_failure, args=(params,))
+        name = f"notification-{id(message)}"
+        self._execute_handler(name, handler, self._after_notification, args=(params,))
+
+    def _after_notification(self, future: Any) -> None:  # noqa: ANN401  # a task's or a thread's
+        error = None if future.cancelled() else future.exception()
+        if isinstance(error, JsonRpcInvalidParams):
+            self._complain(error.message)
+        elif error is not None:
+            _log_error(error)
+
+    def _complain(self, text: str) -> None:
+        """Say that a notification is malformed, in the only way there is."""
+        logger.warning("malformed %s", text)
+        warning = types.LogMessageParams(types.MessageType.Warning, f"malformed {text}")
+        self.notify(types.WINDOW_LOG_MESSAGE, warning)
 
     def _receive_response(self, message: dict[str, Any]) -> None:
         msg_id = message.get("id")
@@ -241,11 +257,6 @@ class Protocol(LanguageServerProtocol):
                 await asyncio.wait_for(self.on_shutdown(), _SHUTDOWN_TIMEOUT_S)
             except asyncio.TimeoutError:
                 logger.warning("the backend did not close within %g s", _SHUTDOWN_TIMEOUT_S)
-
-
-def _log_failure(future: Any) -> None:  # noqa: ANN401  # asyncio's or a thread's future
-    if not future.cancelled() and (error := future.exception()) is not None:
-        _log_error(error)
 
 
 def _log_error(error: BaseException) -> None:
