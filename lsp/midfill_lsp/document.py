@@ -166,8 +166,8 @@ def _spliced(lines: Lines, start: tuple[int, int], end: tuple[int, int], text: s
     tail = lines[end[0]][end[1] :]
     # Only `text` is looked through for line ends: head has none, and tail no other than its own.
     fresh = list(split_lines(text))
-    fresh[0] = head + fresh[0]
-    fresh[-1] += tail
+    fresh[0] = _joined(head, fresh[0])
+    fresh[-1] = _joined(fresh[-1], tail)
     if len(fresh) > 1 and fresh[-1].startswith("\n") and fresh[-2].endswith("\r"):
         fresh[-2:] = [fresh[-2] + "\n"]  # a \r and the \n now behind it are one line end
     if first_idx > 0 and fresh[0].startswith("\n") and lines[first_idx - 1].endswith("\r"):
@@ -184,3 +184,11 @@ def _hash(lines: Lines, first_idx: int, num_behind: int) -> int:
     end = min(len(lines), len(lines) - num_behind + 1)
     befores = ("", *lines[:end]) if first_idx == 0 else lines[first_idx - 1 : end]
     return sum(map(hash, zip(befores, lines[first_idx:end], strict=False)))
+
+
+def _joined(one: str, other: str) -> str:
+    """Return both texts as one; halves of a UTF-16 pair that meet are one character."""
+    if "\ud800" <= one[-1:] <= "\udbff" and "\udc00" <= other[:1] <= "\udfff":
+        pair = (one[-1] + other[0]).encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+        return one[:-1] + pair + other[1:]
+    return one + other

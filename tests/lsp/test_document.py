@@ -182,3 +182,19 @@ def test_half_a_surrogate_pair_counts_one_unit() -> None:
     snapshot = open_snapshot("file:///x", "c", 1, "\ud83dx", "utf-16")
     assert snapshot.locate(Position(0, 1)) == (0, 1)
     assert snapshot.position(0, 2) == Position(0, 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "fresh", "at"),
+    [("\ud83d", "\ude00", 1), ("\ude00", "\ud83d", 0), ("a\ude00", "\ud83d", 1)],
+)
+def test_halves_that_meet_are_one_character(text: str, fresh: str, at: int) -> None:
+    snapshot = open_snapshot("file:///x", "c", 1, text, "utf-16")
+    joined = snapshot.apply((Edit(fresh, Position(0, at), Position(0, at)),), 2)
+    assert joined.text == text[:at].rstrip("\ud83d") + "😀"
+    assert joined.position(0, len(joined.text)).character == len(text) + 1
+
+
+def test_halves_meet_where_what_was_between_is_taken_away() -> None:
+    snapshot = open_snapshot("file:///x", "c", 1, "\ud83dab\ude00", "utf-16")
+    assert snapshot.apply((Edit("", Position(0, 1), Position(0, 3)),), 2).text == "😀"
