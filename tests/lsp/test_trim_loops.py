@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from midfill_lsp.trim import Trimmer, describe
+from midfill_lsp.trim import Trimmer, describe, repeat
 from tests.lsp.trimming import Case, in_pieces, trim
 
 PY = "python"
@@ -98,3 +98,9 @@ def test_what_nobody_saw_may_be_dropped() -> None:
 
 def test_a_rule_is_not_a_loop() -> None:
     assert trim(Case(PY, "# █\n", "", ""), list("-" * 70 + "\n")).text == "-" * 70
+
+
+@pytest.mark.parametrize("unit", ["\u2028", " ", "ab cd ", "=="])
+def test_what_is_held_back_of_an_endless_line_is_bounded(unit: str) -> None:
+    # Each delta of an endless line was compared in whole: a minute of it blocked the server.
+    assert repeat.num_held(unit * 20_000) <= 240

@@ -11,6 +11,7 @@ from collections import Counter
 
 _MAX_PERIOD = 4
 _MAX_UNIT = 60
+_MAX_HELD = 4 * _MAX_UNIT
 _TELLING = 8  # letters and digits that make a second copy of lines a loop; below, it is the third
 _TELLING_APART = 12  # the same, for a line that comes again and again with others between
 _MANY = 4
@@ -102,13 +103,18 @@ def loops_inline(line: str) -> int | None:
 
 
 def num_held(line: str) -> int:
-    """Return how many characters at the end of an unfinished line repeat what is before them."""
+    """Return how many characters at the end of an unfinished line repeat what is before them.
+
+    No more than make any of the loops of `loops_inline`, which are judged before.
+    """
     longest = 0
     for period in range(5, min(_MAX_UNIT, len(line) - 1) + 1):
-        end = len(line)
-        while end > period and line[end - 1] == line[end - 1 - period]:
+        end, stop = len(line), max(period, len(line) - _MAX_HELD)
+        while end > stop and line[end - 1] == line[end - 1 - period]:
             end -= 1
         longest = max(longest, len(line) - end)
+        if longest >= _MAX_HELD:
+            break
     return longest
 
 
