@@ -86,7 +86,7 @@ async def _whole(chunks: Chunks, server: str) -> Values:
 def _parse(data: str | bytes, server: str) -> dict[str, Any]:
     try:
         value: object = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of what is nested too deep
         value = None
     if isinstance(value, list):  # the PRO API answers a list of one
         value = next(iter(cast("list[object]", value)), None)

@@ -89,7 +89,7 @@ async def post_events(
 def _event(data: str, url: str) -> dict[str, Any]:
     try:
         event = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of what is nested too deep
         event = None
     if not isinstance(event, dict):
         raise BadReply(f"{url} sent an event that is no JSON object ({len(data)} characters)")

@@ -80,7 +80,7 @@ async def read_rejection(response: httpx.Response, asked: Asked) -> BackendError
                 break
     try:
         fields: object = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     return rejection(response.status_code, str(response.url), dict(response.headers), fields, asked)
 
