@@ -11,12 +11,14 @@ A key pressed in a file of megabytes copies one chunk and the list of chunks, no
 from __future__ import annotations
 
 import io
+import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain
 from typing import overload
 
 _OTHER_BOUNDARIES = "\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 _CHUNK_LINES = 512
 """Of a fresh chunk; one that grows over twice as many is cut, see docs/log.md, 2026-11-25."""
 
@@ -128,6 +130,11 @@ def split_lines(text: str) -> tuple[str, ...]:
     if not lines or lines[-1].endswith(("\r", "\n")):
         lines.append("")
     return tuple(lines)
+
+
+def whole_characters(text: str) -> str:
+    """Return `text` with lone surrogates replaced: UTF-8 cannot carry halves of characters."""
+    return text if text.isascii() else _HALF_CHARACTER.sub("\ufffd", text)
 
 
 def width_of(line: str) -> int:

@@ -15,11 +15,11 @@ that is sent is frozen while one types before it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+from midfill_lsp.lines import whole_characters
+
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
 _QUOTES = frozenset("\"'`")
 _MAY_BE_HIDDEN = frozenset(_CLOSES.values()) | _QUOTES | frozenset(" \t\n")
@@ -161,7 +161,7 @@ def plain(text: str) -> str:
     An editor that cuts a UTF-16 pair in two sends half characters, which UTF-8 cannot carry.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return text if text.isascii() else _HALF_CHARACTER.sub("\ufffd", text)
+    return whole_characters(text)
 
 
 def _first_line(lines: Sequence[str], line_idx: int, budget: int) -> int:

@@ -13,6 +13,7 @@ from midfill_lsp.backend.base import SamplesInfill, StreamEnd
 from midfill_lsp.complete.gather import Question
 from midfill_lsp.complete.live import Asking
 from midfill_lsp.errors import BackendError, RequestSkipped
+from midfill_lsp.lines import whole_characters
 from midfill_lsp.trim import Trimmer, TrimResult
 
 logger = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ async def _read(backend: SamplesInfill, question: Question, num_samples: int) ->
                 continue
             if isinstance(part, StreamEnd):
                 ends[idx] = part
-            elif trimmers[idx].feed(part).done:
+            elif trimmers[idx].feed(whole_characters(part)).done:
                 ends[idx] = None
             if len(ends) == num_samples:
                 break

@@ -6,7 +6,10 @@ from collections.abc import Callable
 from contextlib import aclosing
 
 from midfill_lsp.backend.base import Backend, InfillRequest, Scores, StreamEnd
+from midfill_lsp.lines import whole_characters
 from midfill_lsp.trim import Trimmer
+
+_MAX_TOKEN_CHARS = 64
 
 
 async def feed(
@@ -24,16 +27,22 @@ async def feed(
         on_text: called with each delta, and with all that may be shown then.
 
     Returns:
-        The stream's own end; None if the trimmer had enough, and closed it.
+        The stream's own end, or a limit where it went on and on; None if the trimmer had enough,
+        and closed it.
     """
+    num_chars = 0
     async with aclosing(backend.infill(ask)) as stream:
         async for delta in stream:
             if isinstance(delta, StreamEnd):
                 return delta
             if isinstance(delta, Scores):
                 continue
-            step = trimmer.feed(delta)
-            on_text(delta, step.text)
+            text = whole_characters(delta)
+            num_chars += len(text)
+            step = trimmer.feed(text)
+            on_text(text, step.text)
             if step.done:
                 return None
+            if num_chars > ask.max_tokens * _MAX_TOKEN_CHARS:  # it does not keep to what was asked
+                return StreamEnd("limit")
     return None
