@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 # Tests run side by side, file by file, since a file shares its engine.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores : 4)))
 
-.PHONY: help setup demo test lint format types unit docs bench clean
+.PHONY: help setup demo test lint format types unit vscode vscode-unit docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -17,7 +17,7 @@ setup: .venv/.dev .venv/.node  ## prepare .venv with everything for development
 demo: .venv/.engine  ## complete code in sample files, as an editor would
 	@$(BIN)/midfill demo
 
-test: lint types unit  ## everything that CI checks
+test: lint types unit vscode  ## everything that CI checks
 
 lint: .venv/.dev  ## ruff and the layer rules
 	$(BIN)/ruff check .
@@ -35,8 +35,15 @@ types: .venv/.dev  ## mypy and pyright, both strict
 unit: .venv/.dev .venv/.node  ## all tests
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 
-docs: .venv/.dev  ## make the tables of docs/configuration.md anew
+vscode: vscode-unit  ## the VS Code extension: lint, types, tests, package
+
+vscode-unit: .make/vscode-npm
+	@cd clients/vscode && npm run --silent lint && npm run --silent types && npm test --silent
+	@cd clients/vscode && npm run --silent package
+
+docs: .venv/.dev  ## make the tables of docs/configuration.md and package.json anew
 	$(BIN)/python -m midfill_lsp.settings.page docs/configuration.md
+	$(BIN)/python -m midfill_lsp.settings.vscode clients/vscode/package.json
 
 bench: .venv/.dev  ## engine timings beside transformers (last line JSON)
 	$(BIN)/python bench/engine.py
@@ -74,3 +81,11 @@ clean:  ## remove .venv and caches
 	  echo "== installing client libraries for Node"; \
 	  npm ci --silent --ignore-scripts --no-audit --no-fund --prefix tests/node && touch $@; \
 	else echo "== npm was not found: tests/engine/serve/test_node_clients.py tells what to do"; fi
+
+.make/vscode-npm: clients/vscode/package.json clients/vscode/package-lock.json
+	@command -v npm >/dev/null || { \
+	  echo "npm was not found: the VS Code extension needs Node 20 or later (Debian: apt install npm)"; \
+	  exit 1; }
+	@echo "== installing what the VS Code extension is built with"
+	@npm ci --silent --ignore-scripts --no-audit --no-fund --prefix clients/vscode
+	@mkdir -p .make && touch $@

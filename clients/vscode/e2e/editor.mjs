@@ -1,0 +1,214 @@
+// A real VS Code (code-server) with this extension in it, driven by Chromium through
+// playwright-core. Waits on what the page shows, never on time.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import * as net from "node:net";
+import * as path from "node:path";
+import { chromium } from "playwright-core";
+
+const CHROMIUM_ARGUMENTS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+const TIMEOUT_MS = 30_000;
+const GHOST = ".ghost-text-decoration, .ghost-text, .suggest-preview-text";
+
+/** Returns the program that installs and runs code-server, and its Node. */
+export function findEditor(folder) {
+  const program = path.join(folder, "code-server/node_modules/.bin/code-server");
+  const node = path.join(folder, "node24/node_modules/node/bin");
+  if (!existsSync(program)) throw new Error(`no code-server in ${folder}: run make vscode-editor`);
+  return { program, node };
+}
+
+export class Editor {
+  /**
+   * Starts VS Code and opens a folder.
+   *
+   * @param options folder of code-server, the .vsix, a scratch folder, the workspace, settings, env
+   */
+  static async start({ editorFolder, vsix, scratch, workspace, userSettings, machineSettings, env }) {
+    const found = findEditor(editorFolder);
+    const data = path.join(scratch, "data");
+    const extensions = path.join(scratch, "extensions");
+    const config = path.join(scratch, "config.yaml");
+    await mkdir(path.join(data, "User"), { recursive: true });
+    await mkdir(path.join(data, "Machine"), { recursive: true });
+    await writeFile(config, "auth: none\n");
+    await writeFile(path.join(data, "User/settings.json"), JSON.stringify({ ...CALM, ...userSettings }));
+    await writeFile(path.join(data, "Machine/settings.json"), JSON.stringify(machineSettings));
+    const port = await freePort();
+    const shared = ["--config", config, "--user-data-dir", data, "--extensions-dir", extensions];
+    const environment = { ...process.env, ...env, PATH: `${found.node}:${process.env.PATH}` };
+    await finished(spawn(found.program, [...shared, "--install-extension", vsix], { env: environment, stdio: "pipe" }));
+    const server = spawn(
+      found.program,
+      [...shared, "--auth", "none", "--bind-addr", `127.0.0.1:${port}`, "--disable-telemetry",
+        "--disable-update-check", "--disable-workspace-trust", "--disable-getting-started-override",
+        "--ignore-last-opened"],
+      { env: environment, stdio: ["ignore", "pipe", "pipe"], detached: true },
+    );
+    await listening(server);
+    const browser = await chromium.launch({ executablePath: findChromium(), args: CHROMIUM_ARGUMENTS });
+    const context = await browser.newContext({ viewport: { width: 1000, height: 620 } });
+    await context.grantPermissions(["clipboard-read", "clipboard-write"]);
+    const page = await context.newPage();
+    page.setDefaultTimeout(TIMEOUT_MS);
+    return new Editor({ server, browser, page, port, workspace, data });
+  }
+
+  constructor(parts) {
+    Object.assign(this, parts);
+  }
+
+  /** Opens the workspace with files of it, the last of them in front. */
+  async open(...files) {
+    const address = (file) => `vscode-remote://127.0.0.1:${this.port}${path.join(this.workspace, file)}`;
+    const payload = JSON.stringify(files.map((file) => ["openFile", address(file)]));
+    const query = new URLSearchParams({ folder: this.workspace, payload });
+    await this.page.goto(`http://127.0.0.1:${this.port}/?${query}`);
+    await this.page.waitForSelector(".monaco-editor .view-lines", { state: "attached" });
+  }
+
+  /** Runs a command by its title, through the command palette. */
+  async command(title) {
+    await this.page.keyboard.press("F1");
+    const input = this.page.locator(".quick-input-widget input").first();
+    await input.waitFor({ state: "visible" });
+    await input.fill(`>${title}`);
+    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().waitFor();
+    await this.page.keyboard.press("Enter");
+  }
+
+  /** Goes to a place in the file in front; both count from 1. */
+  async goTo(line, column) {
+    await this.page.keyboard.press("Control+g");
+    const input = this.page.locator(".quick-input-widget input").first();
+    await input.waitFor({ state: "visible" });
+    await input.fill(`:${line}:${column}`);
+    await this.page.keyboard.press("Enter");
+    await input.waitFor({ state: "hidden" });
+    await this.focusEditor();
+  }
+
+  async focusEditor() {
+    await this.page.waitForFunction(() => document.activeElement?.closest(".monaco-editor") !== null);
+  }
+
+  type(text) {
+    return this.page.keyboard.type(text);
+  }
+
+  press(key) {
+    return this.page.keyboard.press(key);
+  }
+
+  /** Returns the ghost text that stands in the page, "" for none. */
+  ghost() {
+    return this.page.evaluate((selector) => [...document.querySelectorAll(selector)]
+      .map((node) => node.textContent).join("\n").replaceAll("\u00a0", " "), GHOST);
+  }
+
+  /** Waits for ghost text that a function of its text accepts, and returns it. */
+  async untilGhost(accepts = "(text) => text !== ''") {
+    const handle = await this.page.waitForFunction(
+      ([selector, source]) => {
+        const text = [...document.querySelectorAll(selector)]
+          .map((node) => node.textContent).join("\n").replaceAll("\u00a0", " ");
+        return (0, eval)(source)(text) ? { text } : false;
+      },
+      [GHOST, accepts],
+    );
+    return (await handle.jsonValue()).text;
+  }
+
+  noGhost() {
+    return this.page.waitForFunction((selector) => document.querySelector(selector) === null, GHOST);
+  }
+
+  /** Returns the text of the status bar's item. */
+  status() {
+    return this.page.locator('[id="midfill.midfill.midfill.status"]');
+  }
+
+  async untilStatus(pattern) {
+    await this.page.waitForFunction(
+      (source) => {
+        const item = document.querySelector('[id="midfill.midfill.status"], [id$="midfill.status"]');
+        const label = item?.querySelector("a")?.getAttribute("aria-label") ?? "";
+        return new RegExp(source).test(`${item?.textContent ?? ""} ${label}`);
+      },
+      pattern,
+    );
+  }
+
+  /** Saves the file in front, and returns what stands on the disk. */
+  async save(file) {
+    await this.page.keyboard.press("Control+s");
+    await this.page.waitForFunction(() => document.querySelector(".tab.active.dirty") === null);
+    return readFile(path.join(this.workspace, file), "utf8");
+  }
+
+  async close() {
+    await this.browser.close();
+    if (this.server.exitCode === null) {
+      const gone = once(this.server, "exit");
+      process.kill(-this.server.pid, "SIGTERM");
+      await gone;
+    }
+  }
+}
+
+/** What keeps the editor quiet, for tests that look at nothing but the suggestions. */
+const CALM = {
+  "workbench.startupEditor": "none",
+  "extensions.autoUpdate": false,
+  "editor.quickSuggestions": { other: "off", comments: "off", strings: "off" },
+  "editor.suggestOnTriggerCharacters": false,
+  "editor.wordBasedSuggestions": "off",
+  "editor.minimap.enabled": false,
+  "editor.inlineSuggest.enabled": true,
+  "files.autoSave": "off",
+  "workbench.tips.enabled": false,
+  "chat.disableAIFeatures": true,
+};
+
+function findChromium() {
+  const named = process.env.MIDFILL_CHROMIUM;
+  const places = [named, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+  const found = places.find((place) => place !== undefined && existsSync(place));
+  if (!found) throw new Error("no Chromium found: apt install chromium, or set MIDFILL_CHROMIUM");
+  return found;
+}
+
+async function freePort() {
+  const server = net.createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address();
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function finished(child) {
+  let output = "";
+  child.stdout.on("data", (data) => (output += data));
+  child.stderr.on("data", (data) => (output += data));
+  const [code] = await once(child, "close");
+  if (code !== 0) throw new Error(`${child.spawnfile} ended with ${code}:\n${output}`);
+}
+
+function listening(server) {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    const look = (data) => {
+      output += data;
+      if (/HTTP server listening/.test(output)) resolve();
+    };
+    server.stdout.on("data", look);
+    server.stderr.on("data", look);
+    server.on("exit", (code) => reject(new Error(`code-server ended with ${code}:\n${output}`)));
+  });
+}

@@ -1,0 +1,140 @@
+/** Wires the parts together. Nothing here decides what to suggest: that is the language server. */
+
+import * as vscode from "vscode";
+import type { LanguageClient, Middleware } from "vscode-languageclient/node";
+
+import { registerCommands } from "./commands";
+import { GhostEvents } from "./ghost/events";
+import { Gate } from "./ghost/gate";
+import { GhostText } from "./ghost/middleware";
+import { Tokens } from "./secrets/tokens";
+import { tellOfEnd } from "./server/install";
+import { Session } from "./server/session";
+import { Surveyor } from "./server/surveyor";
+import { contributedNames, serverSettings } from "./settings";
+import { StatusBar } from "./status/bar";
+import type { Everything, ServerStatus } from "./status/present";
+
+let session: Session | undefined;
+
+export async function activate(context: vscode.ExtensionContext): Promise<void> {
+  const log = vscode.window.createOutputChannel("Midfill", { log: true });
+  const surveyor = new Surveyor(context);
+  const tokens = new Tokens(context.secrets);
+  await vscode.workspace.fs.createDirectory(context.globalStorageUri);
+
+  let server: ServerStatus | undefined;
+  const running = () => current.running;
+  const refresh = () => {
+    bar.refresh();
+  };
+  const gate = new Gate(refresh);
+  const { ghost, events } = ghostText(running, gate, log);
+  const current = new Session({
+    log,
+    find: () => surveyor.find(),
+    launch: () => surveyor.launch(),
+    middleware: middleware(context, ghost, running),
+    wire: (client) => {
+      client.onNotification("midfill/status", (status: ServerStatus) => {
+        server = status;
+        refresh();
+      });
+      client.onRequest("midfill/token", async (params: { url?: unknown }) => ({
+        token: await tokens.get(params.url),
+      }));
+    },
+  });
+  session = current;
+  const everything = (): Everything => ({
+    session: current.state,
+    server,
+    gate: gate.state,
+    disabledLanguage: disabledLanguage(),
+  });
+  const bar = new StatusBar(everything);
+  const ended = current.onDidChange((state) => {
+    if (state.kind !== "running") server = undefined;
+    refresh();
+    void tellOfEnd(state, surveyor, log, current);
+  });
+  const commands = registerCommands({ context, log, session: current, surveyor, gate, tokens, everything });
+  context.subscriptions.push(log, gate, events, ghost, current, bar, ended, ...commands);
+  context.subscriptions.push(...watchEditor(current, surveyor, refresh));
+  await current.restart();
+}
+
+export async function deactivate(): Promise<void> {
+  await session?.stop();
+}
+
+function ghostText(
+  running: () => LanguageClient | undefined,
+  gate: Gate,
+  log: vscode.LogOutputChannel,
+): { ghost: GhostText; events: GhostEvents } {
+  const events = new GhostEvents(running);
+  const ghost = new GhostText({
+    client: running,
+    isOpen: () => gate.isOpen,
+    onShown: (item) => {
+      events.shown(item);
+    },
+    onShowing: (place, text) => {
+      events.showing(place, text);
+    },
+    onError: (error) => {
+      log.warn(`completion: ${error instanceof Error ? error.message : String(error)}`);
+    },
+  });
+  return { ghost, events };
+}
+
+function middleware(
+  context: vscode.ExtensionContext,
+  ghost: GhostText,
+  running: () => LanguageClient | undefined,
+): Middleware {
+  const names = contributedNames(context.extension.packageJSON);
+  return {
+    provideInlineCompletionItems: (document, position, request, token) =>
+      ghost.provide(document, position, request, token),
+    workspace: {
+      configuration: (params) =>
+        params.items.map((item) => {
+          if (item.section !== "midfill") return null;
+          const configuration = vscode.workspace.getConfiguration("midfill");
+          return serverSettings(names, (name) => configuration.inspect(name));
+        }),
+      // The change alone is told; the server then asks, and gets what somebody set.
+      didChangeConfiguration: async () => {
+        await running()?.sendNotification("workspace/didChangeConfiguration", { settings: null });
+      },
+    },
+  };
+}
+
+function watchEditor(
+  current: Session,
+  surveyor: Surveyor,
+  refresh: () => void,
+): vscode.Disposable[] {
+  return [
+    vscode.window.onDidChangeActiveTextEditor(refresh),
+    vscode.workspace.onDidChangeConfiguration((event) => {
+      refresh();
+      if (surveyor.isAffected(event)) void current.restart();
+    }),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => {
+      if (current.state.kind === "missing") void current.restart();
+    }),
+  ];
+}
+
+function disabledLanguage(): string | undefined {
+  const language = vscode.window.activeTextEditor?.document.languageId;
+  const disabled = vscode.workspace
+    .getConfiguration("midfill.completion")
+    .get<string[]>("disabledLanguages", []);
+  return language !== undefined && disabled.includes(language) ? language : undefined;
+}

@@ -1,0 +1,189 @@
+/**
+ * The running language server: started, watched, restarted one at a time, stopped.
+ *
+ * Each start makes a new client, since the program may be another one by then. Who wants to speak
+ * to the server asks for `running`.
+ */
+
+import * as vscode from "vscode";
+import {
+  CloseAction,
+  ErrorAction,
+  LanguageClient,
+  RevealOutputChannelOn,
+  type LanguageClientOptions,
+  type Middleware,
+} from "vscode-languageclient/node";
+
+import { CrashGuard } from "./crashes";
+import type { Found, Missing } from "./find";
+
+export type SessionState =
+  | { readonly kind: "stopped" }
+  | { readonly kind: "starting" }
+  | { readonly kind: "running" }
+  | { readonly kind: "missing"; readonly missing: Missing }
+  | { readonly kind: "failed"; readonly reason: string };
+
+export interface Launch {
+  readonly args: string[];
+  readonly env: Record<string, string | undefined>;
+  /** A folder of the extension's own: the server's code must not come from the workspace. */
+  readonly cwd: string;
+}
+
+export interface SessionParts {
+  readonly log: vscode.LogOutputChannel;
+  readonly find: () => Promise<Found | Missing>;
+  readonly launch: () => Launch;
+  readonly middleware: Middleware;
+  /** Called with each new client before it is started. */
+  readonly wire: (client: LanguageClient) => void;
+}
+
+const STOP_TIMEOUT_MS = 5_000;
+
+export class Session implements vscode.Disposable {
+  private client: LanguageClient | undefined;
+  private queue: Promise<void> = Promise.resolve();
+  private currentState: SessionState = { kind: "stopped" };
+  private retry: NodeJS.Timeout | undefined;
+  private disposed = false;
+  private readonly crashes = new CrashGuard();
+  private readonly changed = new vscode.EventEmitter<SessionState>();
+  readonly onDidChange = this.changed.event;
+
+  constructor(private readonly parts: SessionParts) {}
+
+  get state(): SessionState {
+    return this.currentState;
+  }
+
+  /** The client, if the server answers. */
+  get running(): LanguageClient | undefined {
+    return this.currentState.kind === "running" ? this.client : undefined;
+  }
+
+  /** Starts the server anew, after whatever start or stop is under way. Never rejects. */
+  restart(): Promise<void> {
+    this.crashes.forget();
+    return this.relaunch();
+  }
+
+  /** Stops the server. */
+  async stop(): Promise<void> {
+    clearTimeout(this.retry);
+    await this.enqueue(async () => {
+      await this.halt();
+      this.become({ kind: "stopped" });
+    });
+  }
+
+  dispose(): void {
+    this.disposed = true;
+    clearTimeout(this.retry);
+    this.changed.dispose();
+  }
+
+  private relaunch(): Promise<void> {
+    clearTimeout(this.retry);
+    return this.enqueue(async () => {
+      await this.halt();
+      if (!this.disposed) await this.launch();
+    });
+  }
+
+  private enqueue(work: () => Promise<void>): Promise<void> {
+    this.queue = this.queue.then(work).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.parts.log.error(`start: ${reason}`);
+      this.become({ kind: "failed", reason });
+    });
+    return this.queue;
+  }
+
+  private async halt(): Promise<void> {
+    const client = this.client;
+    this.client = undefined;
+    if (!client) return;
+    try {
+      await client.dispose(STOP_TIMEOUT_MS);
+    } catch (error) {
+      this.parts.log.warn(`stop: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  private async launch(): Promise<void> {
+    this.become({ kind: "starting" });
+    const found = await this.parts.find();
+    if (found.kind === "missing") {
+      this.parts.log.warn(found.reason);
+      this.become({ kind: "missing", missing: found });
+      return;
+    }
+    const { args, env, cwd } = this.parts.launch();
+    this.parts.log.info(`starting ${found.program} ${args.join(" ")} (from: ${found.origin})`);
+    const client = new LanguageClient(
+      "midfill",
+      "Midfill",
+      { command: found.program, args, options: { env, cwd } },
+      this.options(),
+    );
+    this.client = client;
+    this.parts.wire(client);
+    try {
+      await client.start();
+    } catch (error) {
+      if (client !== this.client) return;
+      this.crashed(client, error instanceof Error ? error.message : String(error));
+      return;
+    }
+    if (client === this.client) this.become({ kind: "running" });
+  }
+
+  private options(): LanguageClientOptions {
+    const closed = () => {
+      const client = this.client;
+      if (client && this.currentState.kind === "running") {
+        this.crashed(client, "the language server ended by itself");
+      }
+      return { action: CloseAction.DoNotRestart, handled: true };
+    };
+    return {
+      documentSelector: [
+        { scheme: "file" },
+        { scheme: "untitled" },
+        { scheme: "vscode-notebook-cell" },
+        { scheme: "vscode-remote" },
+      ],
+      outputChannel: this.parts.log,
+      revealOutputChannelOn: RevealOutputChannelOn.Never,
+      initializationOptions: { midfill: { statusNotifications: true, tokenRequests: true } },
+      middleware: this.parts.middleware,
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed,
+      },
+      initializationFailedHandler: () => false,
+    };
+  }
+
+  private crashed(client: LanguageClient, reason: string): void {
+    if (client !== this.client) return;
+    this.client = undefined;
+    client.dispose().catch(() => undefined); // it has ended; only its registrations are left
+    const pauseMs = this.crashes.crashed();
+    this.parts.log.error(`${reason}; ${pauseMs === undefined ? "given up" : "starting it again"}`);
+    if (pauseMs === undefined) {
+      this.become({ kind: "failed", reason: `It ended five times in three minutes: ${reason}` });
+      return;
+    }
+    this.become({ kind: "starting" });
+    this.retry = setTimeout(() => void this.relaunch(), pauseMs);
+  }
+
+  private become(state: SessionState): void {
+    this.currentState = state;
+    if (!this.disposed) this.changed.fire(state);
+  }
+}
