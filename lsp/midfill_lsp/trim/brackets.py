@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_BRACKET = r"[()\[\]{}]"
+_BRACKET = r"\(|\)|\[|\]|\{|\}"  # not a set: only then `re` skips to the next token at once
 # A string that the text ends in is still being written.
 _DOUBLE = r'"(?:\\.|[^"\\\n])*(?:"|\Z)'
 _SINGLE = r"'(?:\\.|[^'\\\n])*(?:'|\Z)"
