@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from midfill_lsp.syntax.grammar import Grammar, Grammars
 from midfill_lsp.syntax.imports import Import, imports
-from midfill_lsp.syntax.nodes import Fault, Place, faults, place
+from midfill_lsp.syntax.nodes import Fault, Place, faults, num_faults, place
 from midfill_lsp.syntax.outline import Definition, definitions
 from midfill_lsp.syntax.source import MAX_CHARS, Source, parse, replaced, window
 
@@ -31,6 +31,7 @@ __all__ = [
     "definitions",
     "faults",
     "imports",
+    "num_faults",
     "parse",
     "place",
     "replaced",

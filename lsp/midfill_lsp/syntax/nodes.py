@@ -49,10 +49,9 @@ def faults(source: Source) -> tuple[Fault, ...]:
     )
 
 
-def num_faulty(source: Source) -> tuple[int, int]:
-    """Return how many faults there are, and how many bytes they cover."""
-    nodes = list(_faulty(source.tree.root_node))
-    return len(nodes), sum(node.end_byte - node.start_byte for node in nodes)
+def num_faults(source: Source) -> int:
+    """Return how many faults there are."""
+    return sum(1 for _ in _faulty(source.tree.root_node))
 
 
 def place(source: Source, offset: int) -> Place:

@@ -7,7 +7,6 @@ parses megabytes: a longer text is refused, and who has one takes a `window` of 
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 import tree_sitter
@@ -15,11 +14,13 @@ import tree_sitter
 from midfill_lsp.syntax.grammar import Grammar
 
 MAX_CHARS = 64_000
-BUDGET_MS = 25.0
-"""Ten times what 16,000 characters take: only what sends the parser astray takes longer."""
+MAX_STEPS = 3_000
+"""How often the parser may ask whether to go on, about every 20 µs: ten times what the longest text
+takes. Counted and not timed, so that what is shown does not hang on who else is at work."""
 MAX_DEPTH = 12
 """Containers in containers that are looked into for definitions and imports."""
 _CHUNK_BYTES = 8192
+_NO_START = " \t\n)]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +54,20 @@ class Source:
         return self.data[node.start_byte : node.end_byte].decode(errors="ignore")
 
 
-def parse(grammar: Grammar, text: str, budget_ms: float = BUDGET_MS) -> Source | None:
+def parse(grammar: Grammar, text: str, max_steps: int = MAX_STEPS) -> Source | None:
     """Return the parsed text; None if it is too long, or the parser took too long.
 
-    In a thread it lets others run: the parser asks for the time every some microseconds.
+    In a thread it lets others run: the parser asks whether to go on.
     """
     if len(text) > MAX_CHARS:
         return None
     data = _encoded(text)
-    tree = _parsed(grammar, data, None, budget_ms)
+    tree = _parsed(grammar, data, None, max_steps)
     return tree and Source(grammar, text, data, tree)
 
 
 def replaced(
-    source: Source, start: int, end: int, fresh: str, budget_ms: float = BUDGET_MS
+    source: Source, start: int, end: int, fresh: str, max_steps: int = MAX_STEPS
 ) -> Source | None:
     """Return the source with `fresh` in the place of [start, end); the old one stays as it is.
 
@@ -87,18 +88,17 @@ def replaced(
         old_end_point=_point(source.data, last),
         new_end_point=_point(data, first + len(inserted)),
     )
-    tree = _parsed(source.grammar, data, old, budget_ms)
+    tree = _parsed(source.grammar, data, old, max_steps)
     return tree and Source(source.grammar, text, data, tree)
 
 
 def window(text: str, offset: int, before: int, behind: int) -> tuple[int, int]:
-    """Return [start, end) around `offset`, so many code points each way and then to a line's end.
+    """Return [start, end) of lines around `offset`, at most so many code points each way.
 
-    Lines that are longer than that are torn. It starts at a line that is not indented if there is
-    one in the first half, since a torn beginning costs wrong nodes.
+    It starts and ends before a line that is not indented if there is one in the outer half, since
+    a torn beginning or end costs wrong nodes. A line longer than that is torn.
     """
-    end = text.find("\n", offset + behind, offset + 2 * behind)
-    return _window_start(text, offset, before), end + 1 or min(len(text), offset + behind)
+    return _window_start(text, offset, before), _window_end(text, offset, behind)
 
 
 def _window_start(text: str, offset: int, before: int) -> int:
@@ -109,22 +109,38 @@ def _window_start(text: str, offset: int, before: int) -> int:
     middle = first + before // 2
     place = line_start
     while 0 < place < middle:
-        if text[place] not in " \t\n)]}":
+        if text[place] not in _NO_START:
             return place
         place = text.find("\n", place, middle) + 1
     return line_start or first
 
 
+def _window_end(text: str, offset: int, behind: int) -> int:
+    last = offset + behind
+    if last >= len(text):
+        return len(text)
+    line_start = text.rfind("\n", offset, last) + 1
+    middle = offset + behind // 2
+    place = line_start
+    while place > middle:
+        if text[place] not in _NO_START:
+            return place
+        place = text.rfind("\n", middle, place - 1) + 1
+    return line_start or last
+
+
 def _parsed(
-    grammar: Grammar, data: bytes, old: tree_sitter.Tree | None, budget_ms: float
+    grammar: Grammar, data: bytes, old: tree_sitter.Tree | None, max_steps: int
 ) -> tree_sitter.Tree | None:
-    give_up_at = time.perf_counter() + budget_ms / 1000
+    num_steps = 0
 
     def read(byte: int, _: tree_sitter.Point) -> bytes:
         return data[byte : byte + _CHUNK_BYTES]
 
     def takes_too_long(_byte: int, _has_error: bool) -> bool:
-        return time.perf_counter() > give_up_at
+        nonlocal num_steps
+        num_steps += 1
+        return num_steps > max_steps
 
     parser = tree_sitter.Parser(grammar.compiled)
     try:

@@ -78,7 +78,7 @@ def test_long_text_is_refused_and_a_slow_parse_given_up() -> None:
     grammar = GRAMMARS.load("python")
     assert grammar is not None
     assert syntax.parse(grammar, "x" * (syntax.MAX_CHARS + 1)) is None
-    assert syntax.parse(grammar, "x = (1, [2])\n" * 4000, budget_ms=0) is None
+    assert syntax.parse(grammar, "x = (1, [2])\n" * 4000, max_steps=10) is None
     source = parsed("python", "x = 1\n")
     assert syntax.replaced(source, 0, 0, "y" * syntax.MAX_CHARS) is None
 
@@ -116,7 +116,7 @@ def test_faults_lie_where_the_text_is_wrong() -> None:
         ("javascript", "const a = `${b} █`;", "string"),
         ("javascript", "/* a █ */", "comment"),
         ("javascript", "/* a */█", "code"),
-        ("typescriptreact", "const a = <p>text █ </p>;", "string"),
+        ("typescriptreact", "const a = <p>text █ </p>;", "code"),
         ("typescriptreact", "const a = <p>{b█}</p>;", "code"),
         ("go", "// a█", "comment"),
         ("go", "var a = `b█`", "string"),
@@ -146,9 +146,9 @@ def test_a_window_is_of_whole_lines_and_begins_at_the_left() -> None:
     offset = len(text) // 2
     start, end = syntax.window(text, offset, 1000, 300)
     assert text[start:].startswith("def f")
-    assert text[end - 1] == "\n"
+    assert text[end:].startswith("def f")
     assert 500 <= offset - start <= 1000
-    assert 300 <= end - offset <= 600
+    assert 150 <= end - offset <= 300
     assert syntax.window(text, 10, 1000, 300)[0] == 0
     assert syntax.window(text, len(text), 1000, 300)[1] == len(text)
     assert syntax.window("x" * 10_000, 5000, 1000, 300) == (4000, 5300)
