@@ -177,6 +177,14 @@ class CompletionConfig:
         within=(0, 1_000_000),
         workspace="sets",
     )
+    min_confidence: float = setting(
+        0.5,
+        "how likely the model must find the tokens of a line, on their geometric mean, for it to "
+        "be shown unasked; 0 shows all. Only where the server tells it at no cost: Midfill's "
+        "engine does. Explicit requests show all",
+        within=(0, 1),
+        workspace="sets",
+    )
     cache_entries: int = setting(
         64, "suggestions kept for typing through", within=(1, 10_000), workspace="sets"
     )

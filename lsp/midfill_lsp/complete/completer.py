@@ -25,6 +25,7 @@ from midfill_lsp.document import Snapshot
 from midfill_lsp.errors import BackendError
 from midfill_lsp.metrics import Explanation, Metrics, Trace
 from midfill_lsp.prompt import Prompt
+from midfill_lsp.syntax import Grammars
 
 logger = logging.getLogger(__name__)
 
@@ -59,7 +60,7 @@ class Completer:
         self._metrics = metrics
         self._sleep = sleep
         self._clock = clock
-        self._gatherer = Gatherer(config, window)
+        self._gatherer = Gatherer(config, window, Grammars())
         self._answers = Answers(asking, config, is_current, metrics, sleep)
         self._history = History()
         self._newest: dict[str, CompletionRequest] = {}  # by document, while they run

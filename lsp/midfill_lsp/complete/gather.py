@@ -6,6 +6,7 @@ the backend is asked.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from midfill_lsp import prompt as prompts
 from midfill_lsp.backend.base import InfillRequest
 from midfill_lsp.complete.request import CompletionRequest
 from midfill_lsp.config import CompletionConfig
+from midfill_lsp.syntax import Grammar, Grammars
 from midfill_lsp.trim import TrimContext, describe
 
 _MAX_SESSION_CHARS = 512
@@ -36,15 +38,19 @@ class Question:
 class Gatherer:
     """Makes the questions of one window."""
 
-    def __init__(self, config: Callable[[], CompletionConfig], window: str) -> None:
+    def __init__(
+        self, config: Callable[[], CompletionConfig], window: str, grammars: Grammars
+    ) -> None:
         """Begin.
 
         Args:
             config: the settings of the moment.
             window: names this window in the engine's sessions.
+            grammars: loaded when a language is first met.
         """
         self._config = config
         self._window = window
+        self._grammars = grammars
         self._suffixes = prompts.FrozenSuffixes()
 
     def prompt(self, request: CompletionRequest) -> prompts.Prompt:
@@ -69,7 +75,15 @@ class Gatherer:
             draft: what was suggested near by before.
         """
         snapshot, config = request.snapshot, self._config()
-        context = describe(prompt.prefix, prompt.suffix, snapshot.language_id, config.mode)
+        min_confidence = 0.0 if request.explicit else config.min_confidence
+        context = describe(
+            prompt.prefix,
+            prompt.suffix,
+            snapshot.language_id,
+            config.mode,
+            await self._grammar(snapshot.language_id),
+            min_confidence,
+        )
         line = context.mode == "line"
         ask = InfillRequest(
             prefix=prompt.prefix,
@@ -80,5 +94,11 @@ class Gatherer:
             stop=("\n",) if line else (),
             draft=draft,
             language_id=snapshot.language_id,
+            scored=min_confidence > 0,
         )
         return Question(prompt, context, ask)
+
+    async def _grammar(self, language_id: str) -> Grammar | None:
+        if self._grammars.must_load(language_id):
+            return await asyncio.to_thread(self._grammars.load, language_id)
+        return self._grammars.loaded(language_id)

@@ -36,6 +36,7 @@ async def feed(
             if isinstance(delta, StreamEnd):
                 return delta
             if isinstance(delta, Scores):
+                trimmer.score(delta.tokens)
                 continue
             text = whole_characters(delta)
             num_chars += len(text)

@@ -1,11 +1,16 @@
 """Where a suggestion ends, decided while it is being written. Pure: text in, text out.
 
-    context     what the cursor's surroundings ask for: line or block, brackets, the lines below
+    context     what the cursor's surroundings ask for: brackets, indentation, the lines below
+    mode        line or block
     trimmer     feeds deltas through the rules; what was shown is only ever extended
     start       the blanks that a suggestion begins with
     sentinel    control tokens that leaked into the text
     brackets    closers that the document has already
     block       the end of a block, from indentation and braces
+    definition  the end of a definition that the text began
+    gate        what would parse where the file does, and what the model was sure of
+    sound       whether text would parse; ends: the least that would end it
+    confidence  how sure the model was of each line
     overlap     text that repeats what stands behind the cursor
     repeat      loops
 

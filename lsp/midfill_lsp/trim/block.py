@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from midfill_lsp.trim import brackets, indent, overlap, repeat
+from midfill_lsp.trim import brackets, definition, indent, overlap, repeat
 from midfill_lsp.trim.context import TrimContext
 from midfill_lsp.trim.line import surplus, unlooped
 from midfill_lsp.trim.verdict import Reason, Verdict
@@ -12,6 +12,8 @@ from midfill_lsp.trim.verdict import Reason, Verdict
 _CLOSING = re.compile(r"[ \t]*(?:[)\]}]+[;,]?|(?:end|fi|done|esac)\b|</[\w.:-]+>)")
 _CLOSING_WORDS = ("end", "fi", "done", "esac", "</")
 _MAX_BLANK_LINES = 1
+_C_FAMILY = frozenset({"c", "cpp", "cuda-cpp", "objective-c"})
+_LEFT = re.compile(r"#|[ \t]*(?:public|private|protected)[ \t]*:|(?!default\b)[A-Za-z_]\w*:(?!:)")
 
 
 class BlockRules:
@@ -46,7 +48,7 @@ class BlockRules:
 
     def _held(self) -> Verdict:
         num_shown = len(self._kept) - repeat.num_lines_held(self._kept)
-        return Verdict("\n".join(self._kept[:num_shown]).rstrip())
+        return Verdict("\n".join(self._kept[:num_shown]).rstrip(), ends_line=True)
 
     def _judge_line(self, raw: str, idx: int, whole: bool) -> Verdict | None:
         """Keep a finished line and return None, or say where the text stands with this one."""
@@ -59,7 +61,7 @@ class BlockRules:
             self._num_blank += 1
             kept.append("")
             return None
-        if idx and _ends_before(line, self._num_blank, context):
+        if idx and self._ends_before(line):
             if not whole and _may_be_closing(line):
                 return self._held()
             return _closed(kept, line, self._num_blank, context)
@@ -78,6 +80,25 @@ class BlockRules:
         self._num_blank = 0
         kept.append(line.rstrip())
         return None
+
+    def _ends_before(self, line: str) -> bool:
+        """Whether a line that is not blank lies behind the block."""
+        context, width = self._context, indent.width(line)
+        text = context.head + "\n".join(self._kept)
+        if brackets.text_closer(text, context.language_id):
+            return False  # of a string or a comment, which may be indented as it likes
+        if self._num_blank > _MAX_BLANK_LINES:
+            return True
+        if width < context.level:
+            return not _stands_left(line, context.language_id)
+        if width > context.level:
+            return False
+        return context.opens or definition.is_over(self._kept, context)
+
+
+def _stands_left(line: str, language_id: str) -> bool:
+    """Whether a line of a block stands at the left by custom: preprocessor lines and labels."""
+    return language_id in _C_FAMILY and bool(_LEFT.match(line))
 
 
 def _line_rules(kept: list[str], whole: bool, context: TrimContext) -> Verdict | None:
@@ -101,14 +122,6 @@ def _line_rules(kept: list[str], whole: bool, context: TrimContext) -> Verdict |
     if num_closed:
         return _cut(kept, "block", context)  # the bracket around the block is closed now
     return None
-
-
-def _ends_before(line: str, num_blank: int, context: TrimContext) -> bool:
-    """Whether a line that is not blank lies behind the block."""
-    if num_blank > _MAX_BLANK_LINES:
-        return True
-    width = indent.width(line)
-    return width < context.level or (context.opens and width == context.level)
 
 
 def _closed(kept: list[str], line: str, num_blank: int, context: TrimContext) -> Verdict:

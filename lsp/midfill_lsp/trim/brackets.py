@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
 _BRACKET = r"\(|\)|\[|\]|\{|\}"  # not a set: only then `re` skips to the next token at once
 # A string that the text ends in is still being written.
@@ -20,16 +21,20 @@ _HASH = re.compile(
 _SLASH = re.compile(
     rf"{_DOUBLE}|{_SINGLE}|`(?:\\.|[^`\\])*(?:`|\Z)|/\*.*?(?:\*/|\Z)|//[^\n]*|{_BRACKET}", re.DOTALL
 )
-# In Rust a quote starts a lifetime more often than a character.
+# In Rust a quote starts a lifetime more often than a character; one may still be written.
 _RUST = re.compile(
-    rf"{_DOUBLE}|'(?:\\[^\n']+|[^'\\\n])'|/\*.*?(?:\*/|\Z)|//[^\n]*|{_BRACKET}", re.DOTALL
+    rf"{_DOUBLE}|'(?:\\[^\n']+|[^'\\\n])(?:'|\Z)|/\*.*?(?:\*/|\Z)|//[^\n]*|{_BRACKET}", re.DOTALL
 )
 _HASH_LANGUAGES = frozenset(
     {"python", "ruby", "shellscript", "yaml", "toml", "makefile", "perl", "r", "elixir"}
     | {"julia", "dockerfile", "cmake", "nim"}
 )
 _WINDOW_CHARS = 4_000  # each way; 12,000 took 8 ms on dense code, on the event loop
+Ending = Literal["code", "string", "text", "comment"]
+"""`text` is a string or comment of several lines, such as a docstring."""
+
 _TEXTS = {'"""': '"""', "'''": "'''", "/*": "*/", "`": "`"}
+_QUOTES = frozenset({'"', "'"})
 _PAIR = {"(": ")", "[": "]", "{": "}"}
 _CLOSERS = frozenset(_PAIR.values())
 PROSE = frozenset({"markdown", "plaintext", "latex", "restructuredtext", "text"})
@@ -90,18 +95,37 @@ def allowed_closers(prefix: str, suffix: str, language_id: str) -> tuple[str | N
     return tuple(allowed)
 
 
-def ends_in_text(prefix: str, language_id: str) -> bool:
-    """Whether the prefix ends in a string or comment of several lines, such as a docstring."""
+def ending(prefix: str, language_id: str) -> Ending:
+    """Return what the prefix ends in."""
+    token = _last_token(prefix, language_id)
+    if _text_closer(token):
+        return "text"
+    if token.startswith(("#", "//")):
+        return "comment"
+    is_open = token[:1] in _QUOTES and (len(token) == 1 or token[-1] != token[0])
+    return "string" if is_open else "code"
+
+
+def text_closer(prefix: str, language_id: str) -> str | None:
+    """Return what would end the string or comment of several lines that the prefix ends in."""
+    return _text_closer(_last_token(prefix, language_id))
+
+
+def _last_token(prefix: str, language_id: str) -> str:
+    """Return the token that reaches to the end of the prefix, "" if none does."""
     near = _near(prefix)
     token, end = "", 0
     for match in _lexer(language_id).finditer(near):
         token, end = match[0], match.end()
-    if end < len(near):
-        return False
+    return token if end == len(near) else ""
+
+
+def _text_closer(token: str) -> str | None:
     for opener, closer in _TEXTS.items():
         if token.startswith(opener):
-            return len(token) < len(opener + closer) or not token.endswith(closer)
-    return False
+            is_open = len(token) < len(opener + closer) or not token.endswith(closer)
+            return closer if is_open else None
+    return None
 
 
 def scan(

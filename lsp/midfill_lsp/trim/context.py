@@ -6,14 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from midfill_lsp.syntax import Grammar
 from midfill_lsp.trim import brackets, indent
+from midfill_lsp.trim import mode as modes
+from midfill_lsp.trim.mode import Mode
+from midfill_lsp.trim.sound import Soundness
 
-Mode = Literal["line", "block"]
-
-_OPENS_BLOCK = re.compile(r"(?:[{(\[]|=>|\bdo|\bthen)\s*\Z")
+_LINES_LOOKED_AT = 300
 _MAY_INDENT = re.compile(r"(?:[:)]|\belse)\s*\Z")
 _TAKES_DOCSTRING = re.compile(r"[ \t]*(?:async[ \t]+)?(?:def|class)\b.*:[ \t]*\Z")
-_COLON_LANGUAGES = frozenset({"python", "yaml", "nim", "gdscript", "starlark"})
 _NO_BRACKETS = brackets.PROSE | {"yaml", "html", "xml"}
 
 
@@ -29,7 +30,10 @@ class TrimContext:
         line_above: the next line of the prefix that is not blank, None if there is none.
         line_below: the next line of the suffix that is not blank, None if there is none.
         level: width of the cursor line's indentation; a block may not go left of it.
+        above_level: the nearest line above that is indented less than the cursor's line, None if
+            there is none: it opened the block.
         opens: the line before the cursor opened the block, so its own level ends it.
+        in_text: the cursor stands in a string or a comment.
         allowed: what a suggestion may close, innermost first (`brackets.allowed_closers`);
             None where brackets mean nothing.
         allowed_without_rest: the same, were the rest of the cursor's line replaced.
@@ -37,6 +41,8 @@ class TrimContext:
         max_blanks: columns of blanks that a suggestion may begin with, None for any number: none
             behind a blank, on a blank line what is missing to the line's level.
         docstring_indent: where a docstring would begin on the next line; None if it may not.
+        soundness: judges whether text would parse here; None where that is not known.
+        min_confidence: how likely the tokens of a line must be on the (geometric) average.
     """
 
     mode: Mode
@@ -46,58 +52,75 @@ class TrimContext:
     line_above: str | None
     line_below: str | None
     level: int
+    above_level: str | None
     opens: bool
+    in_text: bool
     allowed: tuple[str | None, ...] | None
     allowed_without_rest: tuple[str | None, ...] | None
     indent_style: indent.Style
     max_blanks: int | None
     docstring_indent: str | None
+    soundness: Soundness | None = None
+    min_confidence: float = 0.0
 
 
 def describe(
-    prefix: str, suffix: str, language_id: str, mode: Literal["auto", "line", "block"] = "auto"
+    prefix: str,
+    suffix: str,
+    language_id: str,
+    mode: Literal["auto", "line", "block"] = "auto",
+    grammar: Grammar | None = None,
+    min_confidence: float = 0.0,
 ) -> TrimContext:
-    """Return the context of a cursor between `prefix` and `suffix` (with LF line ends)."""
+    """Return the context of a cursor.
+
+    Args:
+        prefix: text before it, with LF line ends.
+        suffix: text behind it.
+        language_id: as the editor names it.
+        mode: one line or a block, or as the surroundings ask.
+        grammar: the language's; without one indentation and brackets have to do.
+        min_confidence: see `TrimContext`.
+    """
     head = prefix[prefix.rfind("\n") + 1 :]
     above = prefix[: len(prefix) - len(head)].rstrip()
     line_above = above[above.rfind("\n") + 1 :] or None
     rest, _, below = suffix.partition("\n")
     rest = rest if rest.strip() else ""
-    opens = _opens_block(head, language_id)
-    counts = language_id not in _NO_BRACKETS and not brackets.ends_in_text(prefix, language_id)
-    style = indent.detect(prefix)
+    opens = modes.opens_block(head, language_id)
+    ending = brackets.ending(prefix, language_id)
+    counts = language_id not in _NO_BRACKETS and ending != "text"
+    style = indent.detect(prefix, suffix, language_id)
+    line_below = next((line for line in below.split("\n") if line.strip()), None)
+    soundness = Soundness(grammar, prefix, suffix, style.step) if grammar else None
+    place = soundness.place if soundness else None
+    in_text = ending != "code" or (place is not None and place.inside != "code")
+    around = modes.Around(head, rest, line_above, line_below, in_text)
     allowed = brackets.allowed_closers
     return TrimContext(
-        mode=_mode(head, rest, opens) if mode == "auto" or rest else mode,
+        mode=modes.decide(around, language_id) if mode == "auto" or rest else mode,
         language_id=language_id,
         head=head,
         rest=rest,
         line_above=line_above,
-        line_below=next((line for line in below.split("\n") if line.strip()), None),
+        line_below=line_below,
         level=indent.width(head),
+        above_level=_above_level(above, indent.width(head)),
         opens=opens,
+        in_text=in_text,
         allowed=allowed(prefix, suffix, language_id) if counts else None,
         allowed_without_rest=allowed(prefix, "\n" + below, language_id) if counts else None,
         indent_style=style,
         max_blanks=_max_blanks(line_above or "", head, language_id, style),
         docstring_indent=_docstring_indent(head, language_id, style),
+        soundness=soundness,
+        min_confidence=min_confidence,
     )
 
 
-def _mode(head: str, rest: str, opens: bool) -> Mode:
-    if rest:
-        return "line"
-    if opens:
-        return "block"
-    return "block" if head and not head.strip() else "line"
-
-
-def _opens_block(head: str, language_id: str) -> bool:
-    if language_id in brackets.PROSE:
-        return False
-    if _OPENS_BLOCK.search(head):
-        return True
-    return language_id in _COLON_LANGUAGES and head.rstrip().endswith(":")
+def _above_level(above: str, level: int) -> str | None:
+    lines = above.split("\n")[-_LINES_LOOKED_AT:]
+    return next((one for one in reversed(lines) if one.strip() and indent.width(one) < level), None)
 
 
 def _max_blanks(line_above: str, head: str, language_id: str, style: indent.Style) -> int | None:
@@ -112,9 +135,10 @@ def _max_blanks(line_above: str, head: str, language_id: str, style: indent.Styl
 
 def _may_indent(line_above: str, language_id: str) -> bool:
     """Whether the line below may be indented more; `case 1:` and `if (x)` open no block here."""
-    if language_id in _COLON_LANGUAGES:
-        return _opens_block(line_above, language_id)
-    return _opens_block(line_above, language_id) or bool(_MAY_INDENT.search(line_above))
+    opens = modes.opens_block(line_above, language_id)
+    if language_id in modes.COLON_LANGUAGES:
+        return opens
+    return opens or bool(_MAY_INDENT.search(line_above))
 
 
 def _docstring_indent(head: str, language_id: str, style: indent.Style) -> str | None:

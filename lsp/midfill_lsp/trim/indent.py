@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 _TAB_WIDTH = 4
 _LINES_LOOKED_AT = 200
+_TABBED = frozenset({"go", "makefile"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,21 +17,32 @@ class Style:
     tabs: bool
     unit: int
 
+    @property
+    def step(self) -> str:
+        """The blanks of one level."""
+        return "\t" if self.tabs else " " * self.unit
 
-def detect(prefix: str) -> Style:
-    """Return the style of the indented line nearest above the end of `prefix`.
 
-    The unit is the smallest step found; 4 without any.
+def detect(prefix: str, suffix: str, language_id: str) -> Style:
+    """Return the style of the indented line nearest above the end of `prefix`, else below.
+
+    The unit is the smallest step found. Without any line it is the language's habit: 4 spaces, or
+    tabs where a formatter allows nothing else.
     """
     lines = prefix.split("\n")[-_LINES_LOOKED_AT:]
-    for line in reversed(lines):
-        if line.startswith("\t"):
-            return Style(tabs=True, unit=_TAB_WIDTH)
-        if line.startswith("  "):
-            break
+    nearest = _nearest(reversed(lines))
+    if nearest is None:
+        lines = suffix.split("\n", _LINES_LOOKED_AT)[1:_LINES_LOOKED_AT]
+        nearest = _nearest(lines) or ("\t" if language_id in _TABBED else "")
+    if nearest.startswith("\t"):
+        return Style(tabs=True, unit=_TAB_WIDTH)
     widths = [width(line) for line in lines if line.startswith("  ")]
     unit = min((size for size in widths if size in (2, 4, 8)), default=4)
     return Style(tabs=False, unit=unit)
+
+
+def _nearest(lines: Iterable[str]) -> str | None:
+    return next((line for line in lines if line.startswith(("\t", "  "))), None)
 
 
 def width(line: str) -> int:

@@ -65,7 +65,11 @@ def _at_line_end(line: str, finished: bool, reason: Reason | None, context: Trim
 
 def _before_rest(line: str, finished: bool, reason: Reason | None, context: TrimContext) -> Verdict:
     rest = context.rest.strip()
-    cuts = (surplus(line, context), _closing_quote(line, rest))
+    cuts = (
+        surplus(line, context),
+        _closing_quote(line, rest),
+        _closing_hole(line, rest, context),
+    )
     cut = min((place for place in cuts if place is not None), default=None)
     if not finished:
         shown = line if cut is None else line[:cut]
@@ -103,6 +107,15 @@ def _closing_quote(line: str, rest: str) -> int | None:
     if rest[0] not in _QUOTES or line.count(rest[0]) % 2 == 0:
         return None
     return line.index(rest[0])
+
+
+def _closing_hole(line: str, rest: str, context: TrimContext) -> int | None:
+    """Return where `line` closes the bracket that `rest` closes, in a string's hole or in prose."""
+    if rest[0] not in _BRACKETS or not (context.in_text or context.allowed is None):
+        return None
+    _, closers = brackets.unmatched(line, context.language_id)
+    found = closers[0] if closers else None
+    return found.offset if found is not None and found.closer == rest[0] else None
 
 
 def _joined(text: str, rest: str) -> str:

@@ -22,8 +22,19 @@ def adjust(raw: str, context: TrimContext) -> str:
     if context.docstring_indent is not None and any(
         quotes.startswith(text[:3]) for quotes in _QUOTES
     ):
-        is_docstring = text.startswith(_QUOTES)
-        return f"\n{context.docstring_indent}{text}" if is_docstring else ""
+        if not text.startswith(_QUOTES):
+            return ""
+        first, newline, rest = text.partition("\n")
+        surplus = indent.width(raw) - indent.width(context.docstring_indent)
+        return f"\n{context.docstring_indent}{first}{newline}{_moved(rest, surplus)}"
     if context.max_blanks is None or indent.width(raw) <= context.max_blanks:
         return raw
     return indent.adapt(" " * context.max_blanks, context.indent_style) + text
+
+
+def _moved(text: str, surplus: int) -> str:
+    """Return lines without the blanks that their first one had too many."""
+    if surplus <= 0:
+        return text
+    blanks = " " * surplus
+    return "\n".join(line.removeprefix(blanks) for line in text.split("\n"))

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from midfill_lsp.trim import line, sentinel, start
 from midfill_lsp.trim.block import BlockRules
+from midfill_lsp.trim.confidence import Confidence
 from midfill_lsp.trim.context import TrimContext
+from midfill_lsp.trim.gate import Gate
 from midfill_lsp.trim.verdict import Reason, Verdict
 
 _MAX_CHARS = 20_000
@@ -58,10 +60,19 @@ class Trimmer:
         self._block = BlockRules(context) if context.mode == "block" else None
         self._raw = ""
         self._verdict = Verdict("")
+        self._confidence = Confidence()
+        self._gate = Gate(context, self._confidence)
+        self._tokens: tuple[tuple[int, float], ...] = ()
+
+    def score(self, tokens: tuple[tuple[int, float], ...]) -> None:
+        """Take the tokens of the next delta: code points and log-probability of each."""
+        self._tokens = tokens
 
     def feed(self, delta: str) -> TrimStep:
         """Take the next piece of text. After `done` further pieces change nothing."""
         if delta and not self._verdict.done:
+            self._confidence.add(delta, self._tokens)
+            self._tokens = ()
             is_second_half = self._ends_in_cr and delta.startswith("\n")
             self._ends_in_cr = delta.endswith("\r")
             if is_second_half:  # of a line end that came in two pieces
@@ -100,13 +111,15 @@ class Trimmer:
             finished = cut_short = True
         elif not finished:
             raw = raw[: len(raw) - sentinel.num_held(raw)]
-        raw = start.adjust(raw, context)
+        text = start.adjust(raw, context)
+        shift = int(text.startswith("\n") and not raw.startswith("\n"))
         if self._block:
-            verdict = self._block.judge(raw, finished, cut_short)
+            verdict = self._block.judge(text, finished, cut_short)
         else:
-            verdict = line.judge(raw, finished, context)
+            verdict = line.judge(text, finished, context)
         if leak is not None and verdict.reason in (None, "blank"):
             verdict = Verdict(verdict.text, True, "sentinel", verdict.replaces_rest)
+        verdict = self._gate.judge(verdict, shift, cut_short)
         self._verdict = _extended(self._verdict, verdict) if self._is_shown else verdict
 
 
