@@ -220,6 +220,17 @@ class ContextConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class StatisticsConfig:
+    """What is counted."""
+
+    enabled: bool = setting(
+        True,
+        "false counts nothing; else numbers, never text, are kept on this machine, for "
+        "`midfill stats` ([Statistics](#statistics))",
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """The whole tree."""
 
@@ -227,6 +238,7 @@ class Config:
     backend: BackendConfig = field(default_factory=BackendConfig)
     completion: CompletionConfig = field(default_factory=CompletionConfig)
     context: ContextConfig = field(default_factory=ContextConfig)
+    statistics: StatisticsConfig = field(default_factory=StatisticsConfig)
 
 
 def wire_name(name: str) -> str:

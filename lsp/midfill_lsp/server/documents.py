@@ -97,3 +97,10 @@ def _edit(change: types.TextDocumentContentChangeEvent) -> Edit:
             Position(end.line, end.character),
         )
     return Edit(change.text)
+
+
+def replaced_lines(change: types.TextDocumentContentChangeEvent) -> tuple[int, int, int] | None:
+    """Return the first and last line of what an edit replaces and its line breaks; None for all."""
+    if not isinstance(change, types.TextDocumentContentChangePartial):
+        return None
+    return change.range.start.line, change.range.end.line, change.text.count("\n")

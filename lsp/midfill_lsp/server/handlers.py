@@ -44,8 +44,7 @@ def _register_lifecycle(server: LanguageServer, protocol: Protocol, window: Wind
         if wanted := registrations(server.client_capabilities):
             server.client_register_capability(types.RegistrationParams(wanted))
         window.settings.take_section(await _pull(server))
-        window.settings.start_watching()
-        window.engine.start_soon()
+        window.start()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
@@ -92,14 +91,15 @@ def _register_completion(server: LanguageServer, protocol: Protocol, window: Win
 
     @server.feature("textDocument/didShowCompletion")
     def did_show(params: RawParams) -> None:
-        events.read_item("textDocument/didShowCompletion", params)
+        window.statistics.shown(events.read_item("textDocument/didShowCompletion", params))
         window.metrics.events["shown"] += 1
 
     @server.feature("textDocument/didPartiallyAcceptCompletion")
     def did_partially_accept(params: RawParams) -> None:
         method = "textDocument/didPartiallyAcceptCompletion"
-        events.read_item(method, params)
-        events.read_accepted_length(method, params)
+        item_id = events.read_item(method, params)
+        length = events.read_accepted_length(method, params)
+        window.statistics.partly_accepted(item_id, length)
         window.metrics.events["partly_accepted"] += 1
 
 
@@ -128,7 +128,7 @@ def _register_commands(server: LanguageServer, window: Window) -> None:
 
     @server.command("midfill.accepted")
     def accepted(_server: LanguageServer, *args: object) -> None:
-        events.read_accepted(args)
+        window.statistics.accepted(events.read_accepted(args))
         window.metrics.events["accepted"] += 1
 
     @server.command("midfill.status")

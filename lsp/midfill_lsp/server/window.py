@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
 import os
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import PurePosixPath
@@ -19,16 +21,19 @@ from midfill_lsp.backend.tokens import EditorTokens
 from midfill_lsp.complete import Completer
 from midfill_lsp.config import Config
 from midfill_lsp.document import Encoding
-from midfill_lsp.errors import BackendError
+from midfill_lsp.engine_process.state import ensure_dir
+from midfill_lsp.errors import BackendError, EngineStartError
 from midfill_lsp.metrics import Explanation, Metrics
 from midfill_lsp.server.completion import Asked, item_of, request_of
-from midfill_lsp.server.documents import Documents
+from midfill_lsp.server.documents import Documents, replaced_lines
 from midfill_lsp.server.engine import EngineWatch
 from midfill_lsp.server.live_settings import LiveSettings, folders_of
 from midfill_lsp.server.notices import Notices
 from midfill_lsp.server.raw import members
 from midfill_lsp.server.secret_storage import ask_token
 from midfill_lsp.settings.sources import Sources
+from midfill_lsp.statistics import store as statistics_store
+from midfill_lsp.statistics.tracker import Item, Tracker
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +67,18 @@ class Window:
             metrics=self.metrics,
             window=str(os.getpid()),
         )
+        self.statistics = Tracker(
+            store=_statistics_store,
+            is_enabled=lambda: self.config.statistics.enabled,
+            lines_of=lambda uri: found.lines if (found := self.documents.get(uri)) else None,
+        )
+        self._keeping: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin what runs beside the requests; the editor's settings are known."""
+        self.settings.start_watching()
+        self._keeping = asyncio.create_task(self.statistics.keep(), name="statistics")
+        self.engine.start_soon()
 
     def handshake(self, options: object, encoding: str) -> None:
         """Take what `initialize` brought."""
@@ -105,16 +122,24 @@ class Window:
             logger.warning("a change to a document that is not open")
         elif before is not None:
             self.completer.changed(before, self.documents[uri])
+        for lines in map(replaced_lines, params.content_changes):
+            if lines is not None:
+                self.statistics.edited(uri, *lines)
 
     def close(self, uri: str) -> None:
         """Let go of a document that was closed."""
+        self.statistics.closing(uri)
         self.documents.close(uri)
         self.completer.closed(uri)
 
     async def aclose(self) -> None:
         """Abort what runs, then close the backend."""
         await self.settings.aclose()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.wait([self._keeping])
         await self.completer.aclose()
+        await self.statistics.aclose()
         await self.engine.aclose()
 
     def lose(self, method: str | None, params: object) -> None:
@@ -143,12 +168,20 @@ class Window:
         if request is None:
             self._note_unasked(asked.params, request_id)
             return types.InlineCompletionList([])
+        began = time.perf_counter()
         try:
             suggestions = await self.completer.complete(request, on_partial)
         except BackendError:
             return types.InlineCompletionList([])
+        ids = [f"{next(self._ids)}" for _ in suggestions]
+        uri, language_id = request.snapshot.uri, request.snapshot.language_id
+        told = [
+            Item(item_id, uri, language_id, request.line_idx, suggestion.text)
+            for item_id, suggestion in zip(ids, suggestions, strict=True)
+        ]
+        self.statistics.answered(told, (time.perf_counter() - began) * 1000)
         return types.InlineCompletionList(
-            [item_of(request, item, f"{next(self._ids)}") for item in suggestions]
+            [item_of(request, item, id_) for id_, item in zip(ids, suggestions, strict=True)]
         )
 
     def _note_unasked(self, params: types.InlineCompletionParams, request_id: str) -> None:
@@ -164,3 +197,10 @@ class Window:
                 request_id, uri, 0, position.line, position.character, "skipped", detail=why
             )
         )
+
+
+def _statistics_store() -> statistics_store.Store | None:
+    try:
+        return statistics_store.Store(ensure_dir() / statistics_store.NAME)
+    except EngineStartError:  # whoever starts the engine tells it
+        return None

@@ -1,0 +1,218 @@
+"""From an editor's events to tallies. Called by `server`, on the event loop's thread.
+
+An answer counts as shown when the editor says so (`textDocument/didShowCompletion`), or, for one
+that never says so, when it was not cancelled. A suggestion that is typed through is one suggestion,
+however often its rest is answered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from midfill_lsp.statistics.store import Store
+from midfill_lsp.statistics.survival import Place, judge
+from midfill_lsp.statistics.tally import Key, Tally
+
+LOOK_AFTER_S = 30.0
+FLUSH_S = 60.0
+"""What a killed server loses at most."""
+_MAX_ITEMS = 128
+_MAX_WAITING = 64
+
+
+@dataclass(slots=True)
+class _Suggestion:
+    """One suggestion, in as many items as it was answered in."""
+
+    language_id: str
+    is_shown: bool = False
+    is_partly_accepted: bool = False
+    is_accepted: bool = False
+    taken: tuple[str, int] = ("", 0)  # the item that a part was taken of last, and how much
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A suggestion as an editor has it.
+
+    Attributes:
+        item_id: as it stands in its command.
+        uri: the document.
+        language_id: its language.
+        line_idx: where the text goes.
+        text: as it would be inserted.
+    """
+
+    item_id: str
+    uri: str
+    language_id: str
+    line_idx: int
+    text: str
+
+
+class Tracker:
+    """Knows the latest suggestions, and what happened to them. Their text stays in memory."""
+
+    def __init__(
+        self,
+        store: Callable[[], Store | None],
+        is_enabled: Callable[[], bool],
+        lines_of: Callable[[str], Sequence[str] | None],
+        later: Callable[[float, Callable[[], None]], asyncio.TimerHandle] | None = None,
+        today: Callable[[], date] = date.today,
+    ) -> None:
+        """Begin with nothing.
+
+        Args:
+            store: gives the file, called in a thread; None if there is no place for one.
+            is_enabled: the setting of the moment.
+            lines_of: a document's lines, None if it is not open.
+            later: calls a function so many seconds later; the loop's own if None.
+            today: the day.
+        """
+        self._store = store
+        self._is_enabled = is_enabled
+        self._lines_of = lines_of
+        self._later = later
+        self._today = today
+        self._items: dict[str, tuple[Item, _Suggestion]] = {}
+        self._newest: dict[str, tuple[Item, _Suggestion]] = {}  # by document
+        self._waiting: dict[int, tuple[Place, str, str]] = {}  # place, text and language
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+        self._judging: set[asyncio.Task[None]] = set()
+        self._num_accepted = 0
+        self._editor_tells = False
+        self._tallies: dict[Key, Tally] = {}
+
+    def answered(self, items: Iterable[Item], latency_ms: float) -> None:
+        """Take the items of one answer, the one that is shown first at the front."""
+        if not self._is_enabled():
+            return
+        for idx, item in enumerate(items):
+            newest = self._newest.get(item.uri)
+            if newest is not None and idx == 0 and _is_rest(item.text, newest[0].text):
+                suggestion = newest[1]
+            else:
+                suggestion = _Suggestion(item.language_id)
+            self._items[item.item_id] = item, suggestion
+            if idx == 0:
+                self._newest[item.uri] = item, suggestion
+                self._tally(item.language_id).time(latency_ms)
+                if not self._editor_tells:
+                    self._show(item, suggestion)
+        while len(self._items) > _MAX_ITEMS:
+            del self._items[next(iter(self._items))]
+
+    def shown(self, item_id: str) -> None:
+        """The editor shows an item."""
+        self._editor_tells = True
+        if item_id in self._items:
+            self._show(*self._items[item_id])
+
+    def partly_accepted(self, item_id: str, num_units: int) -> None:
+        """The user took the first part of an item, in UTF-16 units."""
+        if item_id not in self._items:
+            return
+        item, suggestion = self._items[item_id]
+        self._show(item, suggestion)
+        tally = self._tally(item.language_id)
+        if not suggestion.is_partly_accepted:
+            suggestion.is_partly_accepted = True
+            tally.count("partly_accepted")
+        part = item.text.encode("utf-16-le", "surrogatepass")[: 2 * num_units]
+        self._take(item, suggestion, len(part.decode("utf-16-le", "ignore")))
+
+    def accepted(self, item_id: str) -> None:
+        """The user took an item as it is."""
+        if item_id not in self._items:
+            return
+        item, suggestion = self._items[item_id]
+        self._show(item, suggestion)
+        if suggestion.is_accepted:
+            return
+        suggestion.is_accepted = True
+        self._tally(item.language_id).count("accepted")
+        self._take(item, suggestion, len(item.text))
+        self._newest.pop(item.uri, None)
+        if len(self._waiting) < _MAX_WAITING:
+            self._num_accepted += 1
+            number = self._num_accepted
+            self._waiting[number] = Place(item.uri, item.line_idx), item.text, item.language_id
+            later = self._later or asyncio.get_running_loop().call_later
+            self._timers[number] = later(LOOK_AFTER_S, lambda: self._look(number))
+
+    def edited(self, uri: str, start_line: int, end_line: int, num_breaks: int) -> None:
+        """A document's lines were replaced (see `Place.after`)."""
+        for number, (place, text, language_id) in self._waiting.items():
+            if place.uri == uri:
+                moved = place.after(start_line, end_line, num_breaks)
+                self._waiting[number] = moved, text, language_id
+
+    def closing(self, uri: str) -> None:
+        """A document is about to be closed: what was accepted in it stands as it is now."""
+        self._newest.pop(uri, None)
+        for number in [key for key, (place, *_) in self._waiting.items() if place.uri == uri]:
+            self._look(number)
+
+    async def flush(self) -> None:
+        """Write what was counted; what cannot be written is kept for the next time."""
+        if not self._tallies:
+            return
+        tallies, self._tallies = self._tallies, {}
+        if not await asyncio.to_thread(self._write, tallies):
+            for key, tally in tallies.items():
+                self._tallies.setdefault(key, Tally()).add(tally)
+
+    async def keep(self, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Write from time to time, until cancelled."""
+        while True:
+            await sleep(FLUSH_S)
+            await self.flush()
+
+    def _write(self, tallies: Mapping[Key, Tally]) -> bool:
+        store = self._store()
+        return store is not None and store.add(tallies)
+
+    async def aclose(self) -> None:
+        """Write the last. What was accepted just now is not judged: its time is not over."""
+        for timer in self._timers.values():
+            timer.cancel()
+        if self._judging:
+            await asyncio.wait(self._judging)
+        await self.flush()
+
+    def _show(self, item: Item, suggestion: _Suggestion) -> None:
+        if not suggestion.is_shown:
+            suggestion.is_shown = True
+            tally = self._tally(item.language_id)
+            tally.count("shown")
+            tally.count("shown_chars", len(item.text))
+
+    def _take(self, item: Item, suggestion: _Suggestion, num_chars: int) -> None:
+        """Count what was taken of an item beyond what was before."""
+        before = suggestion.taken[1] if suggestion.taken[0] == item.item_id else 0
+        suggestion.taken = item.item_id, max(before, num_chars)
+        self._tally(item.language_id).count("accepted_chars", max(0, num_chars - before))
+
+    def _look(self, number: int) -> None:
+        self._timers.pop(number).cancel()
+        place, text, language_id = self._waiting.pop(number)
+        lines = self._lines_of(place.uri)
+        if lines is not None:
+            task = asyncio.ensure_future(self._judge(text, lines, place.line_idx, language_id))
+            self._judging.add(task)
+            task.add_done_callback(self._judging.discard)
+
+    async def _judge(self, text: str, lines: Sequence[str], line_idx: int, language: str) -> None:
+        fate = await asyncio.to_thread(judge, text, lines, line_idx)
+        self._tally(language).count(fate)
+
+    def _tally(self, language_id: str) -> Tally:
+        return self._tallies.setdefault(Key.of(self._today(), language_id), Tally())
+
+
+def _is_rest(text: str, before: str) -> bool:
+    return before.endswith(text)

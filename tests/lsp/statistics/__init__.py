@@ -1,0 +1,1 @@
+"""Local statistics: counted, kept, printed."""

@@ -1,0 +1,183 @@
+"""From an editor's events to counts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from midfill_lsp.statistics.store import Store
+from midfill_lsp.statistics.tally import Key
+from midfill_lsp.statistics.tracker import LOOK_AFTER_S, Item, Tracker
+
+URI = "file:///a.py"
+
+
+class Editor:
+    """A tracker, a document, and time that passes when the test says so."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = Store(folder / "statistics.jsonl")
+        self.enabled = True
+        self.lines: Sequence[str] | None = ["x = a + b\n"]
+        self.waiting: list[Callable[[], None]] = []
+        self.tracker = Tracker(
+            lambda: self.store,
+            lambda: self.enabled,
+            lambda _uri: self.lines,
+            self.later,
+            lambda: date(2026, 11, 26),
+        )
+
+    def later(self, delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        assert delay_s == LOOK_AFTER_S
+        self.waiting.append(call)
+        return asyncio.get_running_loop().call_later(3600, call)
+
+    def answer(self, *items: tuple[str, str]) -> None:
+        made = [Item(item_id, URI, "python", 0, text) for item_id, text in items]
+        self.tracker.answered(made, 20.0)
+
+    def pass_time(self) -> None:
+        while self.waiting:
+            self.waiting.pop()()
+
+    async def counts(self) -> dict[str, int]:
+        await self.tracker.aclose()
+        tally = self.store.read().get(Key("2026-11-26", "python"))
+        return dict(tally.counts) if tally else {}
+
+
+@pytest.fixture
+def editor(tmp_path: Path) -> Editor:
+    return Editor(tmp_path)
+
+
+def written(folder: Path) -> str:
+    return "".join(path.read_text() for path in folder.glob("*.jsonl"))
+
+
+async def test_answers_count_as_shown_where_no_editor_tells(editor: Editor) -> None:
+    editor.answer(("1", "a + b"), ("2", "a - b"), ("3", "a"))
+    editor.answer(("4", "c"))
+    assert await editor.counts() == {"shown": 2, "shown_chars": 6}
+
+
+async def test_what_is_typed_through_is_one_suggestion(editor: Editor) -> None:
+    for idx, text in enumerate(("a + b", " + b", "+ b", "b")):
+        editor.answer((str(idx), text))
+    editor.tracker.accepted("3")
+    counts = await editor.counts()
+    assert (counts["shown"], counts["accepted"], counts["accepted_chars"]) == (1, 1, 1)
+
+
+async def test_an_editor_that_tells_is_believed(editor: Editor) -> None:
+    editor.answer(("1", "a"))
+    editor.tracker.shown("1")  # counted already
+    editor.answer(("2", "b"))
+    editor.answer(("3", "c"), ("4", "d"))
+    editor.tracker.shown("4")
+    editor.tracker.shown("nobody's")
+    assert (await editor.counts())["shown"] == 2
+
+
+async def test_parts_and_the_whole_are_counted_once(editor: Editor) -> None:
+    editor.answer(("1", "😀 + b"))
+    editor.tracker.partly_accepted("1", 2)
+    editor.tracker.partly_accepted("1", 4)
+    editor.tracker.accepted("1")
+    editor.tracker.accepted("1")
+    editor.tracker.partly_accepted("nobody's", 4)
+    counts = await editor.counts()
+    assert (counts["partly_accepted"], counts["accepted"], counts["accepted_chars"]) == (1, 1, 5)
+
+
+@pytest.mark.parametrize(
+    ("after", "fate"),
+    [("x = a + b\n", "kept"), ("x = 1\n", "gone"), ("x = a + c\n", "mostly_kept")],
+)
+async def test_what_is_left_after_a_while(editor: Editor, after: str, fate: str) -> None:
+    editor.answer(("1", "a + b"))
+    editor.tracker.accepted("1")
+    editor.tracker.edited(URI, 0, 0, 40)  # counts for the lines below only
+    editor.lines = [after]
+    editor.pass_time()
+    counts = await editor.counts()
+    assert {name for name in counts if name in {"kept", "gone", "mostly_kept"}} == {fate}
+
+
+async def test_a_place_is_followed(editor: Editor) -> None:
+    editor.tracker.answered([Item("1", URI, "python", 3, "a + b")], 1.0)
+    editor.tracker.accepted("1")
+    editor.tracker.edited(URI, 0, 0, 100)
+    editor.tracker.edited("file:///other.py", 0, 0, 100)
+    editor.lines = ["\n"] * 103 + ["x = a + b\n"]
+    editor.pass_time()
+    assert (await editor.counts())["kept"] == 1
+
+
+async def test_a_closed_document_is_judged_as_it_is(editor: Editor) -> None:
+    editor.answer(("1", "a + b"))
+    editor.tracker.accepted("1")
+    editor.tracker.closing(URI)
+    assert (await editor.counts())["kept"] == 1
+
+
+async def test_what_was_accepted_just_now_is_not_judged(editor: Editor) -> None:
+    editor.answer(("1", "a + b"))
+    editor.tracker.accepted("1")
+    assert set(await editor.counts()) == {"shown", "shown_chars", "accepted", "accepted_chars"}
+
+
+async def test_off_means_nothing_is_counted_or_written(editor: Editor, tmp_path: Path) -> None:
+    editor.enabled = False
+    editor.answer(("1", "a + b"))
+    editor.tracker.shown("1")
+    editor.tracker.accepted("1")
+    assert await editor.counts() == {}
+    assert written(tmp_path) == ""
+
+
+async def test_nothing_of_the_text_is_written(editor: Editor, tmp_path: Path) -> None:
+    editor.answer(("1", "a_very_secret_name"))
+    editor.tracker.accepted("1")
+    await editor.tracker.aclose()
+    assert "accepted" in written(tmp_path)
+    assert "secret" not in written(tmp_path)
+    assert "a.py" not in written(tmp_path)
+
+
+async def test_counts_are_written_while_it_runs_and_kept_where_they_cannot_be(
+    editor: Editor, tmp_path: Path
+) -> None:
+    waits: asyncio.Queue[asyncio.Event] = asyncio.Queue()
+
+    async def sleep(_seconds: float) -> None:
+        over = asyncio.Event()
+        waits.put_nowait(over)
+        await over.wait()
+
+    (tmp_path / "file").touch()
+    good, editor.store = editor.store, Store(tmp_path / "file" / "x.jsonl")
+    editor.answer(("1", "a"))
+    keeping = asyncio.create_task(editor.tracker.keep(sleep))
+    (await waits.get()).set()
+    second = await waits.get()
+    assert good.read() == {}
+    editor.store = good
+    second.set()
+    await waits.get()
+    assert good.read()[Key("2026-11-26", "python")].counts["shown"] == 1
+    keeping.cancel()
+
+
+async def test_it_remembers_a_bounded_number(editor: Editor) -> None:
+    for idx in range(500):
+        editor.answer((str(idx), f"text {idx}"))
+        editor.tracker.accepted(str(idx))
+    editor.tracker.accepted("1")
+    assert len(editor.waiting) == 64
+    assert (await editor.counts())["accepted"] == 500
