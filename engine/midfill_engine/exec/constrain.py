@@ -13,12 +13,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 import numpy as np
 from llguidance import LLMatcher, LLParserLimits, LLTokenizer, TokenizerWrapper
 
 from midfill_engine.errors import EngineError, GrammarError
 from midfill_engine.exec.grammar_source import MAX_SOURCE_CHARS, GrammarSource, one_line
+from midfill_engine.exec.guidance_abi import AbiTokenizer, Matcher, library
 from midfill_engine.exec.work import Mask
 
 MAX_CACHED = 64
@@ -38,6 +40,11 @@ class Vocabulary:
     token_ids: Callable[[str], list[int]]
 
 
+Match: TypeAlias = Callable[[str], Matcher]
+"""Compiles a grammar in llguidance's own form."""
+TakeIn: TypeAlias = Callable[[Vocabulary], Match]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Grammar:
     """A compiled grammar; shared by all requests that ask for it.
@@ -47,7 +54,7 @@ class Grammar:
     """
 
     prefix_len: int
-    _start: LLMatcher = field(repr=False)
+    _start: Matcher = field(repr=False)
     _end_id: int = field(repr=False)
 
     def begin(self) -> Constraint:
@@ -58,7 +65,7 @@ class Grammar:
 class Constraint:
     """How far one answer has come in its grammar; one thread calls."""
 
-    def __init__(self, matcher: LLMatcher, end_id: int) -> None:
+    def __init__(self, matcher: Matcher, end_id: int) -> None:
         """Use `Grammar.begin`."""
         self._matcher = matcher
         self._end_id = end_id
@@ -103,11 +110,19 @@ class Constraint:
 class GrammarCompiler:
     """Compiles for one vocabulary and remembers the last grammars; any thread calls."""
 
-    def __init__(self, load_vocabulary: Callable[[], Vocabulary]) -> None:
-        """Nothing is loaded before the first grammar."""
+    def __init__(
+        self, load_vocabulary: Callable[[], Vocabulary], take_in: TakeIn | None = None
+    ) -> None:
+        """Nothing is loaded before the first grammar.
+
+        Args:
+            load_vocabulary: called once.
+            take_in: how the library takes a vocabulary in; the fastest way there is by default.
+        """
         self._load_vocabulary = load_vocabulary
+        self._take_in = take_in or quickest_way()
         self._lock = threading.Lock()  # guards all below; held while compiling
-        self._tokenizer: LLTokenizer | None = None
+        self._match: Match | None = None
         self._end_id = 0
         self._compiled: OrderedDict[tuple[GrammarSource, str], Grammar] = OrderedDict()
 
@@ -135,12 +150,11 @@ class GrammarCompiler:
 
     def _compile(self, source: GrammarSource, prefix: str) -> Grammar:
         text = source.program(prefix)
-        if self._tokenizer is None:
+        if self._match is None:
             vocabulary = self._load_vocabulary()
             self._end_id = len(vocabulary.pieces)
-            self._tokenizer = LLTokenizer(TokenizerWrapper(_Pieces(vocabulary)))
-        limits = LLParserLimits(verbose_errors=False)
-        matcher = LLMatcher(self._tokenizer, text, log_level=0, limits=limits)
+            self._match = self._take_in(vocabulary)
+        matcher = self._match(text)
         if matcher.is_error():
             raise GrammarError(one_line(matcher.get_error()))
         grammar = Grammar(len(prefix.encode()), matcher, self._end_id)
@@ -151,6 +165,27 @@ class GrammarCompiler:
         if not begins:
             raise GrammarError("only an empty answer would obey it")
         return grammar
+
+
+def by_binding(vocabulary: Vocabulary) -> Match:
+    """Take a vocabulary in by the library's Python classes, which stop all other threads."""
+    tokenizer = LLTokenizer(TokenizerWrapper(_Pieces(vocabulary)))
+    limits = LLParserLimits(verbose_errors=False)
+    return lambda program: LLMatcher(tokenizer, program, log_level=0, limits=limits)
+
+
+def by_abi(vocabulary: Vocabulary) -> Match:
+    """Take a vocabulary in by the library's C interface, while other threads run."""
+    c = library()
+    assert c is not None, "checked by quickest_way"
+    pieces = _Pieces(vocabulary)
+    tokenizer = AbiTokenizer(c, pieces.tokens, pieces.special_token_ids, pieces.eos_token_id)
+    return tokenizer.match
+
+
+def quickest_way() -> TakeIn:
+    """Return the way that suits this system."""
+    return by_binding if library() is None else by_abi
 
 
 class _Pieces:

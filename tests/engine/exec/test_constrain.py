@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import jsonschema
@@ -18,8 +19,11 @@ from midfill_engine.exec.constrain import (
     Grammar,
     GrammarCompiler,
     Vocabulary,
+    by_abi,
+    by_binding,
 )
 from midfill_engine.exec.grammar_source import MAX_SOURCE_CHARS, GrammarSource
+from midfill_engine.exec.guidance_abi import AbiTokenizer, library
 
 _WORDS = (
     b'{"',
@@ -233,3 +237,51 @@ def test_the_last_grammars_are_kept_and_the_vocabulary_is_read_once() -> None:
     assert compiler.compile(GrammarSource("regex", "kept"), "p") is not kept
     assert compiler.compile(GrammarSource("regex", "first")) is not first
     assert len(loads) == 1
+
+
+def _way(grammar: Grammar, rng: random.Random) -> Iterator[tuple[list[int], bool]]:
+    """The masks along a random walk, and whether the grammar ends there."""
+    state = grammar.begin()
+    for _ in range(60):
+        choices = np.flatnonzero(state.mask(STOPS))
+        yield choices.tolist(), state.complete
+        choices = choices[~np.isin(choices, list(STOPS))]
+        if not choices.size:
+            return
+        state = state.copy()
+        state.accept(int(rng.choice(choices.tolist())))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *map(GrammarSource.json_schema, SCHEMAS),
+        GrammarSource.json_object(),
+        GrammarSource("regex", "(yes|no)[.!]?|é{2,4}"),
+        GrammarSource("gbnf", 'root ::= "(" root ")" | [a-z]{2,3}'),
+    ],
+)
+def test_both_interfaces_of_the_library_let_the_same_through(source: GrammarSource) -> None:
+    ways = [
+        [list(_way(GrammarCompiler(vocabulary, way).compile(source, prefix), random.Random(seed)))
+         for seed in range(3) for prefix in ("", "né")]
+        for way in (by_binding, by_abi)
+    ]  # fmt: skip
+    assert ways[0] == ways[1]
+
+
+@pytest.mark.parametrize(("source", "reason"), _REFUSED, ids=range(len(_REFUSED)))
+def test_both_interfaces_refuse_in_the_same_words(source: GrammarSource, reason: str) -> None:
+    told: list[str] = []
+    for way in (by_binding, by_abi):
+        with pytest.raises(GrammarError, match=re.escape(reason)) as caught:
+            GrammarCompiler(vocabulary, way).compile(source)
+        told.append(str(caught.value))
+    assert told[0] == told[1]
+
+
+def test_what_the_library_cannot_take_in_is_refused() -> None:
+    c = library()
+    assert c is not None
+    with pytest.raises(ValueError):  # noqa: PT011  # in words of the library
+        AbiTokenizer(c, [b"a"], [], 7)

@@ -26,9 +26,11 @@ class Collector:
     def __init__(self) -> None:
         self._events: queue.Queue[Event] = queue.Queue()
         self.tokens: list[TokenEvent] = []
+        self.arrived: list[Event] = []
         self.prompt: PromptScored | None = None
 
     def __call__(self, event: Event) -> None:
+        self.arrived.append(event)
         self._events.put(event)
 
     def next_token(self) -> TokenEvent:

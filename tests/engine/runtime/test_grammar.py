@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import random
 import re
 import string
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from midfill_engine.exec.constrain import Grammar, GrammarCompiler
 from midfill_engine.exec.grammar_source import GrammarSource
+from midfill_engine.exec.guidance_abi import AbiTokenizer, library
 from midfill_engine.exec.sampling_params import SamplingParams
 from midfill_engine.runtime.interface import ModelRunner
 from midfill_engine.runtime.loop import EngineLoop
@@ -223,3 +226,35 @@ def test_drafts_change_nothing(
 def _damaged(ids: Sequence[int], rng: random.Random) -> tuple[int, ...]:
     other = [3 + ord(letter) for letter in string.printable] + [EOS, 10**5]
     return tuple(token_id if rng.random() < 0.9 else rng.choice(other) for token_id in ids)
+
+
+class _Watched:
+    """The library's C interface; counts what another request's stream told during one call."""
+
+    def __init__(self, c: ctypes.CDLL, stream: Collector) -> None:
+        self._c, self._stream = c, stream
+        self.num_told = 0
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # a C function
+        return getattr(self._c, name)
+
+    def llg_new_tokenizer_v2(self, *arguments: object) -> object:
+        before = len(self._stream.arrived)
+        pointer = self._c.llg_new_tokenizer_v2(*arguments)
+        self.num_told = len(self._stream.arrived) - before
+        return pointer
+
+
+def test_a_stream_flows_on_while_a_large_vocabulary_is_taken_in(loop: EngineLoop) -> None:
+    """The library's Python class held Python's lock all the while: 0.7 s at 150,000 pieces."""
+    c = library()
+    assert c is not None, "the wheel of this system lacks the C interface"
+    stream = Collector()
+    handle = loop.submit(request(PROMPT, 10**8), stream)
+    stream.next_token()
+    watched = _Watched(c, stream)
+    pieces = [number.to_bytes(3, "big") for number in range(40_000)]
+    AbiTokenizer(cast("ctypes.CDLL", watched), [*pieces, b"<end>"], [40_000], 40_000)
+    assert watched.num_told > 0
+    handle.abort()
+    assert stream.finished().reason == "aborted"
