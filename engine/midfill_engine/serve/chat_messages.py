@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final, cast
 
+from midfill_engine.serve.nesting import is_too_deep
 from midfill_engine.serve.parse import Fields, Json, invalid
 
 _ROLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,63}")
@@ -106,5 +107,6 @@ def _parsed(arguments: object) -> object:
             value: object = json.loads(arguments)
         except (ValueError, RecursionError):
             return arguments
-        return cast("object", value) if isinstance(value, dict) else arguments
+        is_usable = isinstance(value, dict) and not is_too_deep(cast("object", value))
+        return value if is_usable else arguments
     return {} if arguments is None else arguments

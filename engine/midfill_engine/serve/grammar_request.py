@@ -18,6 +18,7 @@ from typing import cast
 from midfill_engine.errors import GrammarError, ValidationError
 from midfill_engine.exec.constrain import Grammar
 from midfill_engine.exec.grammar_source import GrammarSource
+from midfill_engine.serve.nesting import MAX_DEPTH, is_too_deep
 from midfill_engine.serve.parse import Fields, Json, invalid
 from midfill_engine.serve.served import Served
 from midfill_engine.text.heal import Healing
@@ -123,6 +124,8 @@ def _parsed(value: object, field: str) -> object:
             raise _not_valid(field, "the schema is no JSON") from None
     if not isinstance(value, dict):
         raise _not_valid(field, "a JSON schema must be an object")
+    if is_too_deep(cast("object", value)):
+        raise _not_valid(field, f"the schema is nested more than {MAX_DEPTH} levels deep")
     return cast("object", value)
 
 

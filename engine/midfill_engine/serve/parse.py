@@ -15,11 +15,13 @@ from starlette.requests import Request
 from midfill_engine.config import Limits
 from midfill_engine.errors import BodyTooLarge, ValidationError
 from midfill_engine.serve.generation import unless_ending
+from midfill_engine.serve.nesting import MAX_DEPTH, is_too_deep
 from midfill_engine.serve.served import LiveStreams
 from midfill_engine.text.tokenizer import without_surrogates
 
 Json: TypeAlias = dict[str, Any]
 
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 _PREFIX = "Input validation error: "
 
 
@@ -55,6 +57,8 @@ async def read_object(request: Request, bounds: Bounds) -> Json:
         value: object = json.loads(body, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise invalid(f"the body is not valid JSON ({_json_fault(error)})") from None
+    if is_too_deep(value):
+        raise invalid(f"the body is not valid JSON ({_TOO_DEEP})")
     if not isinstance(value, dict):
         raise invalid("the body must be a JSON object")
     return cast("Json", value)
@@ -80,7 +84,7 @@ def _json_fault(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"not {error.encoding} at byte {error.start}"
     if isinstance(error, RecursionError):
-        return "nested too deeply"
+        return _TOO_DEEP
     if isinstance(error, _NotANumber):
         return str(error)
     return "a number with too many digits"  # int() refuses over 4,300

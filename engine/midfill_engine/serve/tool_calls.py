@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias, cast
 
+from midfill_engine.serve.nesting import is_too_deep
 from midfill_engine.serve.tools import Tools
 
 MARKS: Final = ("<tool_call>", "[TOOL_CALLS]", "<|python_tag|>")
@@ -182,6 +183,8 @@ def _calls_in(text: str, names: frozenset[str]) -> list[tuple[str, str]]:
         try:
             value, place = decoder.raw_decode(text, place)
         except (ValueError, RecursionError):
+            return []
+        if is_too_deep(value):
             return []
         for entry in cast("list[object]", value) if isinstance(value, list) else [value]:
             call = _call(entry, names)

@@ -124,7 +124,7 @@ _BAD_BODIES: list[tuple[bytes, str]] = [
     (b"{", "not valid JSON"),
     (b'{"inputs": "\xc3("}', "not valid JSON (not utf-8 at byte 12)"),
     (b"\xff\xfe{", "not valid JSON (not utf-16"),
-    (b"[" * 100_000, "not valid JSON (nested too deeply)"),
+    (b"[" * 100_000, "not valid JSON (nested more than 128 levels deep)"),
     (b'{"inputs": "x", "parameters": {"temperature": NaN}}', "(NaN is no JSON number)"),
     (b'{"inputs": "x", "seed": -Infinity}', "(-Infinity is no JSON number)"),
     (b'{"inputs": "x", "seed": %s}' % (b"9" * 5000), "(a number with too many digits)"),
