@@ -20,6 +20,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -121,8 +122,7 @@ async def measure(
         environment = {**os.environ, "MIDFILL_API_KEY": key}
         async with started(command, environment, folder) as wire:
             log = Log()
-            tap.exchanges.clear()
-            await shake_hands(wire, folder)
+            start = await shake_hands(wire, folder)
             await warm_up(wire, folder, traces[0], RUNS[name], speed)
             tap.exchanges.clear()
             began_s = cpu_s(wire.pid)
@@ -133,15 +133,15 @@ async def measure(
                 await editor.play(typist, uri, trace.language)
                 print(f"{name}: {idx + 1} of {len(traces)}", file=sys.stderr)
             ended_s = cpu_s(wire.pid)
-            told: dict[str, Any] = figures(log, tap.exchanges)
+            told: dict[str, Any] = {**figures(log, tap.exchanges), "start": start}
             if began_s is not None and ended_s is not None:
                 told["cpu_ms_per_key"] = round((ended_s - began_s) * 1000 / len(log.keys), 2)
             told["memory_mb"] = memory_mb(wire.pid)
     return told
 
 
-async def shake_hands(wire: Wire, folder: Path) -> None:
-    """Opens the window on a folder."""
+async def shake_hands(wire: Wire, folder: Path) -> dict[str, float]:
+    """Opens the window on a folder; returns seconds from the process's start to its answer."""
     params = {
         "processId": os.getpid(),
         "rootUri": folder.as_uri(),
@@ -149,7 +149,11 @@ async def shake_hands(wire: Wire, folder: Path) -> None:
         "capabilities": {"general": {"positionEncodings": ["utf-16"]}},
     }
     await wire.request("initialize", params)
+    told = {"initialize_s": round(time.perf_counter() - wire.began_at, 3)}
+    if (used_s := cpu_s(wire.pid)) is not None:
+        told["cpu_s"] = used_s
     wire.notify("initialized", {})
+    return told
 
 
 async def warm_up(wire: Wire, folder: Path, trace: Trace, client: Client, speed: float) -> None:

@@ -35,8 +35,9 @@ def figures(log: Log, exchanges: Sequence[Exchange]) -> dict[str, object]:
     shown = [key for key in log.keys if key.first_at is not None]
     ways = [way for key in log.keys if (way := way_of(key, exchanges, asked_at)) is not None]
     asked = [way for way in ways if way.engine is not None]
+    alone = [way for way in asked if not way.joined]
     cached = [way.after for way in ways if way.engine is None]
-    known = [way.before for way in asked if way.before is not None]
+    known = [way.before for way in alone if way.before is not None]
     usual = statistics.median(known) if known else 0.0
     spent = [(usual if way.before is None else way.before) + way.after for way in asked]
     with_engine = [ms + (way.engine or 0.0) for ms, way in zip(spent, asked, strict=True)]
@@ -59,10 +60,13 @@ def figures(log: Log, exchanges: Sequence[Exchange]) -> dict[str, object]:
             [wait for key in shown if (wait := debounce_ms(key)) is not None and wait > 0]
         ),
         "engine_ms": percentiles([way.engine for way in asked if way.engine is not None]),
-        "overhead_ms": percentiles(spent),
+        "overhead_ms": percentiles(
+            [ms for ms, way in zip(spent, asked, strict=True) if not way.joined]
+        ),
         "overhead_before_ms": percentiles(known),
         "overhead_after_ms": percentiles([way.after for way in asked]),
         "no_io_share": share(len(cached), len(shown)),
+        "joined_share": share(sum(way.joined for way in ways), len(shown)),
         "requests_to_engine": len(exchanges),
         "generated_tokens": generated,
         "shown_token_share": share(seen, generated),
@@ -96,33 +100,42 @@ class Way:
     Attributes:
         before: until the engine was asked, without the debounce; None where that is not known,
             because the next key came before the reply and with it the explanation.
-        engine: from there to the event that brought the text; None where it was not asked.
+        engine: from there to the event that brought the text; None where none had to be waited
+            for.
         after: from there to the screen; of a key without an engine, all of it.
+        joined: the engine wrote already for an earlier key, and was not asked anew.
     """
 
     before: float | None
     engine: float | None
     after: float
+    joined: bool = False
 
 
 def way_of(key: Key, exchanges: Sequence[Exchange], asked_at: Sequence[float]) -> Way | None:
     """Returns the parts of a keystroke's time, None where it brought no text."""
     if key.first_at is None:
         return None
-    idx = bisect.bisect_left(asked_at, key.at)
     wait_ms = debounce_ms(key)
-    if idx == len(exchanges) or asked_at[idx] >= key.first_at:
-        return Way(0.0, None, (key.first_at - key.at) * 1000 - (wait_ms or 0.0))
-    exchange = exchanges[idx]
-    events = [at for at, _, _ in exchange.events if at <= key.first_at]
-    if not events:  # a stream before it, which goes on
-        return Way(0.0, None, (key.first_at - key.at) * 1000 - (wait_ms or 0.0))
-    before_ms = (exchange.asked_at - key.at) * 1000
-    return Way(
-        None if wait_ms is None else before_ms - wait_ms,
-        (events[-1] - exchange.asked_at) * 1000,
-        (key.first_at - events[-1]) * 1000,
-    )
+    idx = bisect.bisect_left(asked_at, key.at)
+    if idx < len(exchanges) and asked_at[idx] < key.first_at:
+        event_at = _last_event(exchanges[idx], asked_at[idx], key.first_at)
+        if event_at is not None:
+            before_ms = (asked_at[idx] - key.at) * 1000
+            return Way(
+                None if wait_ms is None else before_ms - wait_ms,
+                (event_at - asked_at[idx]) * 1000,
+                (key.first_at - event_at) * 1000,
+            )
+    event_at = _last_event(exchanges[idx - 1], key.at, key.first_at) if idx else None
+    if event_at is not None:
+        return Way(0.0, (event_at - key.at) * 1000, (key.first_at - event_at) * 1000, joined=True)
+    return Way(0.0, None, (key.first_at - key.at) * 1000 - (wait_ms or 0.0))
+
+
+def _last_event(exchange: Exchange, start: float, end: float) -> float | None:
+    """Returns when the last event of an exchange came between two moments, None if none did."""
+    return max((at for at, _, _ in exchange.events if start < at <= end), default=None)
 
 
 def shown_tokens(exchange: Exchange, displays: Sequence[tuple[str, str, float]]) -> int:

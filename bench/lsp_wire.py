@@ -27,8 +27,9 @@ class ServerEndedError(Exception):
 class Wire:
     """Requests and notifications to a server process."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        """Talks to ``process`` once ``read`` runs."""
+    def __init__(self, process: asyncio.subprocess.Process, began_at: float) -> None:
+        """Talks to ``process``, which was started just now, once ``read`` runs."""
+        self.began_at = began_at
         self._process = process
         self._ids = itertools.count(1)
         self._replies: dict[int, asyncio.Future[Message]] = {}
@@ -105,11 +106,12 @@ async def started(
     command: Sequence[str], environment: Mapping[str, str], folder: Path
 ) -> AsyncGenerator[Wire]:
     """Gives the wire to a fresh server process, which is gone on the way out."""
+    began_at = time.perf_counter()
     process = await asyncio.create_subprocess_exec(
         *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         env=environment, cwd=folder, limit=1 << 26,
     )  # fmt: skip
-    wire = Wire(process)
+    wire = Wire(process, began_at)
     reader = asyncio.create_task(wire.read())
     try:
         yield wire

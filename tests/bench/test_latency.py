@@ -107,6 +107,19 @@ def test_a_keystroke_is_cut_where_the_tap_saw_it() -> None:
     assert told["outcomes"] == {"overtaken": 1, "shown": 1}
 
 
+def test_a_stream_that_ran_already_is_the_engines_time_too() -> None:
+    key = Key("text", 1, 1, at=10.0, first_at=10.031, final_at=10.05)
+    key.explanation = {"outcome": "shown", "joined": True, "timingsMs": {}}
+    told = exchange(9.9, "x", (9.95, "a", 1), (10.03, "b", 1), (10.04, "c", 1))
+    way = way_of(key, [told], [told.asked_at])
+    assert way is not None
+    assert way.joined
+    assert way.engine == pytest.approx(30.0)
+    assert way.after == pytest.approx(1.0)
+    assert figures(Log(keys=[key]), [told])["joined_share"] == 1.0
+    assert figures(Log(keys=[key]), [told])["overhead_ms"] is None
+
+
 def test_a_keystroke_without_a_request_is_the_servers_alone() -> None:
     key = Key("text", 1, 1, at=10.0, first_at=10.002, final_at=10.002)
     key.explanation = {"outcome": "cached", "timingsMs": {}}
