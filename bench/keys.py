@@ -40,7 +40,7 @@ class Log:
 
     Attributes:
         displays: each text on the screen with the document before it, and the moment.
-        num_stale: texts that came for a version that the server knew was gone, or did not fit.
+        stale: what came for a version that the server knew was gone, or did not fit: why, and what.
         num_flickers: texts that took something back.
         num_crossed: replies that were under way when the next key was pressed.
         num_failed: error replies, cancels apart.
@@ -51,7 +51,7 @@ class Log:
     accepts: list[Accept] = field(default_factory=list[Accept])
     num_moves: int = 0
     num_typed: int = 0
-    num_stale: int = 0
+    stale: list[str] = field(default_factory=list[str])
     num_flickers: int = 0
     num_crossed: int = 0
     num_failed: int = 0

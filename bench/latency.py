@@ -132,6 +132,8 @@ async def measure(
                 typist = Typist(trace.text, trace.start, trace.end, trace.seed)
                 await editor.play(typist, uri, trace.language)
                 print(f"{name}: {idx + 1} of {len(traces)}", file=sys.stderr)
+            for stale in log.stale:
+                print(f"stale: {stale}", file=sys.stderr)
             ended_s = cpu_s(wire.pid)
             told: dict[str, Any] = {**figures(log, tap.exchanges), "start": start}
             if began_s is not None and ended_s is not None:

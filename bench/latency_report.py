@@ -78,7 +78,7 @@ def figures(log: Log, exchanges: Sequence[Exchange]) -> dict[str, object]:
             for take in ("whole", "line", "word")
         },
         "outcomes": _outcomes(log),
-        "stale": log.num_stale,
+        "stale": len(log.stale),
         "flickers": log.num_flickers,
         "crossed": log.num_crossed,
         "failed": log.num_failed,

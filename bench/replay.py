@@ -160,7 +160,7 @@ class Editor:
 
     def _take_partial(self, key: Key, text: str, at: float) -> None:
         if key.is_replied:
-            self._log.num_stale += 1
+            self._log.stale.append(f"after the reply, version {key.version}: {text!r}")
         elif key is not self._current:
             self._log.num_crossed += 1
         else:
@@ -190,7 +190,7 @@ class Editor:
             return
         ghost = self._fit(items[0])
         if ghost is None:
-            self._log.num_stale += 1
+            self._log.stale.append(f"does not fit, version {key.version}: {items[0]!r}")
             return
         self._log.num_flickers += not ghost.text.startswith(key.partial)
         self._item = items[0]
