@@ -157,7 +157,10 @@ async def _pull(server: LanguageServer) -> object:
 
 
 def _progress(protocol: Protocol, token: str | int, name: str) -> Callable[[str], None]:
+    msg_id = protocol.msg_id
+
     def send(text: str) -> None:
-        protocol.notify(types.PROGRESS, types.ProgressParams(token, {name: text}))
+        if protocol.is_waited_for(msg_id):  # a delta may be under way when the cancel comes
+            protocol.notify(types.PROGRESS, types.ProgressParams(token, {name: text}))
 
     return send

@@ -54,6 +54,10 @@ class Protocol(LanguageServerProtocol):
         """0 once `shutdown` was asked for, 1 before."""
         return 0 if self._shutdown else 1
 
+    def is_waited_for(self, msg_id: MsgId | None) -> bool:
+        """Whether a request has no reply yet."""
+        return msg_id in self._unanswered
+
     def receive(self, body: bytes) -> None:
         """Handle one message as it came off the wire."""
         try:
