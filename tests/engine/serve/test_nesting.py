@@ -24,9 +24,9 @@ from midfill_engine.serve.tools import Tools
 from tests.engine.serve.chat_models import load_chat
 from tests.engine.serve.conftest import client_of
 
-DEPTHS = (MAX_DEPTH, 400, 990, 5_000, 100_000)
+DEPTHS = (MAX_DEPTH, 400, 990, 20_000)
 """From the bound to past Python's recursion limit and past the reader's."""
-TEMPLATE = "{% for message in messages %}{{ (message.tool_calls or '') | tojson }}{% endfor %}"
+TEMPLATE = "{% for message in messages %}{{ message.content }}{% endfor %}"
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "x"}]}
 TEXT: dict[str, Any] = {"inputs": "x", "input_prefix": "x", "input_suffix": "", "prompt": "x"}
 FIELDS = (
@@ -98,7 +98,7 @@ async def test_arguments_of_a_call_that_are_nested_too_deeply_stay_text(
     messages = [*CHAT["messages"], {"role": "assistant", "tool_calls": [call]}]
     reply = await chatting.post("/apply-template", json={"messages": messages})
     assert reply.status_code == 200
-    assert json.dumps(arguments) in reply.json()["prompt"]
+    assert json.dumps({"name": "f", "arguments": arguments}) in reply.json()["prompt"]
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
