@@ -107,13 +107,15 @@ class Streams:
         return self._drafts.pop(uri, "")
 
     def changed(self, snapshot: Snapshot) -> None:
-        """Abort the stream that the document's new text disagrees with."""
+        """Abort the stream that the new text disagrees with, or begin its grace period anew."""
         live = self._live.get(snapshot.uri)
         if live is None:
             return
         inserted = live.anchor.inserted(snapshot)
         if inserted is None or not live.agrees_inserted(inserted):
             self.drop(snapshot.uri, "disagreed")
+        else:
+            self.settle(live)
 
     def drop(self, uri: str, why: str) -> None:
         """Forget the document's stream, and abort it if it still runs."""

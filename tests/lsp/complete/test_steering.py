@@ -113,6 +113,35 @@ async def test_a_join_ends_the_grace_period() -> None:
     assert texts(await task) == ["irst"]
 
 
+async def test_a_key_that_agrees_begins_the_grace_period_anew() -> None:
+    world = World(CODE)
+    await _begun(world, "first")
+    (first,) = world.waits[GRACE_S]
+    world.type("f")
+    await settle()
+    first.set()
+    await settle()
+    assert world.backend.streams[0].is_open
+    await world.expire(GRACE_S)
+    assert world.backend.streams[0].was_aborted
+
+
+async def test_line_ends_and_columns_of_the_document() -> None:
+    world = World("# 😀\r\ndef f():\r\n    █\r\n")
+    task = world.ask()
+    stream = await world.stream()
+    stream.push("x = 1\n")
+    await settle()
+    await cancel(task)
+    world.type("x = 1\r\n    ")
+    task = world.ask()
+    await settle()
+    stream.push("    y = 2\n    z = 3\n")
+    stream.end()
+    assert texts(await task) == ["y = 2\r\n    z = 3"]
+    assert world.metrics.streams["joined"] == 1
+
+
 async def test_an_orphan_that_finishes_is_kept_and_not_shown() -> None:
     world = World(CODE)
     await _begun(world, "first")
