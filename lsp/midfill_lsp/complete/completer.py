@@ -42,6 +42,7 @@ class Completer:
         window: str,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
+        grammars: Grammars | None = None,
     ) -> None:
         """Wire the use case.
 
@@ -54,13 +55,14 @@ class Completer:
             window: names this window in the engine's sessions.
             sleep: waits, in seconds.
             clock: tells the seconds, from wherever.
+            grammars: shared with others; None makes them when they are needed.
         """
         self._config = config
         self._is_current = is_current
         self._metrics = metrics
         self._sleep = sleep
         self._clock = clock
-        self._gatherer = Gatherer(config, window, Grammars())
+        self._gatherer = Gatherer(config, window, grammars or Grammars())
         self._answers = Answers(asking, config, is_current, metrics, sleep)
         self._history = History()
         self._newest: dict[str, CompletionRequest] = {}  # by document, while they run

@@ -47,6 +47,12 @@ async def editor(backend: HandBackend) -> AsyncIterator[InProcess]:
     editor = InProcess(backend)
     await editor.initialize(debounceMs=0, graceMs=0, candidates=1)
     editor.open(URI, CODE)
+    editor.open("file:///first.py", CODE)
+    _, reply = editor.begin(METHOD, asking("file:///first.py"))
+    await backend.came.wait()  # the grammar is loaded in a thread, once
+    backend.streams.pop().end()
+    await reply
+    editor.window.metrics.streams.clear()
     yield editor
     await editor.shut_down()
     replies = Counter(item["id"] for item in editor.received if "method" not in item)

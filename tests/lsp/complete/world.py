@@ -7,12 +7,14 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Generator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 
 from midfill_lsp.backend.base import Backend, ChatMessage, InfillRequest, Scores, StreamEnd
 from midfill_lsp.complete import Completer, CompletionRequest, Suggestion
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Edit, Position, open_snapshot
 from midfill_lsp.metrics import Metrics
+from midfill_lsp.syntax import Grammars
 
 URI = "file:///a.py"
 # Told apart by their length, which nothing else has.
@@ -62,12 +64,18 @@ class HandStream:
 
 
 class HandBackend:
-    """A backend whose streams the test feeds; implements `Backend`."""
+    """A backend whose streams the test feeds; implements `Backend`.
+
+    Attributes:
+        streams: all that were asked for.
+        came: set when the first was.
+    """
 
     name = "hand"
 
     def __init__(self) -> None:
         self.streams: list[HandStream] = []
+        self.came = asyncio.Event()
 
     @property
     def open_streams(self) -> list[HandStream]:
@@ -76,6 +84,7 @@ class HandBackend:
 
     def infill(self, request: InfillRequest) -> AsyncGenerator[str | Scores | StreamEnd, None]:
         self.streams.append(HandStream(request))
+        self.came.set()
         return self.streams[-1].parts()
 
     def chat(
@@ -154,6 +163,7 @@ class World:
             "window",
             self._sleep,
             lambda: self.now,
+            _loaded(),
         )
 
     def edit(self, num_removed: int, text: str, version: int | None = None) -> None:
@@ -211,6 +221,14 @@ class World:
             event = asyncio.Event()
             self.waits[delay_s].append(event)
             await event.wait()
+
+
+@cache
+def _loaded() -> Grammars:
+    """Return grammars that need no thread any more, so that `settle` is all that has to be."""
+    grammars = Grammars()
+    grammars.load("python")
+    return grammars
 
 
 async def settle() -> None:
