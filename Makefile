@@ -41,8 +41,9 @@ vscode-unit: .make/vscode-npm
 	@cd clients/vscode && npm run --silent lint && npm run --silent types && npm test --silent
 	@cd clients/vscode && npm run --silent package
 
-docs: .venv/.dev  ## make the tables of docs/configuration.md and package.json anew
+docs: .venv/.dev  ## make what docs/ and package.json have of the sources anew
 	$(BIN)/python -m midfill_lsp.settings.page docs/configuration.md
+	$(BIN)/python -m midfill_lsp.reasons docs/protocol.md
 	$(BIN)/python -m midfill_lsp.settings.vscode clients/vscode/package.json
 
 bench: .venv/.dev  ## engine timings beside transformers (last line JSON)

@@ -4,6 +4,7 @@
     ├── ConfigError        a setting's value or name is wrong
     ├── RequestSkipped     this one request had better not be sent; all else is well
     └── BackendError       no text could be had
+        ├── LeftAlone           it failed just now, and is not asked for a while
         ├── EngineStartError    the bundled engine could not be started
         ├── EngineGone          the connection broke or the engine ended
         ├── AccessDenied        401 or 403: key or token refused, or not to be sent there
@@ -47,6 +48,10 @@ class BackendError(MidfillError):
 
     is_told: ClassVar[bool] = False
     backs_off: ClassVar[bool] = False
+
+
+class LeftAlone(BackendError):
+    """The backend failed a moment ago, and automatic requests leave it alone."""
 
 
 class EngineStartError(BackendError):

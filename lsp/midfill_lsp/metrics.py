@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -30,7 +31,8 @@ class Explanation:
         uri: the document; `version`, `line` and `column` (code points) say where in it.
         outcome: `cancelled` until it is known better.
         detail: why, where the outcome alone does not say it.
-        skip: why an automatic request was skipped, by its name in docs/protocol.md.
+        skip: why a request was skipped, by its name in docs/protocol.md.
+        failure: the kind of error that ended it.
         mode: `line` or `block`; None where it was not decided.
         joined: a stream that ran already answered, or had nothing for this cursor.
         candidates: suggestions that an explicit request got to cycle through.
@@ -49,6 +51,7 @@ class Explanation:
     outcome: Outcome = "cancelled"
     detail: str | None = None
     skip: str | None = None
+    failure: str | None = None
     mode: str | None = None
     cache_hit: bool = False
     joined: bool = False
@@ -116,6 +119,7 @@ class Metrics:
             they ended, `aborted_...` for each reason of an abort.
         first_text_ms: request to first text, of the latest completions that asked the backend.
         total_ms: request to reply, of the latest completions that had something to show.
+        on_count: is told of every completion.
     """
 
     outcomes: Counter[str] = field(default_factory=Counter[str])
@@ -124,8 +128,12 @@ class Metrics:
     first_text_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_NUM_LATENCIES))
     total_ms: deque[float] = field(default_factory=lambda: deque(maxlen=_NUM_LATENCIES))
 
+    on_count: Callable[[Explanation], None] | None = None
+
     def count(self, explanation: Explanation) -> None:
         """Count a completion that has ended."""
+        if self.on_count is not None:
+            self.on_count(explanation)
         self.outcomes[explanation.outcome] += 1
         timings = explanation.timings_ms
         if "first_text" in timings:

@@ -7,7 +7,7 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from midfill_lsp.cli import options as engine_options
 from midfill_lsp.cli.editor import Editor
@@ -55,9 +55,15 @@ def run(options: argparse.Namespace) -> int:
     elif items:
         print(items[0]["insertText"])
     else:
-        why = facts.get("detail") or facts.get("outcome") or "the model wrote nothing"
-        print(f"midfill: no completion here: {why}", file=sys.stderr)
+        print(f"midfill: no completion here: {_why(facts)}", file=sys.stderr)
     return 0 if items else _NOTHING
+
+
+def _why(facts: dict[str, Any]) -> str:
+    """Return the reason in one line, with what is particular to this request."""
+    reason = cast("dict[str, str]", facts.get("reason") or {})
+    detail, told = facts.get("detail"), reason.get("sentence", "the model wrote nothing")
+    return f"{told} ({detail})" if detail and facts.get("outcome") != "empty" else told
 
 
 async def _complete(

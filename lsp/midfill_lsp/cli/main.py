@@ -24,6 +24,7 @@ _COMMANDS = {
     "chat": "talk to the model in the terminal",
     "config": "show the settings, or change one",
     "models": "list models, recommend one, download it, change to it",
+    "explain": "why there was, or was no, suggestion",
     "stats": "what became of suggestions, counted on this machine",
     "doctor": "say what was found on this machine, and what to do about what was not",
 }

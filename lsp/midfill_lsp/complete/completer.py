@@ -131,7 +131,7 @@ class Completer:
         try:
             return await self._answer(request, trace, on_partial)
         except BackendError as error:
-            trace.note(outcome="error", detail=str(error))
+            trace.note(outcome="error", failure=type(error).__name__, detail=str(error))
             raise
         finally:
             if self._newest.get(document.uri) is request:

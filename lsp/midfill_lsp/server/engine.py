@@ -13,7 +13,7 @@ from lsprotocol import types
 
 from midfill_lsp.backend.base import Backend
 from midfill_lsp.config import Config, wire_name
-from midfill_lsp.errors import BackendError, Overloaded
+from midfill_lsp.errors import BackendError, LeftAlone, Overloaded
 from midfill_lsp.server.control import EngineControl, LoadsModels
 from midfill_lsp.server.notices import Notices, State
 from midfill_lsp.server.raw import members
@@ -126,7 +126,7 @@ class EngineWatch:
         now = time.monotonic()
         is_left_alone = now < (self._blocked_until if explicit else self._retry_at)
         if self._num_failures and is_left_alone:
-            raise BackendError(f"not tried again yet: {self._reason}")
+            raise LeftAlone(f"not tried again yet: {self._reason}")
         backend = self._backend
         self._num_thinking += 1
         self._show()

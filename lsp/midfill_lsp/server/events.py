@@ -1,4 +1,4 @@
-"""What editors tell of suggestions: shown, accepted in part, accepted. Called by `handlers`."""
+"""What editors tell of suggestions, and arguments of commands, checked. Called by `handlers`."""
 
 from __future__ import annotations
 
@@ -51,4 +51,20 @@ def read_accepted(arguments: tuple[object, ...]) -> str:
     given = arguments[0] if arguments else None
     if not isinstance(given, str):
         raise JsonRpcInvalidParams("midfill.accepted: arguments[0]: the id of an item, a text")
+    return given
+
+
+def read_number(arguments: tuple[object, ...]) -> int | None:
+    """Return how many explanations are wanted, None if that is not said.
+
+    Raises:
+        JsonRpcInvalidParams: it is no such number.
+    """
+    given = arguments[0] if arguments else None
+    if given is None:
+        return None
+    if isinstance(given, float) and given.is_integer():
+        given = int(given)
+    if not isinstance(given, int) or isinstance(given, bool) or not 0 < given <= _MAX_UNITS:
+        raise JsonRpcInvalidParams("midfill.explain: arguments[0]: a whole number from 1")
     return given

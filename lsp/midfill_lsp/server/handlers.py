@@ -5,13 +5,11 @@ from __future__ import annotations
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
-from midfill_lsp.config import wire_name
 from midfill_lsp.errors import BackendError
 from midfill_lsp.server import chat, completion, events
 from midfill_lsp.server.live_settings import folders_of, registrations
@@ -122,9 +120,10 @@ def _register_chat(server: LanguageServer, protocol: Protocol, window: Window) -
 
 def _register_commands(server: LanguageServer, window: Window) -> None:
     @server.command("midfill.explain")
-    def explain(*_args: object) -> dict[str, object] | None:
-        last = window.completer.last
-        return {wire_name(key): value for key, value in asdict(last).items()} if last else None
+    def explain(_server: LanguageServer, *args: object) -> object:
+        number = events.read_number(args)
+        latest = window.recent.last(1 if number is None else number)
+        return latest if number is not None else latest[0] if latest else None
 
     @server.command("midfill.accepted")
     def accepted(_server: LanguageServer, *args: object) -> None:

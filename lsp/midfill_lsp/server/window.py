@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import cast
 from urllib.parse import unquote, urlsplit
 
@@ -24,6 +24,7 @@ from midfill_lsp.document import Encoding
 from midfill_lsp.engine_process.state import ensure_dir
 from midfill_lsp.errors import BackendError, EngineStartError
 from midfill_lsp.metrics import Explanation, Metrics
+from midfill_lsp.recent import Recent
 from midfill_lsp.server.completion import Asked, item_of, request_of
 from midfill_lsp.server.documents import Documents, replaced_lines
 from midfill_lsp.server.engine import EngineWatch
@@ -32,7 +33,8 @@ from midfill_lsp.server.notices import Notices
 from midfill_lsp.server.raw import members
 from midfill_lsp.server.secret_storage import ask_token
 from midfill_lsp.settings.sources import Sources
-from midfill_lsp.statistics import store as statistics_store
+from midfill_lsp.statistics.store import NAME as STATISTICS_FILE
+from midfill_lsp.statistics.store import Store
 from midfill_lsp.statistics.tracker import Item, Tracker
 
 logger = logging.getLogger(__name__)
@@ -72,12 +74,15 @@ class Window:
             is_enabled=lambda: self.config.statistics.enabled,
             lines_of=lambda uri: found.lines if (found := self.documents.get(uri)) else None,
         )
-        self._keeping: asyncio.Task[None] | None = None
+        self.recent = Recent(_state_folder)
+        self.metrics.on_count = self.recent.note
+        self._keeping: tuple[asyncio.Task[None], ...] = ()
 
     def start(self) -> None:
         """Begin what runs beside the requests; the editor's settings are known."""
         self.settings.start_watching()
-        self._keeping = asyncio.create_task(self.statistics.keep(), name="statistics")
+        kept = (self.statistics.keep(), self.recent.keep())
+        self._keeping = tuple(map(asyncio.create_task, kept))
         self.engine.start_soon()
 
     def handshake(self, options: object, encoding: str) -> None:
@@ -135,9 +140,9 @@ class Window:
     async def aclose(self) -> None:
         """Abort what runs, then close the backend."""
         await self.settings.aclose()
-        if self._keeping is not None:
-            self._keeping.cancel()
-            await asyncio.wait([self._keeping])
+        for task in self._keeping:
+            task.cancel()
+        await asyncio.gather(*self._keeping, return_exceptions=True)
         await self.completer.aclose()
         await self.statistics.aclose()
         await self.engine.aclose()
@@ -187,20 +192,24 @@ class Window:
     def _note_unasked(self, params: types.InlineCompletionParams, request_id: str) -> None:
         uri, position = params.text_document.uri, params.position
         if self.documents.is_lost(uri):
-            why = f"a change could not be read; {_OUT_OF_STEP}"
+            skip, why = "outOfStep", f"a change could not be read; {_OUT_OF_STEP}"
         elif uri in self.documents:
-            why = "selectedCompletionInfo.range does not hold the cursor"
+            skip, why = "otherItem", "selectedCompletionInfo.range does not hold the cursor"
         else:
-            why = "it is not open"
+            skip, why = "notOpen", "it is not open"
+        place = (position.line, position.character)
         self.completer.note(
-            Explanation(
-                request_id, uri, 0, position.line, position.character, "skipped", detail=why
-            )
+            Explanation(request_id, uri, 0, *place, "skipped", detail=why, skip=skip)
         )
 
 
-def _statistics_store() -> statistics_store.Store | None:
+def _state_folder() -> Path | None:
     try:
-        return statistics_store.Store(ensure_dir() / statistics_store.NAME)
+        return ensure_dir()
     except EngineStartError:  # whoever starts the engine tells it
         return None
+
+
+def _statistics_store() -> Store | None:
+    folder = _state_folder()
+    return Store(folder / STATISTICS_FILE) if folder is not None else None
