@@ -96,7 +96,11 @@ def describe(
     place = soundness.place if soundness else None
     in_text = ending != "code" or (place is not None and place.inside != "code")
     around = modes.Around(head, rest, line_above, line_below, in_text)
-    allowed = brackets.allowed_closers
+    allowed = without_rest = (
+        brackets.allowed_closers(prefix, suffix, language_id) if counts else None
+    )
+    if counts and rest:
+        without_rest = brackets.allowed_closers(prefix, "\n" + below, language_id)
     return TrimContext(
         mode=modes.decide(around, language_id) if mode == "auto" or rest else mode,
         language_id=language_id,
@@ -108,8 +112,8 @@ def describe(
         above_level=_above_level(above, indent.width(head)),
         opens=opens,
         in_text=in_text,
-        allowed=allowed(prefix, suffix, language_id) if counts else None,
-        allowed_without_rest=allowed(prefix, "\n" + below, language_id) if counts else None,
+        allowed=allowed,
+        allowed_without_rest=without_rest,
         indent_style=style,
         max_blanks=_max_blanks(line_above or "", head, language_id, style),
         docstring_indent=_docstring_indent(head, language_id, style),
@@ -119,7 +123,7 @@ def describe(
 
 
 def _above_level(above: str, level: int) -> str | None:
-    lines = above.split("\n")[-_LINES_LOOKED_AT:]
+    lines = above.split("\n")[-_LINES_LOOKED_AT:] if level else []
     return next((one for one in reversed(lines) if one.strip() and indent.width(one) < level), None)
 
 
