@@ -26,6 +26,7 @@ from midfill_lsp.errors import BackendError
 from midfill_lsp.metrics import Explanation, Metrics, Trace
 from midfill_lsp.prompt import Prompt
 from midfill_lsp.syntax import Grammars
+from midfill_lsp.trim import TrimContext
 
 logger = logging.getLogger(__name__)
 
@@ -171,24 +172,30 @@ class Completer:
         if skip:
             trace.note(outcome="skipped", skip=skip.name, detail=skip.why)
             return ()
+        context = None
         if not request.explicit:
-            await self._sleep(self._answers.rhythm.wait_s(self._config()))
-            trace.clock("debounce")
+            wait_s = self._answers.rhythm.wait_s(self._config())
+            due = self._clock() + wait_s
+            context = await self._gatherer.context(request, attempt.prompt)  # while it waits
+            await self._sleep(max(0.0, due - self._clock()))
+            trace.timings({"debounce": round(wait_s * 1000, 1)})
             if self._is_late(request, trace):
                 return ()
             known = await self._answers.known(attempt)  # a prefetch may have begun meanwhile
             if known is not None:
                 return known
-        live = await self._live(request, attempt.prompt)
+        live = await self._live(request, attempt.prompt, context)
         if self._is_late(request, trace):
             return ()
         return await self._answers.asked(attempt, live)
 
-    async def _live(self, request: CompletionRequest, prompt: Prompt) -> Live:
+    async def _live(
+        self, request: CompletionRequest, prompt: Prompt, context: TrimContext | None = None
+    ) -> Live:
         """Return a stream for the request that was not begun yet."""
         uri = request.document.uri
         draft = self._answers.streams.draft(uri) or self._answers.cache.latest(uri)
-        question = await self._gatherer.question(request, prompt, draft)
+        question = await self._gatherer.question(request, prompt, draft, context)
         anchor = Anchor.of(request, prompt)
         return Live(uri, question, anchor, request.lead, request.explicit)
 

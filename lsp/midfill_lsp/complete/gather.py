@@ -64,8 +64,24 @@ class Gatherer:
             config.suffix_chars,
         )
 
+    async def context(self, request: CompletionRequest, prompt: prompts.Prompt) -> TrimContext:
+        """Return what the trim knows of the cursor; a few milliseconds of work in a large file."""
+        config = self._config()
+        return describe(
+            prompt.prefix,
+            prompt.suffix,
+            request.snapshot.language_id,
+            config.mode,
+            await self._grammar(request.snapshot.language_id),
+            0.0 if request.explicit else config.min_confidence,
+        )
+
     async def question(
-        self, request: CompletionRequest, prompt: prompts.Prompt, draft: str
+        self,
+        request: CompletionRequest,
+        prompt: prompts.Prompt,
+        draft: str,
+        context: TrimContext | None = None,
     ) -> Question:
         """Return what to ask the backend.
 
@@ -73,17 +89,10 @@ class Gatherer:
             request: where.
             prompt: what `prompt` returned for it.
             draft: what was suggested near by before.
+            context: what `context` returned for it, if it was asked before.
         """
         snapshot, config = request.snapshot, self._config()
-        min_confidence = 0.0 if request.explicit else config.min_confidence
-        context = describe(
-            prompt.prefix,
-            prompt.suffix,
-            snapshot.language_id,
-            config.mode,
-            await self._grammar(snapshot.language_id),
-            min_confidence,
-        )
+        context = context or await self.context(request, prompt)
         line = context.mode == "line"
         ask = InfillRequest(
             prefix=prompt.prefix,
@@ -94,7 +103,7 @@ class Gatherer:
             stop=("\n",) if line else (),
             draft=draft,
             language_id=snapshot.language_id,
-            scored=min_confidence > 0,
+            scored=context.min_confidence > 0,
         )
         return Question(prompt, context, ask)
 
