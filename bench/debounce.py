@@ -51,37 +51,70 @@ def gaps(seed: int, num_keys: int, letter_s: float) -> list[float]:
     return made[:num_keys]
 
 
+@dataclass(slots=True)
+class Question:
+    """One that runs: when its text comes, and whether all keys since agree, which is seen then."""
+
+    asked_at: float
+    text_at: float
+    is_right: bool = True
+    num_unseen: int = 0
+
+
 def simulate(
-    pauses: Sequence[float], latency_s: float, wait: Wait, agree_rate: float, seed: int
+    pauses: Sequence[float],
+    latency_s: float,
+    wait: Wait,
+    agree_rate: float,
+    max_unseen: int,
+    seed: int,
 ) -> Outcome:
-    """Return how one way to wait does on one rhythm."""
+    """Return how one way to wait does on one rhythm.
+
+    A question whose text is not there yet is joined by up to ``max_unseen`` keys, then aborted.
+    """
     source = random.Random(seed)
     rhythm = Rhythm()
     now, num_asked, num_wasted, num_seen = 0.0, 0, 0, 0
     delays: list[float] = []
-    text_at: float | None = None  # when the running question's text comes
+    running: Question | None = None
+    has_text = False
     for gap_s in pauses:
         rhythm.key(now)
-        if text_at is None:
-            asks_at = now + wait(rhythm)
-            if asks_at < now + gap_s:
+        agrees, next_at = source.random() < agree_rate, now + gap_s
+        has_text = has_text and agrees
+        seen_at = now if has_text else None
+        if running is not None:
+            running.is_right = running.is_right and agrees
+            running.num_unseen += 1
+            if running.num_unseen > max_unseen:
+                rhythm.unanswered(now - running.asked_at)
+                num_wasted, running = num_wasted + 1, None
+        free_at = now
+        while seen_at is None:
+            if running is None:
+                asks_at = free_at + wait(rhythm)
+                if asks_at >= next_at:
+                    break
                 num_asked += 1
-                text_at = asks_at + latency_s
-        if text_at is not None:
-            if text_at < now + gap_s:
-                rhythm.answered(latency_s)
-                num_seen += 1
-                if gap_s >= PAUSE_S:
-                    delays.append(max(0.0, text_at - now))
-                text_at = None if source.random() >= agree_rate else now
-            elif source.random() >= agree_rate:
-                rhythm.unanswered(now + gap_s - (text_at - latency_s))
-                num_wasted += 1
-                text_at = None
-        now += gap_s
+                running = Question(asks_at, asks_at + latency_s)
+            if running.text_at >= next_at:
+                break
+            rhythm.answered(latency_s)
+            if running.is_right:
+                seen_at, has_text = running.text_at, True
+            else:
+                num_wasted, free_at = num_wasted + 1, running.text_at
+            running = None
+        if seen_at is not None:
+            num_seen += 1
+        if gap_s >= PAUSE_S:
+            delays.append(seen_at - now if seen_at is not None else gap_s)
+        now = next_at
     per_100 = 100 / len(pauses)
-    delay_ms = 1000 * median(delays) if delays else float("nan")
-    return Outcome(num_asked * per_100, num_wasted * per_100, delay_ms, num_seen * per_100)
+    return Outcome(
+        num_asked * per_100, num_wasted * per_100, 1000 * median(delays), num_seen * per_100
+    )
 
 
 def ways() -> dict[str, Wait]:
@@ -111,6 +144,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--num-keys", type=int, default=4000)
     parser.add_argument("--agree", type=float, default=0.5, help="share of keys that agree")
+    parser.add_argument(
+        "--unseen", type=int, default=1000, help="keys that join before there is text"
+    )
     parser.add_argument("--letter-ms", type=float, default=150.0, help="median gap within words")
     args = parser.parse_args()
     rhythms = [gaps(seed, args.num_keys, args.letter_ms / 1000) for seed in range(5)]
@@ -120,7 +156,8 @@ def main() -> None:
         report[f"{latency_s * 1000:g}"] = rows = {}
         for name, wait in ways().items():
             made = [
-                simulate(one, latency_s, wait, args.agree, seed) for seed, one in enumerate(rhythms)
+                simulate(one, latency_s, wait, args.agree, args.unseen, seed)
+                for seed, one in enumerate(rhythms)
             ]
             rows[name] = row = {
                 key: round(median(getattr(one, key) for one in made), 1)
