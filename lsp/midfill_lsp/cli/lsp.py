@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from typing import TYPE_CHECKING
 
 from midfill_lsp.cli import options as engine_options
@@ -32,6 +33,9 @@ def run(options: argparse.Namespace) -> int:
 
         # Before the server's modules are imported: both take a second, and overlap.
         start.start_early(config.engine)
+    # httpx brings its own command line along where rich and click are installed, which takes
+    # 80 ms and 6 MB (docs/log.md, 2026-11-26); so it finds none.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]
     from midfill_lsp import server
     from midfill_lsp.backend.tokens import EditorTokens
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -132,8 +134,6 @@ def test_neovim(line: str, state: str) -> None:
 
 def test_start_is_light() -> None:
     """`midfill lsp` starts the engine before it imports anything heavy."""
-    import subprocess
-
     heavy = "{'asyncio.runners', 'pygls', 'httpx', 'rich', 'lsprotocol'}"
     code = (
         "import sys, midfill_lsp.cli, midfill_lsp.cli.lsp, midfill_lsp.engine_process.start; "
@@ -141,3 +141,21 @@ def test_start_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_the_language_server_stays_light(tmp_path: Path) -> None:
+    """Of what is installed for the engine, the terminal and the tests it imports nothing."""
+    command = [sys.executable, "-X", "importtime", "-m", "midfill_lsp.cli", "lsp"]
+    done = subprocess.run(
+        [*command, "--no-early-start"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "MIDFILL_STATE_DIR": str(tmp_path)},
+    )
+    assert done.returncode == 1, "it was not shut down"
+    lines = (line.rpartition("|")[2] for line in done.stderr.splitlines())
+    imported = {line.strip().partition(".")[0] for line in lines}
+    assert {"pygls", "httpx"} <= imported
+    assert not imported & {"torch", "numpy", "transformers", "tokenizers", "rich", "pygments"}
