@@ -115,7 +115,10 @@ async def test_health_and_info_need_no_key(real_engine: RealEngine) -> None:
 async def test_lease_names_the_process(client: httpx.AsyncClient, real_engine: RealEngine) -> None:
     async with client.stream("GET", "/lease") as lease:
         async for line in lease.aiter_lines():
-            assert json.loads(line.removeprefix("data: ")) == {"pid": real_engine.pid}
+            assert json.loads(line.removeprefix("data: ")) == {
+                "pid": real_engine.pid,
+                "leases": 1,
+            }
             break
 
 

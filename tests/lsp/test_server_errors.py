@@ -188,7 +188,12 @@ async def test_progress_while_the_engine_starts(start_server: StartServer) -> No
         told = await status(fake.client)
         assert told["state"] == "ready"
         assert (told["backend"], told["model"]) == ("fake", "fake-model")
-        assert told["engine"] == {"url": "http://127.0.0.1:1", "pid": 1}
+        assert told["engine"] == {
+            "url": "http://127.0.0.1:1",
+            "pid": 1,
+            "version": None,
+            "note": None,
+        }
         states = [item["state"] for item in fake.client.notifications("midfill/status")]
         assert states == ["starting", "ready"]
 

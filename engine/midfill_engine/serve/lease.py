@@ -101,7 +101,7 @@ class _LeaseStream(Response):
     async def _beat(self, send: Send) -> None:
         start = {"status": self.status_code, "headers": self.raw_headers}
         await send({"type": "http.response.start", **start})
-        body = sse_event({"pid": os.getpid()})
+        body = sse_event({"pid": os.getpid(), "leases": self._leases.num_open})
         while not self._ending.is_set():
             await send({"type": "http.response.body", "body": body, "more_body": True})
             body = b": alive\n\n"

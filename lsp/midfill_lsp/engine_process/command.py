@@ -15,6 +15,12 @@ from midfill_lsp.config import EngineConfig
 from midfill_lsp.engine_process.endpoint import KEY_VARIABLE
 from midfill_lsp.errors import EngineStartError
 
+PROTOCOL = 1
+"""Of docs/protocol.md: raised when an engine and a language server no longer understand each other.
+
+Versions of Midfill with one protocol share an engine; others have one each.
+"""
+
 _REQUIRED_MODULES = ("midfill_engine", "torch", "tokenizers", "safetensors", "starlette", "uvicorn")
 
 
@@ -35,7 +41,7 @@ def identity(config: EngineConfig) -> str:
     """
     facts = [
         platform.node(),
-        version(),
+        PROTOCOL,
         _model(config),
         config.device,
         list(_program(config)),

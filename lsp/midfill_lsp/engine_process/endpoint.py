@@ -72,7 +72,15 @@ class FixedEngine:
 
     def describe(self) -> dict[str, object]:
         """Return what status lines show."""
-        return {"state": "fixed", "url": self._url, "pid": None, "model": None, "reason": None}
+        return {
+            "state": "fixed",
+            "url": self._url,
+            "pid": None,
+            "model": None,
+            "version": None,
+            "note": None,
+            "reason": None,
+        }
 
     def _read_key(self) -> str | None:
         if self._key_file is None:

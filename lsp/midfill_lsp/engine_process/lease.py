@@ -24,7 +24,12 @@ class LeaseRefused(Exception):
 
 
 class Lease:
-    """An open lease: `lost` is set once the engine has gone, however it went."""
+    """An open lease.
+
+    Attributes:
+        lost: set once the engine has gone, however it went.
+        is_only: nobody else held one when it was opened; False too where the engine does not say.
+    """
 
     def __init__(self, client: httpx.AsyncClient, on_beat: Callable[[], None]) -> None:
         """Use `open` instead."""
@@ -33,6 +38,7 @@ class Lease:
         self._opened: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._task: asyncio.Task[None] | None = None
         self.lost = asyncio.Event()
+        self.is_only = False
 
     @classmethod
     async def open(
@@ -85,9 +91,18 @@ class Lease:
                     return
                 async for line in response.aiter_lines():
                     if line.startswith("data:") and not self._opened.done():
-                        self._opened.set_result(int(json.loads(line[5:])["pid"]))
+                        facts = json.loads(line[5:])
+                        self.is_only = facts.get("leases") == 1
+                        self._opened.set_result(int(facts["pid"]))
                     self._on_beat()
-        except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
+        except (
+            httpx.HTTPError,
+            httpx.InvalidURL,
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+        ) as error:
             reason = str(error) or type(error).__name__
         finally:
             self.lost.set()

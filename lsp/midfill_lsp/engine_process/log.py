@@ -39,6 +39,12 @@ def last_error(log_file: Path) -> str | None:
     return None
 
 
+def why_ended(log_file: Path) -> str:
+    """Return what is known of why the engine ended."""
+    reason = last_error(log_file)
+    return reason if reason is not None else f"it ended without a word of why; see {log_file}"
+
+
 def _previous(log_file: Path) -> Path:
     return log_file.with_name(log_file.name + ".1")
 

@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from midfill_lsp.config import EngineConfig
-from midfill_lsp.engine_process import log, process, start, state
+from midfill_lsp.engine_process import command, log, process, start, state
 from midfill_lsp.engine_process.endpoint import Endpoint
 from midfill_lsp.engine_process.lease import Lease, LeaseRefused
 from midfill_lsp.engine_process.state import Ready, Record
@@ -26,8 +27,6 @@ logger = logging.getLogger(__name__)
 # A file and a process that is not our child send no event: they are looked at this often.
 _POLL_S = 0.02
 _NUM_ATTEMPTS = 3
-# An engine that is lost sooner than this, this many times in a row, is not started again at once.
-_SHORT_LIFE_S, _MAX_SHORT_LIVES = 5.0, 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +35,36 @@ class _Held:
     ready: Ready
     endpoint: Endpoint
     lease: Lease
-    since: float
+
+    @property
+    def is_other_version(self) -> bool:
+        return self.record.version != command.version()
 
 
 class SharedEngine:
     """Finds or starts the engine on demand, holds a lease on it, notices its end."""
 
-    def __init__(self, config: EngineConfig, *, retry_after_s: float = 30.0) -> None:
+    def __init__(
+        self,
+        config: EngineConfig,
+        *,
+        retry_after_s: float = 30.0,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
         """Do nothing yet.
 
         Args:
             config: which engine; its `url` is not looked at.
             retry_after_s: after a failed start, the same error is given for this long before
                 the next try, because every key would otherwise start a process that fails.
+            sleep: waits the pause after a crash, in seconds.
         """
+        self._sleep = sleep
         self._config = config
         self._retry_after_s = retry_after_s
         self._held: _Held | None = None
         self._opening: asyncio.Task[Endpoint] | None = None
         self._failure: tuple[float, str] | None = None
-        self._num_short_lives = 0
 
     async def endpoint(self) -> Endpoint:
         """Return where the engine answers, after finding or starting it if need be.
@@ -84,7 +93,8 @@ class SharedEngine:
         """End the engine, for all editors; the next `endpoint` starts a new one."""
         held = self._held
         await self._let_go()
-        self._failure, self._num_short_lives = None, 0
+        self._failure = None
+        await asyncio.to_thread(start.forgive, self._config)
         record = await asyncio.to_thread(start.find, self._config)
         if record is None:
             return
@@ -100,7 +110,7 @@ class SharedEngine:
         await self._let_go()
 
     def describe(self) -> dict[str, object]:
-        """Return what status lines show: state, url, pid, model, reason."""
+        """Return what status lines show: state, url, pid, model, version, note, reason."""
         held, state_name = self._held, "stopped"
         if held is not None and not held.lease.lost.is_set():
             state_name = "ready"
@@ -114,27 +124,52 @@ class SharedEngine:
             "url": ready.url if ready else None,
             "pid": ready.pid if ready else None,
             "model": ready.model if ready else self._config.model,
+            "version": ready.version if ready else None,
+            "note": self._note(),
             "reason": self._failure[1] if state_name == "failed" and self._failure else None,
         }
+
+    def _note(self) -> str | None:
+        held = self._held
+        if held is None or held.lease.lost.is_set() or not held.is_other_version:
+            return None
+        return (
+            f"the engine was started by Midfill {held.record.version}, this is "
+            f"{command.version()}: it is used as it is while other editors use it, and replaced "
+            "once they are closed"
+        )
 
     async def _open(self) -> Endpoint:
         await self._drop_lost()
         gone: Record | None = None
         reason: object = None
         for _ in range(_NUM_ATTEMPTS):
-            record = await asyncio.to_thread(start.find_or_start, self._config, gone)
+            record = await self._find_or_start(gone)
             ready = await self._wait_until_ready(record)
             if ready is not None:
                 try:
-                    self._held = held = await _hold(record, ready)
+                    held = await _hold(record, ready)
                 except (LeaseRefused, OSError) as error:
                     reason = error
                 else:
+                    if held.is_other_version and held.lease.is_only and gone is None:
+                        # Nobody uses it: it ends by itself, and one of our version begins.
+                        await held.lease.aclose()
+                        gone = record
+                        continue
+                    self._held = held
                     return held.endpoint
             gone = record
         raise EngineGone(
             f"the engine does not answer ({reason}); restart it, or see midfill doctor"
         )
+
+    async def _find_or_start(self, gone: Record | None) -> Record:
+        while True:
+            try:
+                return await asyncio.to_thread(start.find_or_start, self._config, gone)
+            except start.TooSoon as error:
+                await self._sleep(error.wait_s)
 
     async def _wait_until_ready(self, record: Record) -> Ready | None:
         """Return what the engine says of itself; None if it had ended before we came."""
@@ -146,7 +181,7 @@ class SharedEngine:
             if ready is not None:
                 return ready
             if has_ended:
-                raise EngineStartError(_why_ended(record))
+                raise EngineStartError(log.why_ended(Path(record.log_file)))
             if time.time() > deadline:
                 process.end(record.pid)
                 raise EngineStartError(
@@ -174,14 +209,6 @@ class SharedEngine:
             return
         await held.lease.aclose()
         logger.warning("engine lost: pid=%d log=%s", held.ready.pid, held.record.log_file)
-        is_short = time.monotonic() - held.since < _SHORT_LIFE_S
-        self._num_short_lives = self._num_short_lives + 1 if is_short else 0
-        if self._num_short_lives >= _MAX_SHORT_LIVES:
-            self._num_short_lives = 0
-            raise EngineStartError(
-                f"the engine ended {_MAX_SHORT_LIVES} times soon after its start: "
-                f"{_why_ended(held.record)}"
-            )
 
     async def _let_go(self) -> None:
         if self._opening is not None:
@@ -196,11 +223,4 @@ async def _hold(record: Record, ready: Ready) -> _Held:
     key = await asyncio.to_thread(Path(record.key_file).read_text, encoding="ascii")
     log_file = Path(record.log_file)
     lease = await Lease.open(ready.url, key.strip(), ready.pid, lambda: log.bound(log_file))
-    return _Held(record, ready, Endpoint(ready.url, key.strip()), lease, time.monotonic())
-
-
-def _why_ended(record: Record) -> str:
-    reason = log.last_error(Path(record.log_file))
-    if reason is not None:
-        return reason
-    return f"the engine ended without a word of why; see {record.log_file}"
+    return _Held(record, ready, Endpoint(ready.url, key.strip()), lease)

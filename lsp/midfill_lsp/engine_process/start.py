@@ -10,6 +10,7 @@ import contextlib
 import logging
 import secrets
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import filelock
@@ -24,10 +25,27 @@ logger = logging.getLogger(__name__)
 _LOCK_TIMEOUT_S = 20.0  # the lock is held for some file operations and one spawn: milliseconds
 
 
+# An engine that dies sooner than this after its start is taken for one that cannot live.
+SHORT_LIFE_S = 60.0
+PAUSES_S = (0.0, 1.0, 4.0)
+"""Before the start after the first, second, third short life in a row; then it is given up."""
+GIVEN_UP_S = 600.0
+"""Until somebody restarts it by hand, or this long after."""
+
+
+class TooSoon(Exception):
+    """The engine died just now, and is started again after a pause."""
+
+    def __init__(self, wait_s: float) -> None:
+        """Keep the rest of the pause."""
+        super().__init__(f"again in {wait_s:.1f} s")
+        self.wait_s = wait_s
+
+
 def start_early(config: EngineConfig) -> None:
     """Start the engine if it is not there, and do not wait for it; errors come up later again."""
     if config.url is None:
-        with contextlib.suppress(EngineStartError):
+        with contextlib.suppress(EngineStartError, TooSoon):
             find_or_start(config)
 
 
@@ -47,7 +65,9 @@ def find_or_start(config: EngineConfig, gone: Record | None = None) -> Record:
         gone: a record whose engine did not answer the caller; it is not returned again.
 
     Raises:
-        EngineStartError: there is no engine to start, or no place for its files.
+        EngineStartError: there is no engine to start, no place for its files, or it died again and
+            again.
+        TooSoon: it died a moment ago.
     """
     folder = state.ensure_dir()
     record_file = _record_file(folder, config)
@@ -57,10 +77,14 @@ def find_or_start(config: EngineConfig, gone: Record | None = None) -> Record:
             if record is not None:
                 if record != gone and _is_usable(record, config):
                     return record
+                record = _note_crash(record, record_file)
+                _check_pause(record)
                 state.remove_files(record)
-            record = _start(config, folder)
-            state.write_record(record_file, record)
-            return record
+            started = _start(config, folder)
+            if record is not None:
+                started = replace(started, num_crashes=record.num_crashes)
+            state.write_record(record_file, started)
+            return started
     except filelock.Timeout as error:
         raise EngineStartError(
             f"{error.lock_file} is held by another process for over {_LOCK_TIMEOUT_S:g} s; "
@@ -68,6 +92,46 @@ def find_or_start(config: EngineConfig, gone: Record | None = None) -> Record:
         ) from error
     except OSError as error:
         raise EngineStartError(f"the engine cannot be started: {error}") from error
+
+
+def forgive(config: EngineConfig) -> None:
+    """Forget how often the engine died: the user wants it started now."""
+    record_file = _record_file(state.ensure_dir(), config)
+    with filelock.FileLock(record_file.with_suffix(".lock"), _LOCK_TIMEOUT_S, mode=0o600):
+        record = state.read_record(record_file)
+        if record is not None:
+            state.write_record(record_file, replace(record, num_crashes=0, retry_at=0.0))
+            if not process.is_alive(record.pid):
+                state.remove_files(record)
+
+
+def _note_crash(record: Record, record_file: Path) -> Record:
+    """Return the record of an engine that is gone with its death counted, once for everybody."""
+    if record.retry_at:
+        return record
+    if not state.has_crashed(record, is_alive=process.is_alive(record.pid)):
+        return replace(record, num_crashes=0)
+    now = time.time()
+    is_short = 0 <= now - record.started_at < SHORT_LIFE_S
+    num_crashes = record.num_crashes + 1 if is_short else 1
+    pause_s = PAUSES_S[num_crashes - 1] if num_crashes <= len(PAUSES_S) else GIVEN_UP_S
+    record = replace(record, num_crashes=num_crashes, retry_at=now + pause_s)
+    logger.warning("the engine died: pid=%d, %d short lives", record.pid, num_crashes)
+    state.write_record(record_file, record)
+    return record
+
+
+def _check_pause(record: Record) -> None:
+    wait_s = record.retry_at - time.time()
+    if wait_s <= 0 or wait_s > GIVEN_UP_S:  # over, or the clock was set back
+        return
+    if record.num_crashes <= len(PAUSES_S):
+        raise TooSoon(wait_s)
+    raise EngineStartError(
+        f"the engine died {record.num_crashes} times soon after its start and is left alone for "
+        f"{wait_s / 60:.0f} min: {log.why_ended(Path(record.log_file))}; restart it "
+        "(midfill.restartEngine), or see midfill doctor"
+    )
 
 
 def _record_file(folder: Path, config: EngineConfig) -> Path:
@@ -105,4 +169,5 @@ def _start(config: EngineConfig, folder: Path) -> Record:
             f"{argv[0]!r} cannot be run: {error.strerror}; see midfill.engine.command"
         ) from error
     logger.info("engine started: pid=%d log=%s", pid, log_file)
-    return Record(pid, time.time(), str(ready_file), str(key_file), str(log_file))
+    files = (str(ready_file), str(key_file), str(log_file))
+    return Record(pid, time.time(), *files, version=command.version())

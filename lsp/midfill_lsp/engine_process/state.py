@@ -31,13 +31,23 @@ DIR_VARIABLE = "MIDFILL_STATE_DIR"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An engine process that some language server started; `started_at` is Unix time."""
+    """An engine process that some language server started. Times are Unix time.
+
+    Attributes:
+        version: of the Midfill that started it, "" where it did not say.
+        num_crashes: how many engines before this one, without a pause, died soon after their
+            start; with `retry_at` this one among them.
+        retry_at: once it was found dead, when the next may be started; 0 before that.
+    """
 
     pid: int
     started_at: float
     ready_file: str
     key_file: str
     log_file: str
+    version: str = ""
+    num_crashes: int = 0
+    retry_at: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +116,9 @@ def read_record(path: Path) -> Record | None:
             ready_file=str(facts["ready_file"]),
             key_file=str(facts["key_file"]),
             log_file=str(facts["log_file"]),
+            version=str(facts.get("version", "")),
+            num_crashes=int(facts.get("num_crashes", 0)),
+            retry_at=float(facts.get("retry_at", 0.0)),
         )
     except (KeyError, TypeError, ValueError):
         return None
@@ -123,6 +136,11 @@ def read_ready(record: Record) -> Ready | None:
         )
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def has_crashed(record: Record, *, is_alive: bool) -> bool:
+    """Whether an engine that had been ready died; one that ends withdraws its ready file."""
+    return not is_alive and read_ready(record) is not None
 
 
 def remove_files(record: Record) -> None:

@@ -25,7 +25,10 @@ class EngineControl(Protocol):
         ...
 
     def describe(self) -> Mapping[str, object]:
-        """Return `model`, `url`, `pid` and `capabilities`; None where not known. Never a key."""
+        """Return `model`, `url`, `pid`, `version`, `note` and `capabilities`, as far as known.
+
+        `note` is told to the user once. Never a key.
+        """
         ...
 
 

@@ -153,7 +153,7 @@ class EngineWatch:
             "reason": reason,
             "backend": self._backend.name,
             "model": facts.get("model"),
-            "engine": {"url": facts.get("url"), "pid": facts.get("pid")},
+            "engine": {name: facts.get(name) for name in ("url", "pid", "version", "note")},
             "capabilities": _camel_case(facts.get("capabilities")),
         }
 
@@ -170,7 +170,15 @@ class EngineWatch:
                 await work
             else:
                 await self._notices.with_progress("Starting the engine", work)
+                self._tell_note()
             self._answered()
+
+    def _tell_note(self) -> None:
+        if isinstance(self._backend, EngineControl) and (
+            note := self._backend.describe().get("note")
+        ):
+            logger.info("%s", note)
+            self._notices.tell_once("engine note", str(note), types.MessageType.Info)
 
     def _show_loading_soon(self, title: str, task: asyncio.Task[Any]) -> None:
         self._keep(asyncio.create_task(self._show_loading(title, task)))

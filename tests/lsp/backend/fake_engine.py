@@ -182,8 +182,8 @@ class FakeEngine:
 
     async def _lease(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         _write_head(writer, Reply([]))
-        _write_chunk(writer, event({"pid": os.getpid()}))
         self.num_leases += 1
+        _write_chunk(writer, event({"pid": os.getpid(), "leases": self.num_leases}))
         self.lease_changed.set()
         try:
             await reader.read(1)

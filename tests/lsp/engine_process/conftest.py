@@ -29,6 +29,7 @@ class Engines:
 
     def __init__(self, folder: Path) -> None:
         self.starts = folder / "starts"
+        self.state_dir = folder / "state"
 
     def config(self, *options: str) -> EngineConfig:
         """Return a configuration whose engine is the fake program with `options`."""

@@ -38,6 +38,7 @@ async def _serve(options: argparse.Namespace, key: str) -> int:
             try:
                 await asyncio.wait_for(engine.lease_changed.wait(), wait_s)
             except asyncio.TimeoutError:
+                os.unlink(options.ready_file)
                 return 0
             engine.lease_changed.clear()
             wait_s = unused_s if engine.num_leases == 0 else None

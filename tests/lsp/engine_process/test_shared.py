@@ -8,13 +8,14 @@ import os
 import signal
 import stat
 from contextlib import aclosing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from midfill_lsp.backend.base import InfillRequest
 from midfill_lsp.backend.infill import InfillBackend
-from midfill_lsp.engine_process import process, start, state
+from midfill_lsp.engine_process import command, process, start, state
 from midfill_lsp.engine_process.shared import SharedEngine
 from midfill_lsp.errors import EngineStartError
 from tests.lsp.engine_process.conftest import Engines, until
@@ -30,6 +31,8 @@ async def test_starts_once_for_many_callers(engines: Engines) -> None:
             "url": endpoints[0].url,
             "pid": engines.pids()[0],
             "model": "starter",
+            "version": "0.1.0",
+            "note": None,
             "reason": None,
         }
 
@@ -93,19 +96,80 @@ async def test_loss_is_noticed_without_a_request(engines: Engines) -> None:
         await until(lambda: engine.describe()["state"] == "stopped")
 
 
-async def test_engine_that_keeps_dying_is_given_up(engines: Engines) -> None:
-    async with aclosing(SharedEngine(engines.config())) as engine:
-        for num_ended in range(3):
+async def die(engine: SharedEngine, pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
+    await until(lambda: engine.describe()["state"] != "ready")
+
+
+async def test_engine_that_keeps_dying_is_given_up_for_everybody(engines: Engines) -> None:
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        """Take the pause for over."""
+        waited.append(seconds)
+        record_file = next(engines.state_dir.glob("engine-*[0-9a-f].json"))
+        record = state.read_record(record_file)
+        assert record is not None
+        state.write_record(record_file, replace(record, retry_at=record.started_at))
+
+    config = engines.config()
+    async with aclosing(SharedEngine(config, sleep=sleep)) as engine:
+        for num_died in range(4):
             await engine.endpoint()
-            os.kill(engines.pids()[num_ended], signal.SIGKILL)
-            await until(lambda: engine.describe()["state"] != "ready")
+            await die(engine, engines.pids()[num_died])
+        assert [round(seconds) for seconds in waited] == [1, 4]
         for _ in range(2):
-            with pytest.raises(EngineStartError, match="3 times soon after its start"):
+            with pytest.raises(EngineStartError, match="died 4 times soon after its start"):
                 await engine.endpoint()
-        assert len(engines.pids()) == 3
+        async with aclosing(SharedEngine(config)) as other:
+            with pytest.raises(EngineStartError, match="left alone for 10 min"):
+                await other.endpoint()
+        assert len(engines.pids()) == 4
         await engine.restart()
         await engine.endpoint()
-        assert len(engines.pids()) == 4
+        assert len(engines.pids()) == 5
+
+
+async def test_a_long_life_is_no_reason_to_wait(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(start, "SHORT_LIFE_S", 0.0)
+    async with aclosing(SharedEngine(engines.config())) as engine:
+        for num_died in range(5):
+            await engine.endpoint()
+            await die(engine, engines.pids()[num_died])
+        await engine.endpoint()
+
+
+async def test_another_versions_engine_is_replaced_once_nobody_uses_it(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old_editor, new_editor = SharedEngine(engines.config()), SharedEngine(engines.config())
+    old = await old_editor.endpoint()
+    monkeypatch.setattr(command, "version", lambda: "9.9.9")
+    assert await new_editor.endpoint() == old, "it is in use"
+    assert "it is used as it is while other editors use it" in str(new_editor.describe()["note"])
+    await new_editor.aclose()
+    await old_editor.aclose()
+    await until(lambda: not process.is_alive(engines.pids()[0]))
+    async with aclosing(SharedEngine(engines.config())) as editor:
+        assert await editor.endpoint() != old
+        assert editor.describe()["note"] is None
+
+
+async def test_an_unused_engine_of_another_version_makes_room(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(engines.config(), exit_when_unused_s=0.5)
+    async with aclosing(SharedEngine(config)) as old_editor:
+        old = await old_editor.endpoint()
+    monkeypatch.setattr(command, "version", lambda: "9.9.9")
+    async with aclosing(SharedEngine(config)) as editor:
+        assert await editor.endpoint() != old
+        first, second = engines.pids()
+        assert editor.describe()["pid"] == second
+        await until(lambda: not process.is_alive(first))
+        assert editor.describe()["state"] == "ready"
 
 
 async def test_restart(engines: Engines) -> None:
