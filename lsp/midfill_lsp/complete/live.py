@@ -165,13 +165,13 @@ class Live:
     async def _read(self, asking: Asking) -> Ending:
         self.asked_at = asked_at = time.perf_counter()
 
-        def take(delta: str, text: str) -> None:
+        def take(delta: str, text: str, is_last: bool) -> None:
             if self.first_delta_s is None:
                 self.first_delta_s = time.perf_counter() - asked_at
             self.raw += delta.replace("\r\n", "\n")
-            if text != self.text:
+            if not is_last:  # else the text is shown with the rest of the result
                 self.text = text
-            self._notify()
+                self._notify()
 
         with asking(self.explicit) as backend:
             self.end = await feed(backend, self.question.ask, self._trimmer, take)

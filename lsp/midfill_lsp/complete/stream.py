@@ -16,7 +16,7 @@ async def feed(
     backend: Backend,
     ask: InfillRequest,
     trimmer: Trimmer,
-    on_text: Callable[[str, str], None],
+    on_text: Callable[[str, str, bool], None],
 ) -> StreamEnd | None:
     """Feed the stream to the trimmer until either has had enough.
 
@@ -24,7 +24,8 @@ async def feed(
         backend: who writes.
         ask: what is asked.
         trimmer: judges the text.
-        on_text: called with each delta, and with all that may be shown then.
+        on_text: called with each delta, with all that may be shown then, and with whether that is
+            the last of it: then the trimmer tells more, such as what it takes the place of.
 
     Returns:
         The stream's own end, or a limit where it went on and on; None if the trimmer had enough,
@@ -41,7 +42,7 @@ async def feed(
             text = whole_characters(delta)
             num_chars += len(text)
             step = trimmer.feed(text)
-            on_text(text, step.text)
+            on_text(text, step.text, step.done)
             if step.done:
                 return None
             if num_chars > ask.max_tokens * _MAX_TOKEN_CHARS:  # it does not keep to what was asked
