@@ -68,16 +68,16 @@ def request_of(asked: Asked, snapshot: Snapshot, request_id: str) -> CompletionR
 
 
 def item_of(
-    request: CompletionRequest, suggestion: Suggestion, item_id: str
+    request: CompletionRequest, suggestion: Suggestion, item_id: str, wants_lf: bool = False
 ) -> types.InlineCompletionItem:
-    """Return a suggestion as the editor takes it."""
+    """Return a suggestion as the editor takes it, with LF as its line ends where it wants that."""
     document, selected = request.document, request.selected
     start = selected.start if selected else (request.line_idx, request.column)
     end = selected.end if selected else start
     if suggestion.replaces_rest:
         end = end[0], width_of(document.lines[end[0]])
     return types.InlineCompletionItem(
-        insert_text=suggestion.text,
+        insert_text=suggestion.text.replace("\r\n", "\n") if wants_lf else suggestion.text,
         range=types.Range(_place(document, start), _place(document, end)),
         command=types.Command("", "midfill.accepted", arguments=[item_id]),
     )

@@ -11,7 +11,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from midfill_lsp.errors import BackendError
-from midfill_lsp.server import chat, completion, events
+from midfill_lsp.server import chat, completion, events, ordinary
 from midfill_lsp.server.live_settings import folders_of, registrations
 from midfill_lsp.server.raw import RawParams, members
 from midfill_lsp.server.rpc import Protocol
@@ -36,6 +36,9 @@ def _register_lifecycle(server: LanguageServer, protocol: Protocol, window: Wind
     @server.feature(types.INITIALIZE)
     def initialize(params: types.InitializeParams) -> None:
         window.handshake(params.initialization_options, protocol.encoding())
+        window.wants_lf = ordinary.wants_lf(params.client_info)
+        if ordinary.is_offered(params.capabilities):
+            _register_ordinary_completion(server, protocol, window)
 
     @server.feature(types.INITIALIZED)
     async def initialized(_params: types.InitializedParams) -> None:
@@ -99,6 +102,16 @@ def _register_completion(server: LanguageServer, protocol: Protocol, window: Win
         length = events.read_accepted_length(method, params)
         window.statistics.partly_accepted(item_id, length)
         window.metrics.events["partly_accepted"] += 1
+
+
+def _register_ordinary_completion(
+    server: LanguageServer, protocol: Protocol, window: Window
+) -> None:
+    @server.feature(types.TEXT_DOCUMENT_COMPLETION, ordinary.OPTIONS)
+    async def ordinary_completion(params: types.CompletionParams) -> types.CompletionList:
+        snapshot = window.documents.get(params.text_document.uri)
+        found = await window.complete(ordinary.asked_of(params), str(protocol.msg_id))
+        return ordinary.items_of(snapshot, params, list(found.items), server.client_capabilities)
 
 
 def _register_chat(server: LanguageServer, protocol: Protocol, window: Window) -> None:

@@ -56,6 +56,7 @@ class Window:
         self._server = server
         self._tokens = tokens
         self._ids = itertools.count(1)
+        self.wants_lf = False
         self.documents = Documents()
         self.metrics = Metrics()
         self.notices = Notices(server)
@@ -186,7 +187,10 @@ class Window:
         ]
         self.statistics.answered(told, (time.perf_counter() - began) * 1000)
         return types.InlineCompletionList(
-            [item_of(request, item, id_) for id_, item in zip(ids, suggestions, strict=True)]
+            [
+                item_of(request, item, item_id, self.wants_lf)
+                for item_id, item in zip(ids, suggestions, strict=True)
+            ]
         )
 
     def _note_unasked(self, params: types.InlineCompletionParams, request_id: str) -> None:
