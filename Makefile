@@ -12,7 +12,7 @@ WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cor
 help:  ## show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: .venv/.dev .venv/.node  ## prepare .venv with everything for development
+setup: .venv/.dev .venv/.node .venv/.editors  ## prepare .venv with everything for development
 
 demo: .venv/.engine  ## complete code in sample files, as an editor would
 	@$(BIN)/midfill demo
@@ -32,7 +32,7 @@ types: .venv/.dev  ## mypy and pyright, both strict
 	@echo "== mypy and pyright, side by side"
 	@$(BIN)/pyright & pyright=$$!; $(BIN)/mypy; mypy=$$?; wait $$pyright && exit $$mypy
 
-unit: .venv/.dev .venv/.node  ## all tests
+unit: .venv/.dev .venv/.node .venv/.editors  ## all tests
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 
 vscode: vscode-unit  ## the VS Code extension: lint, types, tests, package
@@ -90,3 +90,8 @@ clean:  ## remove .venv and caches
 	@echo "== installing what the VS Code extension is built with"
 	@npm ci --silent --ignore-scripts --no-audit --no-fund --prefix clients/vscode
 	@mkdir -p .make && touch $@
+
+# Editors that tests drive; where they cannot be fetched, tests/editors tells what to do.
+.venv/.editors: .venv/.python tests/editors/get.py
+	@echo "== fetching editors from Debian's packages"
+	@$(BIN)/python tests/editors/get.py .venv/editors && touch $@ || true

@@ -1,0 +1,1 @@
+"""Real editors with the real language server: Neovim with the plugin and without, Emacs."""
