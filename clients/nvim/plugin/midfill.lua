@@ -1,0 +1,29 @@
+-- Commands and highlight groups. Everything else is loaded by `require('midfill').setup()`.
+
+if vim.g.loaded_midfill then
+  return
+end
+vim.g.loaded_midfill = true
+
+local function set_highlights()
+  local native = vim.fn.hlexists('ComplHint') == 1 and 'ComplHint' or 'NonText'
+  vim.api.nvim_set_hl(0, 'MidfillGhost', { default = true, link = native })
+  vim.api.nvim_set_hl(0, 'MidfillCount', { default = true, link = 'MoreMsg' })
+end
+
+set_highlights()
+vim.api.nvim_create_autocmd('ColorScheme', {
+  group = vim.api.nvim_create_augroup('midfill.highlights', {}),
+  desc = 'Midfill: highlight groups',
+  callback = set_highlights,
+})
+
+vim.api.nvim_create_user_command('Midfill', function(command)
+  require('midfill.command').run(command.fargs)
+end, {
+  nargs = '*',
+  desc = 'Midfill: code completion at the cursor',
+  complete = function(lead, line)
+    return require('midfill.command').complete(lead, line)
+  end,
+})

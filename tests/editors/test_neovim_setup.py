@@ -1,0 +1,193 @@
+"""Options, commands, health and the end of the server, in real Neovim."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.editors.find import Editor
+from tests.editors.neovim import Neovim, command, start
+from tests.editors.script import Script
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module", params=["nvim-new", "nvim-old"])
+def which(request: pytest.FixtureRequest) -> Editor:
+    editor: Editor = request.param
+    return editor
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("{ kyes = {} }", "unknown option kyes; there are: auto, cmd, enabled, filetypes, keys"),
+        ("{ keys = { acept = '<Tab>' } }", "unknown option keys.acept; there are: accept, "),
+        (
+            "{ keys = { accept = 3 } }",
+            'keys.accept: expected a key such as "<Tab>", or false, got 3',
+        ),
+        ("{ keys = true }", "keys: expected a table, got true"),
+        ("{ cmd = 'midfill lsp' }", 'cmd: expected a list of texts such as { "midfill", "lsp" }'),
+        ("{ cmd = {} }", "cmd: expected a list of texts"),
+        ("{ enabled = 'yes' }", 'enabled: expected a boolean, got "yes"'),
+        ("{ filetypes = { 'lua' } }", "filetypes: expected a table such as"),
+        ("{ root_markers = { 1 } }", "root_markers: expected a list of file names"),
+        (
+            "{ max_file_bytes = -1 }",
+            "max_file_bytes: expected a number of bytes, 0 or more, got -1",
+        ),
+        ("{ token = 'hf_abc' }", 'token: expected "ask", or a function of the URL'),
+        ("{ settings = { 1 } }", "settings: expected a table such as"),
+        ("'yes'", 'setup(): expected a table of options, got "yes"'),
+    ],
+)
+def test_wrong_options_are_named(neovim: Neovim, options: str, told: str) -> None:
+    code = f"local ok, err = pcall(require('midfill').setup, {options}) return ok and 'ok' or err"
+    message = neovim.lua(code)
+    assert message.startswith("midfill: ")
+    assert told in message
+    if "token" not in options:
+        assert "hf_abc" not in message
+
+
+def test_all_wrong_options_are_named_at_once(neovim: Neovim) -> None:
+    code = "return select(2, pcall(require('midfill').setup, { auto = 1, enabled = 2 }))"
+    assert len(neovim.lua(code).splitlines()) == 2
+
+
+def test_subcommands_are_completed(neovim: Neovim) -> None:
+    complete = "return vim.fn.getcompletion(..., 'cmdline')"
+    assert neovim.lua(complete, "Midfill st") == ["stats", "status"]
+    assert neovim.lua(complete, "Midfill disable ") == ["buffer"]
+    assert neovim.lua(complete, "Midfill status ") == []
+
+
+def test_what_a_subcommand_does_not_know_is_named(neovim: Neovim) -> None:
+    neovim.run("messages clear")
+    neovim.type("<Esc>:Midfill stauts<CR><CR>:Midfill toggle window<CR><CR>")
+    messages = neovim.run("messages")
+    assert "no subcommand stauts; there are: disable, enable, explain, log" in messages
+    assert "toggle takes nothing, or one of: buffer; got window" in messages
+
+
+@pytest.mark.parametrize(
+    ("subcommand", "told"),
+    [
+        ("status", "state: ready"),
+        ("stats", "outcomes:"),
+        ("explain", "outcome: shown"),
+        ("model", "fake-model (fake)"),
+    ],
+)
+def test_what_the_server_says_is_printed(
+    neovim: Neovim, script: Script, subcommand: str, told: str
+) -> None:
+    script.set("1")
+    neovim.edit(["x = "])
+    neovim.type("A")
+    neovim.until_ghost()
+    neovim.type("<Esc>")
+    neovim.run("messages clear")
+    neovim.run(f"Midfill {subcommand}")
+    neovim.until(lambda: neovim.run("messages"), lambda messages: told in messages)
+
+
+def test_the_log_is_opened(neovim: Neovim) -> None:
+    neovim.run("Midfill log")
+    assert neovim.lua("return vim.api.nvim_buf_get_name(0)").endswith("lsp.log")
+    neovim.run("tabclose")
+
+
+def test_health_tells_what_was_found(neovim: Neovim) -> None:
+    neovim.edit([])
+    neovim.run("checkhealth midfill")
+    report = "\n".join(neovim.lines)
+    assert "the language server runs" in report
+    assert "fake, model fake-model: ready" in report
+    assert "all keys are mapped" in report
+    assert "ERROR" not in report
+    neovim.run("bdelete")
+
+
+def test_a_file_type_set_later_is_told(neovim: Neovim, script: Script) -> None:
+    script.set("1")
+    neovim.edit(["x = "], options="++bin")
+    neovim.run("setfiletype python")
+    neovim.type("A")
+    neovim.until_screen("x = «1»")
+
+
+def test_where_it_is_not_wanted(which: Editor, tmp_path: Path) -> None:
+    setup: dict[str, object] = {
+        "cmd": ["true"],
+        "filetypes": {"*": True, "markdown": False},
+        "max_file_bytes": 10,
+    }
+    with start(which, tmp_path, setup) as neovim:
+        wants = "return require('midfill.server').wants(0)"
+        neovim.run("edit a.py")
+        assert neovim.lua(wants)
+        neovim.run("edit a.md")
+        assert not neovim.lua(wants)
+        neovim.run("edit b.py | call setline(1, 'longer than that')")
+        assert not neovim.lua(wants)
+        neovim.run("help")
+        assert not neovim.lua(wants)
+
+
+def test_no_program_is_told_once(which: Editor, tmp_path: Path) -> None:
+    with start(which, tmp_path, {"cmd": ["no-such-midfill", "lsp"]}) as neovim:
+        neovim.run("edit a.py")
+        neovim.run("edit b.py")
+        messages = neovim.run("messages")
+        assert messages.count("no-such-midfill is not executable; pip install") == 1
+
+
+def test_without_setup_nothing_is_started(which: Editor, tmp_path: Path) -> None:
+    with start(which, tmp_path, None) as neovim:
+        neovim.run("edit a.py")
+        assert neovim.lua("return #vim.lsp.get_clients()") == 0
+        assert neovim.lua("return require('midfill').statusline()") == ""
+        assert neovim.lua("return vim.fn.hlexists('MidfillGhost')") == 1
+        neovim.run("checkhealth midfill")
+        assert "setup() was not called" in "\n".join(neovim.lines)
+
+
+def test_the_default_command_knows_the_place(which: Editor, tmp_path: Path) -> None:
+    settings = {"backend": {"kind": "ollama", "url": "http://127.0.0.1:11434"}}
+    with start(which, tmp_path, {"enabled": False, "settings": settings}) as neovim:
+        told = neovim.lua("return require('midfill.server').command()")
+        assert told[:2] == ["midfill", "lsp"]
+        assert sorted(told[2:]) == sorted(
+            ["--backend", "ollama", "--backend-url", "http://127.0.0.1:11434"]
+        )
+
+
+def test_a_server_that_dies_is_started_anew(which: Editor, tmp_path: Path) -> None:
+    script = Script()
+    setup: dict[str, object] = {"cmd": command("tests.editors.script", str(script.port))}
+    with start(which, tmp_path, setup) as neovim:
+        neovim.edit(["x = "])
+        script.accept()
+        for _ in range(3):
+            neovim.until_lua("require('midfill').status().state", "ready")
+            script.set("1 + 1")
+            neovim.type("<Esc>A")
+            neovim.until_screen("x = «1 + 1»")
+            script.kill()
+            neovim.until_screen("x = ")
+            script.accept()
+        script.kill()
+        ended = "the language server ended 4 times within a minute"
+        neovim.until(lambda: neovim.run("messages"), lambda messages: ended in messages)
+        neovim.type("<Esc>")
+        assert neovim.lua("return require('midfill').statusline()") == "Midfill stopped"
+        neovim.run("Midfill restart")
+        script.accept()
+        script.set("2")
+        neovim.until_lua("require('midfill').status().state", "ready")
+        neovim.type("A")
+        neovim.until_screen("x = «2»")
+    script.close()
