@@ -7,12 +7,14 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
 from midfill_lsp.cli import options as engine_options
 from midfill_lsp.cli.find_editors import find_editors
 from midfill_lsp.cli.find_engine import find_engine
 from midfill_lsp.cli.find_installed import find_installed
 from midfill_lsp.cli.find_remote import find_remote
+from midfill_lsp.cli.find_settings import find_latest, find_settings
 from midfill_lsp.cli.finding import Finding
 
 _MARKS = {"ok": "ok", "missing": "--", "broken": "!!"}
@@ -20,21 +22,33 @@ _MARKS = {"ok": "ok", "missing": "--", "broken": "!!"}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this subcommand's options."""
-    parser.epilog = "The status is 0 unless something is broken that completions need."
+    parser.epilog = "The status is 1 if something is broken: the backend, or a setting."
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="whose midfill.toml counts; default: here",
+    )
     engine_options.add_engine_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the findings; 1 if one of them is broken."""
-    config = engine_options.read_config(options)
+    sources = engine_options.read_sources(options)
+    settings = find_settings(sources, options.workspace.absolute())
+    config = sources.settled().config
     engine, is_remote = config.engine, config.backend.kind != "engine"
     findings = find_installed(
         is_engine_needed=not is_remote and engine.url is None and engine.command is None
     )
-    if not any(finding.state == "broken" for finding in findings):
+    can_look = not any(finding.state == "broken" for finding in findings)
+    findings += settings
+    if can_look:
         look = find_remote(config.backend) if is_remote else find_engine(engine)
         findings += asyncio.run(look)
+    findings += find_latest()
     findings += find_editors()
     is_broken = any(finding.state == "broken" for finding in findings)
     if options.json:
@@ -52,5 +66,5 @@ def _print(findings: Sequence[Finding]) -> None:
         print(f"{_MARKS[finding.state]}  {finding.name:{width}}  {finding.found}")
         if finding.remedy is not None:
             print(f"{'':{width + 4}}  > {finding.remedy}")
-    broken = [finding.name for finding in findings if finding.state == "broken"]
+    broken = list(dict.fromkeys(f.name for f in findings if f.state == "broken"))
     print(f"\nBroken: {', '.join(broken)}." if broken else "\nCompletions work.")

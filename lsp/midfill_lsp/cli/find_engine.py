@@ -29,7 +29,8 @@ async def find_engine(config: EngineConfig) -> list[Finding]:
             state = "can be started"
         async with aclosing(InfillBackend(make_engine(config))) as backend:
             await backend.start()
-            url = str(backend.describe()["url"])
+            facts = backend.describe()
+            url, note = str(facts["url"]), facts["note"]
             info = await fetch_info(url)
             first_ms = await _try(backend)
     except BackendError as error:
@@ -38,7 +39,8 @@ async def find_engine(config: EngineConfig) -> list[Finding]:
         found = f"{config.url or 'the engine'} does not answer on /info: {error}"
         return [Finding("engine", "broken", found, _remedy(config))]
     found = f"{state}; answered in {first_ms:.0f} ms ({url})"
-    return [Finding("engine", "ok", found), *_describe(info)]
+    version = [Finding("engine version", "missing", str(note), "close the others")] if note else []
+    return [Finding("engine", "ok", found), *version, *_describe(info)]
 
 
 async def _try(backend: Backend) -> float:
