@@ -16,6 +16,8 @@ from midfill_lsp.cli.text import Caret, num_units, offset_of, split_lines
 
 CANCELLED = -32800
 _INVOKED, _AUTOMATIC = 1, 2
+# Nobody cycles through suggestions here: the others would be asked for in vain.
+_OPTIONS = {"statusNotifications": True, "completion": {"candidates": 1}}
 
 
 class Editor:
@@ -125,7 +127,7 @@ class Editor:
                 "processId": None,
                 "rootUri": None,
                 "capabilities": {"general": {"positionEncodings": ["utf-8", "utf-16"]}},
-                "initializationOptions": {"midfill": {"statusNotifications": True}},
+                "initializationOptions": {"midfill": _OPTIONS},
             },
         )
         self._encoding = result["capabilities"].get("positionEncoding", "utf-16")
