@@ -237,6 +237,49 @@ async def test_one_stream_per_document_at_any_time() -> None:
     await task
 
 
+async def test_the_old_stream_is_closed_before_the_new_one_begins() -> None:
+    world = World(CODE)
+    await _begun(world, "fi")
+    old = world.backend.streams[0]
+    old.closing = asyncio.Event()
+    world.type("x")
+    task = world.ask()
+    await settle()
+    assert world.backend.streams == [old]
+    old.closing.set()
+    (await world.stream(2)).end()
+    assert await task == ()
+
+
+@pytest.mark.parametrize("grows", [True, False])
+async def test_what_is_shown_is_not_taken_back(grows: bool) -> None:
+    # A reply alone leaves it out: with it the file no longer parses.
+    world = World(CODE)
+    task = world.ask(grows=grows)
+    stream = await world.stream()
+    stream.push("first second")
+    await settle()
+    stream.end()
+    suggestions = texts(await task)
+    assert suggestions == (["first second"] if grows else [])
+    assert world.partial == suggestions
+
+
+async def test_what_was_answered_early_is_not_taken_back() -> None:
+    world = World(BLOCK)
+    task = world.ask()
+    stream = await world.stream()
+    stream.push("total = (first\n    ret")
+    await settle()
+    await world.expire(BLOCK_WAIT_S)
+    (early,) = texts(await task)
+    stream.push("urn total")
+    stream.end()
+    await settle()
+    (late,) = texts(await world.ask())
+    assert late.startswith(early)
+
+
 async def test_a_failure_is_told_to_whoever_joined() -> None:
     world = World(CODE)
     await _begun(world, "fi")

@@ -22,7 +22,7 @@ from tests.lsp.complete.world import BLOCK_WAIT_S, GRACE_S, URI, HandStream, Wor
 LINE = "import os\n\nvalue = █\n\nprint(value)\n"
 BLOCK = "import os\n\ndef f():\n    █\n\nprint(f)\n"
 PIECES = {LINE: "ab cd_ef+", BLOCK: "ab cd_ef+\n"}
-NUM_SEEDS, NUM_STEPS = 20, 150
+NUM_SEEDS, NUM_STEPS = 12, 150
 
 
 @dataclass(eq=False)

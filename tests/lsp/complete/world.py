@@ -29,10 +29,12 @@ class HandStream:
         request: what was asked.
         is_open: it was not closed yet.
         was_aborted: it was closed before its end.
+        closing: where set, its close takes until this is.
     """
 
     def __init__(self, request: InfillRequest) -> None:
         self.request = request
+        self.closing: asyncio.Event | None = None
         self.is_open = True
         self.was_aborted = False
         self._parts: asyncio.Queue[str | Scores | StreamEnd | Exception] = asyncio.Queue()
@@ -60,6 +62,8 @@ class HandStream:
             self.was_aborted = True
             raise
         finally:
+            if self.closing:
+                await self.closing.wait()
             self.is_open = False
 
 
