@@ -5,6 +5,8 @@ Called by the completion and chat use cases. Source of the fields: docs/protocol
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Any, Protocol
@@ -16,8 +18,9 @@ from midfill_lsp.backend.base import ChatMessage, InfillRequest, Scores, StreamE
 from midfill_lsp.backend.chat_route import parts
 from midfill_lsp.backend.http import NotSent, make_client, post_events
 from midfill_lsp.backend.rejection import fields_of
-from midfill_lsp.errors import CannotDo, EngineGone
+from midfill_lsp.errors import BackendError, CannotDo, EngineGone
 
+_REST_TIMEOUT_S = 0.5  # of an answer whose end has come
 _SAMPLES_SEED = 1  # the same place gives the same samples
 
 
@@ -99,20 +102,17 @@ class InfillBackend:
             body["draft"] = request.draft
         if request.scored:
             body["n_probs"] = 1
-        has_ended = False
         async with aclosing(self._post("/infill", body)) as events:
             async for event in events:
-                if has_ended:
-                    continue  # read to the end of the stream, so that the connection is kept
                 if text := infill_route.text_of(event):
                     if request.scored and (scores := infill_route.scores_of(event)):
                         yield scores
                     yield text
                 if event.get("stop") is True:
-                    has_ended = True
+                    await _read_rest(events)
                     yield infill_route.end_of(event)
-        if not has_ended:
-            raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
+                    return
+        raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
 
     async def samples(
         self, request: InfillRequest, num_samples: int, temperature: float
@@ -128,6 +128,8 @@ class InfillBackend:
                     yield idx, text
                 if event.get("stop") is True:
                     num_open -= 1
+                    if not num_open:
+                        await _read_rest(events)
                     yield idx, infill_route.end_of(event)
         if num_open > 0:
             raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
@@ -208,3 +210,17 @@ class InfillBackend:
                 self._engine.report_gone(address.url)
                 if is_last_try:
                     raise
+
+
+async def _read_rest(events: AsyncGenerator[dict[str, Any], None]) -> None:
+    """Read the end of an answer, which its reader no longer waits for.
+
+    A connection whose answer was read to its end is kept for the next request.
+    """
+
+    async def read() -> None:
+        async for _ in events:
+            pass
+
+    with contextlib.suppress(BackendError, asyncio.TimeoutError):
+        await asyncio.wait_for(read(), _REST_TIMEOUT_S)

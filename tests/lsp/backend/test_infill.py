@@ -169,6 +169,29 @@ async def test_connection_is_kept(engine: FakeEngine, backend: InfillBackend) ->
     assert engine.num_connections == 1
 
 
+async def test_connection_is_kept_by_who_reads_no_further_than_the_end(
+    engine: FakeEngine, backend: InfillBackend
+) -> None:
+    # Every completion left at the end, and so lost its connection.
+    for _ in range(3):
+        async with aclosing(backend.infill(REQUEST)) as stream:
+            async for part in stream:
+                if isinstance(part, StreamEnd):
+                    break
+    assert engine.num_connections == 1
+
+
+async def test_an_answer_that_is_not_closed_has_ended_all_the_same(
+    engine: FakeEngine, backend: InfillBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("midfill_lsp.backend.infill._REST_TIMEOUT_S", 0.01)
+    for then in ("hang", "drop"):
+        engine.replies["/infill"] = Reply(infill_events("a", " +", " b"), then=then)
+        texts, end = await collect(backend.infill(REQUEST))
+        assert texts == ["a", " +", " b"]
+        assert end is not None
+
+
 async def test_kept_connection_that_was_closed_is_replaced(
     engine: FakeEngine, backend: InfillBackend
 ) -> None:
