@@ -7,6 +7,8 @@ than without the cursor's line, once what it leaves open is closed (`ends`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from midfill_lsp.syntax import (
     Grammar,
     Place,
@@ -24,6 +26,17 @@ from midfill_lsp.trim.ends import ended
 _BEFORE_CHARS, _BEHIND_CHARS = 6_000, 1_500
 _CLOSERS = " \t\n)]};,"
 _MAX_FAULTS = 4  # more of them: the grammar does not know this text, such as C++ named C
+
+
+@dataclass(frozen=True, slots=True)
+class _Bounds:
+    """Faults of the file as it is, and without the cursor's line.
+
+    Those of the line itself are what the suggestion is there to mend.
+    """
+
+    in_hole: int
+    anyhow: int
 
 
 class Soundness:
@@ -44,12 +57,9 @@ class Soundness:
         self._language = grammar.language.name
         self._unit = unit
         self._head = prefix[prefix.rfind("\n") + 1 :]
+        self._rest, _, _ = suffix.partition("\n")
         self._source = parse(grammar, text)
-        self._num_in_hole = num_faults(self._source) if self._source else 0
-        self._num_faults = self._count_faults(text)
-        rest, _, _ = suffix.partition("\n")
-        if brackets.unmatched(rest, self._language)[0]:  # which nobody may have closed yet
-            self._num_faults = max(self._num_faults, self._num_in_hole)
+        self._bounds: _Bounds | None = None
 
     @property
     def place(self) -> Place | None:
@@ -59,7 +69,7 @@ class Soundness:
     @property
     def knows(self) -> bool:
         """Whether the surroundings were parsed, and are in the grammar's language."""
-        return self._source is not None and self._num_faults <= _MAX_FAULTS
+        return self._source is not None and self._faults().anyhow <= _MAX_FAULTS
 
     def holds_definition(self, text: str) -> bool:
         """Whether `text` holds all of a function, class or type that has a body."""
@@ -86,22 +96,27 @@ class Soundness:
             changed = self._with(closed, rest_len)
             if changed is None:
                 return True
-            num = num_faults(changed)
-            if num <= self._num_faults or num < self._num_in_hole:
+            num, bounds = num_faults(changed), self._faults()
+            if num <= bounds.anyhow or num < bounds.in_hole:
                 return True
         return False
 
-    def _count_faults(self, text: str) -> int:
-        """Return how many faults there are without the cursor's line.
+    def _faults(self) -> _Bounds:
+        """Return how many faults there are; counted when the first text is judged."""
+        if self._bounds is None:
+            assert self._source is not None
+            self._bounds = self._counted(self._source)
+        return self._bounds
 
-        Those of the line itself are what the suggestion is there to mend.
-        """
-        if self._source is None:
-            return 0
-        start = text.rfind("\n", 0, self._cursor) + 1
-        end = text.find("\n", self._cursor)
-        lineless = replaced(self._source, start, len(text) if end < 0 else end, "")
-        return num_faults(lineless or self._source)
+    def _counted(self, source: Source) -> _Bounds:
+        start = source.text.rfind("\n", 0, self._cursor) + 1
+        end = source.text.find("\n", self._cursor)
+        lineless = replaced(source, start, len(source.text) if end < 0 else end, "")
+        in_hole = num_faults(source)
+        anyhow = in_hole if lineless is None else num_faults(lineless)
+        if brackets.unmatched(self._rest, self._language)[0]:  # nobody may have closed it yet
+            anyhow = max(anyhow, in_hole)
+        return _Bounds(in_hole, anyhow)
 
     def _with(self, text: str, rest_len: int) -> Source | None:
         if self._source is None:
