@@ -37,6 +37,7 @@ class Explanation:
         joined: a stream that ran already answered, or had nothing for this cursor.
         candidates: suggestions that an explicit request got to cycle through.
         cut_chars: code points that the trim took away; `cut_by` is the rule.
+        confidence: how likely the model found the first line's tokens on average, 0 to 1.
         stream_end: the backend's reason, `trimmed` where the trim ended the stream, or `running`
             where the reply did not wait for the end.
         timings_ms: since the request came; `stream_...` since the backend was asked, and
@@ -61,6 +62,7 @@ class Explanation:
     candidates: int = 0
     cut_chars: int = 0
     cut_by: str | None = None
+    confidence: float | None = None
     stream_end: str | None = None
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
@@ -81,6 +83,7 @@ class Explanation:
             "generated_tokens": self.generated_tokens,
             "shown_chars": self.shown_chars,
             "cut_by": self.cut_by,
+            "confidence": self.confidence,
             **{f"{name}_ms": value for name, value in self.timings_ms.items()},
         }
         return " ".join(f"{name}={value}" for name, value in facts.items() if value is not None)

@@ -14,6 +14,7 @@ def note_stream(trace: Trace, live: Live) -> None:
         trace.timings({"stream_first_delta": round(live.first_delta_s * 1000, 1)})
     if result is not None:
         trace.note(cut_chars=result.num_cut, cut_by=result.reason)
+        trace.note(confidence=result.confidence)
     if end is not None:
         trace.note(
             stream_end=end.reason,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 
@@ -29,6 +30,12 @@ class Confidence:
             num_ends = token.count("\n")
             self._sums += [0.0] * num_ends
             self._counts += [0] * num_ends
+
+    def first(self) -> float | None:
+        """Return the mean probability of the first tokens' line; None if none is known."""
+        means = (self.of_line(idx) for idx in range(len(self._sums)))
+        first = next((mean for mean in means if mean is not None), None)
+        return None if first is None else round(math.exp(first), 3)
 
     def of_line(self, idx: int) -> float | None:
         """Return the mean log-probability of a line's tokens; None if none is known."""

@@ -36,12 +36,14 @@ class TrimResult:
         replaces_rest: it takes the place of the rest of the cursor's line.
         reason: the rule that cut something off, None if the text stands as it came.
         num_cut: code points that came from the backend and are not in `text`.
+        confidence: mean probability of the first line's tokens; None where nobody told it.
     """
 
     text: str
     replaces_rest: bool
     reason: Reason | None
     num_cut: int
+    confidence: float | None = None
 
 
 class Trimmer:
@@ -99,6 +101,7 @@ class Trimmer:
             replaces_rest=verdict.replaces_rest,
             reason=verdict.reason,
             num_cut=max(0, len(self._raw) - len(verdict.text)),
+            confidence=self._confidence.first(),
         )
 
     def _judge(self, finished: bool, cut_short: bool = False) -> None:
