@@ -19,7 +19,7 @@ from midfill_engine.serve.registry import Models
 from midfill_engine.serve.replies import EventStream, json_reply, sse_event
 from midfill_engine.serve.samples import Samples
 from midfill_engine.serve.served import Served
-from midfill_engine.serve.token_logprobs import llama_probability
+from midfill_engine.serve.token_logprobs import length_and_logprob, llama_probability
 
 
 class LlamaRoutes:
@@ -99,6 +99,8 @@ def _tokens(completion: Completion, options: LlamaOptions, served: Served) -> Js
     """The tokens not told yet, with their probabilities where asked for."""
     taken = completion.take_tokens()
     told: Json = {"tokens": [token.token_id for token in taken]}
+    if options.logprobs:
+        told["logprobs"] = [length_and_logprob(token) for token in taken]
     if options.num_probs:
         told["completion_probabilities"] = [
             llama_probability(token, served.tokenizer) for token in taken

@@ -31,6 +31,7 @@ class LlamaOptions:
         session: see `GenerationRequest.session`.
         num_completions: samples of the one prompt (`n_cmpl`).
         num_probs: likeliest tokens told beside each token (`n_probs`); 0 tells nothing of tokens.
+        logprobs: tell length and log-probability of each token, and nothing else of it.
         max_predict_ms: once a line has ended, the completion ends that long after its first
             token; None never.
         min_indent: a line that is indented less ends it; 0 never.
@@ -45,6 +46,7 @@ class LlamaOptions:
     session: str | None
     num_completions: int
     num_probs: int
+    logprobs: bool
     max_predict_ms: int | None
     min_indent: int
     response_fields: tuple[str, ...] | None
@@ -85,6 +87,7 @@ def read_llama_options(fields: Fields, served: Served, *, sampled: bool = False)
         session=bounded_text(fields, "session", limits.max_session_chars),
         num_completions=fields.integer("n_cmpl", low=1, high=most, rule=rule) or 1,
         num_probs=fields.integer("n_probs", low=0, high=most_probs, rule=probs_rule) or 0,
+        logprobs=fields.flag("logprobs", default=False),
         max_predict_ms=max_predict_ms if max_predict_ms and max_predict_ms > 0 else None,
         min_indent=_whole(fields, "n_indent", 0) or 0,
         response_fields=_response_fields(fields),

@@ -1,4 +1,4 @@
-"""Log-probabilities of tokens as JSON: OpenAI's form, and llama.cpp's, which adds the id."""
+"""Log-probabilities of tokens as JSON: OpenAI's form, llama.cpp's with ids, and a short one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ def openai_logprob(event: TokenEvent, tokenizer: Tokenizer) -> Json:
     """A token of a chat's answer, with the likeliest at its place."""
     top = [_logprob(found.token_id, found.logprob, tokenizer) for found in event.top]
     return {**_logprob(event.token_id, event.logprob, tokenizer), "top_logprobs": top}
+
+
+def length_and_logprob(event: TokenEvent) -> tuple[int, float]:
+    """What a token adds to the text in code points, and how likely it was."""
+    return len(event.text), round(_finite(event.logprob), 4)
 
 
 def llama_probability(event: TokenEvent, tokenizer: Tokenizer) -> Json:

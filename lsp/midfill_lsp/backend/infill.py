@@ -101,7 +101,7 @@ class InfillBackend:
         if request.draft:
             body["draft"] = request.draft
         if request.scored:
-            body["n_probs"] = 1
+            body["logprobs"] = True
         async with aclosing(self._post("/infill", body)) as events:
             async for event in events:
                 if text := infill_route.text_of(event):

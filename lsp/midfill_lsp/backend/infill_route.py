@@ -43,16 +43,15 @@ def text_of(event: Mapping[str, Any]) -> str:
 
 def scores_of(event: Mapping[str, Any]) -> Scores | None:
     """Return how sure the model was of the event's text, None where the event does not tell."""
-    told = event.get("completion_probabilities")
+    told = event.get("logprobs")
     if not isinstance(told, list):
         return None
     tokens: list[tuple[int, float]] = []
     for entry in cast("list[object]", told):
-        facts = fields_of(entry)
-        text, logprob = facts.get("token"), facts.get("logprob")
-        if not isinstance(text, str) or not isinstance(logprob, (int, float)):
+        pair = cast("list[object]", entry) if isinstance(entry, list) else []
+        if len(pair) != 2 or not isinstance(pair[0], int) or not isinstance(pair[1], (int, float)):
             return None
-        tokens.append((len(text), float(logprob)))
+        tokens.append((pair[0], float(pair[1])))
     return Scores(tuple(tokens)) if tokens else None
 
 

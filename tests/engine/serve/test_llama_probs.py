@@ -37,8 +37,11 @@ async def test_probabilities_of_the_tokens_that_are_shown(
     events = sse_values(stream.text)
     told = [one for event in events for one in event["completion_probabilities"]]
     assert told == reply["completion_probabilities"]
+    short = (await client.post("/infill", json={**body, "n_probs": 0, "logprobs": True})).json()
+    assert short["logprobs"] == [[1, -0.5], [1, -0.5]]
+    assert "completion_probabilities" not in short
     plain = (await client.post("/infill", json={**body, "n_probs": 0})).json()
-    assert "completion_probabilities" not in plain
+    assert not {"completion_probabilities", "logprobs"} & set(plain)
 
 
 async def test_the_engine_looks_for_the_likeliest_only_where_it_must(

@@ -90,14 +90,13 @@ async def test_a_draft_is_sent_where_there_is_one(
 async def test_scores_come_before_their_delta_where_they_are_wanted(
     engine: FakeEngine, backend: InfillBackend
 ) -> None:
-    told = [{"token": "a", "logprob": -0.5}, {"token": " é", "logprob": -1}]
-    first = {"content": "a é", "completion_probabilities": told}
-    unknown = {"content": "b", "completion_probabilities": [{"probs": ""}]}  # of older servers
+    first = {"content": "a é", "logprobs": [[1, -0.5], [2, -1]]}
+    unknown = {"content": "b", "logprobs": [{"probs": ""}]}
     engine.replies["/infill"] = Reply([event(first), event(unknown), event(LAST_EVENT)])
     async with aclosing(backend.infill(replace(REQUEST, scored=True))) as stream:
         parts = [part async for part in stream]
     assert parts[:3] == [Scores(((1, -0.5), (2, -1.0))), "a é", "b"]
-    assert engine.requests[0].body["n_probs"] == 1
+    assert engine.requests[0].body["logprobs"] is True
 
 
 async def test_text_of_the_last_event_counts(engine: FakeEngine, backend: InfillBackend) -> None:

@@ -57,6 +57,7 @@ _COMPLETION = obj(
     generation_settings=obj(n_ctx=COUNT, n_predict=COUNT),
     timings=_TIMINGS,
     superseded=FLAG,
+    logprobs=array(array(number())),
     completion_probabilities=array(obj(**_CHANCE, top_logprobs=array(obj(**_CHANCE)))),
 )
 _REPLY = either(_COMPLETION, array(_COMPLETION))
@@ -75,6 +76,7 @@ _OPTIONS: Mapping[str, Schema] = {
     "samplers": {},
     "id_slot": {},
     "n_indent": optional(integer(0, 2**31 - 1)),
+    "logprobs": optional(FLAG),
     "n_probs": optional(integer(0, 20)),
     "n_cmpl": optional(integer(1, 8)),
     "t_max_predict_ms": optional(integer(-1, 2**31 - 1)),
