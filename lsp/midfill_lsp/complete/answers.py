@@ -129,6 +129,8 @@ class Answers:
         offered = [(plain(item.text), item.replaces_rest) for item in found.values()]
         self.offers.note(uri, Anchor.of(request, prompt), offered)
         attempt.trace.note(candidates=len(found))
+        if found and not first:
+            attempt.trace.note(outcome="shown", detail=None)
         return tuple(found.values())
 
     async def _watch(self, found: Found, attempt: Attempt) -> tuple[Suggestion, ...] | None:
@@ -157,8 +159,8 @@ class Answers:
         elif hit is not None:
             trace.note(outcome="shown")
             return self._offer(hit, attempt)
-        elif found.typed != Typed(live.lead):
-            return None
+        elif found.typed != Typed(live.lead) or (request.explicit and not live.explicit):
+            return None  # an explicit request may be shown what an automatic one is not
         else:
             trace.note(outcome="empty", detail=live.result.reason if live.result else None)
         return ()

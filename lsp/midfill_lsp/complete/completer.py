@@ -22,7 +22,7 @@ from midfill_lsp.complete.live import Asking, Live
 from midfill_lsp.complete.request import CompletionRequest, Suggestion
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Snapshot
-from midfill_lsp.errors import BackendError
+from midfill_lsp.errors import BackendError, RequestSkipped
 from midfill_lsp.metrics import Explanation, Metrics, Trace
 from midfill_lsp.prompt import Prompt
 from midfill_lsp.syntax import Grammars
@@ -131,6 +131,9 @@ class Completer:
         self._newest[document.uri] = request
         try:
             return await self._answer(request, trace, on_partial)
+        except RequestSkipped as error:
+            trace.note(outcome="skipped", detail=str(error))
+            return ()
         except BackendError as error:
             trace.note(outcome="error", failure=type(error).__name__, detail=str(error))
             raise
@@ -212,7 +215,10 @@ class Completer:
         prompt, uri = self._gatherer.prompt(request), request.document.uri
         if self._answers.has(request, prompt):
             return
-        live = await self._live(request, prompt)
+        try:
+            live = await self._live(request, prompt)
+        except RequestSkipped:
+            return
         if self._is_current(request.document) and uri not in self._newest:
             self._metrics.streams["prefetched"] += 1
             self._answers.streams.settle(self._answers.streams.begin(live))

@@ -18,6 +18,7 @@ from midfill_lsp.syntax import Grammar, Grammars
 from midfill_lsp.trim import TrimContext, describe
 
 _MAX_SESSION_CHARS = 512
+_MAX_DRAFT_CHARS = 16_384  # docs/protocol.md: more is refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ class Gatherer:
             + "/typing",
             max_tokens=config.max_line_tokens if line else config.max_block_tokens,
             stop=("\n",) if line else (),
-            draft=draft,
+            draft=draft[:_MAX_DRAFT_CHARS],
             language_id=snapshot.language_id,
             scored=context.min_confidence > 0,
         )

@@ -68,7 +68,9 @@ async def test_a_backend_that_cannot_sample_gives_one() -> None:
 
 async def test_samples_count_where_the_greedy_one_is_empty() -> None:
     backend = SamplingBackend((0, "second"), (0, EOS), (1, "second"), (1, EOS))
-    assert await _ask(World(CODE, backend=backend), greedy="") == ["second"]
+    world = World(CODE, backend=backend)
+    assert await _ask(world, greedy="") == ["second"]
+    assert world.outcome == ("shown", None)
 
 
 @pytest.mark.parametrize("failure", [EngineGone("gone"), None])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from itertools import pairwise
 
 import pytest
 
-from midfill_lsp.backend.base import StreamEnd
+from midfill_lsp.backend.base import Scores, StreamEnd
 from midfill_lsp.errors import EngineGone
 from tests.lsp.complete.world import (
     BLOCK_WAIT_S,
@@ -208,6 +209,32 @@ async def test_the_same_place_is_not_asked_twice_for_nothing() -> None:
     assert world.outcome == ("empty", None)
     task = world.ask(explicit=True)
     (await world.stream(2)).end()
+    await task
+
+
+async def test_an_explicit_request_is_asked_where_an_automatic_one_gets_nothing() -> None:
+    world = World(CODE)
+    await _begun(world)
+    task = world.ask(explicit=True)
+    first = await world.stream()
+    assert first.request.scored, "what was guessed is not shown"
+    first.push(Scores(((5, -9.0),)), "first")
+    first.end()
+    second = await world.stream(2)
+    assert not second.request.scored
+    second.push("first")
+    second.end()
+    assert texts(await task) == ["first"]
+
+
+async def test_a_draft_has_its_bound() -> None:
+    world = World(CODE, with_config(max_line_tokens=1024))
+    await _begun(world, "".join(random.Random(1).choices("abcdefgh", k=17_000)))
+    world.type("x")
+    task = world.ask()
+    second = await world.stream(2)
+    assert len(second.request.draft) == 16_384
+    second.end()
     await task
 
 
