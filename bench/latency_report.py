@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import bisect
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -77,7 +78,14 @@ def figures(log: Log, exchanges: Sequence[Exchange]) -> dict[str, object]:
             take: sum(accept.take == take for accept in log.accepts)
             for take in ("whole", "line", "word")
         },
-        "outcomes": _outcomes(log),
+        "outcomes": _counts([key.explanation.get("outcome", "overtaken") for key in log.keys]),
+        "empty_because": _counts(
+            [
+                key.explanation.get("detail")
+                for key in log.keys
+                if key.explanation.get("outcome") == "empty"
+            ]
+        ),
         "stale": len(log.stale),
         "flickers": log.num_flickers,
         "crossed": log.num_crossed,
@@ -167,9 +175,9 @@ def _num_common(one: str, other: str) -> int:
     return next((idx for idx, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
 
 
-def _outcomes(log: Log) -> dict[str, int]:
-    names = [str(key.explanation.get("outcome", "overtaken")) for key in log.keys]
-    return {name: names.count(name) for name in sorted(set(names))}
+def _counts(names: Sequence[object]) -> dict[str, int]:
+    counts = Counter(str(name) for name in names)
+    return dict(sorted(counts.items()))
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float] | None:
