@@ -79,11 +79,12 @@ class _View:
 
     async def _give_up(self, patience: Callable[[], Awaitable[None]]) -> None:
         await patience()
+        self._waiting = None
         live = self._found.live
         if live.ending is None and live.has(self._found.typed):
             live.keep_shown()
             live.is_kept = True
-        self._decide()
+            self._decide()
 
     def _decide(self) -> None:
         if not self.done.done():
