@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from midfill_lsp.cache import Entry, Hit, SuggestionCache
 from midfill_lsp.complete.anchor import Anchor, Typed
@@ -136,21 +137,22 @@ class Answers:
     async def _watch(self, found: Found, attempt: Attempt) -> tuple[Suggestion, ...] | None:
         """Answer from a stream, None if it ended before it came to what was typed since."""
         request, trace, live = attempt.request, attempt.trace, found.live
+        is_current = partial(self._is_current, request.document)
 
         def grow(text: str) -> bool:
             if "first_text" not in trace.explanation.timings_ms:
                 trace.clock("first_text")
-            if attempt.on_partial is None or not self._is_current(request.document):
+            if attempt.on_partial is None:
                 return False
             attempt.on_partial(request.shown(text))
             return True
 
         patience = None if attempt.on_partial else self._block_patience
-        hit = await wait_for(found, self.streams, grow, patience)
+        hit = await wait_for(found, self.streams, is_current, grow, patience)
         note_stream(trace, live)
         if live.ending == "failed" and live.error is not None:
             raise live.error
-        if not self._is_current(request.document):
+        if not is_current():
             trace.note(outcome="stale")
         elif live.ending in ("aborted", "superseded"):
             trace.note(outcome="superseded")

@@ -134,6 +134,11 @@ class Live:
         """Call it no longer."""
         self._watchers.remove(watcher)
 
+    def notify(self) -> None:
+        """Have all watchers look."""
+        for watcher in list(self._watchers):
+            watcher()
+
     def abort(self) -> None:
         """End it now; the backend's stream is closed within the loop's next turns."""
         if self.ending is None:
@@ -171,7 +176,7 @@ class Live:
             self.raw += delta.replace("\r\n", "\n")
             if not is_last:  # else the text is shown with the rest of the result
                 self.text = text
-                self._notify()
+                self.notify()
 
         with asking(self.explicit) as backend:
             self.end = await feed(backend, self.question.ask, self._trimmer, take)
@@ -184,8 +189,4 @@ class Live:
 
     def _finish(self, ending: Ending) -> None:
         self.ending = ending
-        self._notify()
-
-    def _notify(self) -> None:
-        for watcher in list(self._watchers):
-            watcher()
+        self.notify()

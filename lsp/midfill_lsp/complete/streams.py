@@ -115,6 +115,7 @@ class Streams:
         if inserted is None or not live.agrees_inserted(inserted):
             self.drop(snapshot.uri, "disagreed")
         else:
+            live.notify()  # those who waited for it in the old text do so no longer
             self.settle(live)
 
     def drop(self, uri: str, why: str) -> None:

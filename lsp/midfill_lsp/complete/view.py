@@ -12,6 +12,7 @@ from midfill_lsp.complete.streams import Found, Streams
 async def wait_for(
     found: Found,
     streams: Streams,
+    is_current: Callable[[], bool],
     on_growth: Callable[[str], bool],
     patience: Callable[[], Awaitable[None]] | None,
 ) -> Hit | None:
@@ -22,12 +23,13 @@ async def wait_for(
     Args:
         found: the stream, and what was typed since it began.
         streams: whose it is.
+        is_current: whether the document is as the request has it; the wait ends where it is not.
         on_growth: called with all that may be shown each time it has grown; returns whether it
             is shown.
         patience: waits as long as more is waited for once the first line is whole; None waits
             for the end.
     """
-    view = _View(found, on_growth, patience)
+    view = _View(found, is_current, on_growth, patience)
     found.live.watch(view.look)
     streams.settle(found.live)
     try:
@@ -44,11 +46,13 @@ class _View:
     def __init__(
         self,
         found: Found,
+        is_current: Callable[[], bool],
         on_growth: Callable[[str], bool],
         patience: Callable[[], Awaitable[None]] | None,
     ) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._found = found
+        self._is_current = is_current
         self._on_growth = on_growth
         self._patience = patience
         self._waiting: asyncio.Task[None] | None = None
@@ -56,6 +60,9 @@ class _View:
 
     def look(self) -> None:
         """Look at what there is now."""
+        if not self._is_current():
+            self._decide()
+            return
         live = self._found.live
         hit = live.has(self._found.typed)
         if hit and self._may_grow() and len(hit.text) > self._shown_len:
@@ -81,7 +88,7 @@ class _View:
         await patience()
         self._waiting = None
         live = self._found.live
-        if live.ending is None and live.has(self._found.typed):
+        if live.ending is None and live.has(self._found.typed) and self._is_current():
             live.keep_shown()
             live.is_kept = True
             self._decide()

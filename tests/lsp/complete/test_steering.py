@@ -127,6 +127,20 @@ async def test_a_key_that_agrees_begins_the_grace_period_anew() -> None:
     assert world.backend.streams[0].was_aborted
 
 
+async def test_a_request_that_nobody_cancelled_is_answered_by_the_next_key() -> None:
+    world = World(CODE)
+    old = world.ask()
+    stream = await world.stream()
+    stream.push("fi")
+    await settle()
+    world.type("f")
+    assert await old == ()
+    assert world.outcome == ("stale", None)
+    assert stream.is_open
+    await world.expire(GRACE_S)
+    assert stream.was_aborted, "nobody waits for it any more"
+
+
 async def test_line_ends_and_columns_of_the_document() -> None:
     world = World("# 😀\r\ndef f():\r\n    █\r\n")
     task = world.ask()
