@@ -74,12 +74,10 @@ def _check(settled: Settled) -> int:
 
 
 def _show(settled: Settled, as_json: bool) -> int:
-    told: dict[str, dict[str, object]] = {}
-    for names in known_settings():
-        value: object = getattr(getattr(settled.config, names[0]), names[1])
-        value = str(value) if isinstance(value, Path) else value
-        name = ".".join(names)
-        told[name] = {"value": value, "from": settled.origins.get(name, "default")}
+    told = {
+        ".".join(item.names): {"value": settled.value(item), "from": settled.origin(item)}
+        for item in known_settings().values()
+    }
     if as_json:
         print(json.dumps({"settings": told, "problems": settled.problems}, indent=2))
         return 0

@@ -16,8 +16,13 @@ from midfill_lsp.cli.text import Caret, num_units, offset_of, split_lines
 
 CANCELLED = -32800
 _INVOKED, _AUTOMATIC = 1, 2
-# Nobody cycles through suggestions here: the others would be asked for in vain.
-_OPTIONS = {"statusNotifications": True, "completion": {"candidates": 1}}
+# Nobody cycles through suggestions here, so more would be asked for in vain; nor does he accept
+# or refuse them, so they are not counted.
+_OPTIONS = {
+    "statusNotifications": True,
+    "completion": {"candidates": 1},
+    "statistics": {"enabled": False},
+}
 
 
 class Editor:

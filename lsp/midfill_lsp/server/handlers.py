@@ -16,6 +16,7 @@ from midfill_lsp.server.live_settings import folders_of, registrations
 from midfill_lsp.server.raw import RawParams, members
 from midfill_lsp.server.rpc import Protocol
 from midfill_lsp.server.window import Window
+from midfill_lsp.settings.settle import known_settings
 
 logger = logging.getLogger(__name__)
 
@@ -146,6 +147,15 @@ def _register_commands(server: LanguageServer, window: Window) -> None:
     @server.command("midfill.status")
     def status(*_args: object) -> dict[str, object]:
         return {**window.engine.describe(), "metrics": window.metrics.report()}
+
+    @server.command("midfill.settings")
+    def settings(*_args: object) -> dict[str, object]:
+        settled = window.settings.settled
+        told = {
+            item.wire: {"value": settled.value(item), "from": settled.origin(item)}
+            for item in known_settings().values()
+        }
+        return {"settings": told, "problems": list(settled.problems)}
 
     @server.command("midfill.restartEngine")
     async def restart_engine(*_args: object) -> dict[str, object]:

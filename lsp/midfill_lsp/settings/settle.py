@@ -11,6 +11,7 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import Field, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from midfill_lsp.config import Config, wire_name
@@ -57,6 +58,15 @@ class Settled:
     config: Config
     problems: tuple[str, ...] = ()
     origins: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def value(self, item: Setting) -> object:
+        """Return a setting's value as JSON takes it."""
+        value: object = getattr(getattr(self.config, item.names[0]), item.names[1])
+        return str(value) if isinstance(value, Path) else value
+
+    def origin(self, item: Setting) -> str:
+        """Return where a setting's value comes from."""
+        return self.origins.get(".".join(item.names), "default")
 
 
 def known_settings() -> dict[tuple[str, str], Setting]:

@@ -82,6 +82,11 @@ async def test_a_workspaces_file_counts_at_once_and_may_do_no_harm(tmp_path: Pat
     assert f"{editor.file}:2: engine.command may not be set" in message
     assert f"{editor.file}:4: completion.mode: expected one of auto, line, block" in message
     assert len(editor.made) == 1, "the backend stays"
+    editor.write("[completion]\nmode = 'line'\n[engine]\nurl = 'http://x'\n")
+    told = await editor.wire.command("midfill.settings")
+    assert told["settings"]["completion.mode"] == {"value": "line", "from": f"{editor.file}:2"}
+    assert told["settings"]["engine.url"] == {"value": None, "from": "default"}
+    assert len(told["problems"]) == 1
     await editor.wire.shut_down()
 
 
