@@ -26,7 +26,7 @@ from midfill_lsp.settings.sources import Sources
 logger = logging.getLogger(__name__)
 
 POLL_S = 3.0
-"""A `stat` of one to three files: 10 us. Nobody waits for a changed file with a watch in hand."""
+"""A `stat` of one to three files, 20 us: nobody waits for a changed file with a watch in hand."""
 
 
 class LiveSettings:

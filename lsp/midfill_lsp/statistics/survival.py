@@ -17,7 +17,7 @@ Fate = Literal["kept", "mostly_kept", "gone"]
 _MARGIN_LINES = 5
 """An edit right before the text moves it unseen; lines may be wrapped by a formatter."""
 _MAX_TOKENS, _MAX_WINDOW_TOKENS = 150, 400
-"""150 by 400 cells take 15 ms in a thread; longer texts are judged by their beginning."""
+"""150 by 400 cells take 30 ms, in a thread; longer texts are judged by their beginning."""
 _MOST = 1 / 3
 """`mostly_kept` is a text of which at most a third of the tokens was changed."""
 _TOKEN = re.compile(r"\w+|[^\w\s]")
