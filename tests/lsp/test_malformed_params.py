@@ -63,6 +63,8 @@ WRONG_PLACES: list[tuple[object, str]] = [
 REQUESTS: list[tuple[str, object, str]] = [
     *(("textDocument/inlineCompletion", params, field) for params, field in WRONG_PLACES),
     *(("midfill/completion", params, field) for params, field in WRONG_PLACES),
+    *(("textDocument/completion", params, field) for params, field in WRONG_PLACES[:19]),
+    ("textDocument/completion", {**PLACE, "context": {"triggerKind": 99}}, "context.triggerKind"),
     ("midfill/completion", {**PLACE, "partialResultToken": {}}, "partialResultToken"),
     ("midfill/completion", {**PLACE, "partialResultToken": 1.5}, "partialResultToken"),
     ("midfill/completion", {**PLACE, "selection": {"start": 1}}, "$.start"),
