@@ -46,7 +46,7 @@ async def test_completion(page: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
     assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
     assert item["insertText"].startswith(texts[-1])
     assert {"state", "reason", "backend", "model", "engine"} <= set(status)
-    assert set(status["engine"]) == {"url", "pid"}
+    assert set(status["engine"]) == {"url", "pid", "version", "note"}
 
 
 async def _complete(server: Connection, request: dict[str, Any]) -> dict[str, Any]:
