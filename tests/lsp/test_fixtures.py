@@ -6,6 +6,8 @@ may only ever grow.
 
 from __future__ import annotations
 
+import math
+import random
 from collections import Counter
 
 import pytest
@@ -63,3 +65,45 @@ def _run(case: Fixture, pieces: list[str], has_parser: bool) -> tuple[str, TrimR
     assert len(pieces) == 1 or result.text.startswith(shown), "shown text was taken back"
     request = CompletionRequest("1", snapshot, line_idx, column)
     return context.mode, result, request.shown(result.text)
+
+
+PARTS = [
+    "(",
+    ")",
+    "{",
+    "}",
+    "[",
+    "]",
+    '"',
+    "'",
+    "`",
+    "\n",
+    "\n    ",
+    "\n\t",
+    "a",
+    "b = 1",
+    ":",
+    ";",
+]
+PARTS += ["return x", " ", "é", "😀", "//", "#", "/*", "*/", '"""', "def f():", "if (x) {", "try:"]
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_shown_text_only_grows_whatever_is_written(seed: int) -> None:
+    rng = random.Random(seed)
+    case = rng.choice(FIXTURES)
+    written = "".join(rng.choices(PARTS, k=rng.randrange(40)))
+    scored = [(char, math.log(rng.choice((0.1, 0.5, 0.9)))) for char in written]
+    before, after = case.document.split("█")
+    grammar = GRAMMARS.load(case.language_id)
+    context = describe(
+        before, after, case.language_id, grammar=grammar, min_confidence=rng.choice((0.0, 0.4))
+    )
+    trimmer, shown, is_done = Trimmer(context), "", False
+    for char, logprob in scored:
+        trimmer.score(((1, logprob),))
+        step = trimmer.feed(char)
+        assert step.text.startswith(shown)
+        assert not is_done or step.text == shown, "done, and yet more"
+        shown, is_done = step.text, step.done
+    assert trimmer.finish(cut_short=bool(seed % 2)).text.startswith(shown)

@@ -12,6 +12,7 @@ from midfill_lsp.trim.verdict import Reason, Verdict
 _CLOSING = re.compile(r"[ \t]*(?:[)\]}]+[;,]?|(?:end|fi|done|esac)\b|</[\w.:-]+>)")
 _CLOSING_WORDS = ("end", "fi", "done", "esac", "</")
 _MAX_BLANK_LINES = 1
+_STEPS = (2, 3, 4, 8)
 _C_FAMILY = frozenset({"c", "cpp", "cuda-cpp", "objective-c"})
 _LEFT = re.compile(r"#|[ \t]*(?:public|private|protected)[ \t]*:|(?!default\b)[A-Za-z_]\w*:(?!:)")
 
@@ -24,6 +25,8 @@ class BlockRules:
         self._context = context
         self._kept: list[str] = []  # finished lines that stay, blank ones among them
         self._num_blank = 0
+        self._step: int | None = None  # by which the backend indents, once a line has told
+        self._over: tuple[int, bool] = (0, False)  # after so many lines a definition is over
 
     def judge(self, text: str, finished: bool, cut_short: bool = False) -> Verdict:
         """Judge the text so far.
@@ -53,7 +56,7 @@ class BlockRules:
     def _judge_line(self, raw: str, idx: int, whole: bool) -> Verdict | None:
         """Keep a finished line and return None, or say where the text stands with this one."""
         context, kept = self._context, self._kept
-        line = indent.adapt(raw, context.indent_style) if idx else raw
+        line = self._adapted(raw) if idx else raw
         full = line if idx else context.head + line
         if idx and not line.strip():
             if not whole:
@@ -84,16 +87,39 @@ class BlockRules:
     def _ends_before(self, line: str) -> bool:
         """Whether a line that is not blank lies behind the block."""
         context, width = self._context, indent.width(line)
-        text = context.head + "\n".join(self._kept)
-        if brackets.text_closer(text, context.language_id):
-            return False  # of a string or a comment, which may be indented as it likes
+        if self._is_in_text():
+            return False
         if self._num_blank > _MAX_BLANK_LINES:
             return True
         if width < context.level:
             return not _stands_left(line, context.language_id)
         if width > context.level:
             return False
-        return context.opens or definition.is_over(self._kept, context)
+        if self._over[0] != len(self._kept):
+            self._over = len(self._kept), definition.is_over(self._kept, context)
+        return context.opens or self._over[1]
+
+    def _is_in_text(self) -> bool:
+        """Whether a string or a comment of several lines is open: it is indented as it likes."""
+        text = self._context.head + "\n".join(self._kept)
+        return brackets.text_closer(text, self._context.language_id) is not None
+
+    def _adapted(self, raw: str) -> str:
+        """Return a line below the first with the document's indentation."""
+        context, style = self._context, self._context.indent_style
+        if self._is_in_text():
+            return raw
+        line = indent.adapt(raw, style)
+        if style.tabs or not style.is_sure or not line.strip():
+            return line
+        if self._step is None:
+            last = next((idx for idx in range(len(self._kept) - 1, -1, -1) if self._kept[idx]), 0)
+            above = self._kept[last] if last else context.head + self._kept[0]
+            if above.rstrip().endswith(indent.OPENERS):
+                self._step = indent.width(line) - indent.width(above)
+        if self._step not in _STEPS or self._step == style.unit:
+            return line
+        return indent.rescaled(line, context.level, self._step, style.unit)
 
 
 def _stands_left(line: str, language_id: str) -> bool:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 _TAB_WIDTH = 4
 _LINES_LOOKED_AT = 200
+_UNITS = (2, 3, 4, 8)
+OPENERS = ("{", "(", "[", ":", "=>", " then", " do")
+"""What a line ends with that opens a block, near enough to count steps of indentation."""
 _TABBED = frozenset({"go", "makefile"})
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a document indents: by tabs, or by `unit` spaces."""
+    """How a document indents: by tabs, or by `unit` spaces.
+
+    Attributes:
+        is_sure: a block of the document was seen to be indented so.
+    """
 
     tabs: bool
     unit: int
+    is_sure: bool = False
 
     @property
     def step(self) -> str:
@@ -26,8 +36,8 @@ class Style:
 def detect(prefix: str, suffix: str, language_id: str) -> Style:
     """Return the style of the indented line nearest above the end of `prefix`, else below.
 
-    The unit is the smallest step found. Without any line it is the language's habit: 4 spaces, or
-    tabs where a formatter allows nothing else.
+    The unit is the commonest step into a block, else the smallest indentation. Without any line it
+    is the language's habit: 4 spaces, or tabs where a formatter allows nothing else.
     """
     lines = prefix.split("\n")[-_LINES_LOOKED_AT:]
     nearest = _nearest(reversed(lines))
@@ -36,9 +46,29 @@ def detect(prefix: str, suffix: str, language_id: str) -> Style:
         nearest = _nearest(lines) or ("\t" if language_id in _TABBED else "")
     if nearest.startswith("\t"):
         return Style(tabs=True, unit=_TAB_WIDTH)
+    steps = Counter(_steps([line for line in lines if line.strip()]))
+    if steps:
+        return Style(tabs=False, unit=steps.most_common(1)[0][0], is_sure=True)
     widths = [width(line) for line in lines if line.startswith("  ")]
     unit = min((size for size in widths if size in (2, 4, 8)), default=4)
     return Style(tabs=False, unit=unit)
+
+
+def _steps(lines: list[str]) -> Iterator[int]:
+    """Yield by how much the lines below those that open a block are indented more."""
+    for above, below in pairwise(lines):
+        if above.rstrip().endswith(OPENERS):
+            step = width(below) - width(above)
+            if step in _UNITS:
+                yield step
+
+
+def rescaled(line: str, level: int, step: int, unit: int) -> str:
+    """Return a line that is indented by `step` a level behind `level` with `unit` instead."""
+    surplus = width(line) - level
+    if surplus <= 0 or surplus % step:
+        return line
+    return " " * (level + surplus // step * unit) + line.lstrip(" \t")
 
 
 def _nearest(lines: Iterable[str]) -> str | None:
