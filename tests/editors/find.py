@@ -31,7 +31,10 @@ def find(editor: Editor) -> str:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """Return an environment in which an editor and Midfill keep everything in `folder`."""
+    """Return an environment in which an editor and Midfill keep what they write in `folder`.
+
+    The engine's compiled kernels stay where they are: compiling them again takes half a minute.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MIDFILL_")}
-    places = {f"XDG_{name}_HOME": str(folder) for name in ("CONFIG", "DATA", "STATE", "CACHE")}
-    return {**kept, **places, "HOME": str(folder), "MIDFILL_STATE_DIR": str(folder / "midfill")}
+    places = {f"XDG_{name}_HOME": str(folder) for name in ("CONFIG", "DATA", "STATE")}
+    return {**kept, **places, "MIDFILL_STATE_DIR": str(folder / "midfill")}

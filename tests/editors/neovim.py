@@ -17,7 +17,7 @@ from tests.editors.msgpack_rpc import Session
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "clients" / "nvim"
-TIMEOUT_S = 20.0
+TIMEOUT_S = 60.0  # an engine may have to start
 _POLL_S = 0.01  # Neovim tells nobody that it has drawn
 _Value = TypeVar("_Value")
 

@@ -13,10 +13,10 @@ from tests.editors.script import Script
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module", params=["nvim-new", "nvim-old"])
-def which(request: pytest.FixtureRequest) -> Editor:
-    editor: Editor = request.param
-    return editor
+@pytest.fixture
+def which() -> Editor:
+    """For tests that need a Neovim of their own, and in which its version is of no matter."""
+    return "nvim-new"
 
 
 @pytest.mark.parametrize(

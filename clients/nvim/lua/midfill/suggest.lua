@@ -120,6 +120,12 @@ function M.shown()
   return nil, '', ''
 end
 
+--- Whether the suggestion is whole; else it may still grow.
+---@return boolean
+function M.is_complete()
+  return current ~= nil and current.complete
+end
+
 local function draw()
   local candidate, text, over = M.shown()
   if not candidate or not current then
