@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from tests.editors.find import Editor
-from tests.editors.neovim import Neovim, command, start
+from tests.editors.neovim import PLUGIN, Neovim, command, start
 from tests.editors.script import Script
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -191,3 +192,20 @@ def test_a_server_that_dies_is_started_anew(which: Editor, tmp_path: Path) -> No
         neovim.type("A")
         neovim.until_screen("x = «2»")
     script.close()
+
+
+def test_the_help_has_every_option_and_subcommand(neovim: Neovim, tmp_path: Path) -> None:
+    page = (PLUGIN / "doc" / "midfill.txt").read_text()
+    (tmp_path / "midfill.txt").write_text(page)
+    neovim.run(f"helptags {tmp_path}")
+    tags = (tmp_path / "tags").read_text()
+    assert all(f"*{tag}*" in page for tag in re.findall(r"^(\S+)", tags, re.MULTILINE))
+    assert set(re.findall(r"\|(midfill[^|]*)\|", page)) <= set(re.findall(r"^\S+", tags, re.M))
+    defaults = page.partition("The defaults: >lua\n")[2].partition("\n<\n")[0]
+    told = defaults.strip().removeprefix("require('midfill').setup(").removesuffix(")")
+    same = f"return vim.deep_equal({told}, require('midfill.config').defaults)"
+    assert neovim.lua(same)
+    for name in neovim.lua("return vim.tbl_keys(require('midfill.command').subcommands)"):
+        assert re.search(rf"^:Midfill \[?{name}\b", page, re.MULTILINE), name
+    described = neovim.lua("return vim.tbl_keys(require('midfill.config').defaults)")
+    assert all(re.search(rf"^{name}\b", page, re.MULTILINE) for name in described)
