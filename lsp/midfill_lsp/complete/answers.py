@@ -135,7 +135,7 @@ class Answers:
         return tuple(found.values())
 
     async def _watch(self, found: Found, attempt: Attempt) -> tuple[Suggestion, ...] | None:
-        """Answer from a stream, None if it ended before it came to what was typed since."""
+        """Answer from a stream, None if it has nothing for what was typed since it began."""
         request, trace, live = attempt.request, attempt.trace, found.live
         is_current = partial(self._is_current, request.document)
 

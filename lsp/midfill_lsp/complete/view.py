@@ -18,6 +18,7 @@ async def wait_for(
 ) -> Hit | None:
     """Return what the stream has for the cursor when it has ended, or early.
 
+    None if it has nothing, or as soon as its text turns out to be another than what was typed.
     A wait that is cancelled leaves the stream to its grace period.
 
     Args:
@@ -69,7 +70,7 @@ class _View:
             self._shown_len = len(hit.text)
             if self._on_growth(hit.text):
                 live.keep_shown()
-        if live.ending is not None:
+        if live.ending is not None or not live.agrees(self._found.typed.text):
             self._decide()
         elif hit and self._patience and live.has_line and self._waiting is None:
             self._waiting = asyncio.create_task(self._give_up(self._patience))

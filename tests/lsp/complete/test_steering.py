@@ -168,7 +168,7 @@ async def test_an_orphan_that_finishes_is_kept_and_not_shown() -> None:
     assert world.outcome == ("cached", None)
 
 
-async def test_what_the_stream_does_not_come_to_is_asked_anew() -> None:
+async def test_what_the_stream_does_not_come_to_is_asked_anew_at_once() -> None:
     world = World(CODE)
     await _begun(world)
     world.type("fo")
@@ -176,15 +176,30 @@ async def test_what_the_stream_does_not_come_to_is_asked_anew() -> None:
     stream = await world.stream()
     stream.push("f")  # "fo" may still come
     await settle()
+    assert stream.is_open
     stream.push("irst")
-    stream.end()
-    await settle()
     new = await world.stream(2)
+    assert stream.was_aborted, "nobody waits for its end"
+    assert new.request.draft == "first"
     new.push("o")
     new.end()
     assert texts(await task) == ["o"]
     assert world.completer.last
     assert not world.completer.last.joined
+
+
+async def test_a_stream_that_ends_too_early_is_asked_anew() -> None:
+    world = World(CODE)
+    await _begun(world)
+    world.type("first")
+    task = world.ask()
+    stream = await world.stream()
+    stream.push("fir")
+    stream.end()
+    new = await world.stream(2)
+    new.push(" + second")
+    new.end()
+    assert texts(await task) == [" + second"]
 
 
 async def test_a_bracket_that_the_editor_closes_agrees() -> None:
