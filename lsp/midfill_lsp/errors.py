@@ -49,6 +49,11 @@ class BackendError(MidfillError):
     is_told: ClassVar[bool] = False
     backs_off: ClassVar[bool] = False
 
+    @property
+    def kind(self) -> str:
+        """The name of its class in the tree above, which `midfill_lsp.reasons` explains."""
+        return next(kind.__name__ for kind in type(self).__mro__ if kind.__module__ == __name__)
+
 
 class LeftAlone(BackendError):
     """The backend failed a moment ago, and automatic requests leave it alone."""

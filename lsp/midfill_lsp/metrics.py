@@ -75,6 +75,7 @@ class Explanation:
             "id": self.request_id,
             "outcome": self.outcome,
             "skip": self.skip,
+            "failure": self.failure,
             "cache": "hit" if self.cache_hit else "miss",
             "joined": self.joined or None,
             "mode": self.mode,

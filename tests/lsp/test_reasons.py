@@ -12,6 +12,7 @@ from typing import Any, get_args
 import pytest
 
 from midfill_lsp import errors
+from midfill_lsp.backend.http import NotSent
 from midfill_lsp.cli import main
 from midfill_lsp.complete import when
 from midfill_lsp.metrics import Explanation, Outcome
@@ -70,6 +71,11 @@ def test_the_page_has_them_all() -> None:
 )
 def test_the_reason_of_an_explanation(facts: dict[str, Any], code: str) -> None:
     assert code_of(replace(DONE, **facts)) == code
+
+
+def test_an_error_that_a_module_keeps_to_itself_is_of_its_base() -> None:
+    assert NotSent("nobody answered").kind == "EngineGone"
+    assert errors.TimedOut("x").kind == "TimedOut"
 
 
 async def command(editor: InProcess, *arguments: object) -> Any:  # noqa: ANN401  # any JSON

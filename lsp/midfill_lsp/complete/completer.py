@@ -135,7 +135,7 @@ class Completer:
             trace.note(outcome="skipped", detail=str(error))
             return ()
         except BackendError as error:
-            trace.note(outcome="error", failure=type(error).__name__, detail=str(error))
+            trace.note(outcome="error", failure=error.kind, detail=str(error))
             raise
         finally:
             if self._newest.get(document.uri) is request:

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import secrets
 import time
+from collections.abc import Generator
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,20 +72,41 @@ def find_or_start(config: EngineConfig, gone: Record | None = None) -> Record:
     """
     folder = state.ensure_dir()
     record_file = _record_file(folder, config)
+    with _locked(record_file):
+        record = state.read_record(record_file)
+        if record is not None:
+            if record != gone and _is_usable(record, config):
+                return record
+            record = _note_crash(record, record_file)
+            _check_pause(record)
+            state.remove_files(record)
+        started = _start(config, folder)
+        if record is not None:
+            started = replace(started, num_crashes=record.num_crashes)
+        state.write_record(record_file, started)
+        return started
+
+
+def forgive(config: EngineConfig) -> None:
+    """Forget how often the engine died: the user wants it started now.
+
+    Raises:
+        EngineStartError: there is no place for its files.
+    """
+    record_file = _record_file(state.ensure_dir(), config)
+    with _locked(record_file):
+        record = state.read_record(record_file)
+        if record is not None:
+            state.write_record(record_file, replace(record, num_crashes=0, retry_at=0.0))
+            if not process.is_alive(record.pid):
+                state.remove_files(record)
+
+
+@contextlib.contextmanager
+def _locked(record_file: Path) -> Generator[None]:
     try:
         with filelock.FileLock(record_file.with_suffix(".lock"), _LOCK_TIMEOUT_S, mode=0o600):
-            record = state.read_record(record_file)
-            if record is not None:
-                if record != gone and _is_usable(record, config):
-                    return record
-                record = _note_crash(record, record_file)
-                _check_pause(record)
-                state.remove_files(record)
-            started = _start(config, folder)
-            if record is not None:
-                started = replace(started, num_crashes=record.num_crashes)
-            state.write_record(record_file, started)
-            return started
+            yield
     except filelock.Timeout as error:
         raise EngineStartError(
             f"{error.lock_file} is held by another process for over {_LOCK_TIMEOUT_S:g} s; "
@@ -92,17 +114,6 @@ def find_or_start(config: EngineConfig, gone: Record | None = None) -> Record:
         ) from error
     except OSError as error:
         raise EngineStartError(f"the engine cannot be started: {error}") from error
-
-
-def forgive(config: EngineConfig) -> None:
-    """Forget how often the engine died: the user wants it started now."""
-    record_file = _record_file(state.ensure_dir(), config)
-    with filelock.FileLock(record_file.with_suffix(".lock"), _LOCK_TIMEOUT_S, mode=0o600):
-        record = state.read_record(record_file)
-        if record is not None:
-            state.write_record(record_file, replace(record, num_crashes=0, retry_at=0.0))
-            if not process.is_alive(record.pid):
-                state.remove_files(record)
 
 
 def _note_crash(record: Record, record_file: Path) -> Record:

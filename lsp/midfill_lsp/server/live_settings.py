@@ -109,9 +109,12 @@ class LiveSettings:
     async def _poll(self) -> None:
         while True:
             await self._sleep(POLL_S)
-            if await asyncio.to_thread(self._sources.have_changed):
-                logger.info("a settings file has changed")
-                self.refresh()
+            try:
+                if await asyncio.to_thread(self._sources.have_changed):
+                    logger.info("a settings file has changed")
+                    self.refresh()
+            except Exception:  # whatever it was: the next change is to be seen too
+                logger.exception("changed settings could not be taken")
 
 
 def folders_of(server: LanguageServer) -> list[Path]:

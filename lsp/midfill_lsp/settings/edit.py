@@ -80,6 +80,8 @@ def unset(path: Path, item: Setting) -> bool:
 
 def _read_value(item: Setting, text: str) -> object:
     kinds = [item.hint, *get_args(item.hint)]
+    if Path in kinds and text.strip():  # in the file it would begin there, not here
+        return str(Path(text).expanduser().absolute())
     if any(get_origin(kind) is tuple for kind in kinds) and not text.lstrip().startswith("["):
         return [part.strip() for part in text.split(",") if part.strip()]
     if any(kind in (bool, int, float) or get_origin(kind) is tuple for kind in kinds):

@@ -82,6 +82,11 @@ def test_what_is_wrong_changes_nothing(
     assert not file.exists()
 
 
+def test_a_relative_path_begins_here(file: Path, tmp_path: Path) -> None:
+    assert main(["config", "set", "engine.api_key_file", "key"]) == 0
+    assert f'api_key_file = "{tmp_path}/key"' in file.read_text()
+
+
 def test_unset(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.parent.mkdir()
     file.write_text(WRITTEN)
