@@ -61,6 +61,11 @@ class Neovim:
         printed: str = self._session.request("nvim_exec2", command, {"output": True})["output"]
         return printed
 
+    def mode(self) -> str:
+        """Return the mode; also while Neovim waits for an answer."""
+        mode: str = self._session.request("nvim_get_mode")["mode"]
+        return mode
+
     def lua(self, code: str, *arguments: object) -> Any:  # noqa: ANN401  # whatever the code returns
         """Run Lua and return its value."""
         return self._session.request("nvim_exec_lua", code, arguments)

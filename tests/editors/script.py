@@ -14,11 +14,13 @@ import socket
 import sys
 import threading
 from collections.abc import AsyncGenerator
+from dataclasses import asdict
 from typing import Any
 
 from midfill_lsp import server
 from midfill_lsp.backend.base import InfillRequest, StreamEnd
 from midfill_lsp.config import Config
+from midfill_lsp.errors import BackendError
 from midfill_lsp.settings.sources import Sources
 from tests.fakes import FakeEngine
 
@@ -48,9 +50,19 @@ class Script:
             self._lines = wire.makefile("rw", encoding="utf-8")
         self.pid = int(self._lines.readline())
 
-    def set(self, *deltas: str, gated: bool = False, samples: tuple[str, ...] = ()) -> None:
-        """Choose what is suggested from now on; `gated` holds what comes behind the first delta."""
-        self._send({"deltas": deltas, "gated": gated, "samples": samples})
+    def set(
+        self,
+        *deltas: str,
+        gated: bool = False,
+        samples: tuple[str, ...] = (),
+        error: str | None = None,
+    ) -> None:
+        """Choose what is written from now on; `gated` holds what comes behind the first delta."""
+        self._send({"deltas": deltas, "gated": gated, "samples": samples, "error": error})
+
+    def chats(self) -> list[list[dict[str, str]]]:
+        """Return the messages of all chats that were asked for."""
+        return self._send({})
 
     def open(self) -> None:
         """Let everything come that is held."""
@@ -66,10 +78,11 @@ class Script:
         self._listener.close()
         self._lines.close()
 
-    def _send(self, script: dict[str, Any]) -> None:
+    def _send(self, script: dict[str, Any]) -> list[list[dict[str, str]]]:
         self._lines.write(json.dumps(script) + "\n")
         self._lines.flush()
-        assert self._lines.readline() == "done\n"
+        chats: list[list[dict[str, str]]] = json.loads(self._lines.readline())
+        return chats
 
 
 class ScriptedEngine(FakeEngine):
@@ -91,6 +104,8 @@ class ScriptedEngine(FakeEngine):
             self.gate.set()
         if "deltas" in script:
             self.deltas = list(script["deltas"])
+            if script["error"] is not None:
+                self.deltas = [BackendError(script["error"])]
             self.texts = tuple(script["samples"]) or ("".join(script["deltas"]),)
             self.gate = asyncio.Event() if script["gated"] else None
 
@@ -105,7 +120,7 @@ def main() -> int:
 
     def take(script: dict[str, Any]) -> None:
         engine.take(script)
-        lines.write("done\n")
+        lines.write(json.dumps([list(map(asdict, chat)) for chat in engine.chats]) + "\n")
         lines.flush()
 
     def steer(loop: asyncio.AbstractEventLoop) -> None:

@@ -146,6 +146,16 @@ def test_no_program_is_told_once(which: Editor, tmp_path: Path) -> None:
         assert messages.count("no-such-midfill is not executable; pip install") == 1
 
 
+def test_another_model_is_chosen_by_the_program(which: Editor, tmp_path: Path) -> None:
+    program = tmp_path / "midfill"
+    program.write_text('#!/bin/sh\n[ "$1" = lsp ] && exec sleep 60\necho "$*"; \n')
+    program.chmod(0o755)
+    with start(which, tmp_path, {"cmd": [str(program), "lsp"]}) as neovim:
+        neovim.run("Midfill model owner/name")
+        told = "models use owner/name"
+        neovim.until(lambda: neovim.run("messages"), lambda messages: told in messages)
+
+
 def test_without_setup_nothing_is_started(which: Editor, tmp_path: Path) -> None:
     with start(which, tmp_path, None) as neovim:
         neovim.run("edit a.py")

@@ -27,3 +27,8 @@ end, {
     return require('midfill.command').complete(lead, line)
   end,
 })
+
+vim.api.nvim_create_user_command('MidfillChat', function(command)
+  require('midfill.command').set_up()
+  require('midfill.chat').run(command)
+end, { nargs = '*', range = true, bang = true, desc = 'Midfill: chat' })

@@ -176,6 +176,13 @@ local function names()
   return list
 end
 
+--- Call `setup()` if nobody has.
+function M.set_up()
+  if not require('midfill').options then
+    require('midfill').setup()
+  end
+end
+
 --- Run `:Midfill ARGUMENTS`.
 ---@param arguments string[]
 function M.run(arguments)
@@ -191,9 +198,7 @@ function M.run(arguments)
     complain(('%s takes nothing, or one of: %s; got %s'):format(name, choices, rest[1]))
     return
   end
-  if not require('midfill').options then
-    require('midfill').setup()
-  end
+  M.set_up()
   subcommand.run(rest)
 end
 

@@ -1,0 +1,85 @@
+"""`:MidfillChat` in real Neovim, with chosen answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.editors.neovim import Neovim
+from tests.editors.script import Script
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+def begin(neovim: Neovim) -> None:
+    """Open a file, and an empty conversation beside it."""
+    neovim.edit(["x = 1", "y = 2"])
+    neovim.run("MidfillChat!")
+
+
+def until_lines(neovim: Neovim, *lines: str) -> None:
+    neovim.until(lambda: neovim.lines, lambda now: now == list(lines))
+
+
+def end(neovim: Neovim) -> None:
+    neovim.type("<Esc>")
+    neovim.run("only!")
+
+
+def test_an_answer_grows_above_the_prompt(neovim: Neovim, script: Script) -> None:
+    script.set("It pairs ", "the items\nof two lists.", gated=True)
+    begin(neovim)
+    neovim.type("What does zip do?<CR>")
+    until_lines(neovim, "> What does zip do?", "It pairs ", "", "> ")
+    script.open()
+    until_lines(neovim, "> What does zip do?", "It pairs the items", "of two lists.", "", "> ")
+    script.set("Yes.")
+    neovim.type("Sure?<CR>")
+    until_lines(
+        neovim,
+        *("> What does zip do?", "It pairs the items", "of two lists.", "", "> Sure?", "Yes."),
+        *("", "> "),
+    )
+    assert [message["content"] for message in script.chats()[-1]] == [
+        "What does zip do?",
+        "It pairs the items\nof two lists.",
+        "Sure?",
+    ]
+    end(neovim)
+
+
+def test_lines_are_part_of_the_question(neovim: Neovim, script: Script) -> None:
+    script.set("One.")
+    begin(neovim)
+    end(neovim)
+    neovim.edit(["x = 1", "y = 2", "z = 3"])
+    neovim.run("2,3MidfillChat What is this?")
+    neovim.until(lambda: neovim.lines, lambda lines: "One." in lines)
+    (question,) = script.chats()[-1]
+    assert question["content"].startswith("What is this?\n\n")
+    assert question["content"].endswith("lines 2 to 3:\n```python\ny = 2\nz = 3\n```")
+    end(neovim)
+
+
+def test_an_answer_can_be_stopped(neovim: Neovim, script: Script) -> None:
+    script.set("It pairs ", "the items.", gated=True)
+    begin(neovim)
+    neovim.type("What does zip do?<CR>")
+    until_lines(neovim, "> What does zip do?", "It pairs ", "", "> ")
+    neovim.type("<C-c>")
+    script.open()
+    script.set("Yes.")
+    neovim.type("Sure?<CR>")
+    until_lines(neovim, "> What does zip do?", "It pairs ", "", "> Sure?", "Yes.", "", "> ")
+    end(neovim)
+
+
+def test_what_fails_is_told_where_the_answer_would_be(neovim: Neovim, script: Script) -> None:
+    script.set(error="this model cannot chat")
+    begin(neovim)
+    neovim.type("Hello?<CR>")
+    until_lines(neovim, "> Hello?", "*this model cannot chat*", "", "> ")
+    script.set("Hello.")
+    neovim.type("Hello?<CR>")
+    neovim.until(lambda: neovim.lines, lambda lines: "Hello." in lines)
+    assert len(script.chats()[-1]) == 1  # a question without an answer is forgotten
+    end(neovim)
