@@ -9,10 +9,11 @@ Called by `backend`.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from midfill_lsp.errors import RequestSkipped
+from midfill_lsp.fim_files import OtherFiles, Separators, as_comments, as_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +25,14 @@ class Family:
         template: the prompt, with `{prefix}` and `{suffix}` once each.
         stops: texts that end the middle, the one the family writes first.
         specials: regular expression of everything its tokenizer reads as a control token.
+        separators: how other files are told apart, None for a family that was not trained with it.
     """
 
     name: str
     template: str
     stops: tuple[str, ...]
     specials: re.Pattern[str]
+    separators: Separators | None = None
 
 
 _LLAMA: Final = r"</?s>|<unk>|<pad>"
@@ -77,6 +80,7 @@ FAMILIES: Final = (
         _BAR_TEMPLATE,
         ("<|endoftext|>", "<|file_sep|>", "<|fim_pad|>", "<|repo_name|>"),
         re.compile(_BARRED),
+        Separators("<|repo_name|>", "<|file_sep|>"),
     ),
     Family(
         "codegemma",
@@ -128,25 +132,39 @@ _BY_NAME: Final = (
 )
 
 
-def family_named(name: str) -> Family:
-    """Return the family of this name.
+# Of the starcoder family this one alone was trained on whole repositories (arXiv:2402.19173).
+_BY_SEPARATORS: Final = ((r"starcoder-?2", Separators("<repo_name>", "<file_sep>")),)
+
+
+def family_named(name: str, model_id: str = "") -> Family:
+    """Return the family of this name, with the separators of this model.
 
     Raises:
         KeyError: there is none.
     """
-    return next(family for family in FAMILIES if family.name == name)
+    family = next(family for family in FAMILIES if family.name == name)
+    for pattern, separators in _BY_SEPARATORS:
+        if re.search(pattern, model_id, re.IGNORECASE):
+            return replace(family, separators=separators)
+    return family
 
 
 def family_of(model_id: str) -> Family | None:
     """Return the family that a model's name tells, None for one that is not known to infill."""
     for pattern, name in _BY_NAME:
         if re.search(pattern, model_id, re.IGNORECASE):
-            return None if name is None else family_named(name)
+            return None if name is None else family_named(name, model_id)
     return None
 
 
-def build(family: Family, prefix: str, suffix: str) -> str:
+def build(family: Family, prefix: str, suffix: str, others: OtherFiles | None = None) -> str:
     r"""Return the prompt; no sentinel in it but the template's own.
+
+    Args:
+        family: how its models are asked.
+        prefix: text before the cursor.
+        suffix: text behind it.
+        others: pieces of other files, without control tokens.
 
     >>> build(family_named("codellama"), "a = ", "\n")
     '<PRE> a =  <SUF>\n <MID>'
@@ -155,9 +173,14 @@ def build(family: Family, prefix: str, suffix: str) -> str:
         RequestSkipped: a sentinel stands on the cursor's line, so that nothing useful is left.
     """
     clean_prefix, clean_suffix = defuse(family, prefix, suffix)
+    head = ""
+    if others is not None and family.separators is not None:
+        head = as_files(others, family.separators)
+    elif others is not None:
+        clean_prefix = as_comments(others) + clean_prefix
     # Not `format`: braces in the text are the text's.
     values = {"{prefix}": clean_prefix, "{suffix}": clean_suffix}
-    return re.sub(r"\{(?:prefix|suffix)\}", lambda match: values[match[0]], family.template)
+    return head + re.sub(r"\{(?:prefix|suffix)\}", lambda match: values[match[0]], family.template)
 
 
 def defuse(family: Family, prefix: str, suffix: str) -> tuple[str, str]:

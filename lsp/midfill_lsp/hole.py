@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from midfill_lsp.fim_files import OtherFiles, as_comments
+
 SYSTEM: Final = (
     "You complete code at the cursor. You get a file with a marker in the place of some missing "
     "text. Reply with exactly the text that belongs in the place of the marker, and with nothing "
@@ -46,13 +48,22 @@ def marker_for(prefix: str, suffix: str) -> str:
     return marker
 
 
-def ask(prefix: str, suffix: str, is_line: bool, language_id: str = "") -> tuple[str, str]:
+def ask(
+    prefix: str,
+    suffix: str,
+    is_line: bool,
+    language_id: str = "",
+    others: OtherFiles | None = None,
+) -> tuple[str, str]:
     """Return the system's and the user's text that ask for what is missing."""
-    marker = marker_for(prefix, suffix)
+    shown = as_comments(others) if others else ""
+    if shown:
+        shown = f"From other files of the project:\n\n{shown}\n"
+    marker = marker_for(shown + prefix, suffix)
     kind = f" ({language_id})" if language_id else ""
     length = "at most one line" if is_line else "at most one block"
     question = (
-        f"The missing text stands for {marker} in this file{kind}, and is {length}:\n\n"
+        f"{shown}The missing text stands for {marker} in this file{kind}, and is {length}:\n\n"
         f"{prefix}{marker}{suffix}"
     )
     return SYSTEM, question

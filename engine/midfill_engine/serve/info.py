@@ -108,4 +108,5 @@ def _infill_info(family: InfillFamily, served: Served) -> Json:
         "order": defaults.order or family.orders[0],
         "heal": defaults.heal,
         "line_start": defaults.line_start,
+        "files": family.file_id is not None,
     }

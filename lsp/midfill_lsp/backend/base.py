@@ -6,6 +6,8 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
+from midfill_lsp.fim_files import OtherFiles
+
 
 @dataclass(frozen=True, slots=True)
 class InfillRequest:
@@ -19,6 +21,7 @@ class InfillRequest:
         stop: texts that end the generation, not part of the result.
         draft: what was suggested near by before, a hint for speed that never changes the result.
         language_id: as the editor names it, "" if not known; a hint for models that chat.
+        others: pieces of other files, and the names of this one and of its repository.
         scored: `Scores` are wanted, where the backend has them for nothing.
     """
 
@@ -29,6 +32,7 @@ class InfillRequest:
     stop: tuple[str, ...] = ()
     draft: str = ""
     language_id: str = ""
+    others: OtherFiles = field(default_factory=OtherFiles)
     scored: bool = False
 
 

@@ -21,6 +21,7 @@ class Found:
         family: the infill family if the server names it.
         native: `fill` works.
         reads_sentinels: a sentinel in the text that `fill` sends acts as one.
+        takes_files: `fill` sends other files as such.
         text: `complete` works.
         refusal: why neither does.
         streaming: answers come as they are written.
@@ -33,6 +34,7 @@ class Found:
     family: str | None = None
     native: bool = False
     reads_sentinels: bool = True
+    takes_files: bool = False
     text: bool = False
     refusal: BackendError | None = None
     streaming: bool = True

@@ -22,6 +22,9 @@ from midfill_lsp.errors import BackendError, CannotDo, EngineGone
 
 _REST_TIMEOUT_S = 0.5  # of an answer whose end has come
 _SAMPLES_SEED = 1  # the same place gives the same samples
+# Below it a model that was not trained with other files makes nothing of them: docs/log.md,
+# 2026-11-25. Nothing between the bundled model and this was measured.
+_MIN_PARAMETERS = 500_000_000
 
 
 class Address(Protocol):
@@ -73,6 +76,8 @@ class InfillBackend:
         self._engine = engine
         self._client: httpx.AsyncClient | None = None
         self._chatting: set[str] = set()  # URLs of engines whose models chat
+        self._why_no_files: dict[str, str | None] = {}  # the same, see `why_no_files`
+        self._url = ""
 
     @property
     def name(self) -> str:
@@ -84,14 +89,19 @@ class InfillBackend:
         """Return the engine's state, url, pid, model and reason for status lines."""
         return self._engine.describe()
 
+    def why_no_files(self) -> str | None:
+        """Return why pieces of other files had better not go along, None if they had."""
+        return self._why_no_files.get(self._url, "the engine's model is not known yet")
+
     async def start(self) -> None:
         """Return when the engine answers; every request does the same on its own."""
-        await self._engine.endpoint()
+        await self._look((await self._engine.endpoint()).url)
 
     async def restart(self) -> None:
         """End the engine and start it anew."""
         await self._engine.restart()
-        await self._engine.endpoint()
+        self._why_no_files.clear()
+        await self._look((await self._engine.endpoint()).url)
 
     async def infill(
         self, request: InfillRequest
@@ -102,6 +112,7 @@ class InfillBackend:
             body["draft"] = request.draft
         if request.scored:
             body["logprobs"] = True
+        await self._look((await self._engine.endpoint()).url)
         async with aclosing(self._post("/infill", body)) as events:
             async for event in events:
                 if text := infill_route.text_of(event):
@@ -170,6 +181,7 @@ class InfillBackend:
         if address.url in self._chatting:
             return
         info = await self._info(address.url)
+        self._learn(address.url, info)
         if fields_of(info.get("midfill")).get("chat") in (None, "none"):
             model = info.get("model_id") or "the engine's model"
             raise CannotDo(
@@ -177,6 +189,29 @@ class InfillBackend:
                 "midfill.engine.model to a model that chats, or midfill.backend.kind to a server"
             )
         self._chatting.add(address.url)
+
+    async def _look(self, url: str) -> None:
+        """Learn what the engine's model makes of other files; once per engine."""
+        self._url = url
+        if url in self._why_no_files:
+            return
+        try:
+            info = await self._info(url)
+        except EngineGone:
+            return  # the request that follows says so
+        self._learn(url, info)
+
+    def _learn(self, url: str, info: dict[str, Any]) -> None:
+        about = fields_of(info.get("midfill"))
+        takes_files = fields_of(about.get("infill")).get("files") is True
+        size = infill_route.count(about.get("parameters"))
+        if takes_files or size is None or size >= _MIN_PARAMETERS:
+            self._why_no_files[url] = None
+        else:
+            self._why_no_files[url] = (
+                f"{info.get('model_id') or 'the model'} is small and was not trained with other "
+                "files; context.send sends them all the same"
+            )
 
     async def _info(self, url: str) -> dict[str, Any]:
         self._client = self._client or make_client(url)

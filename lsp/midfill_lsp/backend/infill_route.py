@@ -17,7 +17,13 @@ _REASONS: dict[str, EndReason] = {"eos": "eos", "limit": "limit", "word": "stop"
 
 def body(request: InfillRequest) -> dict[str, object]:
     """Return the fields that every server of the route knows."""
+    named: dict[str, object] = {}
+    if others := request.others.files:
+        named["input_extra"] = [{"filename": file.name, "text": file.text} for file in others]
+        named["filename"] = request.others.filename or None
+        named["repo_name"] = request.others.repo_name or None
     return {
+        **{name: value for name, value in named.items() if value is not None},
         "input_prefix": request.prefix,
         "input_suffix": request.suffix,
         "prompt": "",

@@ -47,6 +47,7 @@ class LlamaCpp:
             model=self._model,
             native=refusal is None,
             reads_sentinels=False,
+            takes_files=True,
             text=True,
             abort=True,
             context_tokens=infill_route.count(settings.get("n_ctx")),

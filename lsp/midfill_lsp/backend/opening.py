@@ -144,9 +144,10 @@ class Opening:
         if wanted == "none":
             return None
         if wanted == "auto":
-            named = [family for family in fim.FAMILIES if family.name == found.family]
-            return named[0] if named else fim.family_of(found.model or "")
-        return fim.family_named(wanted)
+            if any(family.name == found.family for family in fim.FAMILIES):
+                return fim.family_named(found.family or "", found.model or "")
+            return fim.family_of(found.model or "")
+        return fim.family_named(wanted, found.model or "")
 
     def _chat_format(self, model: str | None) -> chat_format.ChatFormat | None:
         wanted = self._config.chat_format

@@ -171,8 +171,10 @@ class RemoteBackend:
             bounds.append(max(_MIN_PROMPT_CHARS, room * _CHARS_PER_TOKEN))
         if not bounds:
             return request
-        prefix, suffix = fim.fit(request.prefix, request.suffix, min(bounds))
-        return replace(request, prefix=prefix, suffix=suffix)
+        others = request.others.within(min(bounds) // 4)
+        num_left = min(bounds) - sum(len(file.name) + len(file.text) for file in others.files)
+        prefix, suffix = fim.fit(request.prefix, request.suffix, num_left)
+        return replace(request, prefix=prefix, suffix=suffix, others=others)
 
 
 async def _ended(stream: Stream, base: str) -> Stream:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
-from midfill_lsp import chat_format, fim, hole
+from midfill_lsp import chat_format, fim, fim_files, hole
 from midfill_lsp.backend.base import Capabilities, ChatMessage, ChatWay, InfillRequest, StreamEnd
 from midfill_lsp.backend.dialect import Dialect, Found, Stream
 from midfill_lsp.backend.stops import StopText
@@ -105,19 +105,22 @@ class Ways:
     def _native(self, request: InfillRequest) -> Stream:
         if self._found.reads_sentinels:
             request = self._defused(request)
+        if not self._found.takes_files:
+            request = _with_comments(request)
         stops = (*request.stop, *self._guard.stops)
         return _cut(self._dialect.fill(request, self._some(request.stop)), stops)
 
     def _text(self, request: InfillRequest) -> Stream:
         assert self._family is not None
-        prompt = fim.build(self._family, request.prefix, request.suffix)
+        others = request.others.without(self._family.specials)
+        prompt = fim.build(self._family, request.prefix, request.suffix, others)
         # The family's own end first: most servers stop at another token by themselves.
         stops = (self._family.stops[0], *request.stop, *self._family.stops[1:])
         stream = self._dialect.complete(prompt, request.max_tokens, self._some(stops), False)
         return _cut(stream, stops, blank_before=self._family.stops)
 
     def _prefix(self, request: InfillRequest) -> Stream:
-        request = self._defused(request)
+        request = _with_comments(self._defused(request))
         stops = self._some(request.stop)
         stream = self._dialect.complete(request.prefix, request.max_tokens, stops, False)
         return _cut(stream, request.stop)
@@ -126,7 +129,9 @@ class Ways:
         """Ask for the hole, and yield what of the answer is certain to belong there."""
         request = self._defused(request)
         is_line = "\n" in request.stop
-        system, question = hole.ask(request.prefix, request.suffix, is_line, request.language_id)
+        system, question = hole.ask(
+            request.prefix, request.suffix, is_line, request.language_id, request.others
+        )
         messages = (ChatMessage("system", system), ChatMessage("user", question))
         answer, shown = "", ""
         end: StreamEnd | None = None
@@ -154,11 +159,18 @@ class Ways:
     def _defused(self, request: InfillRequest) -> InfillRequest:
         """Return the request without what the server would take for a control token."""
         prefix, suffix = fim.defuse(self._guard, request.prefix, request.suffix)
-        return replace(request, prefix=prefix, suffix=suffix)
+        others = request.others.without(self._guard.specials)
+        return replace(request, prefix=prefix, suffix=suffix, others=others)
 
     def _some(self, stops: Sequence[str]) -> tuple[str, ...]:
         """Return as many stop texts as the server takes; all are applied on this side."""
         return tuple(stops[: self.can.max_stops])
+
+
+def _with_comments(request: InfillRequest) -> InfillRequest:
+    """Return the request with the other files' text before the prefix."""
+    prefix = fim_files.as_comments(request.others) + request.prefix
+    return replace(request, prefix=prefix, others=fim_files.OtherFiles())
 
 
 async def _cut(

@@ -33,6 +33,15 @@ class EngineControl(Protocol):
 
 
 @runtime_checkable
+class KnowsItsGain(Protocol):
+    """A backend that knows whether its model completes better with pieces of other files."""
+
+    def why_no_files(self) -> str | None:
+        """Return why they had better not go along, None if they had, or if it gains by them."""
+        ...
+
+
+@runtime_checkable
 class LoadsModels(Protocol):
     """A backend whose server may have to load the model first."""
 

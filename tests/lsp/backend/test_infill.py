@@ -13,7 +13,9 @@ from midfill_lsp.backend.base import Backend, ChatMessage, Scores, StreamEnd
 from midfill_lsp.backend.infill import InfillBackend
 from midfill_lsp.engine_process.endpoint import FixedEngine
 from midfill_lsp.errors import CannotDo, EngineGone
+from midfill_lsp.fim_files import OtherFile, OtherFiles
 from midfill_lsp.server import EngineControl
+from midfill_lsp.server.control import KnowsItsGain
 from tests.lsp.backend.fake_engine import (
     INFO,
     LAST_EVENT,
@@ -38,7 +40,7 @@ async def test_infill_streams(engine: FakeEngine, backend: InfillBackend) -> Non
     assert texts == ["a", " +", " b"]
     timings = {"prompt_ms": 3.5, "predicted_ms": 5.0, "queue_ms": 0.5}
     assert end == StreamEnd("stop", 24, 3, 4, timings)
-    assert engine.requests[0].body == {
+    assert engine.requests[-1].body == {
         "input_prefix": "def f(",
         "input_suffix": "):\n",
         "prompt": "",
@@ -84,7 +86,7 @@ async def test_a_draft_is_sent_where_there_is_one(
     engine: FakeEngine, backend: InfillBackend
 ) -> None:
     await collect(backend.infill(replace(REQUEST, draft="a + b")))
-    assert engine.requests[0].body["draft"] == "a + b"
+    assert engine.requests[-1].body["draft"] == "a + b"
 
 
 async def test_scores_come_before_their_delta_where_they_are_wanted(
@@ -96,7 +98,7 @@ async def test_scores_come_before_their_delta_where_they_are_wanted(
     async with aclosing(backend.infill(replace(REQUEST, scored=True))) as stream:
         parts = [part async for part in stream]
     assert parts[:3] == [Scores(((1, -0.5), (2, -1.0))), "a é", "b"]
-    assert engine.requests[0].body["logprobs"] is True
+    assert engine.requests[-1].body["logprobs"] is True
 
 
 async def test_text_of_the_last_event_counts(engine: FakeEngine, backend: InfillBackend) -> None:
@@ -236,3 +238,40 @@ async def test_a_model_that_cannot_chat_says_so(
     with pytest.raises(CannotDo, match="fake cannot chat"):
         await collect(backend.chat(HELLO, 64))
     assert [request.path for request in engine.requests] == ["/info"]
+
+
+OTHERS = OtherFiles((OtherFile("a.py", "A = 1\n"), OtherFile("b.py", "B = 2\n")), "c.py", "work")
+
+
+async def test_other_files_go_along_with_their_names(
+    engine: FakeEngine, backend: InfillBackend
+) -> None:
+    await collect(backend.infill(replace(REQUEST, others=OTHERS)))
+    body = engine.requests[-1].body
+    assert body["input_extra"] == [
+        {"filename": "a.py", "text": "A = 1\n"},
+        {"filename": "b.py", "text": "B = 2\n"},
+    ]
+    assert (body["filename"], body["repo_name"]) == ("c.py", "work")
+
+
+@pytest.mark.parametrize(
+    ("told", "gains"),
+    [
+        ({"parameters": 11_000_000, "infill": {"family": "codellama", "files": False}}, False),
+        ({"parameters": 11_000_000, "infill": {"family": "qwen", "files": True}}, True),
+        ({"parameters": 7_000_000_000, "infill": {"family": "codellama", "files": False}}, True),
+        ({}, True),
+    ],
+)
+async def test_says_whether_its_model_gains_by_other_files(
+    engine: FakeEngine, backend: InfillBackend, told: dict[str, object], gains: bool
+) -> None:
+    assert isinstance(backend, KnowsItsGain)
+    assert backend.why_no_files() == "the engine's model is not known yet"
+    info = {"model_id": "m", "midfill": told}
+    engine.replies["/info"] = Reply([json.dumps(info).encode()], content_type="application/json")
+    for _ in range(2):
+        await collect(backend.infill(REQUEST))
+    assert [request.path for request in engine.requests] == ["/info", "/infill", "/infill"]
+    assert (backend.why_no_files() is None) == gains
