@@ -197,6 +197,28 @@ class CompletionConfig:
 class ContextConfig:
     """What of the user's text goes to a backend, and what never."""
 
+    send: Literal["never", "auto", "always"] = setting(
+        "auto",
+        "pieces of other files with each completion ([Other files](#other-files)): `auto` where "
+        "the model is known or likely to gain",
+        workspace="narrows",
+    )
+    max_tokens: int = setting(
+        768,
+        "most tokens of other files, estimated at 3.5 characters each",
+        within=(0, 100_000),
+    )
+    budget_ms: int = setting(
+        30,
+        "milliseconds that a document's first completion waits for what is read in threads; later "
+        "ones never wait",
+        within=(0, 1000),
+    )
+    max_files: int = setting(
+        20_000,
+        "most files in the index of the workspace; 0 keeps none",
+        within=(0, 1_000_000),
+    )
     remote: Literal["none", "file", "workspace"] = setting(
         "file",
         "of which files a backend on another machine may see anything: `file` (the one that is "

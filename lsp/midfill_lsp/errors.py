@@ -3,6 +3,7 @@
     MidfillError
     ├── ConfigError        a setting's value or name is wrong
     ├── RequestSkipped     this one request had better not be sent; all else is well
+    │   └── Withheld            the privacy gate lets nothing of the document go there
     └── BackendError       no text could be had
         ├── LeftAlone           it failed just now, and is not asked for a while
         ├── EngineStartError    the bundled engine could not be started
@@ -36,6 +37,10 @@ class ConfigError(MidfillError):
 
 class RequestSkipped(MidfillError):
     """This request had better not be sent; the text says why."""
+
+
+class Withheld(RequestSkipped):
+    """The privacy gate lets nothing of this document go to this backend."""
 
 
 class BackendError(MidfillError):

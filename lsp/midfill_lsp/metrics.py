@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -20,6 +20,31 @@ Outcome = Literal[
     "error",
 ]
 _NUM_LATENCIES = 512
+
+
+@dataclass(frozen=True, slots=True)
+class ContextFacts:
+    """What went along with a completion from other files, and what the privacy gate did.
+
+    Attributes:
+        files: pieces of other files that were sent; `tokens` is an estimate.
+        sources: how many came from which source.
+        refused: how many the gate refused, by its reason.
+        masked_lines: lines whose secrets were masked, the document's own included.
+        took_ms: on the event loop; `waited_ms` for what is read in threads.
+        left_out: why no other files were looked for.
+        failures: how often a source or the gate failed since the start; what fails is left out.
+    """
+
+    files: int = 0
+    tokens: int = 0
+    sources: Mapping[str, int] = field(default_factory=dict[str, int])
+    refused: Mapping[str, int] = field(default_factory=dict[str, int])
+    masked_lines: int = 0
+    took_ms: float = 0.0
+    waited_ms: float = 0.0
+    left_out: str | None = None
+    failures: Mapping[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +65,7 @@ class Explanation:
         confidence: how likely the model found the first line's tokens on average, 0 to 1.
         stream_end: the backend's reason, `trimmed` where the trim ended the stream, or `running`
             where the reply did not wait for the end.
+        context: what of other files went along; None where the backend was not asked anew.
         timings_ms: since the request came; `stream_...` since the backend was asked, and
             `engine_...` are the engine's own.
     """
@@ -67,6 +93,7 @@ class Explanation:
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     generated_tokens: int | None = None
+    context: ContextFacts | None = None
     timings_ms: dict[str, float] = field(default_factory=dict[str, float])
 
     def summary(self) -> str:
@@ -82,6 +109,8 @@ class Explanation:
             "prompt_tokens": self.prompt_tokens,
             "reused_tokens": self.cached_tokens,
             "generated_tokens": self.generated_tokens,
+            "context_files": self.context and self.context.files,
+            "context_ms": self.context and self.context.took_ms,
             "shown_chars": self.shown_chars,
             "cut_by": self.cut_by,
             "confidence": self.confidence,

@@ -105,6 +105,9 @@ def read_all(folder: Path, is_alive: Callable[[int], bool]) -> list[dict[str, An
 def in_json(explanation: Explanation) -> dict[str, object]:
     """Return an explanation and its reason, by the names that JSON has here."""
     facts = {wire_name(key): value for key, value in asdict(explanation).items()}
+    if explanation.context is not None:
+        context = asdict(explanation.context)
+        facts["context"] = {wire_name(key): value for key, value in context.items()}
     return {**facts, "reason": reasons.describe(explanation)}
 
 

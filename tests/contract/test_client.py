@@ -15,12 +15,15 @@ from midfill_lsp.backend.base import ChatMessage, InfillRequest, Scores, StreamE
 from midfill_lsp.backend.infill import InfillBackend
 from midfill_lsp.engine_process.endpoint import FixedEngine
 from midfill_lsp.engine_process.state import Ready, Record, read_ready
+from midfill_lsp.fim_files import OtherFile, OtherFiles
 from tests.contract.conftest import KEY, RealEngine, running_engine
 from tests.contract.examples import shape
 from tests.engine.tiny import write_tiny_model
 from tests.lsp.backend.fake_engine import FakeEngine, Reply, event
 from tests.lsp.backend.remotes import remote
 from tests.lsp.backend.stream import REQUEST, collect
+
+OTHERS = OtherFiles((OtherFile("a.py", "A = 1\n"),), "b.py", "work")
 
 
 async def test_infill_request_has_the_documented_fields(
@@ -29,8 +32,8 @@ async def test_infill_request_has_the_documented_fields(
     monkeypatch.setenv("MIDFILL_API_KEY", "secret")
     documented = page["request /infill"]
     async with FakeEngine() as engine, aclosing(InfillBackend(FixedEngine(engine.url))) as backend:
-        await collect(backend.infill(REQUEST))
-        sent = engine.requests[0].body
+        await collect(backend.infill(replace(REQUEST, others=OTHERS)))
+        sent = engine.requests[-1].body
     assert set(sent) <= set(documented)
     assert {key: shape(value) for key, value in sent.items()} == {
         key: shape(documented[key]) for key in sent

@@ -109,7 +109,7 @@ async def test_health_and_info_need_no_key(real_engine: RealEngine) -> None:
         "infill",
         "version",
     }
-    assert set(facts["infill"]) == {"family", "orders", "order", "heal", "line_start"}
+    assert set(facts["infill"]) == {"family", "orders", "order", "heal", "line_start", "files"}
 
 
 async def test_lease_names_the_process(client: httpx.AsyncClient, real_engine: RealEngine) -> None:

@@ -106,11 +106,15 @@ class InProcess:
             "processId": None,
             "rootUri": None,
             "capabilities": {"general": {"positionEncodings": encodings}},
-            "initializationOptions": {"midfill": {"completion": completion}},
+            "initializationOptions": {
+                # What is read in threads would come at any time.
+                "midfill": {"completion": completion, "context": {"send": "never"}}
+            },
         }
         result = await self.request("initialize", params)
         assert result["capabilities"]["positionEncoding"] == encoding
         self.notify("initialized", {})
+        await asyncio.to_thread(self.window.surroundings.gate.prepare)
 
     def open(self, uri: str, text: str, language_id: str = "python") -> None:
         """Open a document as version 1."""

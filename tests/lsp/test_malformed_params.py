@@ -97,6 +97,7 @@ NOTIFICATIONS: list[tuple[str, object, str]] = [
         "textDocument.uri",
     ),
     ("textDocument/didClose", {"textDocument": 5}, "textDocument"),
+    ("textDocument/didSave", {"textDocument": 5}, "textDocument"),
     ("workspace/didChangeConfiguration", None, "settings"),
     ("workspace/didChangeWatchedFiles", {"changes": [{"uri": 1, "type": 2}]}, "changes"),
     ("workspace/didChangeWorkspaceFolders", {"event": {}}, "event.added"),

@@ -9,7 +9,8 @@ stream      the backend's text, trimmed as it comes
 
 from __future__ import annotations
 
+from midfill_lsp.complete.clearance import Clearance, Wish
 from midfill_lsp.complete.completer import Completer
 from midfill_lsp.complete.request import CompletionRequest, Suggestion
 
-__all__ = ["Completer", "CompletionRequest", "Suggestion"]
+__all__ = ["Clearance", "Completer", "CompletionRequest", "Suggestion", "Wish"]

@@ -16,13 +16,14 @@ from midfill_lsp.cache import SuggestionCache
 from midfill_lsp.complete import when
 from midfill_lsp.complete.anchor import Anchor
 from midfill_lsp.complete.answers import Answers, Attempt, OnPartial
+from midfill_lsp.complete.clearance import Clearance
 from midfill_lsp.complete.gather import Gatherer
 from midfill_lsp.complete.history import History
 from midfill_lsp.complete.live import Asking, Live
 from midfill_lsp.complete.request import CompletionRequest, Suggestion
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Snapshot
-from midfill_lsp.errors import BackendError, RequestSkipped
+from midfill_lsp.errors import BackendError, RequestSkipped, Withheld
 from midfill_lsp.metrics import Explanation, Metrics, Trace
 from midfill_lsp.prompt import Prompt
 from midfill_lsp.syntax import Grammars
@@ -44,6 +45,7 @@ class Completer:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
         grammars: Grammars | None = None,
+        clearance: Clearance | None = None,
     ) -> None:
         """Wire the use case.
 
@@ -57,13 +59,14 @@ class Completer:
             sleep: waits, in seconds.
             clock: tells the seconds, from wherever.
             grammars: shared with others; None makes them when they are needed.
+            clearance: the privacy gate and the other files; tests of the rest go without.
         """
         self._config = config
         self._is_current = is_current
         self._metrics = metrics
         self._sleep = sleep
         self._clock = clock
-        self._gatherer = Gatherer(config, window, grammars or Grammars())
+        self._gatherer = Gatherer(config, window, grammars or Grammars(), clearance)
         self._answers = Answers(asking, config, is_current, metrics, sleep)
         self._history = History()
         self._newest: dict[str, CompletionRequest] = {}  # by document, while they run
@@ -131,6 +134,9 @@ class Completer:
         self._newest[document.uri] = request
         try:
             return await self._answer(request, trace, on_partial)
+        except Withheld as error:
+            trace.note(outcome="skipped", skip="private", detail=str(error))
+            return ()
         except RequestSkipped as error:
             trace.note(outcome="skipped", detail=str(error))
             return ()
@@ -218,7 +224,7 @@ class Completer:
         try:
             live = await self._live(request, prompt)
         except RequestSkipped:
-            return
+            return  # the next request of this document says so
         if self._is_current(request.document) and uri not in self._newest:
             self._metrics.streams["prefetched"] += 1
             self._answers.streams.settle(self._answers.streams.begin(live))

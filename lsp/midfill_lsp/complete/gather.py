@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from midfill_lsp import prompt as prompts
 from midfill_lsp.backend.base import InfillRequest
+from midfill_lsp.complete.clearance import Clearance
 from midfill_lsp.complete.request import CompletionRequest
 from midfill_lsp.config import CompletionConfig
+from midfill_lsp.metrics import ContextFacts
 from midfill_lsp.syntax import Grammar, Grammars
 from midfill_lsp.trim import TrimContext, describe
 
@@ -29,18 +31,26 @@ class Question:
         prompt: the text around the cursor as it is.
         context: the same for the trim.
         ask: what is sent.
+        check: to be called right before that; raises `RequestSkipped` if it must not be any more.
+        facts: what of other files goes along; None where nobody looks for them.
     """
 
     prompt: prompts.Prompt
     context: TrimContext
     ask: InfillRequest
+    check: Callable[[], None] = lambda: None
+    facts: ContextFacts | None = None
 
 
 class Gatherer:
     """Makes the questions of one window."""
 
     def __init__(
-        self, config: Callable[[], CompletionConfig], window: str, grammars: Grammars
+        self,
+        config: Callable[[], CompletionConfig],
+        window: str,
+        grammars: Grammars,
+        clearance: Clearance | None = None,
     ) -> None:
         """Begin.
 
@@ -48,7 +58,9 @@ class Gatherer:
             config: the settings of the moment.
             window: names this window in the engine's sessions.
             grammars: loaded when a language is first met.
+            clearance: the privacy gate and the other files; tests of the rest go without.
         """
+        self._clearance = clearance
         self._config = config
         self._window = window
         self._grammars = grammars
@@ -91,6 +103,9 @@ class Gatherer:
             prompt: what `prompt` returned for it.
             draft: what was suggested near by before.
             context: what `context` returned for it, if it was asked before.
+
+        Raises:
+            Withheld: nothing of the document may go to the backend.
         """
         snapshot, config = request.snapshot, self._config()
         context = context or await self.context(request, prompt)
@@ -98,15 +113,30 @@ class Gatherer:
         ask = InfillRequest(
             prefix=prompt.prefix,
             suffix=self._suffixes.hold(snapshot.uri, prompt),
-            session=f"{self._window}/{snapshot.uri}"[: _MAX_SESSION_CHARS - len("/typing")]
-            + "/typing",
+            session=self._session(snapshot.uri),
             max_tokens=config.max_line_tokens if line else config.max_block_tokens,
             stop=("\n",) if line else (),
             draft=draft[:_MAX_DRAFT_CHARS],
             language_id=snapshot.language_id,
             scored=context.min_confidence > 0,
         )
-        return Question(prompt, context, ask)
+        if self._clearance is None:
+            return Question(prompt, context, ask)
+        cleared = await self._clearance.clear(
+            snapshot, request.line_idx, ask.prefix, ask.suffix, ask.draft
+        )
+        ask = replace(
+            ask,
+            prefix=cleared.prefix,
+            suffix=cleared.suffix,
+            draft=cleared.draft,
+            session=self._session(cleared.session),
+            others=cleared.others,
+        )
+        return Question(prompt, context, ask, cleared.check, cleared.facts)
+
+    def _session(self, document: str) -> str:
+        return f"{self._window}/{document}"[: _MAX_SESSION_CHARS - len("/typing")] + "/typing"
 
     async def _grammar(self, language_id: str) -> Grammar | None:
         if self._grammars.must_load(language_id):

@@ -179,6 +179,7 @@ class Live:
                 self.notify()
 
         with asking(self.explicit) as backend:
+            self.question.check()
             self.end = await feed(backend, self.question.ask, self._trimmer, take)
         if self.end is not None and self.end.reason == "superseded":
             return "superseded"

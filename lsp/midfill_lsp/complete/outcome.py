@@ -9,7 +9,7 @@ from midfill_lsp.metrics import Trace
 def note_stream(trace: Trace, live: Live) -> None:
     """Note the facts of a stream in a request that it answers, early or at its end."""
     result, end = live.result, live.end
-    trace.note(mode=live.question.context.mode)
+    trace.note(mode=live.question.context.mode, context=live.question.facts)
     if live.first_delta_s is not None:
         trace.timings({"stream_first_delta": round(live.first_delta_s * 1000, 1)})
     if result is not None:

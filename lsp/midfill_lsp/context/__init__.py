@@ -6,23 +6,34 @@
     ignore        .gitignore and .midfillignore
     secret_files  files that look like secrets, by name
     secret_lines  secrets in lines; `secret_keys` those over several lines
+    finder        what of other files goes along; the sources are
+    buffers, edits, signatures  (over index, outlines and resolve), and
+    score, choose               rank their pieces and keep the choice steady
 
 Knows no protocol and no network. `complete` and `chat` call.
 """
 
 from __future__ import annotations
 
+from midfill_lsp.context.finder import Finder, Found
 from midfill_lsp.context.gate import Admitted, AdmittedAround, Gate, Refusal, Role
+from midfill_lsp.context.ignore import NAMES as RULE_FILES
+from midfill_lsp.context.outlines import LANGUAGES
 from midfill_lsp.context.trust import Trust, trust_of
-from midfill_lsp.context.workspace import Workspace
+from midfill_lsp.context.workspace import Workspace, path_of
 
 __all__ = [
+    "LANGUAGES",
+    "RULE_FILES",
     "Admitted",
     "AdmittedAround",
+    "Finder",
+    "Found",
     "Gate",
     "Refusal",
     "Role",
     "Trust",
     "Workspace",
+    "path_of",
     "trust_of",
 ]

@@ -41,7 +41,7 @@ _CONFIG_SUFFIXES: Final = frozenset(
     {".yml", ".yaml", ".ini", ".cfg", ".conf", ".toml", ".properties", ".env", ".example",
      ".sample", ".template", ".dist"}
 )  # fmt: skip
-"""Files whose values stand without quotes."""
+"""Files whose values stand without quotes, as in those without an extension, such as `.npmrc`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +100,11 @@ class Gate:
         self.refusals: Counter[Kind] = Counter()
         """How often each kind was refused, since the start."""
 
+    @property
+    def failures(self) -> Counter[str]:
+        """How often the gate itself failed, which refuses, since the start."""
+        return Counter({"gate": self.refusals["error"]}) if self.refusals["error"] else Counter()
+
     def prepare(self) -> None:
         """Load the rules, so that no later call waits for them; for a thread."""
         try:
@@ -139,6 +144,15 @@ class Gate:
         except Exception as error:
             answer = _failed(error)
         return self._counted(answer)
+
+    def lets_others_pass(self, trust: Trust) -> bool:
+        """Whether any file but the edited one may go to such a backend."""
+        config = self._config()
+        return (
+            trust == "local"
+            or config.remote == "workspace"
+            or (config.remote == "file" and bool(config.allow))
+        )
 
     def is_quick(self, uri: str, prefix: str, suffix: str) -> bool:
         """Whether `admit_around` has little to do; else a thread had better call it."""
@@ -222,7 +236,8 @@ def _failed(error: Exception) -> Refusal:
 
 
 def _is_config(name: str) -> bool:
-    return PurePath(name).suffix.lower() in _CONFIG_SUFFIXES
+    path = PurePath(name.lower())
+    return path.suffix in _CONFIG_SUFFIXES or path.name.startswith(".env") or not path.suffix
 
 
 def _matches(globs: tuple[str, ...], place: Place) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -22,6 +23,8 @@ _MAX_BLOCKS = 16
 # The worst lines that were found for the rules, such as `passwordpassword...`, then take 50 ms.
 _KEYWORD_PIECE_CHARS = 400
 _TOKEN_PIECE_CHARS = 2_000
+# Some 20 lines at 50 us each, docs/log.md, 2026-11-26.
+_SHORT_CHARS = 800
 _MIN_LINE_CHARS = 6
 
 Span = tuple[int, int]
@@ -71,6 +74,7 @@ class SecretLines:
     def __init__(self) -> None:
         """Load nothing yet."""
         self._rules: _Rules | None = None
+        self._loading = threading.Lock()
         self._verdicts: dict[bytes, tuple[Span, ...]] = {}
         # While one types, all that stands above and below the cursor's line is the same text.
         self._blocks: dict[tuple[str, bool, bool], tuple[Masked, bool]] = {}
@@ -81,8 +85,9 @@ class SecretLines:
         Raises:
             ImportError: detect-secrets is not installed as it should be.
         """
-        if self._rules is None:
-            self._rules = _load()
+        with self._loading:  # two at once see half of the plugins
+            if self._rules is None:
+                self._rules = _load()
 
     def spans(self, line: str, is_config: bool = False) -> tuple[Span, ...]:
         """Return where a line's secrets stand, those of keys over several lines left out.
@@ -133,7 +138,11 @@ class SecretLines:
         return above.text + line.text[: len(head)], line.text[len(head) :] + below.text, num
 
     def knows_around(self, prefix: str, suffix: str, is_config: bool = False) -> bool:
-        """Whether `mask_around` has only the cursor's line to look at."""
+        """Whether `mask_around` has little to look at: the cursor's line, or a short text."""
+        if self._rules is None:
+            return False
+        if len(prefix) + len(suffix) <= _SHORT_CHARS:
+            return True
         above, below = prefix[: prefix.rfind("\n") + 1], suffix[len(suffix.partition("\n")[0]) :]
         known = self._blocks.get((above, is_config, False))
         return known is not None and any(

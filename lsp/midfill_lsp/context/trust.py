@@ -17,8 +17,13 @@ _LOCAL_BY_DEFAULT: Final = frozenset({"llamacpp", "ollama"})
 """Kinds whose usual place is this machine, as `backend.place` has it; a test compares them."""
 
 
-def trust_of(config: Config) -> Trust:
-    """Return how far the backend that these settings name is trusted."""
+def trust_of(config: Config, found_model: str | None = None) -> Trust:
+    """Return how far the backend that these settings name is trusted.
+
+    Args:
+        config: the settings.
+        found_model: the model that the server has, where the settings name none.
+    """
     if config.backend.kind == "engine":
         url = config.engine.url
         return "local" if url is None or is_loopback(url) else "remote"
@@ -27,7 +32,9 @@ def trust_of(config: Config) -> Trust:
         is_here = config.backend.kind in _LOCAL_BY_DEFAULT
     else:
         is_here = is_loopback(url.replace("{model}", ""))
-    # Ollama passes a model of this name on to its makers' servers.
-    model = config.backend.model or ""
-    goes_on = config.backend.kind == "ollama" and model.endswith(("-cloud", ":cloud"))
+    # Ollama passes models of such names on to its makers' servers.
+    model = config.backend.model or found_model
+    goes_on = config.backend.kind == "ollama" and (
+        model is None or model.endswith(("-cloud", ":cloud"))
+    )
     return "local" if is_here and not goes_on else "remote"

@@ -48,7 +48,7 @@ class Workspace:
     def __init__(self, folders: Sequence[Path] = ()) -> None:
         """Take the folders; links in their own paths are followed once, here."""
         self._folders: tuple[tuple[Path, Path, Path], ...] = ()  # as given, real, top
-        self.change(folders, ())
+        self.take(folders)
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -59,16 +59,11 @@ class Workspace:
         """Return the top of the repository that one of the folders lies in, else the folder."""
         return next(top for _, real, top in self._folders if real == folder)
 
-    def change(self, added: Sequence[Path], removed: Sequence[Path]) -> None:
-        """Take folders in and out."""
-        gone = {_plain(folder) for folder in removed}
-        kept = [entry for entry in self._folders if entry[0] not in gone]
-        known = {entry[0] for entry in kept}
-        for folder in dict.fromkeys(_plain(each) for each in added):
-            if folder not in known:
-                real = Path(os.path.realpath(folder))
-                kept.append((folder, real, repository_of(real) or real))
-        self._folders = tuple(kept)
+    def take(self, folders: Sequence[Path]) -> None:
+        """Take other folders."""
+        plain = dict.fromkeys(_plain(folder) for folder in folders)
+        real = [(folder, Path(os.path.realpath(folder))) for folder in plain]
+        self._folders = tuple((given, each, repository_of(each) or each) for given, each in real)
 
     def place(self, path: Path) -> Place:
         """Return where a file is."""

@@ -15,6 +15,7 @@ from midfill_lsp.server import chat, completion, events, ordinary
 from midfill_lsp.server.live_settings import folders_of, registrations
 from midfill_lsp.server.raw import RawParams, members
 from midfill_lsp.server.rpc import Protocol
+from midfill_lsp.server.surroundings import SOURCE_FILES
 from midfill_lsp.server.window import Window
 from midfill_lsp.settings.settle import known_settings
 
@@ -43,7 +44,7 @@ def _register_lifecycle(server: LanguageServer, protocol: Protocol, window: Wind
 
     @server.feature(types.INITIALIZED)
     async def initialized(_params: types.InitializedParams) -> None:
-        if wanted := registrations(server.client_capabilities):
+        if wanted := registrations(server.client_capabilities, SOURCE_FILES):
             server.client_register_capability(types.RegistrationParams(wanted))
         window.settings.take_section(await _pull(server))
         window.start()
@@ -54,11 +55,13 @@ def _register_lifecycle(server: LanguageServer, protocol: Protocol, window: Wind
         window.settings.take_section(section if section is not None else await _pull(server))
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
-    def did_change_watched_files(_params: types.DidChangeWatchedFilesParams) -> None:
+    def did_change_watched_files(params: types.DidChangeWatchedFilesParams) -> None:
         window.settings.refresh()
+        window.surroundings.files_changed(change.uri for change in params.changes)
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
     def did_change_folders(_params: types.DidChangeWorkspaceFoldersParams) -> None:
+        window.surroundings.take_folders(folders_of(server))
         window.settings.take_folders(folders_of(server))
 
 
@@ -70,6 +73,10 @@ def _register_documents(server: LanguageServer, window: Window) -> None:
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def did_change(params: types.DidChangeTextDocumentParams) -> None:
         window.change(params)
+
+    @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
+    def did_save(params: types.DidSaveTextDocumentParams) -> None:
+        window.surroundings.files_changed([params.text_document.uri])
 
     @server.feature(types.TEXT_DOCUMENT_DID_CLOSE)
     def did_close(params: types.DidCloseTextDocumentParams) -> None:

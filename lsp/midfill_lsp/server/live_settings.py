@@ -124,8 +124,15 @@ def folders_of(server: LanguageServer) -> list[Path]:
     return [Path(path) for path in paths if path]
 
 
-def registrations(capabilities: types.ClientCapabilities) -> list[types.Registration]:
-    """Return what the editor must be asked for so that it tells of changes."""
+def registrations(
+    capabilities: types.ClientCapabilities, source_files: str
+) -> list[types.Registration]:
+    """Return what the editor must be asked for so that it tells of changes.
+
+    Args:
+        capabilities: the editor's.
+        source_files: a glob of the files to watch besides those of settings.
+    """
     workspace, found = capabilities.workspace, list[types.Registration]()
     settings = workspace.did_change_configuration if workspace else None
     if settings is not None and settings.dynamic_registration:
@@ -142,7 +149,9 @@ def registrations(capabilities: types.ClientCapabilities) -> list[types.Registra
             types.Registration(
                 id="midfill-files",
                 method=types.WORKSPACE_DID_CHANGE_WATCHED_FILES,
-                register_options={"watchers": [{"globPattern": f"**/{NAME}"}]},
+                register_options={
+                    "watchers": [{"globPattern": glob} for glob in (f"**/{NAME}", source_files)]
+                },
             )
         )
     return found

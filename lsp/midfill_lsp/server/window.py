@@ -32,10 +32,12 @@ from midfill_lsp.server.live_settings import LiveSettings, folders_of
 from midfill_lsp.server.notices import Notices
 from midfill_lsp.server.raw import members
 from midfill_lsp.server.secret_storage import ask_token
+from midfill_lsp.server.surroundings import Surroundings
 from midfill_lsp.settings.sources import Sources
 from midfill_lsp.statistics.store import NAME as STATISTICS_FILE
 from midfill_lsp.statistics.store import Store
 from midfill_lsp.statistics.tracker import Item, Tracker
+from midfill_lsp.syntax import Grammars
 
 logger = logging.getLogger(__name__)
 
@@ -63,12 +65,18 @@ class Window:
         self.settings = LiveSettings(sources, self.notices, self._reconfigure)
         self._applied = self.settings.config
         self.engine = EngineWatch(make_backend, self._applied, self.notices)
+        grammars = Grammars()
+        self.surroundings = Surroundings(
+            lambda: self.config, lambda: self.engine.backend, self.documents, grammars
+        )
         self.completer = Completer(
             asking=self.engine.asking,
             config=lambda: self.config.completion,
             is_current=lambda snapshot: self.documents.get(snapshot.uri) is snapshot,
             metrics=self.metrics,
             window=str(os.getpid()),
+            grammars=grammars,
+            clearance=self.surroundings.clearance,
         )
         self.statistics = Tracker(
             store=_statistics_store,
@@ -85,6 +93,7 @@ class Window:
         kept = (self.statistics.keep(), self.recent.keep())
         self._keeping = tuple(map(asyncio.create_task, kept))
         self.engine.start_soon()
+        self.surroundings.start()
 
     def handshake(self, options: object, encoding: str) -> None:
         """Take what `initialize` brought."""
@@ -94,7 +103,9 @@ class Window:
         if section.get("tokenRequests") is True:
             self._tokens.ask = partial(ask_token, self._server)
         # Problems are told when the editor's section is known. A request may come before that.
-        self.settings.handshake(section, folders_of(self._server))
+        folders = folders_of(self._server)
+        self.surroundings.take_folders(folders)
+        self.settings.handshake(section, folders)
         self._applied = self.config
         self.completer.renew()
         self.engine.prepare(self.config)
@@ -109,6 +120,7 @@ class Window:
             self.completer.renew()
         self._applied = config
         self.engine.reconfigure(config)
+        self.surroundings.reconfigure()
 
     def take_new_token(self) -> None:
         """Ask the editor for its token anew, and try the backend with it."""
@@ -131,12 +143,14 @@ class Window:
         for lines in map(replaced_lines, params.content_changes):
             if lines is not None:
                 self.statistics.edited(uri, *lines)
+        self.surroundings.edited(uri, params.content_changes)
 
     def close(self, uri: str) -> None:
         """Let go of a document that was closed."""
         self.statistics.closing(uri)
         self.documents.close(uri)
         self.completer.closed(uri)
+        self.surroundings.finder.closed(uri)
 
     async def aclose(self) -> None:
         """Abort what runs, then close the backend."""
@@ -146,6 +160,7 @@ class Window:
         await asyncio.gather(*self._keeping, return_exceptions=True)
         await self.completer.aclose()
         await self.statistics.aclose()
+        await self.surroundings.aclose()
         await self.engine.aclose()
 
     def lose(self, method: str | None, params: object) -> None:

@@ -97,7 +97,7 @@ async def test_a_document_that_is_closed_while_it_waits(
     editor: InProcess, backend: HandBackend
 ) -> None:
     _, reply = editor.begin(METHOD, asking())
-    await settle()
+    await backend.stream(0)
     editor.notify("textDocument/didClose", {"textDocument": {"uri": URI}})
     assert (await reply)["result"]["items"] == []
     await settle()
@@ -109,12 +109,13 @@ async def test_a_document_that_is_closed_while_it_waits(
 
 async def test_a_backend_that_hangs(editor: InProcess, backend: HandBackend) -> None:
     msg_id, reply = editor.begin(METHOD, asking())
-    await settle()
+    await backend.stream(0)
     assert not reply.done()
     editor.cancel(msg_id)
     assert (await reply)["error"]["code"] == CANCELLED
     # The fixture shuts down while another one hangs.
     _, hanging = editor.begin(METHOD, asking())
+    await backend.stream(0)
     await settle()
     await editor.command("midfill.status")
     assert len(backend.open_streams) == 1
@@ -130,16 +131,14 @@ async def test_a_backend_that_dies(
     for parts in ([], ["fir"]):
         num_streams = len(backend.streams)
         _, reply = editor.begin(METHOD, asking(kind=1))
-        await settle()
-        backend.streams[num_streams].push(*parts, failure)
+        (await backend.stream(num_streams)).push(*parts, failure)
         assert (await reply)["result"]["items"] == []
         assert (await editor.command("midfill.explain"))["outcome"] == "error"
 
 
 async def test_a_backend_with_a_bug(editor: InProcess, backend: HandBackend) -> None:
     _, reply = editor.begin(METHOD, asking())
-    await settle()
-    backend.streams[0].push(RuntimeError("users' code"))
+    (await backend.stream(0)).push(RuntimeError("users' code"))
     answer = await reply
     assert answer["error"]["code"] == -32603
     assert "users' code" not in answer["error"]["message"]
@@ -161,16 +160,14 @@ async def test_a_backend_that_streams_garbage(
     editor: InProcess, backend: HandBackend, garbage: list[str]
 ) -> None:
     _, reply = editor.begin(METHOD, asking())
-    await settle()
-    backend.streams[0].push(*garbage, StreamEnd("eos"))
+    (await backend.stream(0)).push(*garbage, StreamEnd("eos"))
     for item in (await reply)["result"]["items"]:
         assert item["insertText"].strip()
 
 
 async def test_a_backend_that_never_ends(editor: InProcess, backend: HandBackend) -> None:
     _, reply = editor.begin(METHOD, asking())
-    await settle()
-    stream = backend.streams[0]
+    stream = await backend.stream(0)
     rounds = 0
     while not reply.done() and rounds < 100:
         stream.push("".join(f"v{rounds}x{idx} " for idx in range(100)))

@@ -80,6 +80,14 @@ class HandBackend:
     def __init__(self) -> None:
         self.streams: list[HandStream] = []
         self.came = asyncio.Event()
+        self._more = asyncio.Event()
+
+    async def stream(self, idx: int) -> HandStream:
+        """Return a stream, once it was asked for."""
+        while len(self.streams) <= idx:
+            self._more.clear()
+            await self._more.wait()
+        return self.streams[idx]
 
     @property
     def open_streams(self) -> list[HandStream]:
@@ -89,6 +97,7 @@ class HandBackend:
     def infill(self, request: InfillRequest) -> AsyncGenerator[str | Scores | StreamEnd, None]:
         self.streams.append(HandStream(request))
         self.came.set()
+        self._more.set()
         return self.streams[-1].parts()
 
     def chat(

@@ -153,9 +153,9 @@ def test_folders_come_and_go(top: Path) -> None:
     workspace = Workspace([top])
     gate = Gate(ContextConfig, workspace)
     outside = top.parent / "outside"
-    workspace.change([outside], [])
+    workspace.take([top, outside])
     assert judged(gate, outside / "o.py") is None
-    workspace.change([], [outside])
+    workspace.take([top])
     assert judged(gate, outside / "o.py") == "outside"
 
 
@@ -221,7 +221,8 @@ def test_names_of_secret_files(name: str, secret: bool) -> None:
         (Config(), "local"),
         (Config(engine=EngineConfig(url="http://127.0.0.1:8793")), "local"),
         (Config(engine=EngineConfig(url="http://gpu.example:8793")), "remote"),
-        (Config(backend=BackendConfig(kind="ollama")), "local"),
+        (Config(backend=BackendConfig(kind="ollama")), "remote"),  # nobody knows which model
+        (Config(backend=BackendConfig(kind="ollama", model="qwen2.5-coder:7b")), "local"),
         (Config(backend=BackendConfig(kind="ollama", model="qwen3-coder:480b-cloud")), "remote"),
         (Config(backend=BackendConfig(kind="llamacpp", url="http://[::1]:1")), "local"),
         (Config(backend=BackendConfig(kind="llamacpp", url="http://10.0.0.2:1")), "remote"),
@@ -239,4 +240,5 @@ def test_usual_places_are_trusted_for_what_they_are() -> None:
     for kind, url in USUAL.items():
         named = Config(backend=BackendConfig(kind=kind, url=url))  # type: ignore[arg-type]
         usual = Config(backend=BackendConfig(kind=kind))  # type: ignore[arg-type]
-        assert trust_of(usual) == trust_of(named)
+        assert trust_of(usual, "a-model") == trust_of(named, "a-model")
+        assert trust_of(usual, "a-model:cloud") == ("local" if kind == "llamacpp" else "remote")

@@ -10,6 +10,7 @@ import pytest
 from midfill_lsp.backend.base import Backend
 from midfill_lsp.config import Config
 from midfill_lsp.server.live_settings import LiveSettings
+from midfill_lsp.server.surroundings import SOURCE_FILES
 from midfill_lsp.settings.sources import Sources
 from tests.fakes import FakeBackend
 from tests.lsp.in_process import InProcess
@@ -72,7 +73,7 @@ async def test_a_workspaces_file_counts_at_once_and_may_do_no_harm(tmp_path: Pat
         if item.get("method") == "client/registerCapability"
         for registration in item["params"]["registrations"]
     ]
-    assert watched == [[{"globPattern": "**/midfill.toml"}]]
+    assert watched == [[{"globPattern": "**/midfill.toml"}, {"globPattern": SOURCE_FILES}]]
     editor.write("[completion]\nenabled = false\n")
     assert await editor.items() == 0
     for _ in range(2):  # told once
