@@ -14,16 +14,21 @@ _BRACKET = r"\(|\)|\[|\]|\{|\}"  # not a set: only then `re` skips to the next t
 # A string that the text ends in is still being written.
 _DOUBLE = r'"(?:\\.|[^"\\\n])*(?:"|\Z)'
 _SINGLE = r"'(?:\\.|[^'\\\n])*(?:'|\Z)"
+_TRIPLE = r'"""(?:\\.|[^\\])*?(?:"""|\Z)'
+_COMMENT = r"/\*.*?(?:\*/|\Z)|//[^\n]*"
 _HASH = re.compile(
-    r'"""(?:\\.|[^\\])*?(?:"""|\Z)|\'\'\'(?:\\.|[^\\])*?(?:\'\'\'|\Z)'
-    rf"|{_DOUBLE}|{_SINGLE}|#[^\n]*|{_BRACKET}"
+    rf"{_TRIPLE}|'''(?:\\.|[^\\])*?(?:'''|\Z)|{_DOUBLE}|{_SINGLE}|#[^\n]*|{_BRACKET}"
 )
 _SLASH = re.compile(
-    rf"{_DOUBLE}|{_SINGLE}|`(?:\\.|[^`\\])*(?:`|\Z)|/\*.*?(?:\*/|\Z)|//[^\n]*|{_BRACKET}", re.DOTALL
+    rf'\bR"(\w*)\(.*?(?:\)\1"|\Z)|{_TRIPLE}|{_DOUBLE}|{_SINGLE}'
+    rf"|`(?:\\.|[^`\\])*(?:`|\Z)|{_COMMENT}|{_BRACKET}",
+    re.DOTALL,
 )
 # In Rust a quote starts a lifetime more often than a character; one may still be written.
 _RUST = re.compile(
-    rf"{_DOUBLE}|'(?:\\[^\n']+|[^'\\\n])(?:'|\Z)|/\*.*?(?:\*/|\Z)|//[^\n]*|{_BRACKET}", re.DOTALL
+    rf'\br(#*)".*?(?:"\1|\Z)|{_DOUBLE}'
+    rf"|'(?:\\[^\n']+|[^'\\\n])(?:'|\Z)|{_COMMENT}|{_BRACKET}",
+    re.DOTALL,
 )
 _HASH_LANGUAGES = frozenset(
     {"python", "ruby", "shellscript", "yaml", "toml", "makefile", "perl", "r", "elixir"}
@@ -33,7 +38,10 @@ _WINDOW_CHARS = 4_000  # each way; 12,000 took 8 ms on dense code, on the event 
 Ending = Literal["code", "string", "text", "comment"]
 """`text` is a string or comment of several lines, such as a docstring."""
 
-_TEXTS = {'"""': '"""', "'''": "'''", "/*": "*/", "`": "`"}
+_TEXTS = {
+    **{'"""': '"""', "'''": "'''", "/*": "*/", "`": "`"},
+    **{'R"(': ')"', 'r"': '"', 'r#"': '"#', 'r##"': '"##'},
+}
 _QUOTES = frozenset({'"', "'"})
 _PAIR = {"(": ")", "[": "]", "{": "}"}
 _CLOSERS = frozenset(_PAIR.values())

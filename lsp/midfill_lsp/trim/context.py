@@ -96,11 +96,9 @@ def describe(
     place = soundness.place if soundness else None
     in_text = ending != "code" or (place is not None and place.inside != "code")
     around = modes.Around(head, rest, line_above, line_below, in_text)
-    allowed = without_rest = (
-        brackets.allowed_closers(prefix, suffix, language_id) if counts else None
+    allowed, without_rest = (
+        _allowed(prefix, suffix, language_id, bool(rest)) if counts else (None, None)
     )
-    if counts and rest:
-        without_rest = brackets.allowed_closers(prefix, "\n" + below, language_id)
     return TrimContext(
         mode=modes.decide(around, language_id) if mode == "auto" or rest else mode,
         language_id=language_id,
@@ -120,6 +118,17 @@ def describe(
         soundness=soundness,
         min_confidence=min_confidence,
     )
+
+
+def _allowed(
+    prefix: str, suffix: str, language_id: str, has_rest: bool
+) -> tuple[tuple[str | None, ...], tuple[str | None, ...]]:
+    """Return what may be closed: with the rest of the cursor's line, and without it."""
+    allowed = brackets.allowed_closers(prefix, suffix, language_id)
+    if not has_rest:
+        return allowed, allowed
+    _, _, below = suffix.partition("\n")
+    return allowed, brackets.allowed_closers(prefix, "\n" + below, language_id)
 
 
 def _above_level(above: str, level: int) -> str | None:
