@@ -1,10 +1,14 @@
 """The completion use case. Knows no protocol library and no HTTP; `server` calls.
 
 request     where, and what is suggested
-completer   from the request to the suggestion
-when        whether anything is asked
+completer   from the request to the suggestions: the order of everything below
+when        whether anything is asked; history (was it an undo), rhythm (how long to wait)
 gather      what is asked
-stream      the backend's text, trimmed as it comes
+answers     from the cache, a stream that runs, or a new one; offers (was it accepted),
+            candidates (more than one), outcome (what `midfill.explain` is told)
+streams     which stream runs for a document, and when it is aborted
+live        one stream; stream (trimmed as it comes), anchor (what was typed since), view (what it
+            says at one cursor)
 """
 
 from __future__ import annotations
