@@ -183,8 +183,9 @@ class Completer:
             return ()
         context = None
         if not request.explicit:
-            wait_s = self._answers.rhythm.wait_s(self._config())
-            due = self._clock() + wait_s
+            rhythm, document = self._answers.rhythm, request.document
+            wait_s = rhythm.wait_s(self._config())
+            due = rhythm.waits_from((document.uri, document.version), self._clock()) + wait_s
             context = await self._gatherer.context(request, attempt.prompt)  # while it waits
             await self._sleep(max(0.0, due - self._clock()))
             trace.timings({"debounce": round(wait_s * 1000, 1)})

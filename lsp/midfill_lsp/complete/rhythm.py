@@ -34,6 +34,7 @@ class Rhythm:
         self._gaps: deque[float] = deque(maxlen=_NUM_KEPT)
         self._latencies: deque[float] = deque(maxlen=_NUM_KEPT)
         self._key_at: float | None = None
+        self._asked: tuple[str, int] | None = None
 
     @property
     def gap_s(self) -> float:
@@ -50,6 +51,15 @@ class Rhythm:
         if self._key_at is not None and 0 < at_s - self._key_at < _PAUSE_S:
             self._gaps.append(at_s - self._key_at)
         self._key_at = at_s
+
+    def waits_from(self, document: tuple[str, int], now_s: float) -> float:
+        """Return when the wait for an automatic request in a document at a version begins.
+
+        With the key that made the version, so that an editor's own delay is not added to ours; a
+        second request there has another cause, such as the cursor's way.
+        """
+        is_first, self._asked = document != self._asked, document
+        return now_s if self._key_at is None or not is_first else self._key_at
 
     def answered(self, latency_s: float) -> None:
         """Take note of the time to a first text."""

@@ -70,3 +70,24 @@ async def test_the_completer_takes_the_rhythm_from_changes() -> None:
     (await world.stream()).end()
     await task
     assert world.slept == [pytest.approx(0.025)]  # the first guess at the latency is slow here
+
+
+@pytest.mark.parametrize(("editor_s", "wait_s"), [(0.0, 0.07), (0.05, 0.02), (0.1, 0.0)])
+async def test_an_editors_own_delay_is_not_added(editor_s: float, wait_s: float) -> None:
+    world = World("x = █\n", with_config(debounce_ms=70))
+    world.type("a")
+    world.now += editor_s
+    task = world.ask()
+    (await world.stream()).end()
+    await task
+    assert world.slept == [pytest.approx(wait_s)]
+
+
+def test_a_second_request_for_the_same_text_waits_from_now() -> None:
+    made = Rhythm()
+    assert made.waits_from(("file:///x", 1), 3.0) == 3.0  # no key yet
+    made.key(5.0)
+    assert made.waits_from(("file:///x", 2), 6.0) == 5.0
+    assert made.waits_from(("file:///x", 2), 7.0) == 7.0
+    made.key(8.0)
+    assert made.waits_from(("file:///x", 3), 8.1) == 8.0
