@@ -28,6 +28,7 @@ async def sample(asking: Asking, question: Question, num_samples: int) -> list[T
         with asking(True) as backend:
             if not isinstance(backend, SamplesInfill):
                 return []
+            question.check()
             return await _read(backend, question, num_samples)
     except (BackendError, RequestSkipped) as error:
         logger.info("no more candidates: %s", type(error).__name__)

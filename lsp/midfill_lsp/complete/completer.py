@@ -168,7 +168,10 @@ class Completer:
             return first
         if trace.explanation.outcome not in ("shown", "cached", "empty"):
             return first
-        question = await self._gatherer.question(request, prompt, "")
+        try:
+            question = await self._gatherer.question(request, prompt, "")
+        except RequestSkipped:
+            return first  # from the cache, since the backend must not be asked
         return await self._answers.others(attempt, question, first)
 
     async def _first(self, attempt: Attempt) -> tuple[Suggestion, ...]:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
-from midfill_lsp.backend.base import StreamEnd
-from midfill_lsp.errors import EngineGone
+from midfill_lsp.backend.base import Backend, InfillRequest, StreamEnd
+from midfill_lsp.complete.candidates import sample
+from midfill_lsp.complete.gather import Question
+from midfill_lsp.errors import EngineGone, RequestSkipped
+from midfill_lsp.prompt import build
+from midfill_lsp.trim import describe
 from tests.lsp.complete.world import SamplingBackend, World, cancel, settle, texts, with_config
 
 CODE = "def add(first, second):\n    return █\n\nprint(add)\n"
@@ -111,3 +118,20 @@ async def test_a_change_makes_them_stale() -> None:
     backend.gate.set()
     assert await task == ()
     assert world.outcome == ("stale", None)
+
+
+async def test_nothing_is_sampled_that_must_not_be_sent_any_more() -> None:
+    def refuse() -> None:
+        raise RequestSkipped("another backend")
+
+    backend = SamplingBackend((0, "second"), (0, EOS), (1, EOS))
+    ask = InfillRequest("x = ", "", "session", 8)
+    question = Question(build(["x = "], 0, 4, 100, 100), describe("x = ", "", "python"), ask)
+
+    @contextmanager
+    def asking(_explicit: bool) -> Generator[Backend]:
+        yield backend
+
+    assert [result.text for result in await sample(asking, question, 2)] == ["second"]
+    assert await sample(asking, replace(question, check=refuse), 2) == []
+    assert len(backend.asked) == 1
