@@ -27,7 +27,6 @@ from midfill_lsp.errors import BackendError, RequestSkipped, Withheld
 from midfill_lsp.metrics import Explanation, Metrics, Trace
 from midfill_lsp.prompt import Prompt
 from midfill_lsp.syntax import Grammars
-from midfill_lsp.trim import TrimContext
 
 logger = logging.getLogger(__name__)
 
@@ -184,12 +183,12 @@ class Completer:
         if skip:
             trace.note(outcome="skipped", skip=skip.name, detail=skip.why)
             return ()
-        context = None
+        live, made_of = None, self._basis(request)
         if not request.explicit:
             rhythm, document = self._answers.rhythm, request.document
             wait_s = rhythm.wait_s(self._config())
             due = rhythm.waits_from((document.uri, document.version), self._clock()) + wait_s
-            context = await self._gatherer.context(request, attempt.prompt)  # while it waits
+            live = await self._live(request, attempt.prompt)  # while it waits
             await self._sleep(max(0.0, due - self._clock()))
             trace.timings({"debounce": round(wait_s * 1000, 1)})
             if self._is_late(request, trace):
@@ -197,18 +196,23 @@ class Completer:
             known = await self._answers.known(attempt)  # a prefetch may have begun meanwhile
             if known is not None:
                 return known
-        live = await self._live(request, attempt.prompt, context)
+        if live is None or self._basis(request) != made_of:
+            live = await self._live(request, attempt.prompt)
         if self._is_late(request, trace):
             return ()
         return await self._answers.asked(attempt, live)
 
-    async def _live(
-        self, request: CompletionRequest, prompt: Prompt, context: TrimContext | None = None
-    ) -> Live:
-        """Return a stream for the request that was not begun yet."""
+    def _basis(self, request: CompletionRequest) -> tuple[str, CompletionConfig]:
+        """Return what a stream is made of besides the request: the draft, and the settings."""
         uri = request.document.uri
         draft = self._answers.streams.draft(uri) or self._answers.cache.latest(uri)
-        question = await self._gatherer.question(request, prompt, draft, context)
+        return draft, self._config()
+
+    async def _live(self, request: CompletionRequest, prompt: Prompt) -> Live:
+        """Return a stream for the request that was not begun yet."""
+        uri = request.document.uri
+        draft, _ = self._basis(request)
+        question = await self._gatherer.question(request, prompt, draft)
         anchor = Anchor.of(request, prompt)
         return Live(uri, question, anchor, request.lead, request.explicit)
 

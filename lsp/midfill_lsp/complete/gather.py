@@ -77,38 +77,28 @@ class Gatherer:
             config.suffix_chars,
         )
 
-    async def context(self, request: CompletionRequest, prompt: prompts.Prompt) -> TrimContext:
-        """Return what the trim knows of the cursor; a few milliseconds of work in a large file."""
-        config = self._config()
-        return describe(
-            prompt.prefix,
-            prompt.suffix,
-            request.snapshot.language_id,
-            config.mode,
-            await self._grammar(request.snapshot.language_id),
-            0.0 if request.explicit else config.min_confidence,
-        )
-
     async def question(
-        self,
-        request: CompletionRequest,
-        prompt: prompts.Prompt,
-        draft: str,
-        context: TrimContext | None = None,
+        self, request: CompletionRequest, prompt: prompts.Prompt, draft: str
     ) -> Question:
-        """Return what to ask the backend.
+        """Return what to ask the backend; some milliseconds of work in a large file.
 
         Args:
             request: where.
             prompt: what `prompt` returned for it.
             draft: what was suggested near by before.
-            context: what `context` returned for it, if it was asked before.
 
         Raises:
             Withheld: nothing of the document may go to the backend.
         """
         snapshot, config = request.snapshot, self._config()
-        context = context or await self.context(request, prompt)
+        context = describe(
+            prompt.prefix,
+            prompt.suffix,
+            snapshot.language_id,
+            config.mode,
+            await self._grammar(snapshot.language_id),
+            0.0 if request.explicit else config.min_confidence,
+        )
         line = context.mode == "line"
         ask = InfillRequest(
             prefix=prompt.prefix,

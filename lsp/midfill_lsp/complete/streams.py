@@ -84,6 +84,7 @@ class Streams:
 
         Somebody has to watch it at once, or `settle` it.
         """
+        self._drafts.pop(live.uri, None)  # it went along
         self.drop(live.uri, "disagreed")
         before = {task for task in self._tasks if task.get_name() == live.uri}
         self._live[live.uri] = live
@@ -103,8 +104,8 @@ class Streams:
             self._graces[live] = asyncio.create_task(self._grace(live))
 
     def draft(self, uri: str) -> str:
-        """Return the text of the stream that was aborted last, once; empty for none."""
-        return self._drafts.pop(uri, "")
+        """Return the text of the stream that was aborted last, until the next begins."""
+        return self._drafts.get(uri, "")
 
     def changed(self, snapshot: Snapshot) -> None:
         """Abort the stream that the new text disagrees with, or begin its grace period anew."""
