@@ -42,16 +42,17 @@ class Exchange:
 
 
 class Tap:
-    """Every exchange in its order; ``sent_bytes`` went to the engine."""
+    """Every exchange in its order, and how many connections they took."""
 
     def __init__(self, host: str, port: int) -> None:
         """Passes on to an engine."""
         self._host, self._port = host, port
         self.exchanges: list[Exchange] = []
-        self.sent_bytes = 0
+        self.num_connections = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Passes one connection on, until either side ends it."""
+        self.num_connections += 1
         from_engine, to_engine = await asyncio.open_connection(self._host, self._port)
         call = _Call(self)
         ways = (
@@ -78,7 +79,6 @@ class _Call:
 
     def asked(self, data: bytes, at: float) -> None:
         """Takes bytes for the engine."""
-        self._tap.sent_bytes += len(data)
         self._request += data
         head, found, body = self._request.partition(b"\r\n\r\n")
         if not found or len(body) < _body_len(head):

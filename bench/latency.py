@@ -125,6 +125,7 @@ async def measure(
             start = await shake_hands(wire, folder)
             await warm_up(wire, folder, traces[0], RUNS[name], speed)
             tap.exchanges.clear()
+            tap.num_connections = 0
             began_s = cpu_s(wire.pid)
             editor = Editor(wire, RUNS[name], speed, log)
             for idx, trace in enumerate(traces):
@@ -136,6 +137,7 @@ async def measure(
                 print(f"stale: {stale}", file=sys.stderr)
             ended_s = cpu_s(wire.pid)
             told: dict[str, Any] = {**figures(log, tap.exchanges), "start": start}
+            told["connections"] = tap.num_connections
             if began_s is not None and ended_s is not None:
                 told["cpu_ms_per_key"] = round((ended_s - began_s) * 1000 / len(log.keys), 2)
             told["memory_mb"] = memory_mb(wire.pid)
