@@ -1,4 +1,4 @@
-"""Whether text would parse where the file does. Pure; called by `trimmer`.
+"""Whether text would parse where the file does. Pure; called by `gate` and `definition`.
 
 The file around the cursor is often broken already, and a suggestion that ends in the middle of
 something breaks it too. So text counts as sound if the file has fewer faults with it, or no more
