@@ -119,7 +119,9 @@ async def measure(
         if name == "workspace":
             fill_workspace(folder, [trace.text for trace in traces])
         command = [sys.executable, "-m", "midfill_lsp.cli", "lsp", "--engine-url", address]
-        environment = {**os.environ, "MIDFILL_API_KEY": key}
+        # Neither the settings nor the statistics of whoever runs this.
+        own = {"MIDFILL_CONFIG_DIR": f"{place}/.config", "MIDFILL_STATE_DIR": f"{place}/.state"}
+        environment = {**os.environ, **own, "MIDFILL_API_KEY": key}
         async with started(command, environment, folder) as wire:
             log = Log()
             start = await shake_hands(wire, folder)
