@@ -25,7 +25,8 @@ StartEditor = Callable[..., AbstractAsyncContextManager[LspClient]]
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MIDFILL_")}
-    return {**kept, "MIDFILL_STATE_DIR": str(tmp_path / "state")}
+    own = {"STATE": tmp_path / "state", "CONFIG": tmp_path / "config"}
+    return {**kept, **{f"MIDFILL_{name}_DIR": str(folder) for name, folder in own.items()}}
 
 
 @pytest.fixture

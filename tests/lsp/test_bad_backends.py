@@ -99,7 +99,8 @@ async def port(engine: RawEngine) -> int:
 @pytest_asyncio.fixture
 async def editor(port: int, tmp_path: Path) -> AsyncIterator[LspClient]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("MIDFILL_")}
-    variables = {"MIDFILL_STATE_DIR": str(tmp_path), "MIDFILL_API_KEY": "secret"}
+    own = {f"MIDFILL_{name}_DIR": str(tmp_path) for name in ("STATE", "CONFIG")}
+    variables = {**own, "MIDFILL_API_KEY": "secret"}
     command = [sys.executable, "-m", "midfill_lsp.cli", "lsp"]
     options = ["--engine-url", f"http://127.0.0.1:{port}"]
     async with lsp_client(*command, *options, env={**kept, **variables}) as client:
