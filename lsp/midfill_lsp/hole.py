@@ -102,6 +102,11 @@ def clean(answer: str, prefix: str, suffix: str, finished: bool = True) -> str |
     return _without_marker(text)
 
 
+def is_prose(answer: str) -> bool:
+    """Return whether an answer that should be code talks about it instead."""
+    return bool(_PROSE.match(answer))
+
+
 def _unfenced(text: str) -> tuple[str, bool, bool]:
     """Return the text inside the first fence, whether there is one, and whether it is closed."""
     opening = _FENCE.search(text)

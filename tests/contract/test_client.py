@@ -13,6 +13,7 @@ import pytest
 
 from midfill_lsp.backend.base import ChatMessage, InfillRequest, Scores, StreamEnd
 from midfill_lsp.backend.infill import InfillBackend
+from midfill_lsp.chat import Passage, Question, talk
 from midfill_lsp.engine_process.endpoint import FixedEngine
 from midfill_lsp.engine_process.state import Ready, Record, read_ready
 from midfill_lsp.fim_files import OtherFile, OtherFiles
@@ -107,3 +108,13 @@ async def test_chat_with_a_real_engine(
     async with aclosing(remote("tgi", url, **key)) as backend:
         assert "".join((await collect(backend.chat(hello, 8)))[0])
         assert (await backend.find_out()).chat == "messages"
+        told: list[str] = []
+        turns = (ChatMessage("user", "x " * 400), ChatMessage("assistant", "y " * 400))
+        code = Passage("a.py", "python", "x = 1\n")
+        context = await backend.chat_context()
+        assert context is not None
+        question = Question((*turns * 4, ChatMessage("user", "/explain")), (code,))
+        answer = await talk(backend, question, told.append, 8)
+        assert answer.content == told[-1]
+        assert answer.end.prompt_tokens is not None or answer.end.reason == "limit"
+        assert any("oldest messages did not fit" in note for note in answer.notes)

@@ -11,7 +11,7 @@ import pytest
 from midfill_lsp.cli.program import program
 from midfill_lsp.cli.rpc import Connection
 from tests.contract.examples import shape
-from tests.lsp.backend.fake_engine import FakeEngine
+from tests.lsp.backend.fake_engine import FakeEngine, Reply, chat_event
 
 pytestmark = pytest.mark.e2e
 ITEM_KEYS = {"insertText", "range", "command"}
@@ -61,4 +61,44 @@ async def _complete(server: Connection, request: dict[str, Any]) -> dict[str, An
     }
     await server.notify("textDocument/didOpen", {"textDocument": document})
     reply: dict[str, Any] = await server.request("midfill/completion", request)
+    return reply
+
+
+@pytest.mark.parametrize("method", ["midfill/chat", "midfill/edit"])
+async def test_chat_and_edit(
+    page: dict[str, Any], monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    monkeypatch.setenv("MIDFILL_API_KEY", "secret")
+    request, documented = page[f"request {method}"], page[f"reply {method}"]
+    progress: list[dict[str, Any]] = []
+
+    def notified(name: str, params: dict[str, Any]) -> None:
+        if name == "$/progress" and params["token"] == request["partialResultToken"]:
+            progress.append(params)
+
+    if method == "midfill/chat":
+        said = documented["content"]
+    else:
+        (change,) = documented["edit"]["documentChanges"]
+        said = f"```python\n{change['edits'][0]['newText']}```\n"
+    pieces = [said[idx : idx + 7] for idx in range(0, len(said), 7)]
+    async with FakeEngine() as engine:
+        chunks = [*map(chat_event, pieces), chat_event("", "stop")]
+        engine.replies["/v1/chat/completions"] = Reply(chunks)
+        argv = [*program("midfill", "midfill_lsp.cli"), "lsp", "--engine-url", engine.url]
+        server = await Connection.open(argv, notified, lambda _reason: None)
+        answer = await asyncio.wait_for(_ask(server, method, request), 30)
+        await server.aclose(politely=True)
+    assert answer == documented
+    assert progress
+    assert all(shape(value) == shape(page[f"progress {method}"]) for value in progress)
+
+
+async def _ask(server: Connection, method: str, request: dict[str, Any]) -> dict[str, Any]:
+    await server.request("initialize", {"processId": None, "rootUri": None, "capabilities": {}})
+    await server.notify("initialized", {})
+    document = {"uri": "file:///add.py", "languageId": "python", "version": 1}
+    text = "def add(a, b):\n    a + b\n"
+    await server.notify("textDocument/didOpen", {"textDocument": {**document, "text": text}})
+    reply: dict[str, Any] = await server.request(method, request)
     return reply

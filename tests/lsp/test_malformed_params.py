@@ -81,6 +81,7 @@ REQUESTS: list[tuple[str, object, str]] = [
         {"command": "midfill.accepted", "arguments": [{}]},
         "arguments[0]",
     ),
+    ("midfill/edit", None, "textDocument"),
     ("midfill/chat", None, "messages"),
     ("midfill/chat", [], "messages"),
     ("midfill/chat", {"messages": 3}, "messages"),

@@ -230,7 +230,7 @@ async def test_chat_streams_and_its_errors_are_told(start_server: StartServer) -
         answer = await fake.client.request(
             "midfill/chat", {"messages": messages_sent, "partialResultToken": 7}
         )
-        assert answer == {"content": "Hello"}
+        assert answer == {"content": "Hello", "blocks": [], "notes": []}
         shown = fake.client.notifications("$/progress")
         assert [item["value"] for item in shown] == [{"content": "Hel"}, {"content": "Hello"}]
         wrong: list[object] = [None, {}, {"messages": []}, {"messages": [{"role": "x"}]}]

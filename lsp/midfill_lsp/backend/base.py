@@ -157,3 +157,17 @@ class SamplesInfill(Protocol):
         They belong to no session: they end nothing that runs, and nothing ends them.
         """
         ...
+
+
+@runtime_checkable
+class KnowsChat(Protocol):
+    """A backend that can say beforehand whether its model chats, and how much it takes."""
+
+    async def chat_context(self) -> int | None:
+        """Return the tokens of question and answer together, None where that is not known.
+
+        Raises:
+            CannotDo: the model does not chat; the text names the remedy.
+            BackendError: it cannot be found out.
+        """
+        ...

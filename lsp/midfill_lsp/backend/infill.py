@@ -17,6 +17,7 @@ from midfill_lsp.backend import infill_route
 from midfill_lsp.backend.base import ChatMessage, InfillRequest, Scores, StreamEnd
 from midfill_lsp.backend.chat_route import parts
 from midfill_lsp.backend.http import NotSent, make_client, post_events
+from midfill_lsp.backend.infill_route import count
 from midfill_lsp.backend.rejection import fields_of
 from midfill_lsp.errors import BackendError, CannotDo, EngineGone
 
@@ -145,6 +146,15 @@ class InfillBackend:
         if num_open > 0:
             raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
 
+    async def chat_context(self) -> int | None:
+        """Return the tokens of question and answer together, None where that is not told.
+
+        Raises:
+            CannotDo: `/info` says that the model has no way to write chats.
+        """
+        address = await self._engine.endpoint()  # each time: the engine's model may be another
+        return await self._find_chat(address.url)
+
     async def chat(
         self, messages: tuple[ChatMessage, ...], max_tokens: int
     ) -> AsyncGenerator[str | StreamEnd, None]:
@@ -178,17 +188,22 @@ class InfillBackend:
     async def _check_chat(self) -> None:
         """Raise unless the engine says that its model chats; asked once per engine."""
         address = await self._engine.endpoint()
-        if address.url in self._chatting:
-            return
-        info = await self._info(address.url)
-        self._learn(address.url, info)
+        if address.url not in self._chatting:
+            await self._find_chat(address.url)
+
+    async def _find_chat(self, url: str) -> int | None:
+        """Return the context of a model that chats, if it is told; raise `CannotDo` for others."""
+        info = await self._info(url)
+        self._learn(url, info)
         if fields_of(info.get("midfill")).get("chat") in (None, "none"):
             model = info.get("model_id") or "the engine's model"
+            self._chatting.discard(url)
             raise CannotDo(
-                f"{model} cannot chat: it was not trained to, or has no chat format; set "
-                "midfill.engine.model to a model that chats, or midfill.backend.kind to a server"
+                f"{model} cannot chat: it only completes code; choose a model that chats "
+                "(midfill models recommend shows some), or set midfill.backend.kind to a server"
             )
-        self._chatting.add(address.url)
+        self._chatting.add(url)
+        return count(info.get("max_total_tokens"))
 
     async def _look(self, url: str) -> None:
         """Learn what the engine's model makes of other files; once per engine."""

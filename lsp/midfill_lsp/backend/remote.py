@@ -109,6 +109,16 @@ class RemoteBackend:
             if self._newest.get(request.session) is request:
                 del self._newest[request.session]
 
+    async def chat_context(self) -> int | None:
+        """Return the tokens of question and answer together, None where that is not known.
+
+        Raises:
+            CannotDo: there is no way to chat.
+        """
+        ways = await self._opening.chat_ways()
+        ways.check_chat()
+        return ways.can.context_tokens
+
     async def chat(
         self, messages: tuple[ChatMessage, ...], max_tokens: int
     ) -> AsyncGenerator[str | StreamEnd, None]:

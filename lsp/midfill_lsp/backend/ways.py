@@ -84,6 +84,18 @@ class Ways:
             async for part in parts:
                 yield part
 
+    def check_chat(self) -> None:
+        """Raise `CannotDo` if there is no way to chat."""
+        if self.can.chat is None:
+            raise self._cannot_chat()
+
+    def _cannot_chat(self) -> CannotDo:
+        return CannotDo(
+            f"{self.can.model or self._dialect.base} cannot chat: it has no chat route that "
+            "works and no chat format that is known; set midfill.backend.chatFormat if it has "
+            "one, or choose a model that chats (midfill models recommend)"
+        )
+
     def _converse(self, messages: Sequence[ChatMessage], max_tokens: int, greedy: bool) -> Stream:
         """Return an answer; one for a hole, which is greedy, keeps the blanks at its start."""
         if self.can.chat == "messages":
@@ -95,11 +107,7 @@ class Ways:
             stops = self._written.stops
             stream = self._dialect.complete(prompt, max_tokens, self._some(stops), True)
         else:
-            raise CannotDo(
-                f"{self.can.model or self._dialect.base} cannot chat: it has no chat route that "
-                "works and no chat format that is known; set midfill.backend.chatFormat if it has "
-                "one, or choose a model that chats"
-            )
+            raise self._cannot_chat()
         return _cut(stream, stops, strips_start=not greedy)
 
     def _native(self, request: InfillRequest) -> Stream:

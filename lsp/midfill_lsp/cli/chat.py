@@ -9,13 +9,20 @@ import signal
 import sys
 import threading
 from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
 
 from midfill_lsp.backend.base import Backend
-from midfill_lsp.chat import Conversation
+from midfill_lsp.chat import Conversation, Passage
+from midfill_lsp.chat.talk import ANSWER_TOKENS
 from midfill_lsp.cli import options as engine_options
-from midfill_lsp.errors import BackendError
+from midfill_lsp.cli.shown_file import shown_file
+from midfill_lsp.errors import MidfillError
 
-_HELP = "Ctrl-C stops an answer, /new starts anew, /exit or Ctrl-D leaves."
+_HELP = (
+    "Ctrl-C stops an answer, /new starts anew, /exit or Ctrl-D leaves; with --file, /explain, "
+    "/fix, /tests and /doc are about it."
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,38 +32,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "completes code and cannot chat: give --model, or --backend for a server."
     )
     parser.add_argument("--system", metavar="TEXT", help="what stands before the conversation")
-    parser.add_argument("--max-tokens", type=_positive, default=512, metavar="N")
+    parser.add_argument("--max-tokens", type=_positive, default=ANSWER_TOKENS, metavar="N")
+    parser.add_argument(
+        "--file", type=Path, metavar="PATH", help="code that the questions are about"
+    )
+    parser.add_argument("--select", metavar="A:B", help="only its lines A to B, counted from 1")
+    parser.add_argument(
+        "-c", dest="question", metavar="TEXT", help="ask this one question and leave"
+    )
     engine_options.add_engine_options(parser)
 
 
 def run(options: argparse.Namespace) -> int:
     """Talk until the user leaves; 1 if a question got no answer."""
     config = engine_options.read_config(options)
-    if sys.stdin.isatty():
+    if sys.stdin.isatty() and not options.question:
         print(_HELP, file=sys.stderr)
+    passages = shown_file(config, options.file, options.select)
     backend = engine_options.make_backend(config)
+    conversation = Conversation(backend, options.system, options.max_tokens)
     try:
-        return asyncio.run(_talk(backend, options.system, options.max_tokens))
+        return asyncio.run(_talk(backend, _Talk(conversation, passages), options.question))
     except asyncio.CancelledError:  # Ctrl-C at the prompt
         raise KeyboardInterrupt from None
 
 
-async def _talk(backend: Backend, system: str | None, max_tokens: int) -> int:
-    conversation = Conversation(backend, system, max_tokens)
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """The conversation, and the code that every question is about."""
+
+    conversation: Conversation
+    passages: tuple[Passage, ...]
+
+
+async def _talk(backend: Backend, talk: _Talk, only: str | None) -> int:
     interrupts = _Interrupts()
     status = 0
     async with aclosing(backend):
-        while (question := await _next_question()) is not None:
+        while (question := only or await _next_question()) is not None:
             if question == "/exit":
                 break
             if question == "/new":
-                conversation.forget()
+                talk.conversation.forget()
             elif question:
                 try:
-                    await _answer(conversation, question, interrupts)
-                except BackendError as error:
+                    await _answer(talk, question, interrupts)
+                except MidfillError as error:
                     print(f"midfill: error: {error}", file=sys.stderr)
                     status = 1
+            if only:
+                break
     return status
 
 
@@ -86,9 +111,9 @@ class _Interrupts:
             task.cancel()
 
 
-async def _answer(conversation: Conversation, question: str, interrupts: _Interrupts) -> None:
+async def _answer(talk: _Talk, question: str, interrupts: _Interrupts) -> None:
     """Print the answer as it comes, until its end or Ctrl-C."""
-    printing = asyncio.create_task(_print(conversation, question))
+    printing = asyncio.create_task(_print(talk, question))
     interrupts.answer = printing
     try:
         await asyncio.wait([printing])
@@ -99,12 +124,17 @@ async def _answer(conversation: Conversation, question: str, interrupts: _Interr
         print(flush=True)
 
 
-async def _print(conversation: Conversation, question: str) -> None:
-    stream = conversation.ask(question)
-    async with aclosing(stream):
-        async for part in stream:
-            if isinstance(part, str):
-                print(part, end="", flush=True)
+async def _print(talk: _Talk, question: str) -> None:
+    shown = 0
+
+    def show(text: str) -> None:
+        nonlocal shown
+        print(text[shown:], end="", flush=True)
+        shown = len(text)
+
+    answer = await talk.conversation.ask(question, show, talk.passages)
+    for note in answer.notes:
+        print(f"\nmidfill: {note}", end="", file=sys.stderr)
 
 
 async def _next_question() -> str | None:

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Callable
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from midfill_lsp.errors import BackendError
@@ -124,15 +123,14 @@ def _register_ordinary_completion(
 
 def _register_chat(server: LanguageServer, protocol: Protocol, window: Window) -> None:
     @server.feature("midfill/chat")
-    async def ask(params: RawParams) -> dict[str, str]:
-        messages, token = chat.read(params)
-        on_partial = _progress(protocol, token, "content") if token is not None else None
-        try:
-            with window.engine.asking() as backend:
-                text = await chat.answer(backend, messages, on_partial)
-        except BackendError as error:
-            raise JsonRpcException(str(error), types.LSPErrorCodes.RequestFailed) from error
-        return {"content": text}
+    async def ask(params: RawParams) -> dict[str, object]:
+        asked = chat.read_chat(protocol, params)
+        return await window.talks.chat(asked, _partial(protocol, asked.token, "content"))
+
+    @server.feature("midfill/edit")
+    async def edit(params: RawParams) -> dict[str, object]:
+        asked = chat.read_edit(protocol, params)
+        return await window.talks.edit(asked, _partial(protocol, asked.token, "newText"))
 
     @server.feature("midfill/didChangeToken")
     def did_change_token(_params: RawParams) -> None:
@@ -183,6 +181,12 @@ async def _pull(server: LanguageServer) -> object:
         logger.warning("workspace/configuration failed: %s", type(error).__name__)
         return None
     return sections[0] if isinstance(sections, list) and sections else None
+
+
+def _partial(
+    protocol: Protocol, token: str | int | None, name: str
+) -> Callable[[str], None] | None:
+    return _progress(protocol, token, name) if token is not None else None
 
 
 def _progress(protocol: Protocol, token: str | int, name: str) -> Callable[[str], None]:

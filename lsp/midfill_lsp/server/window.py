@@ -33,6 +33,7 @@ from midfill_lsp.server.notices import Notices
 from midfill_lsp.server.raw import members
 from midfill_lsp.server.secret_storage import ask_token
 from midfill_lsp.server.surroundings import Surroundings
+from midfill_lsp.server.talks import Talks
 from midfill_lsp.settings.sources import Sources
 from midfill_lsp.statistics.store import NAME as STATISTICS_FILE
 from midfill_lsp.statistics.store import Store
@@ -77,6 +78,9 @@ class Window:
             window=str(os.getpid()),
             grammars=grammars,
             clearance=self.surroundings.clearance,
+        )
+        self.talks = Talks(
+            self.engine, self.documents, self.surroundings.gate, self.surroundings.trust
         )
         self.statistics = Tracker(
             store=_statistics_store,

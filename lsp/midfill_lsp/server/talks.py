@@ -1,0 +1,181 @@
+"""`midfill/chat` and `midfill/edit` of one window: documents in, answers and edits out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
+
+from midfill_lsp.chat import Block, EditRequest, Passage, Question, admit, edit, talk
+from midfill_lsp.chat.replacement import lay_out
+from midfill_lsp.context import Gate, Trust
+from midfill_lsp.document import Snapshot
+from midfill_lsp.errors import MidfillError
+from midfill_lsp.server.chat import AskedChat, AskedEdit, AskedPlace
+from midfill_lsp.server.documents import Documents
+from midfill_lsp.server.engine import EngineWatch
+from midfill_lsp.server.target import Target, target_of, with_lf
+
+Partial = Callable[[str], None] | None
+
+_MOST_CHARS = 200_000
+"""Of one document that is looked at; no model here takes more."""
+_AROUND_CHARS = 4_000
+_STALE = "the document has changed where the edit was to be made: ask again"
+
+
+class Talks:
+    """Answers the two methods. Everything but the gate's work runs on the event loop's thread."""
+
+    def __init__(
+        self,
+        engine: EngineWatch,
+        documents: Documents,
+        gate: Gate,
+        trust: Callable[[], Trust],
+    ) -> None:
+        """Wire it; nothing is read.
+
+        Args:
+            engine: lends the backend of the moment.
+            documents: the open ones.
+            gate: what their text passes.
+            trust: how far the backend of the moment is trusted.
+        """
+        self._engine = engine
+        self._documents = documents
+        self._gate = gate
+        self._trust = trust
+
+    async def chat(self, asked: AskedChat, on_text: Partial) -> dict[str, object]:
+        """Return the reply to `midfill/chat`.
+
+        Raises:
+            JsonRpcException: a document is not open, or no answer could be had.
+        """
+        targets = [target_of(self._open(place), place.range) for place in asked.places]
+        try:
+            passages = [await self._passage(target) for target in targets]
+            question = Question(asked.messages, tuple(passages))
+            with self._engine.asking() as backend:
+                answer = await talk(backend, question, on_text)
+        except MidfillError as error:
+            raise _failed(error) from error
+        blocks = [_block(block) for block in answer.blocks]
+        notes = list(answer.notes)
+        if answer.replaces:
+            if passages[0].num_secrets:
+                notes.append("the code holds a masked secret, so it cannot be applied as it is")
+            elif (place := self._applied(targets[0])) is None:
+                notes.append("the code has changed meanwhile, so the answer cannot be applied")
+            else:
+                text = lay_out(answer.blocks[0].text, targets[0].shape)
+                blocks[0] |= {**place, "newText": text}
+        return {"content": answer.content, "blocks": blocks, "notes": notes}
+
+    async def edit(self, asked: AskedEdit, on_text: Partial) -> dict[str, object]:
+        """Return the reply to `midfill/edit`.
+
+        Raises:
+            JsonRpcException: the document is not open or has moved on, or there is no edit.
+        """
+        snapshot = self._open(asked.place)
+        if asked.version is not None and asked.version != snapshot.version:
+            raise JsonRpcException(
+                f"the document is at version {snapshot.version}, the edit asks for "
+                f"{asked.version}: ask again",
+                types.LSPErrorCodes.ContentModified,
+            )
+        target = target_of(snapshot, asked.place.range)
+        try:
+            request = await self._edit_request(asked.instruction, target)
+            with self._engine.asking() as backend:
+                edited = await edit(backend, request, on_text)
+        except MidfillError as error:
+            raise _failed(error) from error
+        latest = self._documents.get(snapshot.uri)
+        place = target.range_in(latest)
+        if latest is None or place is None:
+            raise JsonRpcException(_STALE, types.LSPErrorCodes.ContentModified)
+        edits = [types.TextEdit(place, edited.text)]
+        if with_lf(edited.text) == target.selected:
+            edits = []
+        change = types.TextDocumentEdit(
+            types.OptionalVersionedTextDocumentIdentifier(snapshot.uri, latest.version), [*edits]
+        )
+        return {
+            "edit": types.WorkspaceEdit(document_changes=[change]),
+            "notes": list(edited.notes),
+        }
+
+    def _open(self, place: AskedPlace) -> Snapshot:
+        snapshot = self._documents.get(place.uri)
+        if snapshot is None:
+            raise JsonRpcInvalidParams(f"{place.uri} is not open")
+        return snapshot
+
+    async def _passage(self, target: Target) -> Passage:
+        """Return a target as it may be sent.
+
+        Raises:
+            Withheld: the privacy gate keeps it back.
+        """
+        snapshot = target.snapshot
+        whole = Passage("", snapshot.language_id, target.selected, target.first_line)
+        cut = whole.fitted(_MOST_CHARS)
+        admitted = await self._admit(snapshot, cut.text, target.first_line)
+        return replace(admitted, num_cut=cut.num_cut)
+
+    async def _edit_request(self, instruction: str, target: Target) -> EditRequest:
+        """Return an edit as it may be sent; the piece and what is around it are masked as one."""
+        text = target.snapshot.text
+        before = with_lf(text[max(0, target.start - _AROUND_CHARS) : target.start])
+        behind = with_lf(text[target.end : target.end + _AROUND_CHARS])
+        joined = before + target.selected + behind
+        admitted = await self._admit(target.snapshot, joined, target.first_line)
+        end = len(before) + len(target.selected)
+        piece = admitted.text[len(before) : end]
+        return EditRequest(
+            instruction=instruction,
+            selected=replace(admitted, text=piece, num_secrets=int(piece != target.selected)),
+            before=admitted.text[: len(before)],
+            behind=admitted.text[end:],
+            shape=target.shape,
+        )
+
+    async def _admit(self, snapshot: Snapshot, text: str, first_line: int) -> Passage:
+        """Pass text through the privacy gate, in a thread: the rules take a moment to load."""
+        return await asyncio.to_thread(
+            admit,
+            self._gate,
+            self._trust(),
+            snapshot.uri,
+            snapshot.language_id,
+            text,
+            first_line,
+        )
+
+    def _applied(self, target: Target) -> dict[str, object] | None:
+        """Return where an answer's code goes, None if the place is not the same any more."""
+        latest = self._documents.get(target.snapshot.uri)
+        place = target.range_in(latest)
+        if latest is None or place is None:
+            return None
+        return {"uri": latest.uri, "version": latest.version, "range": place}
+
+
+def _block(block: Block) -> dict[str, object]:
+    return {
+        "language": block.language,
+        "text": block.text,
+        "startLine": block.start_line,
+        "endLine": block.end_line,
+        "closed": block.is_closed,
+    }
+
+
+def _failed(error: MidfillError) -> JsonRpcException:
+    return JsonRpcException(str(error), types.LSPErrorCodes.RequestFailed)
