@@ -15,6 +15,7 @@ import statistics
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from bench.engine_tap import Exchange
 from bench.keys import Key, Log
@@ -32,42 +33,15 @@ _TAIL_CHARS = 400
 
 def figures(log: Log, exchanges: Sequence[Exchange]) -> dict[str, object]:
     """Returns what one run measured."""
-    asked_at = [exchange.asked_at for exchange in exchanges]
-    shown = [key for key in log.keys if key.first_at is not None]
-    ways = [way for key in log.keys if (way := way_of(key, exchanges, asked_at)) is not None]
-    asked = [way for way in ways if way.engine is not None]
-    alone = [way for way in asked if not way.joined]
-    cached = [way.after for way in ways if way.engine is None]
-    known = [way.before for way in alone if way.before is not None]
-    usual = statistics.median(known) if known else 0.0
-    spent = [(usual if way.before is None else way.before) + way.after for way in asked]
-    with_engine = [ms + (way.engine or 0.0) for ms, way in zip(spent, asked, strict=True)]
-    final = [(key.final_at - key.at) * 1000 for key in shown if key.final_at is not None]
     generated = sum(exchange.num_tokens for exchange in exchanges)
     seen = sum(shown_tokens(exchange, log.displays) for exchange in exchanges)
     accepted = sum(len(accept.text) for accept in log.accepts)
+    empty = [key for key in log.keys if key.explanation.get("outcome") == "empty"]
     return {
         "keys": len(log.keys),
-        "keys_with_text": len(shown),
+        "keys_with_text": sum(key.first_at is not None for key in log.keys),
         "keys_overtaken": sum(key.first_at is None and key.final_at is None for key in log.keys),
-        "first_text_ms": percentiles(cached + with_engine),
-        "first_text_from_engine_ms": percentiles(with_engine),
-        "first_text_no_io_ms": percentiles(cached),
-        "first_text_with_debounce_ms": percentiles(
-            [(key.first_at - key.at) * 1000 for key in shown if key.first_at is not None]
-        ),
-        "final_ms": percentiles(final),
-        "debounce_ms": percentiles(
-            [wait for key in shown if (wait := debounce_ms(key)) is not None and wait > 0]
-        ),
-        "engine_ms": percentiles([way.engine for way in asked if way.engine is not None]),
-        "overhead_ms": percentiles(
-            [ms for ms, way in zip(spent, asked, strict=True) if not way.joined]
-        ),
-        "overhead_before_ms": percentiles(known),
-        "overhead_after_ms": percentiles([way.after for way in asked]),
-        "no_io_share": share(len(cached), len(shown)),
-        "joined_share": share(sum(way.joined for way in ways), len(shown)),
+        **_times(log, exchanges),
         "requests_to_engine": len(exchanges),
         "generated_tokens": generated,
         "shown_token_share": share(seen, generated),
@@ -79,18 +53,51 @@ def figures(log: Log, exchanges: Sequence[Exchange]) -> dict[str, object]:
             for take in ("whole", "line", "word")
         },
         "outcomes": _counts([key.explanation.get("outcome", "overtaken") for key in log.keys]),
-        "empty_because": _counts(
-            [
-                key.explanation.get("detail")
-                for key in log.keys
-                if key.explanation.get("outcome") == "empty"
-            ]
-        ),
+        "empty_because": _counts([key.explanation.get("detail") for key in empty]),
         "stale": len(log.stale),
         "flickers": log.num_flickers,
         "crossed": log.num_crossed,
         "failed": log.num_failed,
     }
+
+
+def _times(log: Log, exchanges: Sequence[Exchange]) -> dict[str, object]:
+    """Returns the percentiles of the keystrokes' times and their parts, and two shares of them.
+
+    Where the part before the engine is not known, the median of those that are known stands in.
+    """
+    asked_at = [exchange.asked_at for exchange in exchanges]
+    ways = [way for key in log.keys if (way := way_of(key, exchanges, asked_at)) is not None]
+    asked = [way for way in ways if way.engine is not None]
+    no_io = [way.after for way in ways if way.engine is None]
+    known = [way.before for way in asked if way.before is not None and not way.joined]
+    usual = statistics.median(known) if known else 0.0
+    spent = [(usual if way.before is None else way.before) + way.after for way in asked]
+    from_engine = [ms + (way.engine or 0.0) for ms, way in zip(spent, asked, strict=True)]
+    waits = [wait for key in log.keys if key.first_at and (wait := debounce_ms(key))]
+    times = {
+        "first_text_ms": no_io + from_engine,
+        "first_text_from_engine_ms": from_engine,
+        "first_text_no_io_ms": no_io,
+        "first_text_with_debounce_ms": _since_key(log, "first_at"),
+        "final_ms": _since_key(log, "final_at"),
+        "debounce_ms": waits,
+        "engine_ms": [way.engine for way in asked if way.engine is not None],
+        "overhead_ms": [ms for ms, way in zip(spent, asked, strict=True) if not way.joined],
+        "overhead_before_ms": known,
+        "overhead_after_ms": [way.after for way in asked],
+    }
+    return {
+        **{name: percentiles(values) for name, values in times.items()},
+        "no_io_share": share(len(no_io), len(ways)),
+        "joined_share": share(sum(way.joined for way in ways), len(ways)),
+    }
+
+
+def _since_key(log: Log, name: Literal["first_at", "final_at"]) -> list[float]:
+    """Returns the milliseconds to a moment of the keys that brought text."""
+    moments = [(key.at, getattr(key, name)) for key in log.keys if key.first_at is not None]
+    return [(moment - at) * 1000 for at, moment in moments if moment is not None]
 
 
 def debounce_ms(key: Key) -> float | None:

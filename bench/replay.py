@@ -122,7 +122,7 @@ class Editor:
         method = "textDocument/inlineCompletion"
         if self._client == "streaming":
             method = "midfill/completion"
-            # The id that the request will have.
+            # Ends with the key's place in the log.
             params["partialResultToken"] = f"ghost {self._version} {len(self._log.keys)}"
         msg_id = self._wire.begin(method, params)
         key = Key(kind, self._version, msg_id, at)
