@@ -46,7 +46,7 @@ class FakeNotices(Notices):
     def forget(self, cause: str) -> None:
         pass
 
-    def status(self, state: State, reason: str | None) -> None:
+    def status(self, state: State, reason: str | None, cause: str | None) -> None:
         self.states.append(state)
 
 

@@ -172,6 +172,20 @@ async def test_a_failed_start_is_told_once_and_the_server_lives_on(
         assert await fake.client.shut_down() == 0
 
 
+async def test_the_status_names_the_kind_of_error(start_server: StartServer) -> None:
+    async with start_server(start_error="no model") as fake:
+        await fake.client.initialize({"midfill": {"statusNotifications": True}})
+        failed = await fake.client.wait_for(
+            lambda item: (
+                item.get("method") == "midfill/status" and item["params"]["state"] == "error"
+            )
+        )
+        assert failed["params"]["cause"] == "EngineStartError"
+        assert (await status(fake.client))["cause"] == "EngineStartError"
+        causes = {item["cause"] for item in fake.client.notifications("midfill/status")}
+        assert causes == {None, "EngineStartError"}
+
+
 async def test_progress_while_the_engine_starts(start_server: StartServer) -> None:
     async with start_server(deltas=["x"], start_gated=True) as fake:
         options = {"midfill": {"statusNotifications": True}}

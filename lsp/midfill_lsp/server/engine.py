@@ -43,6 +43,7 @@ class EngineWatch:
         self._retry_at = 0.0
         self._blocked_until = 0.0  # also for explicit requests: the server named a time
         self._reason: str | None = None
+        self._cause: str | None = None
         self._told: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -61,6 +62,11 @@ class EngineWatch:
         if self._reason is not None:
             return "error", self._reason
         return ("thinking" if self._num_thinking else "ready"), None
+
+    @property
+    def cause(self) -> str | None:
+        """Which of `errors` an error's reason came from, None in every other state."""
+        return self._cause if self.state[0] == "error" else None
 
     def start_soon(self) -> None:
         """Start the engine in the background, if the backend has one."""
@@ -151,6 +157,7 @@ class EngineWatch:
         return {
             "state": state,
             "reason": reason,
+            "cause": self.cause,
             "backend": self._backend.name,
             "model": facts.get("model"),
             "engine": {name: facts.get(name) for name in ("url", "pid", "version", "note")},
@@ -211,7 +218,7 @@ class EngineWatch:
 
     def _failed(self, error: BackendError) -> None:
         logger.warning("the backend failed: %s: %s", type(error).__name__, error)
-        self._reason = str(error)
+        self._reason, self._cause = str(error), type(error).__name__
         if error.backs_off:
             delay_s = min(_LAST_RETRY_S, _FIRST_RETRY_S * 2.0**self._num_failures)
             if isinstance(error, Overloaded) and error.retry_after_s is not None:
@@ -225,7 +232,7 @@ class EngineWatch:
             self._notices.tell_once(cause, str(error), types.MessageType.Error)
 
     def _answered(self) -> None:
-        self._reason = None
+        self._reason = self._cause = None
         self._num_failures = 0
         self._blocked_until = 0.0
 
@@ -236,7 +243,7 @@ class EngineWatch:
         self._told.clear()
 
     def _show(self) -> None:
-        self._notices.status(*self.state)
+        self._notices.status(*self.state, self.cause)
 
     def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
         self._tasks.add(task)
