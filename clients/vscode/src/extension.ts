@@ -77,11 +77,8 @@ function ghostText(
   const ghost = new GhostText({
     client: running,
     isOpen: () => gate.isOpen,
-    onShown: (item) => {
-      events.shown(item);
-    },
-    onShowing: (place, text) => {
-      events.showing(place, text);
+    onShowing: (place, item) => {
+      events.showing(place, item);
     },
     onError: (error) => {
       log.warn(`completion: ${error instanceof Error ? error.message : String(error)}`);

@@ -12,7 +12,7 @@ export interface Inspected {
 }
 
 /** Settings of the extension itself; the server does not know them. */
-export const OWN_GROUPS: readonly string[] = ["server", "chat"];
+export const OWN_GROUPS: readonly string[] = ["server"];
 
 /**
  * Returns the tree of settings that somebody set.

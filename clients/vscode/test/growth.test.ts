@@ -5,7 +5,7 @@ import { Growth, samePlace, type Place } from "../src/ghost/growth";
 const PLACE: Place = { uri: "file:///a.py", version: 3, line: 1, character: 4 };
 
 test("the first text begins it, and is all that is shown until more comes", async () => {
-  const growth = new Growth<string>(PLACE);
+  const growth = new Growth<string>(PLACE, (item) => item);
   let told = 0;
   growth.onMore = () => (told += 1);
   growth.grow("a");
@@ -15,11 +15,12 @@ test("the first text begins it, and is all that is shown until more comes", asyn
   growth.grow("a + b");
   expect(growth.hasMore).toBe(true);
   expect(told).toBe(1);
+  expect(growth.isLonger).toBe(true);
   expect(growth.show()).toEqual({ kind: "growing", text: "a + b" });
 });
 
 test("nobody is told of more before something was shown", () => {
-  const growth = new Growth<string>(PLACE);
+  const growth = new Growth<string>(PLACE, (item) => item);
   growth.onMore = () => expect.unreachable();
   growth.grow("a");
   growth.grow("ab");
@@ -28,7 +29,7 @@ test("nobody is told of more before something was shown", () => {
 });
 
 test("text never shrinks and does not come after the end", () => {
-  const growth = new Growth<string>(PLACE);
+  const growth = new Growth<string>(PLACE, (item) => item);
   growth.grow("abc");
   growth.grow("a");
   expect(growth.show()).toEqual({ kind: "growing", text: "abc" });
@@ -39,17 +40,18 @@ test("text never shrinks and does not come after the end", () => {
 });
 
 test("the end is shown once, also where the text stays the same", () => {
-  const growth = new Growth<string>(PLACE);
+  const growth = new Growth<string>(PLACE, (item) => item);
   growth.grow("abc");
   growth.show();
   growth.finish(["abc"]);
   expect(growth.hasMore).toBe(true);
+  expect(growth.isLonger).toBe(false);
   growth.show();
   expect(growth.hasMore).toBe(false);
 });
 
 test("an end without text begins and ends it", async () => {
-  const growth = new Growth<string>(PLACE);
+  const growth = new Growth<string>(PLACE, (item) => item);
   growth.finish([]);
   await growth.begin();
   await growth.end();

@@ -38,14 +38,17 @@ test.each<[Partial<Everything>, RegExp, string]>([
   expect(shown.tooltip).toContain(tooltip);
 });
 
-const LAST: Explanation = { outcome: "empty", detail: "suffix", cutBy: "suffix", timingsMs: { total: 41.6 } };
+const LAST: Explanation = {
+  reason: { code: "empty.suffix", sentence: "The model repeated.", remedy: "take a larger one" },
+  detail: "suffix",
+  timingsMs: { total: 41.6 },
+};
 
 test.each<[Explanation | null, string]>([
   [null, "Nothing was asked yet in this window."],
-  [LAST, "dropped because it repeated the text behind the cursor. It took 42 ms."],
-  [{ ...LAST, outcome: "skipped", cutBy: null, detail: "inside a word", skip: "midWord" }, "inside a word"],
-  [{ ...LAST, outcome: "error", cutBy: null, detail: "no connection" }, "No connection."],
-  [{ ...LAST, outcome: "new kind" }, '"new kind"'],
+  [LAST, "The model repeated. Remedy: Take a larger one. It took 42 ms."],
+  [{ ...LAST, detail: "no connection", timingsMs: {} }, "repeated. No connection. Remedy"],
+  [{ ...LAST, reason: { ...LAST.reason, remedy: "" } }, "The model repeated. It took 42 ms."],
 ])("why: %o", (last, told) => {
   expect(explain(last)).toContain(told);
 });

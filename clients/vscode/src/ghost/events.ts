@@ -5,9 +5,10 @@ import type { InlineCompletionItem, LanguageClient } from "vscode-languageclient
 
 import { partTaken } from "./accepted";
 import type { Place } from "./growth";
+import { textOf } from "./middleware";
 
 export class GhostEvents implements vscode.Disposable {
-  private last: { place: Place; text: string } | undefined;
+  private last: { place: Place; text: string; item: InlineCompletionItem } | undefined;
   private isCommand = false;
   private readonly subscriptions: vscode.Disposable[];
 
@@ -30,16 +31,17 @@ export class GhostEvents implements vscode.Disposable {
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 
-  showing(place: Place, text: string): void {
-    this.last = { place, text };
-  }
-
-  shown(item: InlineCompletionItem): void {
-    void this.client()?.sendNotification("textDocument/didShowCompletion", { item });
+  /** Takes note of what is shown. The server is told once it has its own item for it. */
+  showing(place: Place, item: InlineCompletionItem): void {
+    this.last = { place, text: textOf(item), item };
+    if (item.command) {
+      void this.client()?.sendNotification("textDocument/didShowCompletion", { item });
+    }
   }
 
   private async accepted(ids: unknown[]): Promise<void> {
     this.last = undefined;
+    if (ids.length === 0) return; // taken while it grew: the server has no item of it yet
     const params = { command: "midfill.accepted", arguments: ids };
     await this.client()?.sendRequest("workspace/executeCommand", params);
   }
@@ -64,9 +66,9 @@ export class GhostEvents implements vscode.Disposable {
     const { uri, version } = event.document;
     const edit = { uri: uri.toString(), version, line, character, text: change.text };
     const acceptedLength = partTaken(shown, edit, this.isCommand);
-    if (acceptedLength === 0) return;
+    if (acceptedLength === 0 || !shown.item.command) return;
     void this.client()?.sendNotification("textDocument/didPartiallyAcceptCompletion", {
-      item: { insertText: shown.text },
+      item: shown.item,
       acceptedLength,
     });
   }

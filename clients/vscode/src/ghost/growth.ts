@@ -36,12 +36,16 @@ export class Growth<Item> {
   private items: readonly Item[] | undefined;
   /** How much of the text was shown; infinite once the end was. */
   private shownLen: number | undefined;
+  private lastShown = "";
   private readonly begun = new Signal();
   private readonly ended = new Signal();
   /** Called when there is more than was shown; not before something was. */
   onMore: () => void = () => undefined;
 
-  constructor(readonly place: Place) {}
+  constructor(
+    readonly place: Place,
+    private readonly textOf: (item: Item) => string,
+  ) {}
 
   get isFinished(): boolean {
     return this.items !== undefined;
@@ -51,6 +55,13 @@ export class Growth<Item> {
   get hasMore(): boolean {
     if (this.shownLen === undefined) return false;
     return this.items === undefined ? this.text.length > this.shownLen : this.shownLen < Infinity;
+  }
+
+  /** Whether what is to be shown is another text than what is shown. */
+  get isLonger(): boolean {
+    const [first] = this.items ?? [];
+    const next = first === undefined ? this.text : this.textOf(first);
+    return next !== this.lastShown;
   }
 
   /** Takes the whole text so far. */
@@ -84,9 +95,12 @@ export class Growth<Item> {
   show(): Showing<Item> {
     if (this.items !== undefined) {
       this.shownLen = Infinity;
+      const [first] = this.items;
+      this.lastShown = first === undefined ? "" : this.textOf(first);
       return { kind: "finished", items: this.items };
     }
     this.shownLen = this.text.length;
+    this.lastShown = this.text;
     return { kind: "growing", text: this.text };
   }
 }

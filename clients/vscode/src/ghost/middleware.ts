@@ -1,9 +1,14 @@
 /**
  * Ghost text: answers VS Code's inline completion from `midfill/completion`, which streams.
  *
- * The first text is the answer. When more has come, the editor is made to ask again
- * (`editor.action.inlineSuggest.trigger`), and that request is answered from the same stream. To
- * VS Code such a request is an explicit one; the server never sees it.
+ * The first text is the answer. When more has come, the editor is made to ask again, and that
+ * request is answered from the same stream. To VS Code such a request is an explicit one; the
+ * server never sees it.
+ *
+ * Two habits of VS Code stand in the way. It asks a second time at one place and version only if
+ * the set of providers is another one by then: so each time a provider that has nothing takes the
+ * place of the one before. And it keeps what is shown as the first of the suggestions, and puts
+ * what has come behind it: so it is made to show the next one, which asks as well.
  */
 
 import * as vscode from "vscode";
@@ -18,6 +23,7 @@ import {
 import { Growth, samePlace, type Place } from "./growth";
 
 const TRIGGER = "editor.action.inlineSuggest.trigger";
+const SHOW_NEXT = "editor.action.inlineSuggest.showNext";
 const PROGRESS = new ProgressType<{ insertText: string }>();
 
 type Suggestion = Growth<InlineCompletionItem>;
@@ -27,10 +33,8 @@ export interface GhostParts {
   readonly client: () => LanguageClient | undefined;
   /** Whether automatic requests are let through. */
   readonly isOpen: () => boolean;
-  /** Called once for each suggestion, when it has ended, with what was shown of it last. */
-  readonly onShown: (item: InlineCompletionItem) => void;
-  /** Called each time something is shown. */
-  readonly onShowing: (place: Place, text: string) => void;
+  /** Called each time something is shown; with the server's item once that is there. */
+  readonly onShowing: (place: Place, item: InlineCompletionItem) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -39,7 +43,6 @@ interface Running {
   readonly cancel: vscode.CancellationTokenSource;
   readonly document: vscode.TextDocument;
   readonly position: vscode.Position;
-  shown: InlineCompletionItem | undefined;
 }
 
 let counter = 0;
@@ -48,6 +51,7 @@ export class GhostText implements vscode.Disposable {
   private running: Running | undefined;
   /** The editor is being made to ask; whether it has. */
   private triggering: { wasAsked: boolean } | undefined;
+  private empty: vscode.Disposable | undefined;
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(private readonly parts: GhostParts) {
@@ -70,6 +74,7 @@ export class GhostText implements vscode.Disposable {
 
   dispose(): void {
     this.leave();
+    this.empty?.dispose();
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 
@@ -110,9 +115,9 @@ export class GhostText implements vscode.Disposable {
     position: vscode.Position,
     context: vscode.InlineCompletionContext,
   ): Running {
-    const growth: Suggestion = new Growth(placeOf(document, position));
+    const growth: Suggestion = new Growth(placeOf(document, position), textOf);
     const cancel = new vscode.CancellationTokenSource();
-    const running: Running = { growth, cancel, document, position, shown: undefined };
+    const running: Running = { growth, cancel, document, position };
     this.running = running;
     growth.onMore = () => void this.askAgain(running);
     const partialResultToken = `ghost-${++counter}`;
@@ -147,22 +152,35 @@ export class GhostText implements vscode.Disposable {
     while (this.running === running && running.growth.hasMore && isInPlace(running)) {
       const trigger = { wasAsked: false };
       this.triggering = trigger;
+      this.changeProviders(running.document);
       try {
-        await vscode.commands.executeCommand(TRIGGER);
+        await vscode.commands.executeCommand(running.growth.isLonger ? SHOW_NEXT : TRIGGER);
       } finally {
         this.triggering = undefined;
       }
       // The editor shows something else, and would not ask the next time either.
       if (!trigger.wasAsked) break;
     }
+    // The next request that the user makes here must reach the server.
+    if (running.growth.isFinished) this.changeProviders(running.document);
+  }
+
+  private changeProviders(document: vscode.TextDocument): void {
+    const before = this.empty;
+    const { scheme } = document.uri;
+    const nothing = { provideInlineCompletionItems: () => [] };
+    this.empty = vscode.languages.registerInlineCompletionItemProvider(
+      { scheme, language: document.languageId },
+      nothing,
+    );
+    before?.dispose();
   }
 
   private show(running: Running): Answer {
     const { growth, document, position } = running;
     const showing = growth.show();
     if (showing.kind === "growing") {
-      running.shown = { insertText: showing.text };
-      this.parts.onShowing(growth.place, showing.text);
+      this.parts.onShowing(growth.place, { insertText: showing.text });
       const item = new vscode.InlineCompletionItem(
         showing.text,
         new vscode.Range(position, position),
@@ -171,10 +189,7 @@ export class GhostText implements vscode.Disposable {
       return [item];
     }
     const first = showing.items[0];
-    if (first) {
-      running.shown = first;
-      this.parts.onShowing(growth.place, textOf(first));
-    }
+    if (first) this.parts.onShowing(growth.place, first);
     if (this.running === running) this.leave();
     return showing.items.map((item) => itemOf(item, document, position));
   }
@@ -187,7 +202,6 @@ export class GhostText implements vscode.Disposable {
     running.growth.onMore = () => undefined;
     running.cancel.cancel();
     running.growth.finish([]);
-    if (running.shown) this.parts.onShown(running.shown);
   }
 }
 
@@ -210,7 +224,8 @@ function selectionIn(document: vscode.TextDocument): Range | undefined {
   return Range.create(start.line, start.character, end.line, end.character);
 }
 
-function textOf(item: InlineCompletionItem): string {
+/** Returns what an item inserts. */
+export function textOf(item: InlineCompletionItem): string {
   return typeof item.insertText === "string" ? item.insertText : item.insertText.value;
 }
 
