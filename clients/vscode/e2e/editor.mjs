@@ -12,8 +12,15 @@ const CHROMIUM_ARGUMENTS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
-const TIMEOUT_MS = 30_000;
-const GHOST = ".ghost-text-decoration, .ghost-text, .suggest-preview-text";
+const TIMEOUT_MS = 60_000; // the engine starts within seconds, but tests share the machine
+// Runs in the page: what stands in the line in pieces, then each line below.
+const READ_GHOST = `() => {
+  const inline = [...document.querySelectorAll(".ghost-text-decoration, .ghost-text")]
+    .filter((node) => node.closest(".suggest-preview-text") === null);
+  const below = [...document.querySelectorAll(".suggest-preview-text .view-line")];
+  const first = inline.map((node) => node.textContent).join("");
+  return [first, ...below.map((line) => line.textContent)].join("\\n").replaceAll("\u00a0", " ");
+}`;
 
 /** Returns the program that installs and runs code-server, and its Node. */
 export function findEditor(folder) {
@@ -63,33 +70,45 @@ export class Editor {
     Object.assign(this, parts);
   }
 
-  /** Opens the workspace with files of it, the last of them in front. */
-  async open(...files) {
-    const address = (file) => `vscode-remote://127.0.0.1:${this.port}${path.join(this.workspace, file)}`;
-    const payload = JSON.stringify(files.map((file) => ["openFile", address(file)]));
-    const query = new URLSearchParams({ folder: this.workspace, payload });
+  /** Opens the workspace. */
+  async openWorkspace() {
+    const query = new URLSearchParams({ folder: this.workspace });
     await this.page.goto(`http://127.0.0.1:${this.port}/?${query}`);
-    await this.page.waitForSelector(".monaco-editor .view-lines", { state: "attached" });
+    await this.page.waitForSelector(".monaco-workbench", { state: "attached" });
+  }
+
+  /** Opens a file of the workspace in front. */
+  async open(file) {
+    await this.quickInput("Control+p", file);
+    await this.page.locator(`.tab.active[data-resource-name="${file}"]`).waitFor();
+    await this.focusEditor();
+  }
+
+  /** Opens an input at the top, fills it, waits for an entry and takes it. */
+  async quickInput(key, text, entry = text) {
+    const input = this.page.locator(".quick-input-widget input").first();
+    await this.page.keyboard.press(key);
+    await input.waitFor({ state: "visible" });
+    await input.fill(text);
+    await this.page.locator(".quick-input-list .monaco-list-row.focused", { hasText: entry }).waitFor();
+    await this.page.keyboard.press("Enter");
   }
 
   /** Runs a command by its title, through the command palette. */
-  async command(title) {
-    await this.page.keyboard.press("F1");
-    const input = this.page.locator(".quick-input-widget input").first();
-    await input.waitFor({ state: "visible" });
-    await input.fill(`>${title}`);
-    await this.page.locator(".quick-input-list .monaco-list-row", { hasText: title }).first().waitFor();
-    await this.page.keyboard.press("Enter");
+  command(title) {
+    return this.quickInput("F1", `>${title}`, title);
   }
 
   /** Goes to a place in the file in front; both count from 1. */
   async goTo(line, column) {
-    await this.page.keyboard.press("Control+g");
-    const input = this.page.locator(".quick-input-widget input").first();
-    await input.waitFor({ state: "visible" });
-    await input.fill(`:${line}:${column}`);
-    await this.page.keyboard.press("Enter");
-    await input.waitFor({ state: "hidden" });
+    await this.quickInput("Control+g", `:${line}:${column}`, "Press 'Enter' to go to");
+    await this.page.locator(".quick-input-widget").first().waitFor({ state: "hidden" });
+    await this.focusEditor();
+  }
+
+  /** Puts the focus into the editor in front, wherever it is. */
+  async focusFirstEditor() {
+    await this.page.keyboard.press("Control+1");
     await this.focusEditor();
   }
 
@@ -105,32 +124,69 @@ export class Editor {
     return this.page.keyboard.press(key);
   }
 
-  /** Returns the ghost text that stands in the page, "" for none. */
-  ghost() {
-    return this.page.evaluate((selector) => [...document.querySelectorAll(selector)]
-      .map((node) => node.textContent).join("\n").replaceAll("\u00a0", " "), GHOST);
-  }
-
   /** Waits for ghost text that a function of its text accepts, and returns it. */
   async untilGhost(accepts = "(text) => text !== ''") {
     const handle = await this.page.waitForFunction(
-      ([selector, source]) => {
-        const text = [...document.querySelectorAll(selector)]
-          .map((node) => node.textContent).join("\n").replaceAll("\u00a0", " ");
+      ([read, source]) => {
+        const text = (0, eval)(read)();
         return (0, eval)(source)(text) ? { text } : false;
       },
-      [GHOST, accepts],
+      [READ_GHOST, accepts],
     );
     return (await handle.jsonValue()).text;
   }
 
-  noGhost() {
-    return this.page.waitForFunction((selector) => document.querySelector(selector) === null, GHOST);
+  /** Notes every change of the ghost text from now on. */
+  record() {
+    return this.page.evaluate((source) => {
+      const read = (0, eval)(source);
+      window.recorder?.disconnect();
+      window.recorded = [];
+      window.recorder = new MutationObserver(() => {
+        const text = read();
+        if (window.recorded.at(-1) !== text) window.recorded.push(text);
+      });
+      window.recorder.observe(document.body, { childList: true, subtree: true, characterData: true });
+    }, READ_GHOST);
   }
 
-  /** Returns the text of the status bar's item. */
-  status() {
-    return this.page.locator('[id="midfill.midfill.midfill.status"]');
+  recorded() {
+    return this.page.evaluate(() => window.recorded);
+  }
+
+  /** Makes the page ready for `clockKey`. */
+  clock() {
+    return this.page.evaluate((source) => {
+      const read = (0, eval)(source);
+      window.clocked = { keyAt: 0, ghostAt: null };
+      document.addEventListener("keydown", () => (window.clocked = { keyAt: performance.now(), ghostAt: null }), true);
+      new MutationObserver(() => {
+        if (window.clocked.ghostAt === null && read() !== "") window.clocked.ghostAt = performance.now();
+      }).observe(document.body, { childList: true, subtree: true, characterData: true });
+    }, READ_GHOST);
+  }
+
+  /** Presses a key where no ghost text stands; returns the ms until some does, null for none. */
+  async clockKey(key, waitMs) {
+    await this.noGhost();
+    await this.press(key);
+    try {
+      await this.page.waitForFunction(() => window.clocked.ghostAt !== null, null, { timeout: waitMs });
+    } catch {
+      return null;
+    }
+    return this.page.evaluate(() => window.clocked.ghostAt - window.clocked.keyAt);
+  }
+
+  /** Returns a message that holds a text, once it is shown. */
+  async message(text) {
+    const message = this.page.locator(".notifications-toasts .notification-list-item", { hasText: text });
+    await message.first().waitFor({ state: "visible" });
+    return message.first();
+  }
+
+  noGhost() {
+    return this.untilGhost("(text) => text === ''");
   }
 
   async untilStatus(pattern) {
@@ -172,6 +228,9 @@ const CALM = {
   "editor.inlineSuggest.enabled": true,
   "files.autoSave": "off",
   "workbench.tips.enabled": false,
+  "workbench.editor.enablePreview": false,
+  "workbench.secondarySideBar.defaultVisibility": "hidden",
+  "git.enabled": false,
   "chat.disableAIFeatures": true,
 };
 

@@ -36,4 +36,5 @@ npm rebuild --silent @vscode/spdlog   # the one native module that it cannot do 
 ln -sf code-linux.sh bin/remote-cli/code-server
 ln -sf browser-linux.sh bin/helpers/browser.sh
 (cd extensions && npm install --silent --omit=dev --ignore-scripts)
-"$folder/code-server/node_modules/.bin/code-server" --version
+version=$("$folder/code-server/node_modules/.bin/code-server" --config "$folder/config.yaml" --version | tail -1)
+echo "code-server $version" | tee "$folder/.ready"

@@ -1,0 +1,30 @@
+// The extension in a real VS Code, with the real language server, engine and bundled model: one
+// start of all of it for every case. `npm run e2e`; ONLY=words runs the cases of such a name.
+import { after, before, test } from "node:test";
+
+import { suggestions } from "./cases/suggestions.mjs";
+import { trouble } from "./cases/trouble.mjs";
+import { Fixture, OUTPUT } from "./fixture.mjs";
+
+let fixture;
+
+before(async () => {
+  fixture = await Fixture.start();
+});
+
+after(async () => {
+  await fixture?.close();
+  console.log(`screenshots: ${OUTPUT}`);
+});
+
+const only = process.env.ONLY;
+for (const [name, run] of [...suggestions, ...trouble]) {
+  test(name, { skip: only !== undefined && !name.includes(only) }, async () => {
+    try {
+      await run(fixture);
+    } catch (error) {
+      await fixture.screenshot(`failed-${run.name}`);
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,42 @@
+// The workspace. The bundled model completes what follows from what stands in the file.
+export const FILES = {
+  "checks.py": `def check_range(value, low, high):
+    if value < low:
+        raise ValueError("value is too small")
+    if value > high:
+
+    return value
+`,
+  "shapes.py": `class Point:
+    def get_x(self):
+        if self.x is None:
+            raise ValueError("x is not set")
+        return self.x
+
+    def get_y(self):
+        if self.y is None:
+            raise ValueError("y is not set")
+        return self.y
+
+    def get_z(self):
+`,
+  "inventory.py": `class Inventory:
+    def __init__(self, items):
+        self.items = list(items)
+
+    def __len__(self):
+        return len(self.items)
+
+    def __iter__(self):
+`,
+  "reader.py": `import os
+
+
+def read_text(path, encoding="utf-8"):
+    with open(path, encoding=encoding) as file:
+        return file.read()
+
+
+def read_bytes(path, encoding="utf-8"):
+`,
+};

@@ -1,0 +1,106 @@
+// What the cases share: the editor, its scratch folder, the language server's and engine's places.
+import { chmod, mkdir, mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import * as path from "node:path";
+import { fileURLToPath } from "node:url";
+
+import { Editor } from "./editor.mjs";
+import { FILES } from "./files.mjs";
+
+export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
+export const OUTPUT = fileURLToPath(new URL("output", import.meta.url));
+const EDITOR_FOLDER = process.env.MIDFILL_EDITOR ?? path.join(ROOT, ".make/editors/vscode");
+const BIN = path.join(ROOT, ".venv/bin");
+const ENGINE_OUTLIVES_S = 600; // its last editor; the fixture ends it
+
+export class Fixture {
+  /** Starts the editor with the files of the workspace open, the first of them in front. */
+  static async start() {
+    await rm(OUTPUT, { recursive: true, force: true });
+    await mkdir(OUTPUT, { recursive: true });
+    const scratch = await mkdtemp(path.join(tmpdir(), "midfill-vscode-"));
+    const workspace = path.join(scratch, "workspace");
+    await mkdir(workspace);
+    for (const [name, text] of Object.entries(FILES)) await writeFile(path.join(workspace, name), text);
+    // The server's process id is known to the test, which ends it.
+    const server = path.join(scratch, "midfill");
+    await writeFile(server, `#!/bin/sh\necho $$ > ${scratch}/server.pid\nexec ${BIN}/midfill "$@"\n`);
+    await chmod(server, 0o755);
+    const machineSettings = {
+      "midfill.server.path": server,
+      "midfill.engine.command": [`${BIN}/python`, path.join(ROOT, "clients/vscode/e2e/paced_engine.py")],
+      "midfill.engine.exitWhenUnusedS": ENGINE_OUTLIVES_S,
+      "midfill.engine.device": "cpu",
+    };
+    const editor = await Editor.start({
+      editorFolder: EDITOR_FOLDER,
+      vsix: process.env.MIDFILL_VSIX ?? path.join(ROOT, "clients/vscode/dist/midfill-0.1.0.vsix"),
+      scratch,
+      workspace,
+      userSettings: {},
+      machineSettings,
+      env: {
+        MIDFILL_STATE_DIR: path.join(scratch, "state"),
+        MIDFILL_CONFIG_DIR: path.join(scratch, "config"),
+        MIDFILL_TEST_PACE: path.join(scratch, "pace"),
+      },
+    });
+    const fixture = new Fixture({ editor, scratch, workspace, machineSettings });
+    await editor.openWorkspace();
+    await editor.untilStatus("Ready");
+    return fixture;
+  }
+
+  constructor(parts) {
+    Object.assign(this, parts);
+  }
+
+  screenshot(name) {
+    return this.editor.page.screenshot({ path: path.join(OUTPUT, `${name}.png`) });
+  }
+
+  /** Makes each model step take at least so many seconds; 0 for as fast as it can. */
+  async pace(seconds) {
+    const file = path.join(this.scratch, "pace");
+    if (seconds > 0) await writeFile(file, String(seconds));
+    else await rm(file, { force: true });
+  }
+
+  /** Returns `{pid, url, key}` of the shared engine. */
+  async engine() {
+    const folder = path.join(this.scratch, "state");
+    const names = await readdir(folder);
+    const state = names.find((name) => name.startsWith("engine-") && name.endsWith(".json"));
+    if (!state) throw new Error(`no engine in ${folder}: ${names}`);
+    const facts = JSON.parse(await readFile(path.join(folder, state), "utf8"));
+    const keyFile = names.find((name) => name.endsWith(".key"));
+    const key = (await readFile(path.join(folder, keyFile), "utf8")).trim();
+    return { ...facts, key };
+  }
+
+  async serverPid() {
+    return Number(await readFile(path.join(this.scratch, "server.pid"), "utf8"));
+  }
+
+  /** Waits for what no event tells, such as a file of another process. */
+  async until(holds) {
+    for (;;) {
+      if (await holds().catch(() => false)) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  /** Changes settings of the machine, as a user does. */
+  async set(changes) {
+    this.machineSettings = { ...this.machineSettings, ...changes };
+    const file = path.join(this.editor.data, "Machine/settings.json");
+    await writeFile(file, JSON.stringify(this.machineSettings));
+  }
+
+  async close() {
+    const engine = await this.engine().catch(() => undefined);
+    await this.editor.close();
+    if (engine) try { process.kill(engine.pid); } catch { /* it has ended */ }
+    await rm(this.scratch, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
