@@ -95,6 +95,25 @@ async def test_chat(engine: FakeEngine) -> None:
     ]
 
 
+async def test_chat_about_lines_of_a_file(engine: FakeEngine, sample: str) -> None:
+    options = ["--engine-url", engine.url, "--file", sample, "--select", "2:3", "-c", "/explain"]
+    done = await midfill("chat", *options)
+    assert (done.status, done.out) == (0, "Hello you\n")
+    (sent,) = [r.body["messages"] for r in engine.requests if r.path == "/v1/chat/completions"]
+    assert (
+        "add.py`, lines 2 to 3:\n\n```python\ndef add(a, b):\n    return \n```"
+        in (sent[0]["content"])
+    )
+    for wrong, told in (
+        (["--select", "2:9"], "two lines A:B of 1 to 3"),
+        (["--file", "no.py"], "no.py cannot be read"),
+        (["-c", "/fox"], "no command /fox"),
+    ):
+        done = await midfill("chat", *options, *wrong)
+        assert done.status != 0
+        assert told in done.err
+
+
 async def test_chat_goes_on_after_an_error(engine: FakeEngine) -> None:
     engine.replies["/v1/chat/completions"] = Reply([b'{"error": "too loud"}'], 422)
     done = await midfill("chat", "--engine-url", engine.url, stdin="Hello\nAgain\n")
