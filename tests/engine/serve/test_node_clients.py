@@ -15,6 +15,7 @@ import pytest
 from midfill_engine.config import EngineConfig, ModelConfig
 from midfill_engine.serve.load import load_served
 from midfill_engine.serve.served import Served
+from tests.engine.serve.chat_models import write_chat_model
 from tests.engine.serve.conftest import KEY, LiveServer
 
 _FOLDER = Path(__file__).parents[2] / "node"
@@ -40,12 +41,11 @@ def _node() -> str:
     return node
 
 
-def test_node_clients(tiny: Served, start_server: Callable[..., LiveServer]) -> None:
-    node = _node()
-    url = start_server(tiny).url
+def _told(program: str, url: str) -> dict[str, Any]:
+    """What a program of `tests/node` printed."""
     environment = {**os.environ, "ENGINE_URL": url, "ENGINE_KEY": KEY}
     ran = subprocess.run(
-        [node, "completions.mjs"],
+        [_node(), program],
         cwd=_FOLDER,
         env=environment,
         capture_output=True,
@@ -55,6 +55,11 @@ def test_node_clients(tiny: Served, start_server: Callable[..., LiveServer]) -> 
     )
     assert ran.returncode == 0, ran.stderr
     told: dict[str, Any] = json.loads(ran.stdout)
+    return told
+
+
+def test_node_clients(tiny: Served, start_server: Callable[..., LiveServer]) -> None:
+    told = _told("completions.mjs", start_server(tiny).url)
     assert (told["models"], told["model"]) == (["tiny"], "tiny")
     assert told["completionTokens"] == told["streamedTokens"] == 5
     assert told["streamed"] == told["text"]
@@ -62,3 +67,23 @@ def test_node_clients(tiny: Served, start_server: Callable[..., LiveServer]) -> 
     assert told["infilled"] > 4
     assert told["refused"] == "model_not_found"
     assert told["tokens"] == told["generated"]
+
+
+def test_hugging_face_chat_for_node(
+    tmp_path: Path, start_server: Callable[..., LiveServer]
+) -> None:
+    folder = write_chat_model(tmp_path / "tiny")
+    model = ModelConfig(source=str(folder), name="owner/tiny", device="cpu", max_memory_mb=2048)
+    served = load_served(EngineConfig(model=model))
+    try:
+        told = _told("chat.mjs", start_server(served).url)
+    finally:
+        served.engine.close()
+    for place in ("general", "model"):
+        assert told[place]["text"]
+        assert told[place]["streamed"] == told[place]["text"]
+        assert told[place]["tokens"] <= 6
+        assert told[place]["reason"] in {"length", "stop"}
+    assert told["general"]["text"] == told["model"]["text"]
+    assert told["refused"]["status"] == 422
+    assert list(told["formed"]) == ["ok"]
