@@ -72,10 +72,23 @@ def _recommend(machine: Machine) -> int:
         print(_line(fit))
     if best is None:
         print("\nnone of them suits this machine: stay with starter, the bundled model")
-        return 0
-    name = best.model.model_id
-    print(f"\nrecommended: {name}\n    midfill models use {name}")
+    else:
+        name = best.model.model_id
+        print(f"\nrecommended: {name}\n    midfill models use {name}")
+    _recommend_chat(machine)
     return 0
+
+
+def _recommend_chat(machine: Machine) -> None:
+    """Print which models chat, and the best of them for this machine."""
+    print("\nto chat, which the models above and starter do not:")
+    fits = rank(_known(), machine, ("chat", "code chat"))
+    for fit in fits:
+        print(_line(fit))
+    if fits[0].obstacle is None:
+        print(f"\nrecommended to chat: {fits[0].model.model_id}")
+    else:
+        print("\nnone of them suits this machine: chat by a server, see midfill chat --help")
 
 
 def _known() -> tuple[CatalogueModel, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from midfill_lsp.cli.catalogue import CatalogueModel
+from midfill_lsp.cli.catalogue import CatalogueModel, Use
 from midfill_lsp.cli.machine import Machine
 
 INT8_BYTES = 36 / 32
@@ -45,12 +45,14 @@ class Fit:
     obstacle: str | None
 
 
-def rank(models: Sequence[CatalogueModel], machine: Machine) -> list[Fit]:
-    """Return how each infill model would run here.
+def rank(
+    models: Sequence[CatalogueModel], machine: Machine, uses: tuple[Use, ...] = ("infill",)
+) -> list[Fit]:
+    """Return how each model of these uses would run here.
 
     Those that suit come first, the largest at the top, then the others from the smallest on.
     """
-    fits = [fit(model, machine) for model in models if model.use == "infill"]
+    fits = [fit(model, machine) for model in models if model.use in uses]
     good = [each for each in fits if each.obstacle is None]
     bad = [each for each in fits if each.obstacle is not None]
     good.sort(key=lambda each: -each.model.parameters)

@@ -212,6 +212,7 @@ async def test_models_recommends_from_what_the_machine_has() -> None:
     assert "free memory" in done.out
     assert "Qwen/Qwen2.5-Coder-0.5B" in done.out
     assert ("recommended: " in done.out) != ("stay with starter" in done.out)
+    assert ("recommended to chat: " in done.out) != ("chat by a server" in done.out)
 
 
 @pytest.mark.parametrize(

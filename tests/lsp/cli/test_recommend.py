@@ -75,3 +75,8 @@ def test_free_memory_is_read(tmp_path: Path) -> None:
 
 def test_memory_is_copied_at_a_speed() -> None:
     assert 1e7 < copy_speed() < 1e13
+
+
+def test_models_that_chat_are_ranked_apart() -> None:
+    (fit,) = rank(MODELS, Machine(64 * GB, 150 * GB, None), ("chat", "code chat"))
+    assert (fit.model.model_id, fit.obstacle) == ("a/chat", None)
