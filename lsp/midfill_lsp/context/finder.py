@@ -140,6 +140,7 @@ class Finder:
 
     def reset(self) -> None:
         """Forget what was judged by rules or settings that have changed."""
+        self._gate.forget()
         self._pools.clear()
         self._analyses.clear()
         self._choices = FrozenChoices()

@@ -14,6 +14,7 @@ so call `prepare` in a thread before.
 from __future__ import annotations
 
 import logging
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ logger = logging.getLogger(__name__)
 Role = Literal["document", "context"]
 Kind = Literal["denied", "secret", "ignored", "outside", "remote", "error"]
 
+_Question = tuple[str, Trust, Role, ContextConfig, tuple[Path, ...]]
+
+_MEMORY_S: Final = 1.0
+"""A file is judged by some 15 `stat`s and patterns, 0.3 ms; docs/log.md, 2026-11-26."""
+_MAX_VERDICTS: Final = 1024
 _CONFIG_SUFFIXES: Final = frozenset(
     {".yml", ".yaml", ".ini", ".cfg", ".conf", ".toml", ".properties", ".env", ".example",
      ".sample", ".template", ".dist"}
@@ -85,6 +91,7 @@ class Gate:
         config: Callable[[], ContextConfig],
         workspace: Workspace,
         lines: SecretLines | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Wire the gate; nothing is read.
 
@@ -92,13 +99,20 @@ class Gate:
             config: the settings of the moment.
             workspace: the folders of the moment.
             lines: the rules for secrets in lines.
+            clock: tells the seconds, from wherever.
         """
+        self._clock = clock
+        self._verdicts: dict[_Question, tuple[float, str | Refusal]] = {}
         self._config = config
         self._workspace = workspace
         self._lines = lines or SecretLines()
         self._rules = IgnoreRules()
         self.refusals: Counter[Kind] = Counter()
         """How often each kind was refused, since the start."""
+
+    def forget(self) -> None:
+        """Judge every file anew: rules may have changed."""
+        self._verdicts.clear()
 
     @property
     def failures(self) -> Counter[str]:
@@ -124,7 +138,7 @@ class Gate:
             role: the document that the user works in, or another.
         """
         try:
-            answer = self._judge(uri, trust, role)
+            answer = self._judged(uri, trust, role)
             if not isinstance(answer, Refusal):
                 masked = self._lines.mask(text, _is_config(answer))
                 return Admitted(masked.text, answer, masked.num_secrets)
@@ -137,7 +151,7 @@ class Gate:
     ) -> AdmittedAround | Refusal:
         """Return what of the text around the cursor may be sent, or why nothing may."""
         try:
-            answer = self._judge(uri, trust, "document")
+            answer = self._judged(uri, trust, "document")
             if not isinstance(answer, Refusal):
                 before, behind, num = self._lines.mask_around(prefix, suffix, _is_config(answer))
                 return AdmittedAround(before, behind, answer, num)
@@ -161,6 +175,19 @@ class Gate:
     def _counted(self, refusal: Refusal) -> Refusal:
         self.refusals[refusal.kind] += 1
         return refusal
+
+    def _judged(self, uri: str, trust: Trust, role: Role) -> str | Refusal:
+        """Return what `_judge` does, from memory for a second: typing asks at every key."""
+        question = (uri, trust, role, self._config(), self._workspace.folders)
+        now = self._clock()
+        judged_at, answer = self._verdicts.get(question, (None, ""))
+        if judged_at is not None and now - judged_at < _MEMORY_S:
+            return answer
+        answer = self._judge(uri, trust, role)
+        if len(self._verdicts) >= _MAX_VERDICTS:
+            self._verdicts.clear()
+        self._verdicts[question] = (now, answer)
+        return answer
 
     def _judge(self, uri: str, trust: Trust, role: Role) -> str | Refusal:
         """Return the file's name for the model, or why it is refused."""

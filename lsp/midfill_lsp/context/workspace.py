@@ -48,12 +48,13 @@ class Workspace:
     def __init__(self, folders: Sequence[Path] = ()) -> None:
         """Take the folders; links in their own paths are followed once, here."""
         self._folders: tuple[tuple[Path, Path, Path], ...] = ()  # as given, real, top
+        self._real: tuple[Path, ...] = ()
         self.take(folders)
 
     @property
     def folders(self) -> tuple[Path, ...]:
         """The folders, links followed."""
-        return tuple(real for _, real, _ in self._folders)
+        return self._real
 
     def top_of(self, folder: Path) -> Path:
         """Return the top of the repository that one of the folders lies in, else the folder."""
@@ -63,6 +64,7 @@ class Workspace:
         """Take other folders."""
         plain = dict.fromkeys(_plain(folder) for folder in folders)
         real = [(folder, Path(os.path.realpath(folder))) for folder in plain]
+        self._real = tuple(each for _, each in real)
         self._folders = tuple((given, each, repository_of(each) or each) for given, each in real)
 
     def place(self, path: Path) -> Place:

@@ -242,3 +242,18 @@ def test_usual_places_are_trusted_for_what_they_are() -> None:
         usual = Config(backend=BackendConfig(kind=kind))  # type: ignore[arg-type]
         assert trust_of(usual, "a-model") == trust_of(named, "a-model")
         assert trust_of(usual, "a-model:cloud") == ("local" if kind == "llamacpp" else "remote")
+
+
+def test_a_verdict_is_kept_for_a_second(top: Path) -> None:
+    now = [0.0]
+    gate = Gate(ContextConfig, Workspace([top]), clock=lambda: now[0])
+    file = top / "src/a.py"
+    assert judged(gate, file) is None
+    (top / ".midfillignore").write_text("a.py\n", "utf-8")
+    now[0] = 0.9
+    assert judged(gate, file) is None
+    now[0] = 1.1
+    assert judged(gate, file) == "ignored"
+    (top / ".midfillignore").unlink()
+    gate.forget()
+    assert judged(gate, file) is None
