@@ -5,7 +5,8 @@
 Seeded typing traces over files of the standard library and of this repository (brackets that the
 editor closes, corrections, line ends, files longer than the window), one request a key. Each goes
 through the language server's windows, the engine's ``/infill`` parsing, prompt and tokens, and its
-slots; nothing is generated. With the suffix frozen, as the language server sends it, and without.
+slots; nothing is generated. With the suffix frozen, as the language server sends it, and without;
+and frozen with pieces of other files before it, ten of which are open.
 The last line of stdout is JSON.
 """
 
@@ -35,12 +36,16 @@ from midfill_engine.text.heal import PieceIndex
 from midfill_engine.text.infill_defaults import InfillDefaults
 from midfill_engine.text.tokenizer import Tokenizer
 from midfill_lsp import prompt as prompts
-from midfill_lsp.config import CompletionConfig
+from midfill_lsp.config import CompletionConfig, ContextConfig
+from midfill_lsp.context import Finder, Gate, Workspace
+from midfill_lsp.document import open_snapshot
 from midfill_lsp.lines import split_lines
+from midfill_lsp.syntax import Grammars
 from midfill_lsp.trim import describe
 
 ROOT = Path(__file__).resolve().parent.parent
 NUM_SLOTS = 4
+NUM_OPEN = 10
 FAR = 64
 """More computed tokens than that are counted by what caused them."""
 
@@ -75,8 +80,9 @@ class Reuse:
 class Window:
     """A language server's window on an engine that has slots and no model."""
 
-    def __init__(self, served: Served, *, frozen: bool) -> None:
+    def __init__(self, served: Served, *, frozen: bool, others: Others | None = None) -> None:
         """Begin with empty slots."""
+        self._others = others
         self.reuse = Reuse()
         self._served = served
         self._config = CompletionConfig()
@@ -111,8 +117,12 @@ class Window:
         prompt = prompts.build(lines, line_idx, column, config.prefix_chars, config.suffix_chars)
         suffix = self._suffixes.hold(document, prompt) if self._suffixes else prompt.suffix
         line = describe(prompt.prefix, prompt.suffix, language).mode == "line"
+        extra: dict[str, object] = {}
+        if self._others is not None:
+            extra = await self._others.fields(document, lines, line_idx, prompt, suffix)
         read = await read_infill_request(
             {
+                **extra,
                 "input_prefix": prompt.prefix,
                 "input_suffix": suffix,
                 "session": document,
@@ -121,6 +131,42 @@ class Window:
             self._served,
         )
         return read.generation, read.truncated
+
+
+class Others:
+    """Pieces of other files, as the language server sends them; ten files are open."""
+
+    def __init__(self, texts: Sequence[str], seed: int) -> None:
+        """Open the files."""
+        chosen = random.Random(seed).sample(list(texts), min(NUM_OPEN, len(texts)))
+        uris = [f"file:///open/{idx}.py" for idx in range(len(chosen))]
+        self._documents = {
+            uri: open_snapshot(uri, "python", 1, text, "utf-16")
+            for uri, text in zip(uris, chosen, strict=True)
+        }
+        config = ContextConfig(budget_ms=1000)
+        workspace = Workspace([Path("/open")])
+        gate = Gate(lambda: config, workspace)
+        self._finder = Finder(lambda: config, workspace, gate, self._documents, Grammars())
+
+    async def fields(
+        self,
+        document: str,
+        lines: Sequence[str],
+        line_idx: int,
+        prompt: prompts.Prompt,
+        suffix: str,
+    ) -> dict[str, object]:
+        """Returns the fields of the request that hold them."""
+        uri = f"file:///open/{document.replace(' ', '')}.py"
+        snapshot = open_snapshot(uri, "python", 1, "".join(lines), "utf-16")
+        found = await self._finder.find(snapshot, line_idx, prompt.prefix, suffix, "local")
+        files = [{"filename": file.name, "text": file.text} for file in found.files]
+        return {"input_extra": files, "filename": document, "repo_name": "work"}
+
+    async def aclose(self) -> None:
+        """Ends the threads."""
+        await self._finder.aclose()
 
 
 class NoEngine:
@@ -160,15 +206,25 @@ def served_without_model(folder: Path, context: int) -> Served:
 def measure(served: Served, texts: Sequence[str], args: argparse.Namespace) -> dict[str, object]:
     """Returns the figures with the suffix frozen and as it is."""
     result: dict[str, object] = {}
-    for name, frozen in (("frozen", True), ("as it is", False)):
-        window = Window(served, frozen=frozen)
-        stretches = places(texts, args.num_places, args.chars, args.seed)
-        for idx, (text, start, end) in enumerate(stretches):
-            states = type_again(text, start, end, random.Random(f"{args.seed}/{idx}"))
-            asyncio.run(window.type(f"document {idx}", "python", states))
+    for name, frozen in (("frozen", True), ("as it is", False), ("other files", True)):
+        others = Others(texts, args.seed) if name == "other files" else None
+        window = Window(served, frozen=frozen, others=others)
+        asyncio.run(type_all(window, others, texts, args))
         result[name] = window.reuse.told()
         print(name, result[name])
     return result
+
+
+async def type_all(
+    window: Window, others: Others | None, texts: Sequence[str], args: argparse.Namespace
+) -> None:
+    """Types every stretch in a document of its own."""
+    stretches = places(texts, args.num_places, args.chars, args.seed)
+    for idx, (text, start, end) in enumerate(stretches):
+        states = type_again(text, start, end, random.Random(f"{args.seed}/{idx}"))
+        await window.type(f"document {idx}", "python", states)
+    if others is not None:
+        await others.aclose()
 
 
 def main() -> None:
