@@ -19,7 +19,7 @@ _MAX_PER_FILE = 3
 _SAME_SHARE = 0.6
 """A piece with more of its lines around the cursor, or in a better piece, tells nothing new."""
 _MIN_SHARE = 0.2
-"""Of the best score; what is below is noise."""
+"""Of the best piece's score; what is below is noise."""
 _FAR_LINES = 40
 _GAIN_NEAR, _GAIN_FAR = 2.0, 1.2
 """How much better another choice must be; docs/log.md, 2026-11-25, has the shares reused."""
@@ -44,15 +44,16 @@ def best(ranked: Sequence[Scored], query: Query, budget_tokens: int) -> tuple[Sn
     """
     chosen: list[Snippet] = []
     seen: list[frozenset[str]] = [query.lines]
-    left = budget_tokens
+    left, least = budget_tokens, 0.0
     for scored in ranked:
         snippet = scored.snippet
-        if len(chosen) == MAX_SNIPPETS or scored.score < _MIN_SHARE * ranked[0].score:
+        if len(chosen) == MAX_SNIPPETS or scored.score < least:
             break
         if snippet.tokens > left or _is_known(snippet, seen):
             continue
         if sum(other.uri == snippet.uri for other in chosen) == _MAX_PER_FILE:
             continue
+        least = least or _MIN_SHARE * scored.score
         chosen.append(snippet)
         seen.append(snippet.lines)
         left -= snippet.tokens
