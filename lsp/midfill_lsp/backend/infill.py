@@ -23,8 +23,8 @@ from midfill_lsp.errors import BackendError, CannotDo, EngineGone
 
 _REST_TIMEOUT_S = 0.5  # of an answer whose end has come
 _SAMPLES_SEED = 1  # the same place gives the same samples
-# Below it a model that was not trained with other files makes nothing of them: docs/log.md,
-# 2026-11-25. Nothing between the bundled model and this was measured.
+# A guess, not a measurement (docs/log.md, 2026-11-26): small models that were not trained with
+# other files go without.
 _MIN_PARAMETERS = 500_000_000
 
 

@@ -22,7 +22,7 @@ _MIN_SHARE = 0.2
 """Of the best piece's score; what is below is noise."""
 _FAR_LINES = 40
 _GAIN_NEAR, _GAIN_FAR = 2.0, 1.2
-"""How much better another choice must be; docs/log.md, 2026-11-25, has the shares reused."""
+"""How much better another choice must be; docs/log.md, 2026-11-26, has the shares reused."""
 _MAX_DOCUMENTS = 64
 
 
