@@ -32,10 +32,10 @@ def at(line: int, character: int, **more: object) -> dict[str, Any]:
 
 
 async def ask(editor: LspClient, line: int, character: int) -> dict[str, Any]:
-    """Return the one item that the standard method suggests."""
+    """Return the best of what the standard method suggests, asked for by hand."""
     result = await editor.request("textDocument/inlineCompletion", at(line, character))
-    item: dict[str, Any]
-    (item,) = result["items"]
+    assert 1 <= len(result["items"]) <= 3
+    item: dict[str, Any] = result["items"][0]
     return item
 
 
@@ -130,7 +130,7 @@ async def test_editors_share_one_engine_until_the_last_goes(start_editor: StartE
         await until(lambda: not process.is_alive(pid))
 
 
-async def test_cancel_is_answered_at_once_and_stops_the_engine(
+async def test_cancel_is_answered_at_once_and_an_edit_elsewhere_stops_the_engine(
     start_editor: StartEditor, tmp_path: Path
 ) -> None:
     gate = tmp_path / "gate"
@@ -146,6 +146,8 @@ async def test_cancel_is_answered_at_once_and_stops_the_engine(
         assert reply["error"]["code"] == -32800
         assert gated_engine.num_steps(gate) == 1
 
+        await type_text(editor, 2, 0, 0, "#")  # until here a key could have agreed with the stream
+        await explain(editor)  # answered, so the edit was read
         (gate / "open").touch()
         (log,) = (tmp_path / "state").glob("*.log")
         await until(lambda: "outcome=aborted" in log.read_text())
