@@ -105,6 +105,10 @@ class Neovim:
         """Wait for ghost text, and return the screen."""
         return self.until(self.screen, lambda screen: "«" in screen)
 
+    def until_whole(self) -> None:
+        """Wait until what is suggested grows no more."""
+        self.until_lua("require('midfill.suggest').is_complete()", True)
+
     def until_lua(self, expression: str, wanted: object) -> None:
         """Wait until a Lua expression has a value."""
         self.until(lambda: self.lua(f"return {expression}"), lambda value: value == wanted)

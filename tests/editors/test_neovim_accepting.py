@@ -106,6 +106,7 @@ def test_statistics_are_right(neovim: Neovim, script: Script) -> None:
     neovim.edit([])  # nothing of the test before is shown from here on
     before = neovim.count_events()
     shown(neovim, script, "first + 1")
+    neovim.until_whole()
     script.set("")
     neovim.type("<M-Right>")
     neovim.until_screen("    return first« + 1»")

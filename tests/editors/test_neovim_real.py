@@ -69,7 +69,7 @@ def test_type_see_it_grow_and_accept(neovim: Neovim) -> None:
     neovim.edit(SHAPE)
     neovim.type("Goself.hei")
     neovim.until_ghost()
-    neovim.until_lua("require('midfill.suggest').is_complete()", True)
+    neovim.until_whole()
     seen: list[str] = neovim.lua("return midfill_seen")
     whole = neovim.screen().replace("«", "").replace("»", "")
     assert all(later.startswith(earlier) for earlier, later in pairwise(seen))
@@ -83,7 +83,7 @@ def test_typing_what_it_says_needs_no_request(neovim: Neovim) -> None:
     neovim.edit(SHAPE)
     neovim.type("Goself.hei")
     neovim.until_ghost()
-    neovim.until_lua("require('midfill.suggest').is_complete()", True)
+    neovim.until_whole()
     shown = neovim.screen()
     first = shown.partition("«")[2][0]
     requests = sum(neovim.ask_server("midfill.status")["metrics"]["outcomes"].values())
@@ -109,7 +109,7 @@ def test_one_engine_and_right_counts(neovim: Neovim) -> None:
     neovim.edit(SHAPE)
     neovim.type("Goself.hei")
     neovim.until_ghost()
-    neovim.until_lua("require('midfill.suggest').is_complete()", True)
+    neovim.until_whole()
     neovim.type("<Tab><Esc>")
     counted = neovim.until(
         neovim.count_events, lambda now: now.get("accepted", 0) > before.get("accepted", 0)

@@ -88,7 +88,7 @@ def test_what_the_server_says_is_printed(
     script.set("1")
     neovim.edit(["x = "])
     neovim.type("A")
-    neovim.until_ghost()
+    neovim.until_whole()
     neovim.type("<Esc>")
     neovim.run("messages clear")
     neovim.run(f"Midfill {subcommand}")

@@ -143,10 +143,14 @@ local function draw()
   api.nvim_exec_autocmds('User', { pattern = 'MidfillShown', modeline = false })
 end
 
---- Let the text that has come so far be shown, unless as much of it is shown already.
+--- Let the text that has come so far be shown, unless as much of it is shown already. With text
+--- behind the cursor it is shown when it is whole: only the reply tells what of that it replaces.
 ---@param request midfill.Request
 ---@param text string
 local function grow(request, text)
+  if request.anchor.tail:find('%S') then
+    return
+  end
   local candidate = suggestion.candidate(request.anchor, text, nil, server.encoding())
   local left = candidate and suggestion.remaining(request.anchor, candidate)
   local _, shown = chosen()
