@@ -1,13 +1,5 @@
 // The workspace. The bundled model completes what follows from what stands in the file.
-export const FILES = {
-  "checks.py": `def check_range(value, low, high):
-    if value < low:
-        raise ValueError("value is too small")
-    if value > high:
-
-    return value
-`,
-  "shapes.py": `class Point:
+const SHAPES = `class Point:
     def get_x(self):
         if self.x is None:
             raise ValueError("x is not set")
@@ -19,7 +11,18 @@ export const FILES = {
         return self.y
 
     def get_z(self):
+`;
+
+export const FILES = {
+  "checks.py": `def check_range(value, low, high):
+    if value < low:
+        raise ValueError("value is too small")
+    if value > high:
+
+    return value
 `,
+  "shapes.py": SHAPES,
+  "lines.py": SHAPES,
   "inventory.py": `class Inventory:
     def __init__(self, items):
         self.items = list(items)

@@ -66,25 +66,21 @@ async function words(f) {
 
 async function lines(f) {
   const { editor } = f;
-  await editor.open("shapes.py");
+  await editor.open("lines.py");
   await editor.goTo(12, 21);
-  await editor.press("Shift+End");
-  await editor.press("Delete");
-  await editor.command("Midfill: Suggest at the Cursor");
+  await editor.press("Enter");
   const ghost = await editor.untilGhost("(text) => text.trim().includes('\\n')");
   await editor.press("Control+Shift+ArrowRight");
   await editor.untilGhost(`(text) => text !== "" && text !== ${JSON.stringify(ghost)}`);
   await f.screenshot("by-line");
-  await editor.press("Tab");
-  await editor.noGhost();
-  const [, after] = (await editor.save("shapes.py")).split("def get_z(self):");
-  assert.ok(after.trimEnd().split("\n").length >= 3, after);
+  const [, after] = (await editor.save("lines.py")).split("def get_z(self):\n");
+  assert.equal(after.trim(), ghost.split("\n")[0].trim());
 }
 
 async function brackets(f) {
   const { editor } = f;
   await editor.open("reader.py");
-  await editor.goTo(9, 38);
+  await editor.goTo(9, 40);
   await editor.press("Enter");
   await editor.type("with open(");
   const ghost = await editor.untilGhost();
@@ -139,6 +135,6 @@ async function statistics(f) {
     [...document.querySelectorAll(".view-line")].map((line) => line.textContent.replaceAll("\u00a0", " ")).join("\n"));
   const count = (name) => Number(new RegExp(`\\| ${name} \\| (\\d+)`).exec(page)?.[1] ?? -1);
   assert.ok(count("shown") >= 5, page);
-  assert.ok(count("accepted") >= 3, page);
+  assert.ok(count("accepted") >= 1, page);
   assert.ok(count("partly accepted") >= 1, page);
 }

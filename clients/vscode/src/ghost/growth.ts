@@ -57,6 +57,11 @@ export class Growth<Item> {
     return this.items === undefined ? this.text.length > this.shownLen : this.shownLen < Infinity;
   }
 
+  /** How many suggestions there are at the end; 0 before it. */
+  get numItems(): number {
+    return this.items?.length ?? 0;
+  }
+
   /** Whether what is to be shown is another text than what is shown. */
   get isLonger(): boolean {
     const [first] = this.items ?? [];

@@ -150,19 +150,34 @@ export class GhostText implements vscode.Disposable {
   private async askAgain(running: Running): Promise<void> {
     if (this.triggering) return;
     while (this.running === running && running.growth.hasMore && isInPlace(running)) {
-      const trigger = { wasAsked: false };
-      this.triggering = trigger;
-      this.changeProviders(running.document);
-      try {
-        await vscode.commands.executeCommand(running.growth.isLonger ? SHOW_NEXT : TRIGGER);
-      } finally {
-        this.triggering = undefined;
-      }
-      // The editor shows something else, and would not ask the next time either.
-      if (!trigger.wasAsked) break;
+      const wasAsked = running.growth.isLonger
+        ? (await this.provoke(running, SHOW_NEXT)) || (await this.provokeFirst(running))
+        : await this.provoke(running, TRIGGER);
+      if (!wasAsked) break; // the editor shows something else, and would not ask the next time
     }
     // The next request that the user makes here must reach the server.
     if (running.growth.isFinished) this.changeProviders(running.document);
+  }
+
+  /** Makes the editor ask where it has not drawn the first text yet, and so knows no next one. */
+  private async provokeFirst(running: Running): Promise<boolean> {
+    const wasAsked = await this.provoke(running, TRIGGER);
+    // It may have drawn it meanwhile, and have put what came behind it.
+    if (wasAsked && running.growth.numItems <= 1) await vscode.commands.executeCommand(SHOW_NEXT);
+    return wasAsked;
+  }
+
+  /** Runs a command that makes the editor ask. Returns whether it has. */
+  private async provoke(running: Running, command: string): Promise<boolean> {
+    const trigger = { wasAsked: false };
+    this.triggering = trigger;
+    this.changeProviders(running.document);
+    try {
+      await vscode.commands.executeCommand(command);
+    } finally {
+      this.triggering = undefined;
+    }
+    return trigger.wasAsked;
   }
 
   private changeProviders(document: vscode.TextDocument): void {
