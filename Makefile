@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 # Tests run side by side, file by file, since a file shares its engine.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores : 4)))
 
-.PHONY: help setup demo test lint format types unit vscode vscode-unit docs bench clean
+.PHONY: help setup demo test lint format types unit vscode vscode-unit vscode-e2e docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -35,11 +35,15 @@ types: .venv/.dev  ## mypy and pyright, both strict
 unit: .venv/.dev .venv/.node .venv/.editors  ## all tests
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 
-vscode: vscode-unit  ## the VS Code extension: lint, types, tests, package
+vscode: vscode-unit vscode-e2e  ## the VS Code extension: lint, types, tests, package, a real VS Code
 
 vscode-unit: .make/vscode-npm
 	@cd clients/vscode && npm run --silent lint && npm run --silent types && npm test --silent
 	@cd clients/vscode && npm run --silent package
+
+vscode-e2e: vscode-unit .make/editors/vscode/.ready .venv/.dev
+	@echo "== the extension in $$(cat .make/editors/vscode/.ready)"
+	@cd clients/vscode && npm run --silent e2e
 
 docs: .venv/.dev  ## make what docs/ and package.json have of the sources anew
 	$(BIN)/python -m midfill_lsp.settings.page docs/configuration.md
@@ -49,8 +53,8 @@ docs: .venv/.dev  ## make what docs/ and package.json have of the sources anew
 bench: .venv/.dev  ## engine timings beside transformers (last line JSON)
 	$(BIN)/python bench/engine.py
 
-clean:  ## remove .venv and caches
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+clean:  ## remove .venv, fetched editors and caches
+	rm -rf .venv .make clients/vscode/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .venv/.python:
 	@test -n "$(PYTHON)" || { echo "no python3 found: install Python 3.10 or later"; exit 1; }
@@ -95,3 +99,7 @@ clean:  ## remove .venv and caches
 .venv/.editors: .venv/.python tests/editors/get.py
 	@echo "== fetching editors from Debian's packages"
 	@$(BIN)/python tests/editors/get.py .venv/editors && touch $@ || true
+
+# VS Code as code-server, and Chromium to show it: see the script.
+.make/editors/vscode/.ready: clients/vscode/e2e/get-editor.sh
+	@clients/vscode/e2e/get-editor.sh $(@D)

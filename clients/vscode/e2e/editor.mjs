@@ -136,15 +136,23 @@ export class Editor {
     return (await handle.jsonValue()).text;
   }
 
-  /** Notes every change of the ghost text from now on. */
+  /** Notes every change of the ghost text from now on, as frames show it. */
   record() {
     return this.page.evaluate((source) => {
       const read = (0, eval)(source);
       window.recorder?.disconnect();
       window.recorded = [];
-      window.recorder = new MutationObserver(() => {
+      let isDue = false;
+      const look = () => {
+        isDue = false;
         const text = read();
         if (window.recorded.at(-1) !== text) window.recorded.push(text);
+      };
+      // A change may come in pieces; what counts is what stands there once the frame is drawn.
+      window.recorder = new MutationObserver(() => {
+        if (isDue) return;
+        isDue = true;
+        window.requestAnimationFrame(() => setTimeout(look, 0));
       });
       window.recorder.observe(document.body, { childList: true, subtree: true, characterData: true });
     }, READ_GHOST);

@@ -1,5 +1,5 @@
 // The extension in a real VS Code, with the real language server, engine and bundled model: one
-// start of all of it for every case. `npm run e2e`; ONLY=words runs the cases of such a name.
+// start of all of it for every case. `npm run e2e`; ONLY=word runs the cases whose name holds that.
 import { after, before, test } from "node:test";
 
 import { suggestions } from "./cases/suggestions.mjs";
