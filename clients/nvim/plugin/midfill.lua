@@ -8,6 +8,7 @@ vim.g.loaded_midfill = true
 local function set_highlights()
   local native = vim.fn.hlexists('ComplHint') == 1 and 'ComplHint' or 'NonText'
   vim.api.nvim_set_hl(0, 'MidfillGhost', { default = true, link = native })
+  vim.api.nvim_set_hl(0, 'MidfillEdit', { default = true, link = 'Visual' })
   vim.api.nvim_set_hl(0, 'MidfillCount', { default = true, link = 'MoreMsg' })
 end
 
@@ -32,3 +33,8 @@ vim.api.nvim_create_user_command('MidfillChat', function(command)
   require('midfill.command').set_up()
   require('midfill.chat').run(command)
 end, { nargs = '*', range = true, bang = true, desc = 'Midfill: chat' })
+
+vim.api.nvim_create_user_command('MidfillEdit', function(command)
+  require('midfill.command').set_up()
+  require('midfill.edit').run(command)
+end, { nargs = '*', range = true, desc = 'Midfill: rewrite lines as an instruction says' })

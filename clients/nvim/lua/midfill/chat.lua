@@ -8,6 +8,7 @@ local M = {}
 local api = vim.api
 local namespace = api.nvim_create_namespace('midfill.chat')
 local PROMPT = '> '
+local MAX_PLACES = 8 -- as many as the server takes
 
 ---@class midfill.Message
 ---@field role 'user'|'assistant'
@@ -22,6 +23,7 @@ local PROMPT = '> '
 
 local buf ---@type integer?
 local messages = {} ---@type midfill.Message[]
+local places = {} ---@type table[] what the conversation is about
 local running ---@type midfill.Answer?
 local num_asked = 0
 
@@ -85,7 +87,7 @@ end
 
 ---@param answer midfill.Answer
 ---@param err? table
----@param result? { content: string }
+---@param result? { content: string, notes?: string[] }
 local function finish(answer, err, result)
   if running ~= answer then
     return
@@ -98,6 +100,9 @@ local function finish(answer, err, result)
   elseif result then
     show(answer, result.content)
     keep(answer)
+    for _, note in ipairs(result.notes or {}) do
+      vim.notify('Midfill: ' .. note)
+    end
   end
 end
 
@@ -118,7 +123,7 @@ function M.ask(question)
     text = '',
   }
   table.insert(messages, { role = 'user', content = question })
-  local params = { messages = messages, partialResultToken = answer.token }
+  local params = { messages = messages, context = places, partialResultToken = answer.token }
   running = answer
   server.growing[answer.token] = function(value)
     if running == answer and type(value.content) == 'string' then
@@ -137,7 +142,6 @@ end
 
 local function make_buffer()
   buf = api.nvim_create_buf(false, true)
-  messages = {}
   api.nvim_buf_set_name(buf, 'midfill://chat')
   vim.bo[buf].buftype = 'prompt'
   vim.bo[buf].bufhidden = 'hide'
@@ -151,7 +155,7 @@ local function make_buffer()
     desc = 'Midfill: end the conversation',
     callback = function()
       M.stop()
-      buf = nil
+      messages, places, buf = {}, {}, nil
     end,
   })
 end
@@ -159,7 +163,7 @@ end
 --- Begin anew.
 function M.reset()
   M.stop()
-  messages = {}
+  messages, places = {}, {}
   if is_open() then
     put(0, api.nvim_buf_line_count(buf) - 1, {})
   end
@@ -181,39 +185,34 @@ function M.open(mods)
   end
 end
 
---- Return lines of the current buffer as a part of a question.
+--- Let lines of the current buffer go along with the questions from now on.
 ---@param first integer
 ---@param last integer
----@return string
-local function quote(first, last)
-  local lines = api.nvim_buf_get_lines(0, first - 1, last, true)
-  local code = table.concat(lines, '\n')
-  local fence = '```'
-  while code:find(fence, 1, true) do
-    fence = fence .. '`'
+local function add_place(first, last)
+  local line = api.nvim_buf_get_lines(0, last - 1, last, true)[1]
+  table.insert(places, {
+    uri = vim.uri_from_bufnr(0),
+    range = { start = { line = first - 1, character = 0 }, ['end'] = server.position(last - 1, #line) },
+  })
+  if #places > MAX_PLACES then
+    table.remove(places, 1)
   end
-  local name = vim.fn.fnamemodify(api.nvim_buf_get_name(0), ':.')
-  local place = ('%s, lines %d to %d:'):format(name, first, last)
-  return table.concat({ place, fence .. vim.bo.filetype, code, fence }, '\n')
 end
 
 --- Run `:MidfillChat`.
 ---@param command table as `nvim_create_user_command` gives it
 function M.run(command)
   local question = command.args
-  if command.range > 0 then
-    local default = question == '' and 'Explain this code.' or question
-    question = default .. '\n\n' .. quote(command.line1, command.line2)
-  end
-  M.open(command.smods)
   if command.bang then
     M.reset()
   end
+  if command.range > 0 then
+    add_place(command.line1, command.line2)
+  end
+  M.open(command.smods)
   if question ~= '' then
     local last = api.nvim_buf_line_count(buf) - 1
-    local lines = vim.split(question, '\n', { plain = true })
-    lines[1] = PROMPT .. lines[1]
-    put(last, last, lines)
+    put(last, last, { PROMPT .. question })
     M.ask(question)
   else
     vim.cmd.startinsert({ bang = true })
