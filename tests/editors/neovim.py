@@ -146,7 +146,7 @@ def start(
     # The server's command runs modules of this project.
     with Session(argv, {**environment(folder), "PYTHONPATH": str(ROOT)}, folder) as session:
         neovim = Neovim(session)
-        neovim.run(f"set runtimepath^={PLUGIN}")
+        neovim.run(f"set runtimepath^={PLUGIN} nomore")
         neovim.run("runtime plugin/midfill.lua | filetype plugin on")
         if before:
             neovim.lua(before)
