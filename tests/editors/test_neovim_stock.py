@@ -1,4 +1,4 @@
-"""Stock Neovim 0.12 with the lines of README.md alone: ghost text appears, and Tab accepts it."""
+"""Stock Neovim 0.12 with the lines of README.md and a key: ghost text appears and is accepted."""
 
 from __future__ import annotations
 
@@ -23,14 +23,16 @@ return reply.result.column
 
 
 def config_of_readme(server: list[str]) -> str:
-    """Return the README's Lua lines with a command that runs here, and its key to accept."""
+    """Return the README's Lua lines with a command that runs here, and the key of the page."""
     text = (ROOT / "README.md").read_text()
+    page = (ROOT / "docs" / "editors.md").read_text()
     block = re.search(r"Neovim 0\.12 needs no plugin:\n\n```lua\n(.*?)```", text, re.DOTALL)
-    key = re.search(r"`(vim\.keymap\.set\('i', '<Tab>'.*?)`\.?\n", text)
+    key = re.search(r"and a key to accept:\n\n```lua\n(.*?)```", page, re.DOTALL)
     assert block
     assert key
+    assert block[1] in page
     assert "'midfill', 'lsp'" in block[1]
-    return block[1].replace("'midfill', 'lsp'", json.dumps(server)[1:-1]) + key[1] + "\n"
+    return block[1].replace("'midfill', 'lsp'", json.dumps(server)[1:-1]) + key[1]
 
 
 @pytest.fixture(scope="module")
