@@ -68,24 +68,10 @@ def _run(case: Fixture, pieces: list[str], has_parser: bool) -> tuple[str, TrimR
 
 
 PARTS = [
-    "(",
-    ")",
-    "{",
-    "}",
-    "[",
-    "]",
-    '"',
-    "'",
-    "`",
-    "\n",
-    "\n    ",
-    "\n\t",
-    "a",
-    "b = 1",
-    ":",
-    ";",
+    *"(){}[]\"'`:;a #",
+    *("\n", "\n    ", "\n\t", "b = 1", "return x", "é", "😀", "//", "/*", "*/", '"""'),
+    *("def f():", "if (x) {", "try:"),
 ]
-PARTS += ["return x", " ", "é", "😀", "//", "#", "/*", "*/", '"""', "def f():", "if (x) {", "try:"]
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -107,6 +107,7 @@ def _parsed(arguments: object) -> object:
             value: object = json.loads(arguments)
         except (ValueError, RecursionError):
             return arguments
-        is_usable = isinstance(value, dict) and not is_too_deep(cast("object", value))
-        return value if is_usable else arguments
+        if isinstance(value, dict) and not is_too_deep(cast("object", value)):
+            return cast("object", value)
+        return arguments
     return {} if arguments is None else arguments
