@@ -155,4 +155,5 @@ async def test_info(client: httpx.AsyncClient) -> None:
         "order": "spm",
         "heal": False,
         "line_start": "prefix",
+        "files": False,
     }
