@@ -17,8 +17,18 @@ def progress(editor: InProcess) -> list[str]:
     return [item["params"]["token"] for item in told]
 
 
+ASKED = {
+    "midfill/completion": {
+        "textDocument": {"uri": URI},
+        "position": {"line": 1, "character": 11},
+        "context": {"triggerKind": 1},
+    },
+    "midfill/chat": {"messages": [{"role": "user", "content": "hi"}]},
+}
+
+
 @pytest.mark.parametrize("num_turns", range(4))
-@pytest.mark.parametrize("method", ["midfill/completion", "midfill/chat"])
+@pytest.mark.parametrize("method", ASKED)
 async def test_a_cancel_is_the_last_word(method: str, num_turns: int) -> None:
     # The delta's task had been woken when the cancel came, and sent its text after the reply.
     gate = asyncio.Event()
@@ -26,13 +36,7 @@ async def test_a_cancel_is_the_last_word(method: str, num_turns: int) -> None:
     editor = InProcess(backend)
     await editor.initialize()
     editor.open(URI, "def add(a, b):\n    return \n")
-    params = {
-        "textDocument": {"uri": URI},
-        "position": {"line": 1, "character": 11},
-        "context": {"triggerKind": 1},
-        "messages": [{"role": "user", "content": "hi"}],
-        "partialResultToken": "ghost",
-    }
+    params = {**ASKED[method], "partialResultToken": "ghost"}
     msg_id, reply = editor.begin(method, params)
     await asyncio.wait_for(backend.started.wait(), 30)
     gate.set()
