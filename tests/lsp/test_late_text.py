@@ -17,7 +17,7 @@ def progress(editor: InProcess) -> list[str]:
     return [item["params"]["token"] for item in told]
 
 
-ASKED = {
+ASKED: dict[str, dict[str, object]] = {
     "midfill/completion": {
         "textDocument": {"uri": URI},
         "position": {"line": 1, "character": 11},
