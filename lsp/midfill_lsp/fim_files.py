@@ -76,7 +76,7 @@ def as_comments(others: OtherFiles) -> str:
 
 def _comment(name: str) -> str:
     path = PurePosixPath(name)
-    marks = _MARKS.get(path.suffix.lower() or path.name.lower())
+    marks = COMMENT_MARKS.get(path.suffix.lower() or path.name.lower())
     return f"{marks[0]} {_one_line(name)}{marks[1]}\n" if marks else ""
 
 
@@ -100,4 +100,4 @@ _COMMENTS: Final[Mapping[tuple[str, str], str]] = {
     ("/*", " */"): ".css .scss .less",
     ("<!--", " -->"): ".html .htm .xml .svg .vue .svelte .md",
 }
-_MARKS: Final = {name: marks for marks, names in _COMMENTS.items() for name in names.split()}
+COMMENT_MARKS: Final = {name: marks for marks, names in _COMMENTS.items() for name in names.split()}

@@ -121,7 +121,7 @@ def _as_text(tokenizer: Tokenizer, extra: Extra, limit_tokens: int) -> PlacedExt
 def comment(filename: str) -> str:
     """A line that tells a file's name as a comment of its language; empty if that is unknown."""
     path = PurePosixPath(filename.replace("\\", "/"))
-    marks = _MARKS.get(path.suffix.lower() or path.name.lower())
+    marks = COMMENT_MARKS.get(path.suffix.lower() or path.name.lower())
     if marks is None:
         return ""
     begin, end = marks
@@ -139,8 +139,8 @@ def _one_line(name: str) -> str:
 _COMMENTS: Mapping[tuple[str, str], str] = {
     ("#", ""): ".py .pyi .rb .sh .bash .zsh .pl .r .jl .yml .yaml .toml .ex .exs .nix .tf .cmake "
     ".ps1 makefile dockerfile",
-    ("//", ""): ".js .jsx .mjs .cjs .ts .tsx .c .h .cc .cpp .cxx .hpp .hh .cs .java .kt .kts .go "
-    ".rs .swift .scala .php .dart .m .zig .proto .groovy .v .sv",
+    ("//", ""): ".js .jsx .mjs .cjs .ts .tsx .mts .cts .c .h .cc .cpp .cxx .hpp .hh .hxx .cs .java "
+    ".kt .kts .go .rs .swift .scala .php .dart .m .zig .proto .groovy .v .sv",
     ("--", ""): ".lua .sql .hs .elm .adb .ads .vhd",
     (";", ""): ".el .lisp .clj .cljs .scm .asm .ini",
     ("%", ""): ".tex .erl .hrl",
@@ -148,7 +148,7 @@ _COMMENTS: Mapping[tuple[str, str], str] = {
     ("/*", " */"): ".css .scss .less",
     ("<!--", " -->"): ".html .htm .xml .svg .vue .svelte .md",
 }
-_MARKS: Mapping[str, tuple[str, str]] = {
+COMMENT_MARKS: Mapping[str, tuple[str, str]] = {
     name: marks for marks, names in _COMMENTS.items() for name in names.split()
 }
 """How a comment begins and ends, by a file's extension, or by the name of one without."""
