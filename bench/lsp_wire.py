@@ -15,6 +15,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from midfill_lsp.cli.rpc import read_message
+
 LEAVE_S = 10.0
 Message = dict[str, Any]
 OnMessage = Callable[[Message, float], None]
@@ -72,10 +74,7 @@ class Wire:
         stream = self._process.stdout
         try:
             while True:
-                head = (await stream.readuntil(b"\r\n\r\n")).lower()
-                length = int(head.partition(b"content-length:")[2].split()[0])
-                body = await stream.readexactly(length)
-                self._take(json.loads(body), time.perf_counter())
+                self._take(await read_message(stream), time.perf_counter())
         except asyncio.IncompleteReadError:
             for future in self._replies.values():
                 if not future.done():

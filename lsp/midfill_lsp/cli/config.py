@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
+from midfill_lsp.cli.options import add_workspace_option
 from midfill_lsp.errors import ConfigError
 from midfill_lsp.settings import edit
 from midfill_lsp.settings.files import user_file
@@ -26,13 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=tuple(_ACTIONS), default="show")
     parser.add_argument("words", nargs="*", metavar="KEY [VALUE]", help="for set and unset")
     parser.add_argument("--json", action="store_true", help="show prints JSON")
-    parser.add_argument(
-        "--workspace",
-        type=Path,
-        default=Path(),
-        metavar="FOLDER",
-        help="whose midfill.toml counts; default: here",
-    )
+    add_workspace_option(parser)
 
 
 def run(options: argparse.Namespace) -> int:

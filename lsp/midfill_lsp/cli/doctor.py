@@ -7,7 +7,6 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from midfill_lsp.cli import options as engine_options
 from midfill_lsp.cli.find_editors import find_editors
@@ -24,13 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add this subcommand's options."""
     parser.epilog = "The status is 1 if something is broken: the backend, or a setting."
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument(
-        "--workspace",
-        type=Path,
-        default=Path(),
-        metavar="FOLDER",
-        help="whose midfill.toml counts; default: here",
-    )
+    engine_options.add_workspace_option(parser)
     engine_options.add_engine_options(parser)
 
 

@@ -62,6 +62,17 @@ def add_engine_options(parser: argparse.ArgumentParser) -> None:
     _add_backend_options(parser)
 
 
+def add_workspace_option(parser: argparse.ArgumentParser) -> None:
+    """Add the folder whose settings count."""
+    parser.add_argument(
+        "--workspace",
+        type=Path,
+        default=Path(),
+        metavar="FOLDER",
+        help="whose midfill.toml counts; default: here",
+    )
+
+
 def _add_backend_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("another server", "instead of the engine")
     kinds, families = get_args(BackendKind), get_args(FimFamily)

@@ -25,6 +25,18 @@ class ServerFailed(MidfillError):
         self.code = code
 
 
+async def read_message(stream: asyncio.StreamReader) -> dict[str, Any]:
+    """Return the next message of a language server's stdout.
+
+    Raises:
+        asyncio.IncompleteReadError: there is none any more.
+    """
+    head = (await stream.readuntil(b"\r\n\r\n")).lower()
+    length = int(head.partition(b"content-length:")[2].split()[0])
+    message: dict[str, Any] = json.loads(await stream.readexactly(length))
+    return message
+
+
 class Connection:
     """A server process and the requests that wait for its replies."""
 
@@ -124,9 +136,7 @@ class Connection:
         stream = self._process.stdout
         try:
             while True:
-                head = (await stream.readuntil(b"\r\n\r\n")).lower()
-                length = int(head.partition(b"content-length:")[2].split()[0])
-                await self._receive(json.loads(await stream.readexactly(length)))
+                await self._receive(await read_message(stream))
         except (asyncio.IncompleteReadError, ConnectionResetError):
             await self._log_task  # its last line says why
             self._fail_all()
