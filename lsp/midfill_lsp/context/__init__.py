@@ -9,13 +9,15 @@
     finder        what of other files goes along; the sources are
     buffers, edits, signatures  (over index, outlines and resolve), and
     score, choose               rank their pieces and keep the choice steady
+    work          the threads that they run in
 
 Knows no protocol and no network. `complete` and `chat` call.
 """
 
 from __future__ import annotations
 
-from midfill_lsp.context.finder import Finder, Found
+from midfill_lsp.context.finder import Finder
+from midfill_lsp.context.found import Found
 from midfill_lsp.context.gate import Admitted, AdmittedAround, Gate, Refusal, Role
 from midfill_lsp.context.ignore import NAMES as RULE_FILES
 from midfill_lsp.context.outlines import LANGUAGES

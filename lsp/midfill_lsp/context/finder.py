@@ -9,19 +9,17 @@ in a line the choice of before goes along. Called by `complete`, and told by `se
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
 
 from midfill_lsp.config import ContextConfig
 from midfill_lsp.context.buffers import pool_of
 from midfill_lsp.context.choose import FrozenChoices, best
 from midfill_lsp.context.edits import RecentEdits
+from midfill_lsp.context.found import Found
 from midfill_lsp.context.gate import Gate, Refusal
 from midfill_lsp.context.ignore import NAMES
 from midfill_lsp.context.index import Tree, walk
@@ -30,38 +28,13 @@ from midfill_lsp.context.score import Pool, query_of, rank
 from midfill_lsp.context.signatures import Signatures, Surroundings
 from midfill_lsp.context.snippet import CHARS_PER_TOKEN, Snippet
 from midfill_lsp.context.trust import Trust
+from midfill_lsp.context.work import Work
 from midfill_lsp.context.workspace import Workspace, path_of
 from midfill_lsp.document import Snapshot
 from midfill_lsp.fim_files import OtherFile
 from midfill_lsp.syntax import Grammars
 
-logger = logging.getLogger(__name__)
-
-_T = TypeVar("_T")
 _NO_POOL = Pool.of(())
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What goes along, and how it came to that; names and numbers but for the files' text.
-
-    Attributes:
-        files: pieces of other files, the most important last.
-        sources: how many are from which source.
-        refused: how many the gate refused, by its reason.
-        num_secrets: lines of the pieces that held a secret.
-        tokens: what they may take, estimated.
-        took_ms: on the event loop.
-        waited_ms: for the threads.
-    """
-
-    files: tuple[OtherFile, ...] = ()
-    sources: Mapping[str, int] = field(default_factory=dict[str, int])
-    refused: Mapping[str, int] = field(default_factory=dict[str, int])
-    num_secrets: int = 0
-    tokens: int = 0
-    took_ms: float = 0.0
-    waited_ms: float = 0.0
 
 
 class Finder:
@@ -91,19 +64,24 @@ class Finder:
         self._signatures = Signatures(grammars)
         self._edits = RecentEdits()
         self._choices = FrozenChoices()
-        self._walker = ThreadPoolExecutor(1, thread_name_prefix="midfill-index")
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="midfill-context")
+        self._walking = Work("midfill-index")
+        self._reading = Work("midfill-context")
         self._tree = Tree()
         self._tree_number = 0
         self._must_walk_again = False
-        self._is_closed = False
         self._pools: dict[str, tuple[Snapshot, Pool]] = {}
         self._analyses: dict[str, tuple[tuple[int, int, int], tuple[Pool, ...]]] = {}
-        self._running: dict[tuple[str, str], asyncio.Task[None]] = {}
-        self._news = 0  # counts what the threads brought
         self._seen: dict[str, tuple[int, int]] = {}
-        self.failures: Counter[str] = Counter()
+
+    @property
+    def failures(self) -> Counter[str]:
         """How often each kind of work in the threads failed, since the start."""
+        return self._walking.failures + self._reading.failures
+
+    @property
+    def _num_news(self) -> int:
+        """How often the threads brought something."""
+        return self._walking.num_done + self._reading.num_done
 
     @property
     def num_files(self) -> int:
@@ -121,13 +99,14 @@ class Finder:
         Returns:
             A task that ends when the index is there.
         """
-        if ("walk", "") in self._running:
+        running = self._walking.running("walk")
+        if running is not None:
             self._must_walk_again = True
-            return self._running["walk", ""]
+            return running
         workspace, max_files = Workspace(self._workspace.folders), self._config().max_files
 
         def work() -> Tree:
-            return walk(workspace, max_files, lambda: not self._is_closed)
+            return walk(workspace, max_files, lambda: not self._walking.is_closed)
 
         def take(tree: Tree) -> None:
             self._tree = tree
@@ -136,7 +115,7 @@ class Finder:
                 self._must_walk_again = False
                 asyncio.get_running_loop().call_soon(self.start)
 
-        return self._in_thread(self._walker, ("walk", ""), work, take)
+        return self._walking.start("walk", "", work, take)
 
     def reset(self) -> None:
         """Forget what was judged by rules or settings that have changed."""
@@ -180,7 +159,7 @@ class Finder:
         self._prepare(snapshot, line_idx, trust)
         waited_s = 0.0
         if self._choices.of(snapshot.uri) is None:
-            waited_s = await self._wait()
+            waited_s = await self._reading.wait(self._config().budget_ms / 1000)
         found = self._choose(snapshot, line_idx, prefix, suffix, trust)
         took_s = time.perf_counter() - began - waited_s
         return replace(
@@ -191,13 +170,7 @@ class Finder:
 
     async def aclose(self) -> None:
         """End the threads' work; what runs is not waited for."""
-        self._is_closed = True
-        for executor in (self._walker, self._reader):
-            executor.shutdown(wait=False, cancel_futures=True)
-        running = list(self._running.values())
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        await asyncio.gather(self._walking.aclose(), self._reading.aclose())
 
     def _prepare(self, snapshot: Snapshot, line_idx: int, trust: Trust) -> None:
         """Have the threads read what is new."""
@@ -222,7 +195,7 @@ class Finder:
             if uri in self._documents:
                 self._pools[uri] = (document, pool)
 
-        self._in_thread(self._reader, ("document", uri), work, take)
+        self._reading.start("document", uri, work, take)
 
     def _read_imports(self, snapshot: Snapshot, path: Path, state: tuple[int, int, int]) -> None:
         place = self._workspace.place(path)
@@ -247,25 +220,16 @@ class Finder:
             if snapshot.uri in self._documents:
                 self._analyses[snapshot.uri] = (state, pools)
 
-        self._in_thread(self._reader, ("imports", snapshot.uri), work, take)
-
-    async def _wait(self) -> float:
-        """Wait for the threads, as long as the budget says; return how long it was, in seconds."""
-        pending = [task for (kind, _), task in self._running.items() if kind != "walk"]
-        if not pending:
-            return 0.0
-        began = time.perf_counter()
-        await asyncio.wait(pending, timeout=self._config().budget_ms / 1000)
-        return time.perf_counter() - began
+        self._reading.start("imports", snapshot.uri, work, take)
 
     def _choose(
         self, snapshot: Snapshot, line_idx: int, prefix: str, suffix: str, trust: Trust
     ) -> Found:
         uri = snapshot.uri
         held = self._choices.of(uri)
-        if held is not None and self._seen.get(uri) == (line_idx, self._news):
+        if held is not None and self._seen.get(uri) == (line_idx, self._num_news):
             return self._admitted(held.snippets, trust)
-        self._seen[uri] = (line_idx, self._news)
+        self._seen[uri] = (line_idx, self._num_news)
         query = query_of(uri, line_idx, prefix, suffix)
         pools = [pool for other, (_, pool) in self._pools.items() if other != uri]
         pools += self._analyses.get(uri, ((0, 0, 0), ()))[1]
@@ -295,26 +259,3 @@ class Finder:
         chars = sum(len(file.name) + len(file.text) for file in files)
         tokens = round(chars / CHARS_PER_TOKEN)
         return Found(tuple(files), dict(sources), dict(refused), num_secrets, tokens)
-
-    def _in_thread(
-        self,
-        executor: ThreadPoolExecutor,
-        key: tuple[str, str],
-        work: Callable[[], _T],
-        take: Callable[[_T], None],
-    ) -> asyncio.Task[None]:
-        """Run `work` in a thread and `take` what it returns, once at a time for each key."""
-
-        async def run() -> None:
-            try:
-                take(await asyncio.get_running_loop().run_in_executor(executor, work))
-                self._news += 1
-            except Exception as error:  # a source that fails is left out; its text stays untold
-                logger.warning("context from %s failed: %s", key[0], type(error).__name__)
-                self.failures[key[0]] += 1
-            finally:
-                self._running.pop(key, None)
-
-        if key not in self._running:
-            self._running[key] = asyncio.ensure_future(run())
-        return self._running[key]
