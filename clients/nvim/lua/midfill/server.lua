@@ -1,5 +1,6 @@
 --- The language server: one for all buffers, started with the first, started anew when it dies.
 
+local buffers = require('midfill.buffers')
 local columns = require('midfill.columns')
 
 local M = {}
@@ -7,18 +8,6 @@ local M = {}
 local api = vim.api
 local RESTARTS, WINDOW_S = 3, 60
 local is_old = vim.fn.has('nvim-0.11') == 0
-local language_ids = {
-  sh = 'shellscript',
-  bash = 'shellscript',
-  zsh = 'shellscript',
-  cs = 'csharp',
-  make = 'makefile',
-  ps1 = 'powershell',
-  tex = 'latex',
-  text = 'plaintext',
-  [''] = 'plaintext',
-}
-
 ---@class midfill.Status
 ---@field state string
 ---@field reason? string
@@ -170,35 +159,11 @@ function M.revive()
   M.attach_all()
 end
 
--- All buffers without a name have one URI, so only one of them can be known.
----@param buf integer
----@return boolean
-local function is_second_without_name(buf)
-  if api.nvim_buf_get_name(buf) ~= '' then
-    return false
-  end
-  local client = M.client()
-  for other in pairs(client and client.attached_buffers or {}) do
-    if other ~= buf and api.nvim_buf_is_loaded(other) and api.nvim_buf_get_name(other) == '' then
-      return true
-    end
-  end
-  return false
-end
-
 --- Whether a buffer is one to complete in.
 ---@param buf integer
 ---@return boolean
 function M.wants(buf)
-  if not api.nvim_buf_is_loaded(buf) or vim.bo[buf].buftype ~= '' or not vim.bo[buf].buflisted then
-    return false
-  end
-  local is_wanted = options.filetypes[vim.bo[buf].filetype]
-  if is_wanted == nil then
-    is_wanted = options.filetypes['*'] == true
-  end
-  local num_bytes = api.nvim_buf_get_offset(buf, api.nvim_buf_line_count(buf))
-  return is_wanted and num_bytes <= options.max_file_bytes
+  return buffers.is_wanted(buf, options)
 end
 
 ---@param buf integer
@@ -214,7 +179,7 @@ local function start_config(buf)
     init_options = { midfill = vim.tbl_extend('force', options.settings, own) },
     handlers = handlers(),
     get_language_id = function(_, filetype)
-      return language_ids[filetype] or filetype
+      return buffers.language_id(filetype)
     end,
     on_init = function(client)
       client.server_capabilities.inlineCompletionProvider = nil -- else Neovim draws it as well
@@ -233,7 +198,7 @@ end
 --- Let the server know a buffer, and start the server if none runs.
 ---@param buf integer
 function M.attach(buf)
-  if not M.wants(buf) or is_second_without_name(buf) then
+  if not M.wants(buf) or buffers.is_second_without_name(buf, M.client()) then
     return
   end
   if client_id and M.is_attached(buf) then

@@ -1,6 +1,7 @@
 --- What is suggested at the cursor: asks for it, lets it grow, keeps it while it is typed through.
 --- There is one cursor, so one suggestion and one request at a time.
 
+local candidates = require('midfill.candidates')
 local columns = require('midfill.columns')
 local ghost = require('midfill.ghost')
 local menu = require('midfill.menu')
@@ -168,36 +169,6 @@ local function grow(request, text)
 end
 
 ---@param request midfill.Request
----@param items table[]
----@return midfill.Candidate[]
-local function read(request, items)
-  local candidates = {} ---@type midfill.Candidate[]
-  for _, item in ipairs(items) do
-    local text = type(item.insertText) == 'table' and item.insertText.value or item.insertText
-    local candidate = suggestion.candidate(request.anchor, text, item, server.encoding())
-    local left = candidate and suggestion.remaining(request.anchor, candidate)
-    if left and left ~= '' then
-      table.insert(candidates, candidate)
-    end
-  end
-  return candidates
-end
-
---- Return which candidate comes `step` after the one that shows `text`.
----@param request midfill.Request
----@param candidates midfill.Candidate[]
----@param text string
----@return integer
-local function index_after(request, candidates, text)
-  for idx, candidate in ipairs(candidates) do
-    if suggestion.remaining(request.anchor, candidate) == text then
-      return (idx - 1 + request.step) % #candidates + 1
-    end
-  end
-  return 1
-end
-
----@param request midfill.Request
 ---@param err? table
 ---@param result any
 local function take(request, err, result)
@@ -206,21 +177,21 @@ local function take(request, err, result)
   end
   local _, text = chosen()
   local items = type(result) == 'table' and (result.items or result) or {}
-  local candidates = err and {} or read(request, items)
-  if #candidates == 0 then
+  local read = err and {} or candidates.read(request.anchor, items, server.encoding())
+  if #read == 0 then
     forget_request()
     replace_current(nil)
     ghost.clear()
     return
   end
-  local is_same = suggestion.remaining(request.anchor, candidates[1]) == text
+  local is_same = suggestion.remaining(request.anchor, read[1]) == text
   if is_same and current and current.complete then
-    candidates[1].is_told = current.candidates[current.idx].is_told
+    read[1].is_told = current.candidates[current.idx].is_told
   end
   replace_current({
     anchor = request.anchor,
-    candidates = candidates,
-    idx = index_after(request, candidates, text),
+    candidates = read,
+    idx = candidates.index_after(request.anchor, read, text, request.step),
     complete = true,
     explicit = request.explicit,
   })
