@@ -1,5 +1,7 @@
 --- Puts what is suggested into the buffer, all of it or its next word or line, as one undo step.
 
+local columns = require('midfill.columns')
+local server = require('midfill.server')
 local suggest = require('midfill.suggest')
 local suggestion = require('midfill.suggestion')
 
@@ -42,6 +44,27 @@ function M.accept(amount)
   return true
 end
 
+--- Tell the server that the first bytes of what was shown now stand in the buffer.
+---@param candidate midfill.Candidate
+---@param num_left integer how many bytes of it do not
+local function note_accepted(candidate, num_left)
+  local item = candidate.item
+  if num_left == 0 then
+    suggest.clear()
+    if item and item.command then
+      server.execute(item.command.command, item.command.arguments)
+    end
+  elseif item then
+    local text = candidate.skipped .. candidate.text:sub(1, #candidate.text - num_left)
+    local num_units = columns.num_units(text, 'utf-16')
+    if candidate.is_crlf then
+      num_units = num_units + select(2, text:gsub('\n', ''))
+    end
+    local params = { item = item, acceptedLength = num_units }
+    server.notify('textDocument/didPartiallyAcceptCompletion', params)
+  end
+end
+
 --- Change the buffer as `accept` has announced.
 function M.apply()
   local amount = waiting or 'all'
@@ -57,7 +80,7 @@ function M.apply()
   api.nvim_buf_set_text(0, row, col, row, col + num_replaced, lines)
   local last_col = #lines == 1 and col + #lines[1] or #lines[#lines]
   api.nvim_win_set_cursor(0, { row + #lines, last_col })
-  suggest.note_accepted(candidate, #text - num)
+  note_accepted(candidate, #text - num)
 end
 
 return M

@@ -197,4 +197,29 @@ function M.build(given)
   return options
 end
 
+--- Return the command that starts the server: what stands in the options, else the default with
+--- what the server has to know before its settings come.
+---@param options midfill.Options
+---@return string[]
+function M.command(options)
+  if options.cmd then
+    return options.cmd
+  end
+  local command = { 'midfill', 'lsp' }
+  local engine, backend = options.settings.engine or {}, options.settings.backend or {}
+  for flag, value in pairs({
+    ['--backend'] = backend.kind or '',
+    ['--backend-url'] = backend.url or '',
+    ['--engine-url'] = engine.url or '',
+  }) do
+    if value ~= '' then
+      vim.list_extend(command, { flag, value })
+    end
+  end
+  if next(engine) then
+    table.insert(command, '--no-early-start')
+  end
+  return command
+end
+
 return M

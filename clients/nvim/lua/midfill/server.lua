@@ -2,6 +2,7 @@
 
 local buffers = require('midfill.buffers')
 local columns = require('midfill.columns')
+local config = require('midfill.config')
 
 local M = {}
 
@@ -64,28 +65,10 @@ local function set_status(state, reason)
   api.nvim_exec_autocmds('User', { pattern = 'MidfillStatus', modeline = false })
 end
 
---- Return the command that starts the server: what stands in the options, else the default with
---- what the server has to know before its settings come.
+--- Return the command that starts the server.
 ---@return string[]
 function M.command()
-  if options.cmd then
-    return options.cmd
-  end
-  local command = { 'midfill', 'lsp' }
-  local engine, backend = options.settings.engine or {}, options.settings.backend or {}
-  for flag, value in pairs({
-    ['--backend'] = backend.kind or '',
-    ['--backend-url'] = backend.url or '',
-    ['--engine-url'] = engine.url or '',
-  }) do
-    if value ~= '' then
-      vim.list_extend(command, { flag, value })
-    end
-  end
-  if next(engine) then
-    table.insert(command, '--no-early-start')
-  end
-  return command
+  return config.command(options)
 end
 
 ---@return table<string, function>
@@ -207,17 +190,17 @@ function M.attach(buf)
     end
     vim.lsp.buf_detach_client(buf, client_id) -- the protocol knows no change of language
   end
-  local config = start_config(buf)
-  if vim.fn.executable(config.cmd[1]) == 0 then
+  local starting = start_config(buf)
+  if vim.fn.executable(starting.cmd[1]) == 0 then
     if not is_missing_told then
       is_missing_told = true
       local text = 'Midfill: %s is not executable; pip install "midfill[engine]", or set `cmd` in setup()'
-      vim.notify(text:format(config.cmd[1]), vim.log.levels.ERROR)
+      vim.notify(text:format(starting.cmd[1]), vim.log.levels.ERROR)
     end
     return
   end
   languages[buf] = vim.bo[buf].filetype
-  client_id = vim.lsp.start(config, {
+  client_id = vim.lsp.start(starting, {
     bufnr = buf,
     reuse_client = function(client)
       return client.id == client_id

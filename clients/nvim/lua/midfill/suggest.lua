@@ -2,7 +2,6 @@
 --- There is one cursor, so one suggestion and one request at a time.
 
 local candidates = require('midfill.candidates')
-local columns = require('midfill.columns')
 local ghost = require('midfill.ghost')
 local menu = require('midfill.menu')
 local server = require('midfill.server')
@@ -287,27 +286,6 @@ function M.cycle(step)
     ask(true, step)
   end
   return true
-end
-
---- Take note that the first bytes of what was shown now stand in the buffer.
----@param candidate midfill.Candidate
----@param num_left integer how many bytes of it do not
-function M.note_accepted(candidate, num_left)
-  local item = candidate.item
-  if num_left == 0 then
-    M.clear()
-    if item and item.command then
-      server.execute(item.command.command, item.command.arguments)
-    end
-  elseif item then
-    local text = candidate.skipped .. candidate.text:sub(1, #candidate.text - num_left)
-    local num_units = columns.num_units(text, 'utf-16')
-    if candidate.is_crlf then
-      num_units = num_units + select(2, text:gsub('\n', ''))
-    end
-    local params = { item = item, acceptedLength = num_units }
-    server.notify('textDocument/didPartiallyAcceptCompletion', params)
-  end
 end
 
 return M
