@@ -99,7 +99,7 @@ class _Interrupts:
         self._loop = asyncio.get_running_loop()
         try:
             self._loop.add_signal_handler(signal.SIGINT, self._stop)
-        except NotImplementedError:  # Windows
+        except NotImplementedError:  # asyncio's answer on Windows: its loop watches no signals
             signal.signal(signal.SIGINT, self._on_signal)
 
     def _on_signal(self, _number: int, _frame: object) -> None:

@@ -19,7 +19,6 @@ from tests.engine.serve.chat_models import write_chat_model
 from tests.engine.serve.conftest import KEY, LiveServer
 
 _FOLDER = Path(__file__).parents[2] / "node"
-_SWITCH = "MIDFILL_TEST_NODE"
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +31,10 @@ def tiny(tiny_folder: Path) -> Iterator[Served]:
 
 def _node() -> str:
     """The node program, its packages installed; without them the test fails and says why."""
-    if os.environ.get(_SWITCH) == "off":
-        pytest.skip(f"{_SWITCH} is off")
     node = shutil.which("node")
     if node is None or not (_FOLDER / "node_modules" / "openai").is_dir():
         missing = "node" if node is None else "the packages of tests/node"
-        pytest.fail(f"{missing} not found: install Node 20 and run make setup, or {_SWITCH}=off")
+        pytest.fail(f"{missing} not found: install Node 20 and run make setup")
     return node
 
 

@@ -88,10 +88,11 @@ def client_of(url: str, name: str | None = None, **options: Any) -> Any:  # noqa
     return InferenceClient(model=model, token=KEY, **options)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 @pytest.mark.parametrize("line", CURL_LINES)
 def test_curl_lines_as_announced(url: str, line: str) -> None:
     """But for the host and the key."""
+    if shutil.which("curl") is None:
+        pytest.fail("curl not found: install it (Debian: apt install curl)")
     line = line.replace("https://api-inference.huggingface.co", url)
     line = line.replace("<YOUR_TOKEN>", KEY).replace("YOUR_TOKEN", KEY)
     found = subprocess.run(["bash", "-c", line], capture_output=True, check=True, timeout=60)
