@@ -9,22 +9,24 @@ import { Fixture } from "./fixture.mjs";
 const NUM_PLACES = 60;
 const WAIT_MS = 3_000;
 const FILE = "places.py";
+const LINES_A_PLACE = 10;
+const CURSOR_LINE = 8;
 
 const f = await Fixture.start();
 try {
   const { editor } = f;
   await writeFile(path.join(f.workspace, FILE), source());
   await editor.open(FILE);
-  await editor.goTo(2, 1);
+  await editor.goTo(CURSOR_LINE, 1);
   await editor.press("End");
   await editor.clock();
   const seen = [];
   for (let place = 0; place < NUM_PLACES; place++) {
-    const tookMs = await editor.clockKey("r", WAIT_MS);
+    const tookMs = await editor.clockKey("i", WAIT_MS);
     if (tookMs !== null) seen.push(tookMs);
     await editor.press("Escape");
     await editor.press("Backspace");
-    for (let i = 0; i < 3; i++) await editor.press("ArrowDown");
+    for (let i = 0; i < LINES_A_PLACE; i++) await editor.press("ArrowDown");
     await editor.press("End");
   }
   const server = await serverFigures(editor);
@@ -40,9 +42,24 @@ try {
   await f.close();
 }
 
+/** Returns a file whose every empty body goes on as the one above it does. */
 function source() {
-  const names = Array.from({ length: NUM_PLACES }, (_, idx) => `field_${idx + 1}`);
-  return names.map((name) => `def get_${name}(self):\n    \n\n`).join("");
+  const body = (name) => [
+    `        if self.${name} is None:`,
+    `            raise ValueError("${name} is not set")`,
+    `        return self.${name}`,
+  ];
+  const places = Array.from({ length: NUM_PLACES }, (_, idx) => [
+    `class Point${idx + 1}:`,
+    "    def get_x(self):",
+    ...body("x"),
+    "",
+    "    def get_y(self):",
+    "        ",
+    "",
+    "",
+  ]);
+  return places.flat().join("\n");
 }
 
 function quantile(values, share) {
