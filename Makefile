@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.t
 # Tests run side by side, file by file, since a file shares its engine.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores : 4)))
 
-.PHONY: help setup demo test lint format types unit vscode vscode-unit vscode-e2e docs bench clean
+.PHONY: help setup fetched demo test lint format types unit vscode vscode-unit vscode-e2e docs bench clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -17,7 +17,11 @@ setup: .venv/.dev .venv/.node .venv/.editors  ## prepare .venv with everything f
 demo: .venv/.engine  ## complete code in sample files, as an editor would
 	@$(BIN)/midfill demo
 
-test: lint types unit vscode  ## everything that CI checks
+test: fetched lint types unit vscode  ## everything that CI checks
+
+# What comes over the network, side by side: pip, npm and apt mostly wait.
+fetched:
+	@$(MAKE) --no-print-directory -j4 setup .make/vscode-npm .make/editors/vscode/.ready
 
 lint: .venv/.dev  ## ruff and the layer rules
 	$(BIN)/ruff check .
@@ -77,7 +81,7 @@ clean:  ## remove .venv, fetched editors and caches
 
 .venv/.dev: .venv/.engine
 	@echo "== installing what development needs"
-	@$(PIP) --quiet --progress-bar on --group dev
+	@$(PIP) --quiet --progress-bar on --no-compile --group dev
 	@touch $@
 
 # Client libraries that tests drive; without npm the test that needs them says what is missing.
