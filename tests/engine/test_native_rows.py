@@ -22,6 +22,7 @@ from tests.engine.native_models import (
     library_or_skip,
     random_ids,
     random_model,
+    random_model_of,
 )
 from tests.engine.tiny import tiny_config
 
@@ -145,6 +146,24 @@ def test_a_thread_that_lags_does_not_read_the_next_step(library: Library) -> Non
     assert torch.equal(found.keys[:, :, :, :300], expected.keys[:, :, :, :300])
     native.close()
     alone.close()
+
+
+def test_a_thread_that_slept_in_a_step_comes_back(library: Library) -> None:
+    """Pieces of 0.3 to 1 ms let the other thread fall asleep; it slept until the step's end.
+
+    It did 1 % of the work then, and does about half of it.
+    """
+    model = random_model_of({"hidden_size": 768, "intermediate_size": 64, "num_hidden_layers": 12})
+    native = make(model, library, num_threads=2)
+    ids, cache = random_ids(model.spec, 256), model.cache(1, 256)
+    shares: list[float] = []
+    for _ in range(8):
+        own, all_threads = time.thread_time(), time.process_time()
+        native.forward(ids, 0, cache, 0, 0)
+        own, all_threads = time.thread_time() - own, time.process_time() - all_threads
+        shares.append(1 - own / all_threads)
+    native.close()
+    assert sorted(shares)[2] > 0.15, shares
 
 
 def test_threads_sleep_when_no_step_runs(library: Library) -> None:

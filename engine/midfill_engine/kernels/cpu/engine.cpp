@@ -206,7 +206,6 @@ bool mf_step(void* engine, const mf_batch* batch) {
       logit_rows[part.num_logits++] = batch->logit_rows[done] - begin;
     part.logit_rows = logit_rows;
     const Step step{&owned->engine, &part};
-    pool_begin(owned->engine.pool);
     owned->step(step);
   }
   return true;

@@ -76,8 +76,7 @@ struct Pool {
   alignas(64) std::atomic<int32_t> sleepers{0};
   std::atomic<bool> resting{false};
   std::atomic<bool> stopping{false};
-  alignas(64) bool beginning = false;  // these two are the caller's
-  uint32_t owed = 0;                   // pieces that helpers have taken, since ever
+  alignas(64) uint32_t owed = 0;  // the caller's: pieces that helpers have taken, since ever
   std::mutex mutex;
   std::condition_variable wake;
   std::condition_variable finished;
@@ -166,8 +165,6 @@ void pool_destroy(Pool* pool) {
 
 int pool_size(const Pool* pool) { return pool->size; }
 
-void pool_begin(Pool* pool) { pool->beginning = true; }
-
 void pool_for(Pool* pool, int count, PoolWork work, const void* context) {
   if (pool->size == 1 || count == 1) {
     for (int piece = 0; piece < count; piece++) work(context, piece, 0);
@@ -182,11 +179,10 @@ void pool_for(Pool* pool, int count, PoolWork work, const void* context) {
     pool->lanes[(size_t)thread].state.store(state, std::memory_order_release);
   }
   pool->stage.number.store(number, std::memory_order_release);
-  if (pool->beginning) {
-    pool->beginning = false;
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    pool->wake_all();
-  }
+  // In every stage: a piece of a long prompt takes longer than a thread spins, so that the one that
+  // is done first sleeps in the middle of a step.
+  std::atomic_thread_fence(std::memory_order_seq_cst);
+  pool->wake_all();
   int mine = 0;
   for (Lane& lane : pool->lanes) mine += pool->empty(lane, number, 0);
   pool->owed += (uint32_t)(count - mine);

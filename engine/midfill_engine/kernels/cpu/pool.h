@@ -12,8 +12,7 @@ typedef void (*PoolWork)(const void* context, int piece, int thread);
 Pool* pool_create(int num_threads);
 void pool_destroy(Pool* pool);
 int pool_size(const Pool* pool);
-// A step begins: sleeping threads are woken by the next pool_for.
-void pool_begin(Pool* pool);
 // Runs every piece on the caller, as thread 0, and on whoever comes; returns when all are done.
+// Threads that sleep are woken.
 // Every thread begins with its own part of the pieces, then takes what others have left.
 void pool_for(Pool* pool, int count, PoolWork work, const void* context);
