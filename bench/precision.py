@@ -30,7 +30,8 @@ from bench.scores import Measure
 from midfill_engine.kernels.library import WEIGHT_KINDS, Library
 from midfill_engine.model.checkpoint import FolderCheckpoint
 from midfill_engine.model.kv_cache import KVCache
-from midfill_engine.model.native import NativeDecoder, Rows, open_library
+from midfill_engine.model.native import NativeDecoder, open_library
+from midfill_engine.model.native_rows import Rows
 from midfill_engine.model.native_weights import WeightKind
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec

@@ -15,7 +15,8 @@ from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.exec.verify import choose, keep
 from midfill_engine.exec.work import Work
 from midfill_engine.kernels.library import WEIGHT_KINDS, Library
-from midfill_engine.model.native import NativeDecoder, Rows
+from midfill_engine.model.native import NativeDecoder
+from midfill_engine.model.native_rows import Rows
 from midfill_engine.model.native_weights import WeightKind
 from tests.engine.native_models import RandomModel, library_or_skip, random_ids, random_model
 from tests.engine.tiny import tiny_config, tiny_reference

@@ -13,7 +13,8 @@ import torch
 from midfill_engine.errors import ModelError
 from midfill_engine.kernels.library import ISA_VARIABLE, WEIGHT_KINDS, Library
 from midfill_engine.model.kv_cache import KVCache
-from midfill_engine.model.native import NativeDecoder, Rows, unsupported
+from midfill_engine.model.native import NativeDecoder, unsupported
+from midfill_engine.model.native_rows import Rows
 from midfill_engine.model.native_weights import WeightKind
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import LayerWeights, StreamedWeights

@@ -17,7 +17,8 @@ from midfill_engine.exec.verify import choose, keep
 from midfill_engine.exec.work import Work
 from midfill_engine.model.decoder import Decoder
 from midfill_engine.model.kv_cache import KVCache
-from midfill_engine.model.native import NativeDecoder, Rows
+from midfill_engine.model.native import NativeDecoder
+from midfill_engine.model.native_rows import Rows
 
 
 class Forward(Protocol):

@@ -8,9 +8,6 @@ from __future__ import annotations
 
 import weakref
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, cast
 
 import torch
@@ -18,6 +15,7 @@ import torch
 from midfill_engine.errors import ModelError
 from midfill_engine.kernels.library import Batch, Library, LibraryError, load
 from midfill_engine.model.kv_cache import KVCache
+from midfill_engine.model.native_rows import Outcome, Rows, check_rows
 from midfill_engine.model.native_weights import WeightKind, pack_model
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import Parts
@@ -49,36 +47,6 @@ def open_library() -> Library | str:
         return load()
     except LibraryError as error:
         return str(error)
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Rows of one step, which may belong to one sequence or to several.
-
-    Row r is token_ids[r] at positions[r] of slots[r]: its keys and values are written there, and
-    it reads positions [0, positions[r]] of its slot. Rows of one slot come in ascending positions.
-    """
-
-    token_ids: Sequence[int]
-    positions: Sequence[int]
-    slots: Sequence[int]
-    logit_rows: Sequence[int]
-    """Which rows' logits are wanted, ascending."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a step tells of the rows whose logits were wanted, in their order.
-
-    Attributes:
-        best: the token with the largest logit, the lowest id among equals.
-        logprobs: its natural log-probability; NaN where a logit is NaN or the largest infinite.
-        logits: [rows, V] float32, where they were asked for.
-    """
-
-    best: list[int]
-    logprobs: list[float]
-    logits: torch.Tensor | None
 
 
 class NativeDecoder:
@@ -185,7 +153,7 @@ class NativeDecoder:
         if not self._end.alive:
             raise ValueError("the native decoder is closed")
         self._check_cache(cache)
-        _check_rows(rows, self.spec.vocab_size, min(self.max_len, cache.max_len), cache.num_slots)
+        check_rows(rows, self.spec.vocab_size, min(self.max_len, cache.max_len), cache.num_slots)
         num_logits = len(rows.logit_rows)
         logits = torch.empty(num_logits, self.spec.vocab_size) if keep_logits else None
         best, logprobs = array("i", bytes(4 * num_logits)), array("f", bytes(4 * num_logits))
@@ -221,39 +189,3 @@ class NativeDecoder:
                     f"a cache {tuple(tensor.shape)} of {tensor.dtype}; "
                     f"this model needs {shape} of {self.dtype}, contiguous"
                 )
-
-
-def _check_rows(rows: Rows, vocab_size: int, max_len: int, num_slots: int) -> None:
-    """The library trusts what it is given, so that every index is checked here."""
-    count = len(rows.token_ids)
-    if not count or len(rows.positions) != count or len(rows.slots) != count:
-        raise ValueError(
-            f"{count} tokens at {len(rows.positions)} positions of {len(rows.slots)} slots; "
-            "a step needs at least one row, and as many of each"
-        )
-    _check_range("token id", rows.token_ids, vocab_size)
-    _check_range("position", rows.positions, max_len)
-    _check_range("slot", rows.slots, num_slots)
-    if rows.logit_rows:
-        _check_range("logit row", rows.logit_rows, count)
-        _check_ascending("logit rows", rows.logit_rows)
-    if isinstance(rows.positions, range) and len(set(rows.slots)) == 1:
-        return
-    for slot in set(rows.slots):
-        _check_ascending(
-            f"positions of slot {slot}",
-            [at for at, owner in zip(rows.positions, rows.slots, strict=True) if owner == slot],
-        )
-
-
-def _check_range(name: str, values: Sequence[int], bound: int) -> None:
-    lowest, highest = min(values), max(values)
-    if lowest < 0 or highest >= bound:
-        wrong = lowest if lowest < 0 else highest
-        raise ValueError(f"{name} {wrong} is outside [0, {bound})")
-
-
-def _check_ascending(name: str, values: Sequence[int]) -> None:
-    for before, after in pairwise(values):
-        if after <= before:
-            raise ValueError(f"the {name} do not ascend: {before}, {after}")
