@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from itertools import pairwise
 from typing import Any
 
@@ -45,6 +46,9 @@ async def test_completion(page: dict[str, Any], monkeypatch: pytest.MonkeyPatch)
     texts = [value["value"]["insertText"] for value in progress]
     assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
     assert item["insertText"].startswith(texts[-1])
+    assert {json.dumps(value["value"]["command"]) for value in progress} == {
+        json.dumps(item["command"])
+    }
     assert {"state", "reason", "backend", "model", "engine"} <= set(status)
     assert set(status["engine"]) == {"url", "pid", "version", "note"}
 

@@ -62,10 +62,10 @@ def at(code: str = CODE, language_id: str = "python", explicit: bool = False) ->
 
 async def test_asks_trims_and_closes() -> None:
     world = World(FakeBackend(["a ", "+ b", "\nfoo", "bar"]))
-    partial: list[str] = []
+    partial: list[Suggestion] = []
     suggestion = await world.completer.complete(at(), partial.append)
     assert suggestion == (Suggestion("a + b", False),)
-    assert partial == ["a", "a + b"]
+    assert partial == [Suggestion("a", False), Suggestion("a + b", False)]
     assert world.backend.num_aborted == 1  # the rest was not wanted
     (request,) = world.backend.requests
     assert request.session == f"window/{URI}/typing"
@@ -159,14 +159,14 @@ async def test_a_stale_result_is_kept_but_not_shown() -> None:
 
 async def test_nothing_grows_in_a_document_that_has_changed() -> None:
     world = World(FakeBackend(["a ", "+ ", "b"]))
-    partial: list[str] = []
+    partial: list[Suggestion] = []
 
-    def show_and_type(text: str) -> None:
-        partial.append(text)
+    def show_and_type(suggestion: Suggestion) -> None:
+        partial.append(suggestion)
         world.version = 2
 
     assert await world.completer.complete(at(explicit=True), show_and_type) == ()
-    assert partial == ["a"]
+    assert [suggestion.text for suggestion in partial] == ["a"]
 
 
 async def test_a_document_that_changed_in_the_debounce_asks_nobody() -> None:

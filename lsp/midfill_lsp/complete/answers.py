@@ -27,7 +27,7 @@ from midfill_lsp.document import Snapshot
 from midfill_lsp.metrics import Metrics, Trace
 from midfill_lsp.prompt import Prompt, plain
 
-OnPartial = Callable[[str], None]
+OnPartial = Callable[[Suggestion], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +139,12 @@ class Answers:
         request, trace, live = attempt.request, attempt.trace, found.live
         is_current = partial(self._is_current, request.document)
 
-        def grow(text: str) -> bool:
+        def grow(hit: Hit) -> bool:
             if "first_text" not in trace.explanation.timings_ms:
                 trace.clock("first_text")
             if attempt.on_partial is None:
                 return False
-            attempt.on_partial(request.shown(text))
+            attempt.on_partial(Suggestion(request.shown(hit.text), hit.replaces_rest))
             return True
 
         patience = None if attempt.on_partial else self._block_patience

@@ -115,7 +115,7 @@ class Completer:
 
         Args:
             request: where.
-            on_partial: called with the whole text so far each time it has grown.
+            on_partial: called with the best suggestion so far each time it has grown.
 
         Raises:
             BackendError: no text could be had.

@@ -13,7 +13,7 @@ async def wait_for(
     found: Found,
     streams: Streams,
     is_current: Callable[[], bool],
-    on_growth: Callable[[str], bool],
+    on_growth: Callable[[Hit], bool],
     patience: Callable[[], Awaitable[None]] | None,
 ) -> Hit | None:
     """Return what the stream has for the cursor when it has ended, or early.
@@ -48,7 +48,7 @@ class _View:
         self,
         found: Found,
         is_current: Callable[[], bool],
-        on_growth: Callable[[str], bool],
+        on_growth: Callable[[Hit], bool],
         patience: Callable[[], Awaitable[None]] | None,
     ) -> None:
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -68,7 +68,7 @@ class _View:
         hit = live.has(self._found.typed)
         if hit and self._may_grow() and len(hit.text) > self._shown_len:
             self._shown_len = len(hit.text)
-            if self._on_growth(hit.text):
+            if self._on_growth(hit):
                 live.keep_shown()
         if live.ending is not None or not live.agrees(self._found.typed.text):
             self._decide()

@@ -94,7 +94,7 @@ def _register_completion(server: LanguageServer, protocol: Protocol, window: Win
         asked = completion.read(protocol, params)
         on_partial = None
         if asked.token is not None:
-            on_partial = _progress(protocol, asked.token, "insertText")
+            on_partial = _progress(protocol, asked.token)
         return await window.complete(asked, str(protocol.msg_id), on_partial)
 
     @server.feature("textDocument/didShowCompletion")
@@ -186,14 +186,17 @@ async def _pull(server: LanguageServer) -> object:
 def _partial(
     protocol: Protocol, token: str | int | None, name: str
 ) -> Callable[[str], None] | None:
-    return _progress(protocol, token, name) if token is not None else None
+    if token is None:
+        return None
+    send = _progress(protocol, token)
+    return lambda text: send({name: text})
 
 
-def _progress(protocol: Protocol, token: str | int, name: str) -> Callable[[str], None]:
+def _progress(protocol: Protocol, token: str | int) -> Callable[[object], None]:
     msg_id = protocol.msg_id
 
-    def send(text: str) -> None:
+    def send(value: object) -> None:
         if protocol.is_waited_for(msg_id):  # a delta may be under way when the cancel comes
-            protocol.notify(types.PROGRESS, types.ProgressParams(token, {name: text}))
+            protocol.notify(types.PROGRESS, types.ProgressParams(token, value))
 
     return send

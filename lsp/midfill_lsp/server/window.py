@@ -25,9 +25,10 @@ from midfill_lsp.engine_process.state import ensure_dir
 from midfill_lsp.errors import BackendError, EngineStartError
 from midfill_lsp.metrics import Explanation, Metrics
 from midfill_lsp.recent import Recent
-from midfill_lsp.server.completion import Asked, item_of, request_of
+from midfill_lsp.server.completion import Asked, request_of
 from midfill_lsp.server.documents import Documents, replaced_lines
 from midfill_lsp.server.engine import EngineWatch
+from midfill_lsp.server.items import Items
 from midfill_lsp.server.live_settings import LiveSettings, folders_of
 from midfill_lsp.server.notices import Notices
 from midfill_lsp.server.raw import members
@@ -37,7 +38,7 @@ from midfill_lsp.server.talks import Talks
 from midfill_lsp.settings.sources import Sources
 from midfill_lsp.statistics.store import NAME as STATISTICS_FILE
 from midfill_lsp.statistics.store import Store
-from midfill_lsp.statistics.tracker import Item, Tracker
+from midfill_lsp.statistics.tracker import Tracker
 from midfill_lsp.syntax import Grammars
 
 logger = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ class Window:
         """Wire an empty window; nothing is started."""
         self._server = server
         self._tokens = tokens
-        self._ids = itertools.count(1)
+        self._ids = map(str, itertools.count(1))
         self.wants_lf = False
         self.documents = Documents()
         self.metrics = Metrics()
@@ -182,35 +183,27 @@ class Window:
         self,
         asked: Asked,
         request_id: str,
-        on_partial: Callable[[str], None] | None = None,
+        on_partial: Callable[[types.InlineCompletionItem], None] | None = None,
     ) -> types.InlineCompletionList:
         """Return the editor's form of suggestions; an empty list for none and for failures.
 
-        The snapshot is taken before the first await.
+        The snapshot is taken before the first await. `on_partial` gets the first item each time it
+        has grown.
         """
         snapshot = self.documents.get(asked.params.text_document.uri)
         request = request_of(asked, snapshot, request_id) if snapshot else None
         if request is None:
             self._note_unasked(asked.params, request_id)
             return types.InlineCompletionList([])
+        items = Items(request, self._ids, self.wants_lf, self.statistics)
+        grow = items.growing(on_partial) if on_partial is not None else None
         began = time.perf_counter()
         try:
-            suggestions = await self.completer.complete(request, on_partial)
+            suggestions = await self.completer.complete(request, grow)
         except BackendError:
             return types.InlineCompletionList([])
-        ids = [f"{next(self._ids)}" for _ in suggestions]
-        uri, language_id = request.snapshot.uri, request.snapshot.language_id
-        told = [
-            Item(item_id, uri, language_id, request.line_idx, suggestion.text)
-            for item_id, suggestion in zip(ids, suggestions, strict=True)
-        ]
-        self.statistics.answered(told, (time.perf_counter() - began) * 1000)
-        return types.InlineCompletionList(
-            [
-                item_of(request, item, item_id, self.wants_lf)
-                for item_id, item in zip(ids, suggestions, strict=True)
-            ]
-        )
+        latency_ms = (time.perf_counter() - began) * 1000
+        return types.InlineCompletionList(items.finish(suggestions, latency_ms))
 
     def _note_unasked(self, params: types.InlineCompletionParams, request_id: str) -> None:
         uri, position = params.text_document.uri, params.position

@@ -92,19 +92,16 @@ class Tracker:
         if not self._is_enabled():
             return
         for idx, item in enumerate(items):
-            newest = self._newest.get(item.uri)
-            if newest is not None and idx == 0 and _is_rest(item.text, newest[0].text):
-                suggestion = newest[1]
-            else:
-                suggestion = _Suggestion(item.language_id)
-            self._items[item.item_id] = item, suggestion
+            suggestion = self._keep(item, is_first=idx == 0)
             if idx == 0:
-                self._newest[item.uri] = item, suggestion
                 self._tally(item.language_id).time(latency_ms)
                 if not self._editor_tells:
                     self._show(item, suggestion)
-        while len(self._items) > _MAX_ITEMS:
-            del self._items[next(iter(self._items))]
+
+    def growing(self, item: Item) -> None:
+        """Take an item that is to be the first of an answer, as far as it has come."""
+        if self._is_enabled():
+            self._keep(item, is_first=True)
 
     def shown(self, item_id: str) -> None:
         """The editor shows an item."""
@@ -183,6 +180,25 @@ class Tracker:
         if self._judging:
             await asyncio.wait(self._judging)
         await self.flush()
+
+    def _keep(self, item: Item, is_first: bool) -> _Suggestion:
+        """Return the suggestion that an item, new or grown, is of."""
+        known, newest = self._items.get(item.item_id), self._newest.get(item.uri)
+        if known is not None:
+            suggestion = known[1]
+            if suggestion.is_shown:
+                num_more = max(0, len(item.text) - len(known[0].text))
+                self._tally(item.language_id).count("shown_chars", num_more)
+        elif newest is not None and is_first and _is_rest(item.text, newest[0].text):
+            suggestion = newest[1]
+        else:
+            suggestion = _Suggestion(item.language_id)
+        self._items[item.item_id] = item, suggestion
+        if is_first:
+            self._newest[item.uri] = item, suggestion
+        while len(self._items) > _MAX_ITEMS:
+            del self._items[next(iter(self._items))]
+        return suggestion
 
     def _show(self, item: Item, suggestion: _Suggestion) -> None:
         if not suggestion.is_shown:

@@ -96,7 +96,8 @@ class Typist:
         request = self.world.request(explicit=self.random.random() < 0.1)
         asked = Asked(request, asyncio.get_running_loop().create_future())  # type: ignore[arg-type]
 
-        def grow(text: str) -> None:
+        def grow(suggestion: Suggestion) -> None:
+            text = suggestion.text
             assert request.snapshot is self.world.snapshot, "text grows in another document"
             assert not asked.partial or text.startswith(asked.partial[-1]), "text was taken back"
             asked.partial.append(text)

@@ -201,9 +201,12 @@ class World:
         self, explicit: bool = False, grows: bool = False, request: CompletionRequest | None = None
     ) -> asyncio.Task[tuple[Suggestion, ...]]:
         """Begin a request at the cursor."""
-        on_partial = self.partial.append if grows else None
+        on_partial = self._grow if grows else None
         made = request or self.request(explicit)
         return asyncio.create_task(self.completer.complete(made, on_partial))
+
+    def _grow(self, suggestion: Suggestion) -> None:
+        self.partial.append(suggestion.text)
 
     async def stream(self, num_streams: int = 1) -> HandStream:
         """Return the latest stream, once so many were asked for."""

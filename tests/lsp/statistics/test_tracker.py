@@ -41,6 +41,9 @@ class Editor:
         made = [Item(item_id, URI, "python", 0, text) for item_id, text in items]
         self.tracker.answered(made, 20.0)
 
+    def grow(self, item_id: str, text: str) -> None:
+        self.tracker.growing(Item(item_id, URI, "python", 0, text))
+
     def pass_time(self) -> None:
         while self.waiting:
             self.waiting.pop()()
@@ -72,6 +75,28 @@ async def test_what_is_typed_through_is_one_suggestion(editor: Editor) -> None:
     editor.tracker.accepted("3")
     counts = await editor.counts()
     assert (counts["shown"], counts["accepted"], counts["accepted_chars"]) == (1, 1, 1)
+
+
+async def test_what_grows_is_one_suggestion(editor: Editor) -> None:
+    for text in ("a", "a +", "a + b"):
+        editor.grow("1", text)
+        editor.tracker.shown("1")
+    editor.answer(("1", "a + b"), ("2", "c"))
+    editor.tracker.accepted("1")
+    wanted = {"shown": 1, "shown_chars": 5, "accepted": 1, "accepted_chars": 5}
+    assert await editor.counts() == wanted
+
+
+async def test_what_is_taken_while_it_grows_counts_as_far_as_it_came(editor: Editor) -> None:
+    editor.grow("1", "alpha +")
+    editor.tracker.partly_accepted("1", len("alpha"))
+    editor.grow("2", " +")  # the rest, asked for anew: the same suggestion
+    editor.tracker.accepted("2")
+    editor.grow("3", "beta")  # what comes behind is another
+    counts = await editor.counts()
+    wanted = {"shown": 1, "shown_chars": 7, "partly_accepted": 1, "accepted": 1}
+    assert {name: counts[name] for name in wanted} == wanted
+    assert counts["accepted_chars"] == len("alpha +")
 
 
 async def test_an_editor_that_tells_is_believed(editor: Editor) -> None:
