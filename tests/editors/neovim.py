@@ -123,7 +123,7 @@ class Neovim:
     def ask_server(self, command: str) -> Any:  # noqa: ANN401  # whatever the command answers
         """Run a command of the language server and return its answer."""
         self.lua(
-            "midfill_answer = nil; require('midfill.server').execute(..., {}, function(_, result)"
+            "midfill_answer = nil; require('midfill.wire').execute(..., {}, function(_, result)"
             " midfill_answer = result end)",
             command,
         )

@@ -120,6 +120,27 @@ def test_statistics_are_right(neovim: Neovim, script: Script) -> None:
     assert changes == {"shown": 1, "partly_accepted": 1, "accepted": 1}
 
 
+def test_what_is_taken_while_it_grows_is_counted(neovim: Neovim, script: Script) -> None:
+    neovim.edit([])
+    before = neovim.count_events()
+    script.set("alpha ", "+ beta", gated=True)
+    neovim.edit(ADD)
+    neovim.type("2GA")
+    neovim.until_screen("    return «alpha»")
+    neovim.type("al")
+    neovim.until_screen("    return al«pha»")
+    neovim.type("<Tab>")
+    until_lines(neovim, ADD[0], "    return alpha")
+    neovim.type("<Esc>")
+    script.open()
+    counted = neovim.until(
+        neovim.count_events,
+        lambda events: events.get("accepted", 0) > before.get("accepted", 0),
+    )
+    counts = ("shown", "partly_accepted", "accepted")
+    assert [counted.get(name, 0) - before.get(name, 0) for name in counts] == [1, 0, 1]
+
+
 def test_cycling_asks_for_more(neovim: Neovim, script: Script) -> None:
     shown(neovim, script, "a + b", samples=("b + a", "sum((a, b))"))
     neovim.type("<M-]>")

@@ -9,6 +9,10 @@ from tests.editors.script import Script
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
+_NUM_BLOCKS = (
+    "#vim.api.nvim_buf_get_extmarks(0, vim.api.nvim_get_namespaces()['midfill.blocks'], 0, -1, {})"
+)
+
 
 def begin(neovim: Neovim) -> None:
     """Open a file, and an empty conversation beside it."""
@@ -100,6 +104,43 @@ def test_lines_are_rewritten_once_the_user_says_so(neovim: Neovim, script: Scrip
     until_lines(neovim, "", "a = 0", "x = 10", "z = 3", "w = 4", "y = 2")
     neovim.type("u")
     assert neovim.lines == ["", "a = 0", "x = 1", "y = 2"]
+
+
+def test_a_fix_is_applied_where_it_belongs(neovim: Neovim, script: Script) -> None:
+    script.set("Ten it is:\n\n```python\n    x = 10\n```\n\nDone.")
+    begin(neovim)
+    end(neovim)
+    neovim.edit(["if y:", "    x = 1", "z = 3"])
+    neovim.run("2MidfillChat /fix it should be ten")
+    neovim.until_lua(_NUM_BLOCKS, 1)
+    neovim.type("<Esc><C-w>pggO<Esc><C-w>p")  # a line above moves it along
+    neovim.type("gy")
+    assert neovim.lua("return vim.fn.getreg('\"')") == "    x = 10\n"
+    neovim.type("ga")
+    neovim.until_lua("vim.wo.winbar:find('applies it') ~= nil", True)
+    assert neovim.lines == ["    x = 10"]
+    neovim.type("<CR>")
+    neovim.run("messages clear")
+    neovim.type("ga")  # it is there already
+    wanted = "its lines have changed meanwhile"
+    neovim.until(lambda: neovim.run("messages"), lambda messages: wanted in messages)
+    neovim.type("<C-w>w")
+    assert neovim.lines == ["", "if y:", "    x = 10", "z = 3"]
+    neovim.type("u")
+    assert neovim.lines == ["", "if y:", "    x = 1", "z = 3"]
+    end(neovim)
+
+
+def test_a_block_that_belongs_nowhere_is_only_yanked(neovim: Neovim, script: Script) -> None:
+    script.set("So:\n\n```python\nx = 10\n```\n")
+    begin(neovim)
+    neovim.type("How?<CR>")
+    neovim.until_lua(_NUM_BLOCKS, 1)
+    neovim.run("messages clear")
+    neovim.type("<Esc>ga")
+    wanted = "takes the place of no lines"
+    neovim.until(lambda: neovim.run("messages"), lambda messages: wanted in messages)
+    end(neovim)
 
 
 def test_an_edit_is_discarded(neovim: Neovim, script: Script) -> None:

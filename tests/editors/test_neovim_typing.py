@@ -125,6 +125,19 @@ def test_it_is_drawn_around_a_bracket_that_was_closed(neovim: Neovim, script: Sc
     neovim.until_screen("def f(«a, b»)«:»")
 
 
+def test_it_grows_before_a_bracket_that_was_closed(neovim: Neovim, script: Script) -> None:
+    script.set("a, ", "b):\n", gated=True)
+    neovim.edit(["def f()"])
+    neovim.type("$i")
+    neovim.until_screen("def f(«a,»)")
+    neovim.type("<Tab>")
+    neovim.until(lambda: neovim.lines, lambda lines: lines == ["def f(a,)"])
+    script.open()
+    neovim.until_screen("def f(a,« b»)«:»")
+    neovim.type("<Tab>")
+    neovim.until(lambda: neovim.lines, lambda lines: lines == ["def f(a, b):"])
+
+
 def test_tabs_are_drawn_as_wide_as_they_are(neovim: Neovim, script: Script) -> None:
     script.set("x = 1\n\tif x:\n\t\ty()\n\treturn x\n\n\nz")
     neovim.edit(["def f():", ""])

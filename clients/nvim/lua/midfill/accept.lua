@@ -1,9 +1,9 @@
 --- Puts what is suggested into the buffer, all of it or its next word or line, as one undo step.
 
 local columns = require('midfill.columns')
-local server = require('midfill.server')
 local suggest = require('midfill.suggest')
 local suggestion = require('midfill.suggestion')
+local wire = require('midfill.wire')
 
 local M = {}
 
@@ -51,17 +51,17 @@ local function note_accepted(candidate, num_left)
   local item = candidate.item
   if num_left == 0 then
     suggest.clear()
-    if item and item.command then
-      server.execute(item.command.command, item.command.arguments)
+    if item.command then
+      wire.execute(item.command.command, item.command.arguments)
     end
-  elseif item then
+  else
     local text = candidate.skipped .. candidate.text:sub(1, #candidate.text - num_left)
     local num_units = columns.num_units(text, 'utf-16')
     if candidate.is_crlf then
       num_units = num_units + select(2, text:gsub('\n', ''))
     end
     local params = { item = item, acceptedLength = num_units }
-    server.notify('textDocument/didPartiallyAcceptCompletion', params)
+    wire.notify('textDocument/didPartiallyAcceptCompletion', params)
   end
 end
 

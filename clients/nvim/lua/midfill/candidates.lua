@@ -12,8 +12,7 @@ local M = {}
 function M.read(anchor, items, encoding)
   local candidates = {} ---@type midfill.Candidate[]
   for _, item in ipairs(items) do
-    local text = type(item.insertText) == 'table' and item.insertText.value or item.insertText
-    local candidate = suggestion.candidate(anchor, text, item, encoding)
+    local candidate = suggestion.candidate(anchor, item, encoding)
     local left = candidate and suggestion.remaining(anchor, candidate)
     if left and left ~= '' then
       table.insert(candidates, candidate)

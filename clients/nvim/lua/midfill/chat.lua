@@ -1,7 +1,8 @@
 --- `:MidfillChat`: a conversation in a split. The question is typed behind the prompt at its end;
 --- the answer grows above it. The editor keeps the conversation, the server answers.
 
-local server = require('midfill.server')
+local blocks = require('midfill.blocks')
+local wire = require('midfill.wire')
 
 local M = {}
 
@@ -80,19 +81,19 @@ function M.stop()
   end
   running.cancel()
   keep(running)
-  server.growing[running.token] = nil
+  wire.growing[running.token] = nil
   running = nil
   return true
 end
 
 ---@param answer midfill.Answer
 ---@param err? table
----@param result? { content: string, notes?: string[] }
+---@param result? { content: string, blocks?: table[], notes?: string[] }
 local function finish(answer, err, result)
   if running ~= answer then
     return
   end
-  server.growing[answer.token] = nil
+  wire.growing[answer.token] = nil
   running = nil
   if err then
     table.remove(messages)
@@ -100,6 +101,10 @@ local function finish(answer, err, result)
   elseif result then
     show(answer, result.content)
     keep(answer)
+    if is_open() then
+      local row = api.nvim_buf_get_extmark_by_id(buf, namespace, answer.mark, {})[1]
+      blocks.keep(buf, row, result.blocks or {})
+    end
     for _, note in ipairs(result.notes or {}) do
       vim.notify('Midfill: ' .. note)
     end
@@ -125,17 +130,17 @@ function M.ask(question)
   table.insert(messages, { role = 'user', content = question })
   local params = { messages = messages, context = places, partialResultToken = answer.token }
   running = answer
-  server.growing[answer.token] = function(value)
+  wire.growing[answer.token] = function(value)
     if running == answer and type(value.content) == 'string' then
       show(answer, value.content)
     end
   end
-  answer.cancel = server.request('midfill/chat', params, function(err, result)
+  answer.cancel = wire.request('midfill/chat', params, function(err, result)
     finish(answer, err, result)
   end)
   if not answer.cancel then
     answer.cancel = function() end
-    local reason = server.status.reason or 'open a file first'
+    local reason = wire.status.reason or 'open a file first'
     finish(answer, { message = 'the language server is not running: ' .. reason })
   end
 end
@@ -149,12 +154,18 @@ local function make_buffer()
   vim.fn.prompt_setcallback(buf, M.ask)
   vim.fn.prompt_setinterrupt(buf, M.stop)
   vim.bo[buf].filetype = 'markdown'
-  vim.keymap.set('n', '<C-c>', M.stop, { buffer = buf, desc = 'Midfill: stop the answer' })
+  local function map(keys, what, action)
+    vim.keymap.set('n', keys, action, { buffer = buf, desc = 'Midfill: ' .. what })
+  end
+  map('<C-c>', 'stop the answer', M.stop)
+  map('ga', 'apply the code block', blocks.apply)
+  map('gy', 'yank the code block', blocks.yank)
   api.nvim_create_autocmd('BufWipeout', {
     buffer = buf,
     desc = 'Midfill: end the conversation',
     callback = function()
       M.stop()
+      blocks.forget(buf)
       messages, places, buf = {}, {}, nil
     end,
   })
@@ -165,6 +176,7 @@ function M.reset()
   M.stop()
   messages, places = {}, {}
   if is_open() then
+    blocks.forget(buf)
     put(0, api.nvim_buf_line_count(buf) - 1, {})
   end
 end
@@ -192,7 +204,7 @@ local function add_place(first, last)
   local line = api.nvim_buf_get_lines(0, last - 1, last, true)[1]
   table.insert(places, {
     uri = vim.uri_from_bufnr(0),
-    range = { start = { line = first - 1, character = 0 }, ['end'] = server.position(last - 1, #line) },
+    range = { start = { line = first - 1, character = 0 }, ['end'] = wire.position(last - 1, #line) },
   })
   if #places > MAX_PLACES then
     table.remove(places, 1)

@@ -1,6 +1,7 @@
 --- `:Midfill`: its subcommands, their completion, and what they print.
 
 local server = require('midfill.server')
+local wire = require('midfill.wire')
 
 local M = {}
 
@@ -43,7 +44,7 @@ end
 ---@param command string
 ---@param read fun(result: any): string[]
 local function ask(command, read)
-  server.execute(command, {}, function(err, result)
+  wire.execute(command, {}, function(err, result)
     if err then
       complain(err.message)
     else
@@ -109,7 +110,7 @@ local function ask_for_token()
   elseif not token.url then
     complain('no server has asked for a token yet: see backend.kind')
   elseif token.prompt(token.url) then
-    server.notify('midfill/didChangeToken', vim.empty_dict())
+    wire.notify('midfill/didChangeToken', vim.empty_dict())
   end
 end
 

@@ -22,16 +22,16 @@ local function check_program(options)
 end
 
 local function check_server()
-  local server = require('midfill.server')
-  local client = server.client()
+  local wire = require('midfill.wire')
+  local client = wire.client()
   if not client then
-    local reason = server.status.reason or 'no buffer has needed it yet'
+    local reason = wire.status.reason or 'no buffer has needed it yet'
     health.warn('the language server does not run: ' .. reason, { ':Midfill restart', ':Midfill log' })
     return
   end
-  health.ok(('the language server runs (client %d, columns in %s)'):format(client.id, server.encoding()))
+  health.ok(('the language server runs (client %d, columns in %s)'):format(client.id, wire.encoding()))
   local answer ---@type { err?: table, status?: table }?
-  server.execute('midfill.status', {}, function(err, status)
+  wire.execute('midfill.status', {}, function(err, status)
     answer = { err = err, status = status }
   end)
   vim.wait(5000, function()

@@ -64,7 +64,7 @@ local function watch_editor()
     suggest.update()
   end)
   on('BufLeave', 'end suggesting', suggest.clear)
-  require('midfill.menu').watch(group, suggest.redraw)
+  require('midfill.menu').watch(group, suggest.menu_changed)
 end
 
 --- Begin. Raises an error that names every option that is unknown or wrong.
@@ -167,7 +167,7 @@ function M.status()
   if M.options and not M.is_enabled() then
     return { state = 'off', reason = 'switched off in this buffer' }
   end
-  return require('midfill.server').status
+  return require('midfill.wire').status
 end
 
 --- Return the state for a statusline: `Midfill` and a mark.

@@ -4,7 +4,8 @@
 local M = {}
 
 local api = vim.api
-local taken = {} ---@type { lhs: string, before?: table }[]
+local OURS, OF_CMP = 'Midfill: ', 'cmp.utils.keymap.set_map'
+local taken = {} ---@type { lhs: string, before?: table, is_ours: boolean }[]
 
 ---@param keys string
 ---@return string
@@ -56,12 +57,22 @@ local function fall_through(lhs, map)
   end
 end
 
---- Give every key back.
+---@param map? table
+---@return boolean
+local function is_ours(map)
+  return map ~= nil and vim.startswith(map.desc or '', OURS)
+end
+
+--- Give every key back. One that was mapped anew since is another's; what that falls back to, ours,
+--- does what it did before.
 function M.release()
   for _, key in ipairs(taken) do
-    pcall(vim.keymap.del, 'i', key.lhs)
-    if key.before then
-      vim.fn.mapset('i', false, key.before)
+    key.is_ours = false
+    if is_ours(find(key.lhs)) then
+      vim.keymap.del('i', key.lhs)
+      if key.before then
+        vim.fn.mapset('i', false, key.before)
+      end
     end
   end
   taken = {}
@@ -74,25 +85,26 @@ function M.take(keys, actions)
   M.release()
   for name, lhs in pairs(keys) do
     if lhs then
-      local before = find(lhs)
-      table.insert(taken, { lhs = lhs, before = before })
+      local key = { lhs = lhs, before = find(lhs), is_ours = true }
+      table.insert(taken, key)
       vim.keymap.set('i', lhs, function()
-        if not actions[name]() then
-          fall_through(lhs, before)
+        if not key.is_ours or not actions[name]() then
+          fall_through(lhs, key.before)
         end
-      end, { desc = 'Midfill: ' .. name:gsub('_', ' ') })
+      end, { desc = OURS .. name:gsub('_', ' ') })
     end
   end
 end
 
---- Return the keys whose mapping is no longer ours, by name.
+--- Return the keys whose mapping is no longer ours, by name. nvim-cmp puts its own over each that
+--- it is told to map, and falls back to ours.
 ---@param keys midfill.Keys
 ---@return table<string, string>
 function M.lost(keys)
   local lost = {}
   for name, lhs in pairs(keys) do
-    local map = lhs and find(lhs)
-    if lhs and not (map and vim.startswith(map.desc or '', 'Midfill: ')) then
+    local map = lhs and find(lhs) or nil
+    if lhs and not is_ours(map) and not (map and map.desc == OF_CMP) then
       lost[name] = lhs
     end
   end

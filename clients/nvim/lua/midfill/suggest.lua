@@ -1,29 +1,21 @@
 --- What is suggested at the cursor: asks for it, lets it grow, keeps it while it is typed through.
---- There is one cursor, so one suggestion and one request at a time.
+--- There is one cursor, so one suggestion at a time.
 
+local asking = require('midfill.asking')
 local candidates = require('midfill.candidates')
 local ghost = require('midfill.ghost')
 local menu = require('midfill.menu')
 local server = require('midfill.server')
 local suggestion = require('midfill.suggestion')
+local wire = require('midfill.wire')
 
 local M = {}
 
 local api = vim.api
-local INVOKED, AUTOMATIC = 1, 2
-
----@class midfill.Request
----@field token string
----@field anchor midfill.Anchor
----@field explicit boolean
----@field step integer by how many candidates to move on from the one that is shown
----@field cancel fun()
 
 local options ---@type midfill.Options
 local current ---@type midfill.Suggestion?
-local asked ---@type midfill.Request?
 local place ---@type string? where the last look was; two events come for one key
-local num_asked = 0
 
 ---@param chosen midfill.Options
 function M.configure(chosen)
@@ -41,52 +33,48 @@ function M.is_enabled(buf)
   return options.enabled
 end
 
+---@param selected? midfill.Selected
 ---@return string
-local function here()
+local function here(selected)
   local buf = api.nvim_get_current_buf()
   local row, col = suggestion.cursor()
-  return ('%d %d %d %d'):format(buf, api.nvim_buf_get_changedtick(buf), row, col)
+  local tick = api.nvim_buf_get_changedtick(buf)
+  return ('%d %d %d %d %s'):format(buf, tick, row, col, selected and selected.text or '')
 end
 
 ---@return boolean
 local function is_inserting()
-  return vim.startswith(api.nvim_get_mode().mode, 'i')
+  return vim.startswith(api.nvim_get_mode().mode, 'i') and not vim.o.paste
 end
 
----@return boolean
-local function is_hidden()
-  return not options.show_with_menu and menu.is_open()
-end
-
-local function forget_request()
-  if asked then
-    server.growing[asked.token] = nil
-    if not current or current.anchor ~= asked.anchor then
-      suggestion.release(asked.anchor)
-    end
-    asked = nil
+--- Whether to make way for the menu, and else from which of its items to go on.
+---@return boolean, midfill.Selected?
+local function look_at_menu()
+  if not menu.is_open() then
+    return false, nil
   end
-end
-
-local function cancel()
-  if asked then
-    asked.cancel()
-    forget_request()
+  if not options.show_with_menu then
+    return true, nil
   end
+  local selected = menu.selected()
+  return selected == false, selected or nil
 end
 
 ---@param new? midfill.Suggestion
 local function replace_current(new)
   local old = current
+  if new then
+    suggestion.hold(new.anchor)
+  end
   current = new
-  if old and not (new and new.anchor == old.anchor) and not (asked and asked.anchor == old.anchor) then
+  if old then
     suggestion.release(old.anchor)
   end
 end
 
 --- Forget the suggestion and the request.
 function M.clear()
-  cancel()
+  asking.cancel()
   replace_current(nil)
   ghost.clear()
   place = nil
@@ -94,8 +82,9 @@ end
 
 --- Take the suggestion away; the next key asks for another.
 function M.dismiss()
+  local _, selected = look_at_menu()
   M.clear()
-  place = here()
+  place = here(selected)
 end
 
 --- Return the candidate that is chosen, what of it is still to come, and what that replaces.
@@ -111,11 +100,21 @@ local function chosen()
   return nil, '', ''
 end
 
+--- Whether the suggestion goes on from the menu's item, or there is none to go on from.
+---@param selected? midfill.Selected
+---@return boolean
+local function fits(selected)
+  return selected == nil or (current ~= nil and vim.deep_equal(current.selected, selected))
+end
+
 --- The same, where it is shown and so may be accepted.
 ---@return midfill.Candidate?, string, string
 function M.shown()
-  if options and is_inserting() and not is_hidden() then
-    return chosen()
+  if options and current and is_inserting() then
+    local is_hidden, selected = look_at_menu()
+    if not is_hidden and fits(selected) then
+      return chosen()
+    end
   end
   return nil, '', ''
 end
@@ -136,95 +135,54 @@ local function draw()
   local num = #current.candidates
   local label = num > 1 and (' (%d/%d)'):format(current.idx, num) or nil
   ghost.draw(api.nvim_get_current_buf(), row, col, text, over, label)
-  if candidate.item and not candidate.is_told then
+  if not candidate.is_told then
     candidate.is_told = true
-    server.notify('textDocument/didShowCompletion', { item = candidate.item })
+    wire.notify('textDocument/didShowCompletion', { item = candidate.item })
   end
   api.nvim_exec_autocmds('User', { pattern = 'MidfillShown', modeline = false })
 end
 
---- Let the text that has come so far be shown, unless as much of it is shown already. With text
---- behind the cursor it is shown when it is whole: only the reply tells what of that it replaces.
 ---@param request midfill.Request
----@param text string
-local function grow(request, text)
-  if request.anchor.tail:find('%S') then
-    return
-  end
-  local candidate = suggestion.candidate(request.anchor, text, nil, server.encoding())
-  local left = candidate and suggestion.remaining(request.anchor, candidate)
-  local _, shown = chosen()
-  if not candidate or not left or left == '' or vim.startswith(shown, left) then
-    return
-  end
-  replace_current({
-    anchor = request.anchor,
-    candidates = { candidate },
-    idx = 1,
-    complete = false,
-    explicit = request.explicit,
-  })
-  draw()
-end
-
----@param request midfill.Request
----@param err? table
----@param result any
-local function take(request, err, result)
-  if asked ~= request then
-    return
-  end
-  local _, text = chosen()
-  local items = type(result) == 'table' and (result.items or result) or {}
-  local read = err and {} or candidates.read(request.anchor, items, server.encoding())
-  if #read == 0 then
-    forget_request()
-    replace_current(nil)
-    ghost.clear()
-    return
-  end
-  local is_same = suggestion.remaining(request.anchor, read[1]) == text
-  if is_same and current and current.complete then
-    read[1].is_told = current.candidates[current.idx].is_told
-  end
+---@param read midfill.Candidate[] not empty
+---@param complete boolean
+local function show(request, read, complete)
+  local before, text = chosen()
+  local left = suggestion.remaining(request.anchor, read[1]) or ''
+  -- The server knows that it was shown, since it is the same that has grown.
+  read[1].is_told = before ~= nil and before.is_told and vim.startswith(left, text)
   replace_current({
     anchor = request.anchor,
     candidates = read,
     idx = candidates.index_after(request.anchor, read, text, request.step),
-    complete = true,
+    complete = complete,
     explicit = request.explicit,
+    selected = request.selected,
   })
-  forget_request()
   draw()
 end
 
----@param explicit boolean
----@param step integer
-local function ask(explicit, step)
-  cancel()
-  num_asked = num_asked + 1
-  local buf = api.nvim_get_current_buf()
-  local anchor = suggestion.anchor()
-  local request = { token = 'midfill-' .. num_asked, anchor = anchor, explicit = explicit, step = step }
-  local params = {
-    textDocument = { uri = vim.uri_from_bufnr(buf) },
-    position = server.position(anchor.row, anchor.col),
-    context = { triggerKind = explicit and INVOKED or AUTOMATIC },
-    partialResultToken = request.token,
-  }
-  request.cancel = server.request('midfill/completion', params, function(err, result)
-    take(request, err, result)
-  end, buf)
-  if not request.cancel then
-    suggestion.release(anchor)
-    return
-  end
-  asked = request
-  server.growing[request.token] = function(value)
-    if asked == request and type(value.insertText) == 'string' then
-      grow(request, value.insertText)
+---@type midfill.Asker
+local asker = {
+  on_growth = function(request, candidate)
+    local _, text = chosen()
+    if not vim.startswith(text, suggestion.remaining(request.anchor, candidate) or '') then
+      show(request, { candidate }, false)
     end
-  end
+  end,
+  on_reply = function(request, read)
+    if #read > 0 then
+      show(request, read, true)
+    else
+      replace_current(nil)
+      ghost.clear()
+    end
+  end,
+}
+
+---@return boolean
+local function asks_by_itself()
+  local in_macro = vim.fn.reg_recording() ~= '' or vim.fn.reg_executing() ~= ''
+  return options.auto and not in_macro -- what is accepted would not be there when it runs again
 end
 
 --- Look at the cursor: go on with the suggestion, or ask for another.
@@ -235,38 +193,37 @@ function M.update(explicit)
     M.clear()
     return
   end
-  if is_hidden() then
-    cancel()
+  local is_hidden, selected = look_at_menu()
+  if is_hidden then
+    asking.cancel()
     ghost.clear()
     place = nil
     return
   end
-  if not explicit and place == here() then
+  if not explicit and place == here(selected) then
     return
   end
-  place = here()
-  if chosen() then
+  place = here(selected)
+  if current and chosen() and fits(selected) then
     draw()
-    if current and current.complete and not explicit then
-      cancel()
+    if current.complete and not explicit and vim.deep_equal(current.selected, selected) then
+      asking.cancel()
       return
     end
   else
     replace_current(nil)
     ghost.clear()
   end
-  if explicit or (options.auto and vim.fn.reg_executing() == '') then
-    ask(explicit == true, 0)
+  if explicit or asks_by_itself() then
+    asking.ask(explicit == true, 0, selected, asker)
   else
-    cancel()
+    asking.cancel()
   end
 end
 
---- Draw anew, or ask, after a menu has opened or closed.
-function M.redraw()
-  if current and asked == nil and chosen() and not is_hidden() then
-    draw()
-  elseif options then
+--- Look again, after a menu has opened or closed, or another of its items is selected.
+function M.menu_changed()
+  if options then
     M.update()
   end
 end
@@ -283,7 +240,7 @@ function M.cycle(step)
     current.idx = (current.idx - 1 + step) % num + 1
     draw()
   else
-    ask(true, step)
+    asking.ask(true, step, current.selected, asker)
   end
   return true
 end

@@ -17,12 +17,13 @@ local namespace = api.nvim_create_namespace('midfill.anchor')
 ---@field col integer bytes before the cursor
 ---@field head string the line before the cursor
 ---@field tail string the line behind the cursor
+---@field num_holders integer
 
 ---@class midfill.Candidate
 ---@field text string with LF as line end
 ---@field over string what of the anchor's tail it takes the place of
 ---@field skipped string what of the item stands before the anchor
----@field item? table as it came; nil while it grows
+---@field item table as it came; the one that is to come while it grows
 ---@field is_crlf boolean its line ends came as CR LF
 ---@field is_told? boolean the server knows that it was shown
 
@@ -32,6 +33,7 @@ local namespace = api.nvim_create_namespace('midfill.anchor')
 ---@field idx integer which of them is shown
 ---@field complete boolean no more text comes
 ---@field explicit boolean
+---@field selected? string the menu's item that it goes on from
 
 --- Return the cursor as row and byte column, both from 0.
 ---@return integer, integer
@@ -40,7 +42,7 @@ function M.cursor()
   return place[1] - 1, place[2]
 end
 
---- Hold the cursor's place in the current buffer.
+--- Return the cursor's place in the current buffer, held once.
 ---@return midfill.Anchor
 function M.anchor()
   local buf = api.nvim_get_current_buf()
@@ -53,31 +55,38 @@ function M.anchor()
     col = col,
     head = line:sub(1, col),
     tail = line:sub(col + 1),
+    num_holders = 1,
   }
 end
 
---- Let go of a place.
+--- Hold a place once more.
+---@param anchor midfill.Anchor
+function M.hold(anchor)
+  anchor.num_holders = anchor.num_holders + 1
+end
+
+--- Let go of a place, as often as it was held.
 ---@param anchor midfill.Anchor
 function M.release(anchor)
-  if api.nvim_buf_is_valid(anchor.buf) then
+  anchor.num_holders = anchor.num_holders - 1
+  if anchor.num_holders == 0 and api.nvim_buf_is_valid(anchor.buf) then
     api.nvim_buf_del_extmark(anchor.buf, namespace, anchor.mark)
   end
 end
 
 --- Return a candidate for an anchor; nil for one that belongs elsewhere.
 ---@param anchor midfill.Anchor
----@param text string
----@param item? table the reply's, which has a range
+---@param item table
 ---@param encoding string
 ---@return midfill.Candidate?
-function M.candidate(anchor, text, item, encoding)
+function M.candidate(anchor, item, encoding)
+  local text = type(item.insertText) == 'table' and item.insertText.value or item.insertText
   local is_crlf = text:find('\r\n', 1, true) ~= nil
   text = text:gsub('\r\n', '\n')
-  local range = item and item.range
-  if not range then
+  if not item.range then
     return { text = text, over = '', skipped = '', is_crlf = is_crlf, item = item }
   end
-  local first, last = range.start, range['end']
+  local first, last = item.range.start, item.range['end']
   local line = anchor.head .. anchor.tail
   local start = columns.to_byte_col(line, first.character, encoding)
   local skipped = line:sub(start + 1, anchor.col)

@@ -1,0 +1,113 @@
+--- What is said to the language server that runs: requests, notifications, commands, and text that
+--- grows. Knows nothing of how the server is started; `server` does that.
+
+local columns = require('midfill.columns')
+
+local M = {}
+
+local api = vim.api
+local is_old = vim.fn.has('nvim-0.11') == 0
+
+---@class midfill.Status
+---@field state string
+---@field reason? string
+
+---@type midfill.Status
+M.status = { state = 'stopped' }
+---@type table<string|integer, fun(value: any)> by progress token
+M.growing = {}
+---@type integer? the client that runs, or did
+M.id = nil
+
+--- Return the client that runs, nil if none does.
+---@return vim.lsp.Client?
+function M.client()
+  return M.id and vim.lsp.get_client_by_id(M.id) or nil
+end
+
+--- Call a member of a client: a function before 0.11, a method since.
+---@param client vim.lsp.Client
+---@param name string
+---@param ... any
+---@return any ...
+function M.call(client, name, ...)
+  if is_old then
+    return client[name](...)
+  end
+  return client[name](client, ...)
+end
+
+---@param state string
+---@param reason? string
+function M.set_status(state, reason)
+  M.status = { state = state, reason = reason }
+  api.nvim_exec_autocmds('User', { pattern = 'MidfillStatus', modeline = false })
+end
+
+--- Send a notification; nothing happens while no server runs.
+---@param method string
+---@param params table
+function M.notify(method, params)
+  local client = M.client()
+  if client then
+    M.call(client, 'notify', method, params)
+  end
+end
+
+--- Send a request.
+---@param method string
+---@param params table
+---@param on_reply fun(err?: table, result: any)
+---@param buf? integer whose changes have to be known to the server before
+---@return (fun())? cancel nil if no server is there to ask; after it `on_reply` is not called
+function M.request(method, params, on_reply, buf)
+  local client = M.client()
+  if not client or not client.initialized then
+    return nil
+  end
+  local is_cancelled = false
+  local is_sent, id = M.call(client, 'request', method, params, function(err, result)
+    if not is_cancelled then
+      on_reply(err, result)
+    end
+  end, buf)
+  if not is_sent then
+    return nil
+  end
+  return function()
+    is_cancelled = true
+    if not (client.is_stopped and M.call(client, 'is_stopped')) then
+      M.call(client, 'cancel_request', id)
+    end
+  end
+end
+
+--- Run a command of the server.
+---@param command string
+---@param arguments any[]
+---@param on_reply? fun(err?: table, result: any)
+function M.execute(command, arguments, on_reply)
+  local params = { command = command, arguments = arguments }
+  local is_sent = M.request('workspace/executeCommand', params, on_reply or function() end)
+  if not is_sent and on_reply then
+    on_reply({ message = M.status.reason or 'the language server is not running' }, nil)
+  end
+end
+
+--- Return a byte column of the current buffer as the wire has it.
+---@param row integer
+---@param byte_col integer
+---@return { line: integer, character: integer }
+function M.position(row, byte_col)
+  local line = api.nvim_buf_get_lines(0, row, row + 1, true)[1]
+  return { line = row, character = columns.to_character(line, byte_col, M.encoding()) }
+end
+
+--- Return the encoding of columns that was settled.
+---@return string
+function M.encoding()
+  local client = M.client()
+  return client and client.offset_encoding or 'utf-16'
+end
+
+return M
