@@ -6,10 +6,11 @@
     ignore        .gitignore and .midfillignore
     secret_files  files that look like secrets, by name
     secret_lines  secrets in lines; `secret_keys` those over several lines
-    finder        what of other files goes along; the sources are
-    buffers, edits, signatures  (over index, outlines and resolve), and
-    score, choose               rank their pieces and keep the choice steady
-    work          the threads that they run in
+    finder        what of other files goes along, over these, each in its thread:
+    live_index    the workspace's files as they are now, by `index`
+    reading       the sources: buffers, edits, signatures (over outlines and resolve)
+    ranking       the choice of each document, by score and choose
+    work          their threads
 
 Knows no protocol and no network. `complete` and `chat` call.
 """

@@ -2,7 +2,7 @@
 
 What stands before the prefix in a prompt costs all of the prompt when it changes. So the choice of
 a document stays frozen, order and texts included, until the cursor has moved far, or until another
-choice would be better by a large factor. Called by `finder`.
+choice would be better by a large factor. Called by `ranking`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ _MIN_SHARE = 0.2
 _FAR_LINES = 40
 _GAIN_NEAR, _GAIN_FAR = 2.0, 1.2
 """How much better another choice must be; docs/log.md, 2026-11-26, has the shares reused."""
-_MAX_DOCUMENTS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,38 +64,20 @@ def _is_known(snippet: Snippet, seen: Sequence[frozenset[str]]) -> bool:
     return not lines or any(len(lines & others) > _SAME_SHARE * len(lines) for others in seen)
 
 
-class FrozenChoices:
-    """The choice of each document."""
+def hold(
+    query: Query, fresh: Sequence[Snippet], ranked: Sequence[Scored], held: Choice | None
+) -> Choice:
+    """Return what goes along: the choice so far, or `fresh` from now on.
 
-    def __init__(self) -> None:
-        """Begin with none."""
-        self._choices: dict[str, Choice] = {}
-
-    def of(self, uri: str) -> Choice | None:
-        """Return a document's choice."""
-        return self._choices.get(uri)
-
-    def forget(self, uri: str) -> None:
-        """Drop a document's choice."""
-        self._choices.pop(uri, None)
-
-    def hold(
-        self, query: Query, fresh: Sequence[Snippet], ranked: Sequence[Scored]
-    ) -> tuple[Snippet, ...]:
-        """Return what goes along: the choice so far, or `fresh` from now on.
-
-        Args:
-            query: what stands around the cursor.
-            fresh: what would be chosen now.
-            ranked: the scores of now.
-        """
-        held = self._choices.pop(query.uri, None)
-        if held is None or _is_better(query, fresh, held, ranked):
-            held = Choice(tuple(fresh), query.line_idx)
-        self._choices[query.uri] = held  # the latest is the last
-        if len(self._choices) > _MAX_DOCUMENTS:
-            del self._choices[next(iter(self._choices))]
-        return held.snippets
+    Args:
+        query: what stands around the cursor.
+        fresh: what would be chosen now.
+        ranked: the scores of now.
+        held: the choice so far.
+    """
+    if held is None or _is_better(query, fresh, held, ranked):
+        return Choice(tuple(fresh), query.line_idx)
+    return held
 
 
 def _is_better(

@@ -1,8 +1,8 @@
-"""The regions that were edited last, over all documents. Pure. Called by `finder`."""
+"""The regions that were edited last, over all documents. Pure. Called by `finder` and `ranking`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from midfill_lsp.context.score import Pool
@@ -19,7 +19,7 @@ _BOOST = 1.5
 
 
 @dataclass(frozen=True, slots=True)
-class _Region:
+class Region:
     """Lines [first, last] of a document, as they were counted at the edit."""
 
     uri: str
@@ -32,7 +32,7 @@ class RecentEdits:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self._regions: list[_Region] = []
+        self._regions: list[Region] = []
 
     def add(self, uri: str, first: int, last: int) -> None:
         """Take note of an edit of lines [first, last]; one near the latest makes that longer."""
@@ -51,23 +51,36 @@ class RecentEdits:
         if near is not None:
             self._regions.remove(near)
             first, last = min(first, near.first), max(last, near.last)
-        self._regions.append(_Region(uri, first, last))
+        self._regions.append(Region(uri, first, last))
         del self._regions[:-_MAX_REGIONS]
 
     def forget(self, uri: str) -> None:
         """Drop a document's regions."""
         self._regions = [region for region in self._regions if region.uri != uri]
 
-    def pools(self, document: Callable[[str], Snapshot | None], current: str) -> Iterator[Pool]:
-        """Yield the regions of other documents than `current`, as their text is now."""
-        for age, region in enumerate(reversed(self._regions)):
-            snapshot = document(region.uri) if region.uri != current else None
-            if snapshot is None:
-                continue
-            first = max(0, region.first - _AROUND_LINES)
-            rows = snapshot.lines[first : region.last + 1 + _AROUND_LINES]
-            text = "".join(row.rstrip("\r\n") + "\n" for row in rows)
-            boost = _BOOST - (_BOOST - 1) * age / _MAX_REGIONS
-            terms = frozenset(words(text))
-            if terms:
-                yield Pool.of([Snippet("edit", region.uri, first, text, terms, boost)])
+    def regions(self) -> tuple[Region, ...]:
+        """Return the regions of the moment, the latest first."""
+        return tuple(reversed(self._regions))
+
+
+def pools_of(
+    regions: Sequence[Region], documents: Mapping[str, Snapshot], current: str
+) -> Iterator[Pool]:
+    """Yield the regions of other documents than `current`, as their text is now.
+
+    Args:
+        regions: the latest first.
+        documents: what may be read, by URI.
+        current: the document that is edited.
+    """
+    for age, region in enumerate(regions):
+        snapshot = documents.get(region.uri) if region.uri != current else None
+        if snapshot is None:
+            continue
+        first = max(0, region.first - _AROUND_LINES)
+        rows = snapshot.lines[first : region.last + 1 + _AROUND_LINES]
+        text = "".join(row.rstrip("\r\n") + "\n" for row in rows)
+        boost = _BOOST - (_BOOST - 1) * age / _MAX_REGIONS
+        terms = frozenset(words(text))
+        if terms:
+            yield Pool.of([Snippet("edit", region.uri, first, text, terms, boost)])

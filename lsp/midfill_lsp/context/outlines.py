@@ -1,4 +1,4 @@
-"""What files of the workspace define, by name; read from disk, a bounded number kept.
+"""What files of the workspace define, by name: from disk or as open; a bounded number is kept.
 
 Runs in a thread. A file is opened without following a link, and read once until it changes.
 Called by `signatures`.
@@ -6,6 +6,7 @@ Called by `signatures`.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import stat
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
+from midfill_lsp.document import Snapshot
 from midfill_lsp.syntax import MAX_CHARS, Definition, Grammars, definitions, parse
 
 _MAX_FILES = 512
@@ -29,9 +31,9 @@ LANGUAGES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A file's definitions, and the version of it that they are from."""
+    """A file's definitions, and what tells the version of it that they are from."""
 
-    stamp: tuple[int, int, int]
+    stamp: object
     definitions: tuple[Definition, ...]
 
 
@@ -62,14 +64,25 @@ class Outlines:
                 if not stat.S_ISREG(about.st_mode) or about.st_size > _MAX_BYTES:
                     return ()
                 text = stream.read(_MAX_BYTES).decode("utf-8", "replace")
-                known = Outline(stamp, self.in_text(text, language_id))
-        self._known[path] = known  # the latest is the last
+                known = Outline(stamp, self._in_text(text, language_id))
+        return self._kept(path, known)
+
+    def of_open(self, document: Snapshot) -> Sequence[Definition]:
+        """Return what an open document defines, its first part where it is long."""
+        text = document.text[:MAX_CHARS]
+        stamp = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        known = self._known.pop(document.uri, None)
+        if known is None or known.stamp != stamp:
+            known = Outline(stamp, self._in_text(text, document.language_id))
+        return self._kept(document.uri, known)
+
+    def _kept(self, name: str, outline: Outline) -> Sequence[Definition]:
+        self._known[name] = outline  # the latest is the last
         if len(self._known) > _MAX_FILES:
             del self._known[next(iter(self._known))]
-        return known.definitions
+        return outline.definitions
 
-    def in_text(self, text: str, language_id: str) -> tuple[Definition, ...]:
-        """Return what a text defines, its first part where it is long."""
+    def _in_text(self, text: str, language_id: str) -> tuple[Definition, ...]:
         grammar = self._grammars.load(language_id)
         source = grammar and parse(grammar, text[:MAX_CHARS].replace("\r\n", "\n"))
         return definitions(source) if source else ()

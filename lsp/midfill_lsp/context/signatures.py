@@ -48,7 +48,7 @@ class Signatures:
         snapshot: Snapshot,
         path: Path,
         around: Surroundings,
-        open_text: Callable[[str], str | None],
+        opened: Callable[[str], Snapshot | None],
     ) -> tuple[Pool, ...]:
         """Return a pool for each file that the document imports from.
 
@@ -56,7 +56,7 @@ class Signatures:
             snapshot: the document.
             path: its file.
             around: where to look.
-            open_text: the text of a file that is open in the editor, None for others.
+            opened: a file as it is open in the editor, None for others.
         """
         grammar = self._grammars.load(snapshot.language_id)
         text = "".join(snapshot.lines[: _lines_within(snapshot.lines)])
@@ -71,12 +71,8 @@ class Signatures:
                 by_file.setdefault(file, set()).update(found.names)
         pools: list[Pool] = []
         for file, brought in by_file.items():
-            shown = open_text(file)
-            defined = (
-                self._outlines.of(file)
-                if shown is None
-                else self._outlines.in_text(shown, snapshot.language_id)
-            )
+            shown = opened(file)
+            defined = self._outlines.of(file) if shown is None else self._outlines.of_open(shown)
             piece = piece_of(defined, brought, mentioned)
             if piece:
                 terms = frozenset(words(piece))

@@ -1,4 +1,7 @@
-"""Work in a thread of its own whose results are taken on the event loop. Called by `finder`."""
+"""Work in a thread of its own whose results are taken on the event loop.
+
+Called by `live_index`, `reading` and `ranking`.
+"""
 
 from __future__ import annotations
 
@@ -55,8 +58,8 @@ class Work:
             self._running[kind, key] = asyncio.ensure_future(run())
         return self._running[kind, key]
 
-    async def wait(self, most_s: float) -> float:
-        """Wait for all of it, at most so long; return how long it was, in seconds."""
+    async def wait(self, most_s: float | None) -> float:
+        """Wait for all of it, at most so long (None: to its end); return how long, in seconds."""
         if not self._running:
             return 0.0
         began = time.perf_counter()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from midfill_lsp.context.buffers import pool_of
-from midfill_lsp.context.choose import FrozenChoices, best
-from midfill_lsp.context.edits import RecentEdits
+from midfill_lsp.context.choose import Choice, best, hold
+from midfill_lsp.context.edits import RecentEdits, pools_of
 from midfill_lsp.context.index import Tree, tree_of, walk
 from midfill_lsp.context.resolve import files_of
 from midfill_lsp.context.score import Pool, query_of, rank
@@ -65,12 +65,14 @@ def test_what_stands_around_the_cursor_is_dropped_and_the_budget_holds() -> None
 def test_a_choice_stays_until_another_is_much_better() -> None:
     first, second = piece("a", "alpha_word = 1\n"), piece("b", "beta_word = gamma_word\n")
     pools = [Pool.of([first]), Pool.of([second])]
-    choices = FrozenChoices()
+    choice: Choice | None = None
 
     def held(prefix: str, line_idx: int) -> tuple[Snippet, ...]:
+        nonlocal choice
         query = query_of("file:///x.py", line_idx, prefix, "")
         ranked = rank(pools, query)
-        return choices.hold(query, best(ranked, query, 20), ranked)
+        choice = hold(query, best(ranked, query, 20), ranked, choice)
+        return choice.snippets
 
     assert held("alpha_word", 0) == (first,)
     assert held("alpha_word\nbeta_word", 1) == (first,)  # better, but not by much
@@ -86,12 +88,12 @@ def test_recent_edits_are_a_ring_that_joins_neighbours() -> None:
     edits.add("file:///a.py", 12, 13)
     edits.add("file:///a.py", 150, 150)
     edits.add("file:///gone.py", 1, 1)
-    found = [pool.snippets[0] for pool in edits.pools(documents.get, "file:///x.py")]
+    found = [pool.snippets[0] for pool in pools_of(edits.regions(), documents, "file:///x.py")]
     assert [snippet.first_line for snippet in found] == [146, 6]
     assert "line_number_13" in found[1].terms
-    assert list(edits.pools(documents.get, "file:///a.py")) == []
+    assert list(pools_of(edits.regions(), documents, "file:///a.py")) == []
     edits.forget("file:///a.py")
-    assert list(edits.pools(documents.get, "file:///x.py")) == []
+    assert list(pools_of(edits.regions(), documents, "file:///x.py")) == []
 
 
 PATHS = (
