@@ -12,13 +12,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 from training.reference import ORDERS, Order, Reference
+
+from midfill_lsp.fim_files import OtherFile, OtherFiles, as_comments
 
 START_TIMEOUT_S = 300.0
 REQUEST_TIMEOUT_S = 300.0
@@ -50,13 +52,19 @@ VARIANTS = {
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One request; greedy. ``num_lines`` is where to stop (None: nowhere)."""
+    """One request; greedy.
+
+    Attributes:
+        num_lines: where to stop (None: nowhere).
+        others: pieces of other files that go along.
+    """
 
     prefix: str
     suffix: str
     variant: Variant
     num_predict: int
     num_lines: int | None = 1
+    others: OtherFiles = field(default_factory=OtherFiles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +85,9 @@ def from_reference(folder: Path) -> Complete:
     def complete(ask: Ask) -> Answer:
         order, heal = ask.variant.order, ask.variant.heal
         made = reference.complete(
-            ask.prefix, ask.suffix, order, ask.num_predict, heal, ask.num_lines
-        )
+            ask.prefix, ask.suffix, order, ask.num_predict, heal, ask.num_lines,
+            as_texts(ask.others.files),
+        )  # fmt: skip
         return Answer(made.text, made.ids)
 
     return complete
@@ -162,7 +171,18 @@ def body(ask: Ask) -> dict[str, object]:
         "n_predict": ask.num_predict, "temperature": 0, "stream": True,
         "session": "spm" if order == "spm" else "psm",
     }  # fmt: skip
-    return {**fields, "stop": ["\n"]} if ask.num_lines == 1 else fields
+    if ask.num_lines == 1:
+        fields["stop"] = ["\n"]
+    if ask.others.files:
+        files = [{"filename": file.name, "text": file.text} for file in ask.others.files]
+        fields |= {"input_extra": files, "filename": ask.others.filename,
+                   "repo_name": ask.others.repo_name}  # fmt: skip
+    return fields
+
+
+def as_texts(files: Sequence[OtherFile]) -> tuple[str, ...]:
+    """Returns each file as the engine writes it for a model without separators for files."""
+    return tuple(as_comments(OtherFiles((file,))) for file in files)
 
 
 def collect(reply: httpx.Response, num_lines: int | None) -> Answer:

@@ -1,10 +1,11 @@
 """Infill cases from held-out files: one cursor each, and the text that stood behind it.
 
-Three kinds, all seeded, so that they are the same wherever the same files are:
+All kinds are seeded, so that they are the same wherever the same files are:
 
-    line    from a random character of a line to the line's end
-    mid     the same, but the cursor stands inside an identifier
-    multi   2 to 8 lines: from a line that opens a block to the block's end, or consecutive lines
+    line        from a random character of a line to the line's end
+    mid         the same, but the cursor stands inside an identifier
+    multi       2 to 8 lines: from a line that opens a block to the block's end, or consecutive ones
+    cross_file  behind a name that another file defines; drawn by ``bench.crossing``
 
 Called by ``bench.quality``, ``bench.recite`` and ``bench.drafts``; knows no models.
 """
@@ -14,13 +15,16 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from training.sources import SourceFile
 
-Kind = Literal["line", "mid", "multi"]
+from midfill_lsp.fim_files import OtherFile
+
+Kind = Literal["line", "mid", "multi", "cross_file"]
 KINDS: tuple[Kind, ...] = ("line", "mid", "multi")
+"""Those that are drawn here, from one file alone."""
 
 MAX_LINES = 8
 """Longest block of kind ``multi``; consecutive lines are at most ``MAX_RUN``."""
@@ -36,6 +40,7 @@ class Case:
 
     Attributes:
         identifier: of kind ``mid``, the rest of the identifier that the cursor stands in.
+        others: of kind ``cross_file``, pieces of other files by what is sent along.
     """
 
     kind: Kind
@@ -46,6 +51,9 @@ class Case:
     suffix: str
     expected: str
     identifier: str | None = None
+    others: Mapping[str, tuple[OtherFile, ...]] = field(
+        default_factory=dict[str, tuple[OtherFile, ...]]
+    )
 
     @property
     def num_lines(self) -> int:
@@ -100,7 +108,13 @@ class Cut:
     last_row: int
 
 
-def make(file: SourceFile, kind: Kind, lines: Sequence[str], cut: Cut) -> Case:
+def make(
+    file: SourceFile,
+    kind: Kind,
+    lines: Sequence[str],
+    cut: Cut,
+    others: Mapping[str, tuple[OtherFile, ...]] | None = None,
+) -> Case:
     """Returns the case that ``cut`` makes of ``file``."""
     line = lines[cut.row]
     prefix = "\n".join([*lines[: cut.row], line[: cut.column]])
@@ -108,7 +122,10 @@ def make(file: SourceFile, kind: Kind, lines: Sequence[str], cut: Cut) -> Case:
     suffix = "".join("\n" + follow for follow in lines[cut.last_row + 1 :])
     word = re.match(r"\w+", expected) if kind == "mid" else None
     identifier = word.group() if word else None
-    return Case(kind, file.package, file.path, file.language, prefix, suffix, expected, identifier)
+    return Case(
+        kind, file.package, file.path, file.language, prefix, suffix, expected, identifier,
+        others or {},
+    )  # fmt: skip
 
 
 def cut_line(lines: Sequence[str], row: int, rng: random.Random) -> Cut:

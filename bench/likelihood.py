@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from training.reference import Prompt, Reference, Vocabulary
 
-from bench.backends import Variant
+from bench.backends import Variant, as_texts
 from bench.cases import Case
 from bench.scores import Floats, Measure
 
@@ -43,14 +43,19 @@ def target(vocabulary: Vocabulary, case: Case, must: bytes, num_predict: int) ->
 
 
 def model_bits(
-    reference: Reference, cases: Sequence[Case], variant: Variant, num_predict: int
+    reference: Reference,
+    cases: Sequence[Case],
+    variant: Variant,
+    num_predict: int,
+    row: str | None = None,
 ) -> Measure:
-    """Returns the bits per byte of a model asked as ``variant``."""
+    """Returns the bits per byte of a model asked as ``variant``, with ``row``'s other files."""
     work: list[tuple[Prompt, Target]] = []
     for case in cases:
         prompt = reference.prompt(
-            case.prefix, case.suffix, variant.order, num_predict, variant.heal
-        )
+            case.prefix, case.suffix, variant.order, num_predict, variant.heal,
+            as_texts(case.others[row]) if row else (),
+        )  # fmt: skip
         work.append((prompt, target(reference.vocabulary, case, prompt.must, num_predict)))
     order = sorted(range(len(work)), key=lambda idx: row_len(*work[idx]))
     bits = np.zeros(len(work))

@@ -2,12 +2,15 @@
 
     python bench/quality.py --root DIR --model engine/midfill_engine/starter --ngram DIR2
     python bench/quality.py --root DIR --model DIR3 --backend transformers --kinds line
+    python bench/quality.py --root DIR --model DIR3 --kinds cross_file --variants spm_heal
 
 DIR holds the held-out packages (training/README.md), DIR2 is what ``python -m bench.ngram`` wrote.
 ``--split dev`` guides decisions; ``test`` is for the card, once. Completions come from the engine:
 started on ``--model``, one a core, or running at ``--url`` (one without an ``infill.json``, whose
-defaults would change what the variants mean). Bits per byte are computed with transformers from
-``--model``. Seeded cases, greedy decoding. The last line of stdout is JSON, before it the tables.
+defaults would change what the variants mean). ``cross_file`` cases hang on another file, and are
+completed without and with its pieces, each difference paired. Bits per byte are computed with
+transformers from ``--model``. Seeded cases, greedy decoding. Before the JSON, which is stdout's
+last line, stand the tables.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -34,14 +38,13 @@ from training.sources import SourceFile, default_roots
 
 from bench import adaptive, backends, baselines, report
 from bench.adaptive import Adaptive, OtherTokenizerError
-from bench.backends import VARIANTS, Ask, Complete, EngineStartError, Variant
+from bench.backends import VARIANTS, Complete, EngineStartError
 from bench.cases import KINDS, Case, Kind, draw
+from bench.crossing import draw_crossing
 from bench.likelihood import model_bits
+from bench.rows import NUM_PREDICT, Row, rows_of
 from bench.scores import Measure, score
 from bench.workers import spread
-
-NUM_PREDICT: dict[Kind, int] = {"line": 48, "mid": 48, "multi": 128}
-"""Most tokens of a completion: 99 % of the expected texts are shorter."""
 
 
 def main() -> int:
@@ -78,7 +81,7 @@ def parse() -> argparse.Namespace:
     add("--root", type=Path, action="append", help="folder of packages (repeatable)")
     add("--files", type=Path, help="JSON lines of files, as the corpus, in place of a split")
     add("--languages", nargs="+", help="default: all")
-    add("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    add("--kinds", nargs="+", choices=[*KINDS, "cross_file"], default=list(KINDS))
     add("--variants", nargs="+", choices=VARIANTS, default=list(VARIANTS))
     add("--backend", choices=("engine", "transformers"), default="engine")
     add("--model", type=Path, help="folder of the model")
@@ -110,15 +113,17 @@ def measure(args: argparse.Namespace) -> tuple[dict[str, Any], list[dict[str, An
     records: list[dict[str, Any]] = []
     with completers(args) as workers:
         for kind in cast("list[Kind]", args.kinds):
-            cases = draw(files, kind, args.num_cases, args.seed)
+            drawn = draw_crossing if kind == "cross_file" else partial(draw, kind=kind)
+            cases = drawn(files, num_cases=args.num_cases, seed=args.seed)
+            rows = rows_of(kind, variants)
             if not cases:
                 raise NoCasesError(f"no file has a place for a case of kind {kind}")
-            texts = complete_all(cases, workers, variants, kind)
+            texts = complete_all(cases, workers, rows, kind)
             texts = with_others(cases, texts, counted, Vocabulary(args.model), kind)
             table: dict[str, dict[str, Measure]] = {
                 name: score(cases, made) for name, made in texts.items()
             }
-            add_bits(table, cases[: args.bits_cases], variants, reference, counted)
+            add_bits(table, cases[: args.bits_cases], rows, reference, counted)
             results[kind] = groups(kind, table, cases)
             records += report.records(cases, texts)
             print(*report.shown(cases, texts, args.show), sep="\n")
@@ -153,21 +158,16 @@ def completers(args: argparse.Namespace) -> Generator[list[Complete]]:
 
 
 def complete_all(
-    cases: Sequence[Case], workers: Sequence[Complete], variants: Sequence[Variant], kind: Kind
+    cases: Sequence[Case], workers: Sequence[Complete], rows: Sequence[Row], kind: Kind
 ) -> dict[str, list[str]]:
-    """Returns the model's completions by variant; a case's variants go to one worker."""
+    """Returns the model's completions by row; a case's rows go to one worker."""
 
-    def all_variants(worker: Complete) -> Callable[[Case], list[str]]:
-        return lambda case: [worker(ask(case, variant)).text for variant in variants]
+    def all_rows(worker: Complete) -> Callable[[Case], list[str]]:
+        return lambda case: [worker(row.ask(case)).text for row in rows]
 
     print(f"{kind}: {len(cases)} cases", file=sys.stderr)
-    made = list(spread([all_variants(worker) for worker in workers], cases))
-    return {each.name: [texts[idx] for texts in made] for idx, each in enumerate(variants)}
-
-
-def ask(case: Case, variant: Variant) -> Ask:
-    """Returns the request that completes a case."""
-    return Ask(case.prefix, case.suffix, variant, NUM_PREDICT[case.kind], case.num_lines)
+    made = list(spread([all_rows(worker) for worker in workers], cases))
+    return {row.name: [texts[idx] for texts in made] for idx, row in enumerate(rows)}
 
 
 def with_others(
@@ -197,7 +197,7 @@ def with_others(
 def add_bits(
     table: dict[str, dict[str, Measure]],
     cases: Sequence[Case],
-    variants: Sequence[Variant],
+    rows: Sequence[Row],
     reference: Reference | None,
     counted: Adaptive | None,
 ) -> None:
@@ -207,10 +207,11 @@ def add_bits(
     limit = NUM_PREDICT[cases[0].kind]
     if counted is not None:
         table["ngram"]["bits_per_byte"] = counted.bits(cases, limit)
-    for variant in variants:
-        bits = model_bits(reference, cases, variant, limit)
-        table[variant.name]["bits_per_byte"] = bits
-        print(f"{cases[0].kind}: bits of {variant.name}", file=sys.stderr)
+    for row in rows:
+        table[row.name]["bits_per_byte"] = model_bits(
+            reference, cases, row.variant, limit, row.others
+        )
+        print(f"{cases[0].kind}: bits of {row.name}", file=sys.stderr)
 
 
 def groups(

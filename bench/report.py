@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from bench.cases import Case
+from bench.rows import WITH
 from bench.scores import Interval, Measure, best, clear, cut
 
 Table = Mapping[str, Mapping[str, Measure]]
@@ -26,13 +27,24 @@ TITLES = {
 
 
 def as_json(table: Table) -> dict[str, Any]:
-    """Returns rows with intervals, and each model's paired difference to the best baseline."""
+    """Returns rows with intervals, and the paired differences of each model's row.
+
+    ``differences`` are to the best baseline, ``gains`` of what goes along to nothing.
+    """
     rows = {
         name: {measure: rounded(figures.interval()) for measure, figures in row.items()}
         for name, row in table.items()
     }
     differences = {name: difference(table, name) for name in models(table)}
-    return {"rows": rows, "differences": differences}
+    gains = {
+        name: {
+            measure: rounded(figures.minus(table[bare][measure]).interval())
+            for measure, figures in table[name].items()
+        }
+        for name in models(table)
+        if WITH in name and (bare := name.partition(WITH)[0]) in table
+    }
+    return {"rows": rows, "differences": differences, **({"gains": gains} if gains else {})}
 
 
 def models(table: Table) -> list[str]:
@@ -88,6 +100,9 @@ def markdown(measured: Mapping[str, Any]) -> str:
             for column in columns
         ]
         lines.append(f"| {name} against the best baseline | {' | '.join(cells)} |")
+    for name, row in measured.get("gains", {}).items():
+        cells = [cell(column, row[column], "+") if column in row else "" for column in columns]
+        lines.append(f"| {name} against without | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

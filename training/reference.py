@@ -103,24 +103,46 @@ class Vocabulary:
         ]
 
     def prompt(
-        self, prefix: str, suffix: str, order: Order, budget: int, heal: bool = False
+        self,
+        prefix: str,
+        suffix: str,
+        order: Order,
+        budget: int,
+        heal: bool = False,
+        extra: Sequence[str] = (),
     ) -> Prompt:
-        """Returns the prompt of at most ``budget`` ids, 32 or more."""
+        """Returns the prompt of at most ``budget`` ids, 32 or more.
+
+        Of ``extra``, texts of other files, as many of the last stand before the prefix as fit into
+        a quarter of it.
+        """
         head = prefix[prefix.rfind("\n") + 1 :] if order == "psm_line" else ""
         if order == "psm_line":
             prefix = prefix[: len(prefix) - len(head)]
         chars, s = budget * 6, self.sentinels
-        budget -= 4
+        others = self._within(extra, budget // 4)
+        budget -= 4 + len(others)
         typed = self.encode(head)[-(budget // 4) :]
         budget -= len(typed)
         before, after = self.encode(prefix[-chars:]), self.encode(suffix[:chars])
         room = max(int(budget * SUFFIX_SHARE), budget - len(before))
         after = after[:room]
         before = before[max(0, len(before) - (budget - len(after))) :]
+        before = others + before
         must = self.take_back(typed or before) if heal else b""
         if order == "spm":
             return Prompt([s.bos, s.pre, s.suf, *after, s.mid, *before], must)
         return Prompt([s.bos, s.pre, *before, s.suf, *after, s.mid, *typed], must)
+
+    def _within(self, texts: Sequence[str], budget: int) -> list[int]:
+        """Returns the ids of as many of the last texts as fit, whole and in their order."""
+        ids: list[int] = []
+        for text in reversed(texts):
+            found = self.encode(text)
+            if len(ids) + len(found) > budget:
+                break
+            ids = found + ids
+        return ids
 
 
 class Reference:
@@ -136,11 +158,17 @@ class Reference:
         self._context_len = int(self.model.config.max_position_embeddings)
 
     def prompt(
-        self, prefix: str, suffix: str, order: Order, num_predict: int, heal: bool = False
+        self,
+        prefix: str,
+        suffix: str,
+        order: Order,
+        num_predict: int,
+        heal: bool = False,
+        extra: Sequence[str] = (),
     ) -> Prompt:
         """Returns the prompt, cut so that ``num_predict`` more ids fit into the context."""
         budget = self._context_len - num_predict - (HEAL_BYTES if heal else 0)
-        return self.vocabulary.prompt(prefix, suffix, order, budget, heal)
+        return self.vocabulary.prompt(prefix, suffix, order, budget, heal, extra)
 
     @torch.inference_mode()
     def complete(
@@ -151,13 +179,14 @@ class Reference:
         num_predict: int,
         heal: bool = False,
         num_lines: int | None = 1,
+        extra: Sequence[str] = (),
     ) -> Completion:
         """Returns the greedy completion.
 
         It ends with the ``num_lines``-th line end (None: no bound), before a stop token, or after
         ``num_predict`` ids that do more than repeat.
         """
-        prompt = self.prompt(prefix, suffix, order, num_predict, heal)
+        prompt = self.prompt(prefix, suffix, order, num_predict, heal, extra)
         must, num_ends, num_repeated = prompt.must, 0, 0
         stop = {self.vocabulary.sentinels.eot, self.vocabulary.sentinels.eos}
         made: list[int] = []

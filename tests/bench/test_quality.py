@@ -4,17 +4,20 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from bench.backends import VARIANTS, Ask, engines, from_reference
-from bench.cases import KINDS, draw
+from bench.cases import KINDS, Case, draw
 from bench.likelihood import model_bits
 from bench.scores import cut
 from training.reference import Reference, Vocabulary
 from training.sources import SourceFile
+
+from midfill_lsp.fim_files import OtherFile
 
 ROOT = Path(__file__).parents[2]
 
@@ -95,6 +98,19 @@ def test_engine_and_reference_complete_alike(model: Path, files: list[SourceFile
                     # A character that the last token leaves unfinished is text to neither.
                     texts = [each(ask).text.rstrip("\ufffd") for each in (engine, reference)]
                     assert cut(texts[0], case.num_lines) == cut(texts[1], case.num_lines)
+
+
+def test_bits_with_other_files_are_those_of_their_text_before_the_prefix(model: Path) -> None:
+    reference, variant = Reference(model), VARIANTS["spm_heal"]
+    pieces = {"none": (), "one": (OtherFile("b.py", "near = 1\n"),)}
+    case = Case("cross_file", "p", "a.py", "python", "x = ne", "\n", "ar(1)", others=pieces)
+    joined = replace(case, prefix="# b.py\nnear = 1\n" + case.prefix)
+    plain, none, one, same = (
+        model_bits(reference, [each], variant, 48, row).parts[0]
+        for each, row in ((case, None), (case, "none"), (case, "one"), (joined, None))
+    )
+    assert plain == none != one
+    assert one == pytest.approx(same, rel=1e-6)
 
 
 def run(*args: str) -> subprocess.CompletedProcess[str]:
