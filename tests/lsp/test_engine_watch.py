@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, TypeVar
 
 import pytest
 from lsprotocol import types
 
+from midfill_lsp.backend.base import InfillRequest, StreamEnd
+from midfill_lsp.complete.candidates import sample
+from midfill_lsp.complete.gather import Question
 from midfill_lsp.config import Config, EngineConfig
 from midfill_lsp.errors import (
     BackendError,
@@ -18,8 +21,10 @@ from midfill_lsp.errors import (
     Overloaded,
     RequestSkipped,
 )
+from midfill_lsp.prompt import build
 from midfill_lsp.server.engine import EngineWatch
 from midfill_lsp.server.notices import Notices, State
+from midfill_lsp.trim import describe
 from tests.fakes import FakeBackend
 
 _Result = TypeVar("_Result")
@@ -69,6 +74,26 @@ def ask(
             engine.reconfigure(config)
         if error is not None:
             raise error
+
+
+async def test_samples_that_fail_say_nothing_of_the_backend() -> None:
+    # The status became an error, though the suggestion beside them was on the screen.
+    class Failing(FakeBackend):
+        async def samples(
+            self, request: InfillRequest, num_samples: int, temperature: float
+        ) -> AsyncGenerator[tuple[int, str | StreamEnd], None]:
+            yield 0, "a"
+            raise EngineGone("the engine's answer broke off")
+
+    notices = FakeNotices()
+    engine = EngineWatch(lambda _config: Failing(), Config(), notices)
+    ask_for = InfillRequest("x = ", "", "session", 8)
+    question = Question(build(["x = "], 0, 4, 100, 100), describe("x = ", "", "python"), ask_for)
+    assert await sample(engine.asking, question, 2) == []
+    assert told(engine) == "ready"
+    assert notices.messages == []
+    ask(engine)  # nor is the backend left alone for it
+    await engine.aclose()
 
 
 async def test_a_replaced_backends_failure_says_nothing_of_the_new_one() -> None:

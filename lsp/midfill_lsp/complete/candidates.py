@@ -18,6 +18,15 @@ from midfill_lsp.trim import Trimmer, TrimResult
 
 logger = logging.getLogger(__name__)
 
+
+class _NoSamplesError(Exception):
+    """The samples failed. No `BackendError`, which would be taken for how the backend is.
+
+    The suggestion beside them was answered, so whoever shows the backend's state has nothing to
+    say; a backend that is gone is told by the next request.
+    """
+
+
 # Of the bundled model, see docs/log.md, 2026-11-25.
 _TEMPERATURE = 0.6
 
@@ -29,9 +38,15 @@ async def sample(asking: Asking, question: Question, num_samples: int) -> list[T
             if not isinstance(backend, SamplesInfill):
                 return []
             question.check()
-            return await _read(backend, question, num_samples)
+            try:
+                return await _read(backend, question, num_samples)
+            except BackendError as error:
+                raise _NoSamplesError(type(error).__name__) from error
     except (BackendError, RequestSkipped) as error:
         logger.info("no more candidates: %s", type(error).__name__)
+        return []
+    except _NoSamplesError as error:
+        logger.info("no more candidates: %s", error)
         return []
 
 
