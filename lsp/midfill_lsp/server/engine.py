@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from typing import Any
 
@@ -13,14 +12,13 @@ from lsprotocol import types
 
 from midfill_lsp.backend.base import Backend
 from midfill_lsp.config import Config, wire_name
-from midfill_lsp.errors import BackendError, LeftAlone, Overloaded
+from midfill_lsp.errors import BackendError
 from midfill_lsp.server.control import EngineControl, LoadsModels
+from midfill_lsp.server.failures import Failures
 from midfill_lsp.server.notices import Notices, State
 from midfill_lsp.server.raw import members
 
 logger = logging.getLogger(__name__)
-
-_FIRST_RETRY_S, _LAST_RETRY_S = 1.0, 60.0
 
 
 class EngineWatch:
@@ -39,12 +37,7 @@ class EngineWatch:
         self._start_task: asyncio.Task[None] | None = None
         self._num_thinking = 0
         self._loading: str | None = None
-        self._num_failures = 0
-        self._retry_at = 0.0
-        self._blocked_until = 0.0  # also for explicit requests: the server named a time
-        self._reason: str | None = None
-        self._cause: str | None = None
-        self._told: set[str] = set()
+        self._failures = Failures(notices)
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -59,14 +52,14 @@ class EngineWatch:
             return "off", "completion.enabled is false"
         if self._starting or self._loading is not None:
             return "starting", self._loading
-        if self._reason is not None:
-            return "error", self._reason
+        if self._failures.reason is not None:
+            return "error", self._failures.reason
         return ("thinking" if self._num_thinking else "ready"), None
 
     @property
     def cause(self) -> str | None:
         """Which of `errors` an error's reason came from, None in every other state."""
-        return self._cause if self.state[0] == "error" else None
+        return self._failures.cause if self.state[0] == "error" else None
 
     def start_soon(self) -> None:
         """Start the engine in the background, if the backend has one."""
@@ -80,12 +73,12 @@ class EngineWatch:
         Raises:
             BackendError: it did not come up.
         """
-        self._forget_failures()
+        self._failures.forget()
         if isinstance(self._backend, EngineControl):
             with self._showing_start():
                 await self._notices.with_progress("Restarting the engine", self._backend.restart())
                 await self._backend.start()
-        self._answered()
+        self._failures.answered()
 
     def reconfigure(self, config: Config) -> None:
         """Take new settings; a change of the engine's makes a new backend."""
@@ -96,7 +89,7 @@ class EngineWatch:
     def renew_access(self) -> None:
         """Try a remote backend anew, because the editor has another token for it."""
         if isinstance(self._backend, LoadsModels) and isinstance(self._backend, EngineControl):
-            self._forget_failures()
+            self._failures.forget()
             self._keep(asyncio.create_task(self._start(self._backend.restart())))
 
     def prepare(self, config: Config) -> None:
@@ -113,7 +106,7 @@ class EngineWatch:
             self._start_task = None
         self._keep(asyncio.create_task(self._backend.aclose()))
         self._backend = self._make(config)
-        self._forget_failures()
+        self._failures.forget()
         return True
 
     def _make(self, config: Config) -> Backend:
@@ -129,17 +122,14 @@ class EngineWatch:
         Raises:
             BackendError: it failed to start, and automatic requests leave it alone for a while.
         """
-        now = time.monotonic()
-        is_left_alone = now < (self._blocked_until if explicit else self._retry_at)
-        if self._num_failures and is_left_alone:
-            raise LeftAlone(f"not tried again yet: {self._reason}")
+        self._failures.check(explicit)
         backend = self._backend
         self._num_thinking += 1
         self._show()
         try:
             yield backend
             if backend is self._backend:
-                self._answered()
+                self._failures.answered()
         except BackendError as error:
             if backend is self._backend:  # one that was replaced is closed, and fails for that
                 self._failed(error)
@@ -178,7 +168,7 @@ class EngineWatch:
             else:
                 await self._notices.with_progress("Starting the engine", work)
                 self._tell_note()
-            self._answered()
+            self._failures.answered()
 
     def _tell_note(self) -> None:
         if isinstance(self._backend, EngineControl) and (
@@ -196,7 +186,7 @@ class EngineWatch:
         self._show()
         try:
             await self._notices.with_progress(title, asyncio.shield(task))
-            self._answered()
+            self._failures.answered()
         except BackendError as error:
             self._failed(error)
         finally:
@@ -218,29 +208,7 @@ class EngineWatch:
 
     def _failed(self, error: BackendError) -> None:
         logger.warning("the backend failed: %s: %s", type(error).__name__, error)
-        self._reason, self._cause = str(error), type(error).__name__
-        if error.backs_off:
-            delay_s = min(_LAST_RETRY_S, _FIRST_RETRY_S * 2.0**self._num_failures)
-            if isinstance(error, Overloaded) and error.retry_after_s is not None:
-                delay_s = max(delay_s, error.retry_after_s)
-                self._blocked_until = time.monotonic() + error.retry_after_s
-            self._retry_at = time.monotonic() + delay_s
-            self._num_failures += 1
-        if error.is_told:
-            cause = type(error).__name__
-            self._told.add(cause)
-            self._notices.tell_once(cause, str(error), types.MessageType.Error)
-
-    def _answered(self) -> None:
-        self._reason = self._cause = None
-        self._num_failures = 0
-        self._blocked_until = 0.0
-
-    def _forget_failures(self) -> None:
-        self._answered()
-        for cause in self._told:
-            self._notices.forget(cause)
-        self._told.clear()
+        self._failures.note(error)
 
     def _show(self) -> None:
         self._notices.status(*self.state, self.cause)
