@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from midfill_lsp.trim import brackets, definition, indent, overlap, repeat
+from midfill_lsp.trim import brackets, clause, definition, indent, overlap, repeat
 from midfill_lsp.trim.context import TrimContext
 from midfill_lsp.trim.line import surplus, unlooped
 from midfill_lsp.trim.verdict import Reason, Verdict
@@ -27,6 +27,7 @@ class BlockRules:
         self._num_blank = 0
         self._step: int | None = None  # by which the backend indents, once a line has told
         self._over: tuple[int, bool] = (0, False)  # after so many lines a definition is over
+        self._begin = 0  # of the clause that is being written; see `clause`
 
     def judge(self, text: str, finished: bool, cut_short: bool = False) -> Verdict:
         """Judge the text so far.
@@ -65,16 +66,18 @@ class BlockRules:
             kept.append("")
             return None
         if idx and self._ends_before(line):
-            if not whole and _may_be_closing(line):
+            if not whole and (_may_be_closing(line) or self._may_go_on(line)):
                 return self._held()
-            return _closed(kept, line, self._num_blank, context)
+            if not (whole and self._goes_on(line)):
+                return _closed(kept, line, whole, self._num_blank, context)
+            self._begin = idx + 1
         if whole and _repeats_below(full, context):
             return _cut(kept, "suffix", context)
         if whole and not idx and repeat.repeats_above(full, context.line_above):
             return _cut(kept, "repeat", context)
         if not whole and _may_repeat(full, context):
             return self._held()
-        verdict = _line_rules([*kept, line], whole, context)
+        verdict = _line_rules([*kept, line], whole, self._begin, context)
         if verdict is not None:
             return verdict
         if not whole:
@@ -98,6 +101,29 @@ class BlockRules:
         if self._over[0] != len(self._kept):
             self._over = len(self._kept), definition.is_over(self._kept, context)
         return context.opens or self._over[1]
+
+    @property
+    def _header(self) -> str:
+        """The line whose block is being written, if the cursor stood behind it, or "".
+
+        One that stands above the cursor's line closes its block by a bracket or not at all.
+        """
+        if self._begin:
+            return self._kept[self._begin - 1]
+        return self._context.head if self._context.opens else ""
+
+    def _goes_on(self, line: str) -> bool:
+        """Whether a whole line behind the block is the next clause of the same statement."""
+        context = self._context
+        if self._num_blank or not clause.goes_on(line, self._header):
+            return False
+        if not line.lstrip().startswith("}"):
+            return True
+        is_ours = bool(_closing_part(line, context))
+        return is_ours and surplus("\n".join([*self._kept, line]), context) is None
+
+    def _may_go_on(self, line: str) -> bool:
+        return not self._num_blank and clause.may_go_on(line, self._header)
 
     def _is_in_text(self) -> bool:
         """Whether a string or a comment of several lines is open: it is indented as it likes."""
@@ -127,12 +153,22 @@ def _stands_left(line: str, language_id: str) -> bool:
     return language_id in _C_FAMILY and bool(_LEFT.match(line))
 
 
-def _line_rules(kept: list[str], whole: bool, context: TrimContext) -> Verdict | None:
-    """Judge the lines kept so far by what they close and whether they go round in a loop."""
+def _line_rules(kept: list[str], whole: bool, begin: int, context: TrimContext) -> Verdict | None:
+    """Judge the lines kept so far by what they close and whether they go round in a loop.
+
+    Args:
+        kept: the lines with the latest.
+        whole: the latest is finished.
+        begin: the first line of the clause that is being written.
+        context: the cursor's surroundings.
+    """
     text = "\n".join(kept)
     cut, num_closed = None, 0
     if context.allowed is not None:
         cut, num_closed = brackets.scan(context.head, text, context.allowed, context.language_id)
+        if begin and cut is None:
+            text_since = "\n".join(kept[begin:])
+            _, num_closed = brackets.scan("", text_since, context.allowed, context.language_id)
     if cut is not None:
         return _cut(text[:cut].split("\n"), "bracket", context)
     loop_len = repeat.loops_inline(kept[-1])
@@ -150,11 +186,16 @@ def _line_rules(kept: list[str], whole: bool, context: TrimContext) -> Verdict |
     return None
 
 
-def _closed(kept: list[str], line: str, num_blank: int, context: TrimContext) -> Verdict:
-    """End the block at `line`, with the closing tokens that start it if they belong to it."""
+def _closed(
+    kept: list[str], line: str, whole: bool, num_blank: int, context: TrimContext
+) -> Verdict:
+    """End the block at `line`, with what of it belongs to the block: closing tokens, or all."""
     part = _closing_part(line, context) if not num_blank else ""
-    if part:
-        closed = [*kept, part]
+    ends = [part] if part else []
+    if part and whole and clause.is_whole_end(line, context.language_id):
+        ends.insert(0, line.rstrip())
+    for end in ends:
+        closed = [*kept, end]
         if surplus("\n".join(closed), context) is None:
             return _cut(closed, "block", context)
     return _cut(kept, "block", context)
