@@ -6,14 +6,14 @@ Called by `infill`; `wire` does the same for remote servers, with tokens and tim
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import asynccontextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
 
-from midfill_lsp.backend.answers import closable
+from midfill_lsp.backend.local_transport import LocalTransport
 from midfill_lsp.backend.rejection import Asked, base_of, message_of, one_line, read_rejection
 from midfill_lsp.backend.sse import EventParser
 from midfill_lsp.errors import BadReply, EngineGone
@@ -21,6 +21,7 @@ from midfill_lsp.hosts import is_loopback
 
 # Reading waits for a prompt to be computed: seconds for a long one on a slow CPU.
 _TIMEOUT = httpx.Timeout(5.0, connect=3.0, read=90.0)
+_LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=60.0)
 
 _ASKED = Asked(
     model=None,
@@ -28,6 +29,12 @@ _ASKED = Asked(
     key_remedy="set MIDFILL_API_KEY or midfill.engine.apiKeyFile to the engine's key",
     place_remedy="check midfill.engine.url",
 )
+
+_HEADERS = {
+    "Accept": "text/event-stream",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+}
 
 # What httpx raises when a kept connection was closed by the other side, or nobody listens.
 _BROKEN = (httpx.TransportError,)
@@ -37,20 +44,70 @@ class NotSent(EngineGone):
     """No byte of an answer came: the same request may be sent once more."""
 
 
-def make_client(url: str) -> httpx.AsyncClient:
+def make_client(url: str, transport: LocalTransport | None = None) -> httpx.AsyncClient:
     """Return a client that keeps connections; on this machine it uses no proxy."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=60.0)
     # Loading certificates costs 20 ms that plain HTTP has no use for.
     return httpx.AsyncClient(
         timeout=_TIMEOUT,
-        limits=limits,
+        limits=_LIMITS,
+        transport=transport,
         trust_env=not is_loopback(url),
         verify=urlsplit(url).scheme == "https",
     )
 
 
+class EngineClient:
+    """httpx's client for an engine, and a short way past it to one on this machine.
+
+    Posting is what a completion waits for: there httpx's own machinery costs as much again as the
+    request itself (docs/log.md, 2026-11-26).
+    """
+
+    def __init__(self, url: str, is_short: bool | None = None) -> None:
+        """Connect to nothing yet; connections are kept.
+
+        Args:
+            url: of the engine; on this machine no proxy is used.
+            is_short: whether the short way is taken; None where it can be.
+        """
+        can_be_short = is_loopback(url) and urlsplit(url).scheme == "http"
+        is_taken = can_be_short if is_short is None else is_short
+        self._local = LocalTransport() if is_taken else None
+        self._client = make_client(url, self._local)
+
+    async def get(self, url: str) -> httpx.Response:
+        """Return a whole answer."""
+        return await self._client.get(url)
+
+    @asynccontextmanager
+    async def post(
+        self, url: str, headers: dict[str, str], content: bytes
+    ) -> AsyncGenerator[httpx.Response, None]:
+        """Give an answer whose body is still to be read; leaving closes it."""
+        if self._local is None:
+            async with self._client.stream(
+                "POST", url, content=content, headers=headers
+            ) as response:
+                yield response
+            return
+        extensions = {"timeout": _TIMEOUT.as_dict()}
+        request = httpx.Request(
+            "POST", url, headers=headers, content=content, extensions=extensions
+        )
+        response = await self._local.handle_async_request(request)
+        response.request = request
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
 async def post_events(
-    client: httpx.AsyncClient, url: str, key: str | None, body: dict[str, object]
+    client: EngineClient, url: str, key: str | None, body: dict[str, object]
 ) -> AsyncGenerator[dict[str, Any], None]:
     """Yield each event's JSON object; closing the generator closes the connection.
 
@@ -60,21 +117,21 @@ async def post_events(
         BackendError: what `rejection` makes of another status than 200.
         BadReply: an error event, or what is no event stream.
     """
-    headers = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+    headers = dict(_HEADERS)
     if key is not None:
         headers["Authorization"] = f"Bearer {key}"
     has_answer = False
     try:
-        async with client.stream("POST", url, json=body, headers=headers) as response:
+        content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+        async with client.post(url, headers, content) as response:
             has_answer = True
             if response.status_code != 200:
                 raise await read_rejection(response, _ASKED)
             parser = EventParser()
-            async with aclosing(closable(response.aiter_raw())) as chunks:
-                async for chunk in chunks:
-                    for data in parser.feed(chunk):
-                        if data != "[DONE]":
-                            yield _event(data, url)
+            async for chunk in _pieces(response):
+                for data in parser.feed(chunk):
+                    if data != "[DONE]":
+                        yield _event(data, url)
     except _BROKEN as error:
         what = f"{base_of(url)} does not answer: {str(error) or type(error).__name__}"
         if has_answer or isinstance(error, httpx.ReadTimeout):
@@ -84,6 +141,12 @@ async def post_events(
         raise BadReply(f"{url!r} is not a URL: {error}") from error
     except ValueError as error:  # broken UTF-8 or an endless event
         raise BadReply(f"{url} answered no event stream: {one_line(str(error))}") from error
+
+
+def _pieces(response: httpx.Response) -> AsyncIterable[bytes]:
+    """Return the body as it comes; it was asked for without compression."""
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    return response.stream
 
 
 def _event(data: str, url: str) -> dict[str, Any]:

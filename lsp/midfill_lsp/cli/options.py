@@ -38,7 +38,7 @@ _SETTINGS = {
 
 if TYPE_CHECKING:
     from midfill_lsp.backend.base import Backend
-    from midfill_lsp.backend.infill import Engine
+    from midfill_lsp.backend.engine_model import Engine
     from midfill_lsp.backend.tokens import EditorTokens
 
 

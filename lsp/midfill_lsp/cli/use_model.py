@@ -18,7 +18,7 @@ from typing import Any, cast
 
 import httpx
 
-from midfill_lsp.backend.infill import Address
+from midfill_lsp.backend.engine_model import Address
 from midfill_lsp.cli import options as engine_options
 from midfill_lsp.cli.info import fetch_info
 from midfill_lsp.config import EngineConfig

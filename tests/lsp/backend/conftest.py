@@ -18,10 +18,13 @@ async def engine() -> AsyncIterator[FakeEngine]:
         yield engine
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(params=["short way", "httpx"])
 async def backend(
-    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> AsyncIterator[InfillBackend]:
+    """A backend of either way to the engine; both have to do the same."""
+    if request.param == "httpx":
+        monkeypatch.setattr("midfill_lsp.backend.http.LocalTransport", lambda: None)
     monkeypatch.setenv("MIDFILL_API_KEY", "secret")
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # must not be used on this machine
     backend = InfillBackend(FixedEngine(engine.url))

@@ -165,21 +165,21 @@ async def test_cancelling_aborts(engine: FakeEngine, backend: InfillBackend) -> 
 
 
 async def test_connection_is_kept(engine: FakeEngine, backend: InfillBackend) -> None:
-    for _ in range(3):
+    for _ in range(6):
         await collect(backend.infill(REQUEST))
-    assert engine.num_connections == 1
+    assert engine.num_connections <= 2, "one more while the end of an answer is on its way"
 
 
 async def test_connection_is_kept_by_who_reads_no_further_than_the_end(
     engine: FakeEngine, backend: InfillBackend
 ) -> None:
     # Every completion left at the end, and so lost its connection.
-    for _ in range(3):
+    for _ in range(6):
         async with aclosing(backend.infill(REQUEST)) as stream:
             async for part in stream:
                 if isinstance(part, StreamEnd):
                     break
-    assert engine.num_connections == 1
+    assert engine.num_connections <= 2
 
 
 async def test_an_answer_that_is_not_closed_has_ended_all_the_same(
