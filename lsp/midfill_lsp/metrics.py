@@ -119,26 +119,39 @@ class Explanation:
         return " ".join(f"{name}={value}" for name, value in facts.items() if value is not None)
 
 
-@dataclass(slots=True)
 class Trace:
-    """The notes of one completion on its way; its explanation grows fact by fact."""
+    """The notes of one completion on its way, of which its explanation is made."""
 
-    explanation: Explanation
-    started_at: float = field(default_factory=time.perf_counter)
+    def __init__(self, explanation: Explanation) -> None:
+        """Begin with what is known before anything was done."""
+        self._explanation = explanation
+        self._facts: dict[str, object] = {}
+        self._timings_ms = dict(explanation.timings_ms)
+        self._started_at = time.perf_counter()
+
+    @property
+    def explanation(self) -> Explanation:
+        """What became of it so far; made anew each time."""
+        # The names are checked by `replace` at run time; a typed overload per field would not pay.
+        facts: dict[str, object] = {**self._facts, "timings_ms": dict(self._timings_ms)}
+        return replace(self._explanation, **facts)  # type: ignore[arg-type]
 
     def note(self, **facts: object) -> None:
         """Set fields of the explanation."""
-        # The names are checked by `replace` at run time; a typed overload per field would not pay.
-        self.explanation = replace(self.explanation, **facts)  # type: ignore[arg-type]
+        self._facts.update(facts)
+
+    def has_timing(self, name: str) -> bool:
+        """Whether a time was noted under this name."""
+        return name in self._timings_ms
 
     def clock(self, name: str) -> None:
         """Note the milliseconds since the request came."""
-        elapsed_ms = round((time.perf_counter() - self.started_at) * 1000, 1)
+        elapsed_ms = round((time.perf_counter() - self._started_at) * 1000, 1)
         self.timings({name: elapsed_ms})
 
     def timings(self, timings_ms: dict[str, float]) -> None:
         """Note more timings."""
-        self.note(timings_ms={**self.explanation.timings_ms, **timings_ms})
+        self._timings_ms.update(timings_ms)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """The language server's face to the editor; the sole place that knows pygls.
 
     stdio       framing; stdin and stdout
-    rpc         exactly one reply to every request
+    messages    exactly one reply to every request
+    rpc         how the session begins and ends
     strict      params are what they say they are
     handlers    which message goes where
     completion  the editor's form of a completion, and ours
@@ -81,14 +82,14 @@ async def _serve(
     protocol.set_writer(StdoutWriter(stdout))
     window = Window(server, make_backend, sources, tokens)
     handlers.register(server, protocol, window)
-    messages: asyncio.Queue[bytes | None] = asyncio.Queue()
+    messages: asyncio.Queue[stdio.Received | None] = asyncio.Queue()
     stdio.start_reading(messages)
     try:
         while not protocol.exit_requested.is_set():
-            body = await messages.get()
-            if body is None:
+            message = await messages.get()
+            if message is None:
                 break
-            protocol.receive(body)
+            protocol.receive(message.body, message.at_s)
             # Let a new request take its snapshot before the next message changes the document.
             await asyncio.sleep(0)
     except BrokenPipeError:

@@ -27,7 +27,7 @@ def register(server: LanguageServer, protocol: Protocol, window: Window) -> None
     protocol.on_shutdown = window.aclose
     protocol.on_unreadable = window.lose
     _register_lifecycle(server, protocol, window)
-    _register_documents(server, window)
+    _register_documents(server, protocol, window)
     _register_completion(server, protocol, window)
     _register_chat(server, protocol, window)
     _register_commands(server, window)
@@ -64,14 +64,14 @@ def _register_lifecycle(server: LanguageServer, protocol: Protocol, window: Wind
         window.settings.take_folders(folders_of(server))
 
 
-def _register_documents(server: LanguageServer, window: Window) -> None:
+def _register_documents(server: LanguageServer, protocol: Protocol, window: Window) -> None:
     @server.feature(types.TEXT_DOCUMENT_DID_OPEN)
     def did_open(params: types.DidOpenTextDocumentParams) -> None:
         window.open(params.text_document)
 
     @server.feature(types.TEXT_DOCUMENT_DID_CHANGE)
     def did_change(params: types.DidChangeTextDocumentParams) -> None:
-        window.change(params)
+        window.change(params, protocol.received_at_s)
 
     @server.feature(types.TEXT_DOCUMENT_DID_SAVE)
     def did_save(params: types.DidSaveTextDocumentParams) -> None:

@@ -12,6 +12,8 @@ import logging
 import os
 import sys
 import threading
+import time
+from dataclasses import dataclass
 from typing import BinaryIO
 
 logger = logging.getLogger(__name__)
@@ -62,23 +64,32 @@ def take_stdout() -> BinaryIO:
     return own
 
 
-def start_reading(messages: asyncio.Queue[bytes | None]) -> None:
-    """Put the bodies from stdin into a queue of the running loop; None when stdin has ended."""
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message's body, and when it came, by the monotonic clock."""
+
+    body: bytes
+    at_s: float
+
+
+def start_reading(messages: asyncio.Queue[Received | None]) -> None:
+    """Put the messages from stdin into a queue of the running loop; None when stdin has ended."""
     loop = asyncio.get_running_loop()
     descriptor = sys.stdin.fileno()
 
-    def put(bodies: list[bytes] | list[None]) -> None:
-        for body in bodies:
-            messages.put_nowait(body)
+    def put(received: list[Received] | list[None]) -> None:
+        for message in received:
+            messages.put_nowait(message)
 
     def read() -> None:
         frames = FrameReader()
         with contextlib.suppress(RuntimeError):  # the loop was closed: nobody listens any more
             try:
                 while data := os.read(descriptor, _READ_BYTES):
-                    bodies = frames.feed(data)
-                    if bodies:
-                        loop.call_soon_threadsafe(put, bodies)
+                    at_s = time.monotonic()
+                    received = [Received(body, at_s) for body in frames.feed(data)]
+                    if received:
+                        loop.call_soon_threadsafe(put, received)
             except FrameError as error:
                 logger.error("stdin is no language server protocol: %s", error)
             except OSError:

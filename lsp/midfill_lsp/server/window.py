@@ -137,14 +137,14 @@ class Window:
         self.completer.closed(document.uri)  # if it was open before, this is another
         self.documents.open(document)
 
-    def change(self, params: types.DidChangeTextDocumentParams) -> None:
-        """Apply the edits of one notification."""
+    def change(self, params: types.DidChangeTextDocumentParams, at_s: float) -> None:
+        """Apply the edits of one notification that came at a time of the monotonic clock."""
         uri, version = params.text_document.uri, params.text_document.version
         before = self.documents.get(uri)
         if not self.documents.change(uri, version, tuple(params.content_changes)):
             logger.warning("a change to a document that is not open")
         elif before is not None:
-            self.completer.changed(before, self.documents[uri])
+            self.completer.changed(before, self.documents[uri], at_s)
         for lines in map(replaced_lines, params.content_changes):
             if lines is not None:
                 self.statistics.edited(uri, *lines)
