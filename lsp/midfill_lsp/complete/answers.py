@@ -18,6 +18,7 @@ from midfill_lsp.complete.gather import Question
 from midfill_lsp.complete.live import Asking, Live
 from midfill_lsp.complete.offers import Offers
 from midfill_lsp.complete.outcome import note_stream
+from midfill_lsp.complete.recall import Recall
 from midfill_lsp.complete.request import CompletionRequest, Suggestion
 from midfill_lsp.complete.rhythm import Rhythm
 from midfill_lsp.complete.streams import Found, Streams
@@ -26,6 +27,7 @@ from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Snapshot
 from midfill_lsp.metrics import Metrics, Trace
 from midfill_lsp.prompt import Prompt, plain
+from midfill_lsp.trim import TrimResult
 
 OnPartial = Callable[[Suggestion], None]
 
@@ -69,13 +71,21 @@ class Answers:
             asking, lambda: self._config().grace_ms / 1000, sleep, metrics, self._stream_ended
         )
         self.offers = Offers()
+        self._recall = Recall()
         self.rhythm = Rhythm()
 
     def renew(self) -> None:
         """Take new settings: begin an empty cache, and let no one join what runs already."""
         self.cache = SuggestionCache(self._config().cache_entries)
         self.streams.retire()
+        self._recall.forget()
         self.rhythm.forget_backend()
+
+    def close(self, uri: str) -> None:
+        """Take note that a document was closed, or is opened anew."""
+        self.streams.close(uri)
+        self.offers.forget(uri)
+        self._recall.forget(uri)
 
     def has(self, request: CompletionRequest, prompt: Prompt) -> bool:
         """Whether the request would be answered without asking the backend anew."""
@@ -95,11 +105,39 @@ class Answers:
             return self._offer(hit, attempt)
         found = self.streams.find(attempt.request)
         if found is None:
-            self.streams.drop(uri, "disagreed")
+            self.streams.leave(attempt.request)
             return None
         attempt.trace.note(joined=True)
         self._metrics.streams["joined"] += 1
         return await self._watch(found, attempt)
+
+    def recalled(self, attempt: Attempt, question: Question) -> tuple[Suggestion, ...] | None:
+        """Answer from what an earlier stream wrote, None if the backend has to be asked.
+
+        Args:
+            attempt: an automatic one; what was written for others was judged otherwise.
+            question: what would be asked.
+        """
+        request, prompt, trace = attempt.request, attempt.prompt, attempt.trace
+        result = self.known_rest(request, question)
+        if result is None:
+            return None
+        self._metrics.streams["recalled"] += 1
+        trace.note(mode=question.context.mode, joined=True, confidence=result.confidence)
+        if not result.text:
+            trace.note(outcome="empty", detail=result.reason)
+            return ()
+        uri, text, replaces_rest = request.document.uri, result.text, result.replaces_rest
+        self.cache.store(Entry(uri, prompt.prefix, prompt.suffix, text, replaces_rest))
+        trace.note(outcome="shown")
+        return self._offer(Hit(text, replaces_rest, 0), attempt)
+
+    def known_rest(self, request: CompletionRequest, question: Question) -> TrimResult | None:
+        """Return what an earlier stream has for a cursor, maybe nothing; None if not known."""
+        if request.selected is not None:
+            return None
+        rest = self._recall.rest(request.snapshot, request.line_idx, request.column)
+        return rest.judged(question.context) if rest is not None else None
 
     async def asked(self, attempt: Attempt, live: Live) -> tuple[Suggestion, ...]:
         """Begin a stream and answer from it.
@@ -140,7 +178,7 @@ class Answers:
         is_current = partial(self._is_current, request.document)
 
         def grow(hit: Hit) -> bool:
-            if "first_text" not in trace.explanation.timings_ms:
+            if not trace.has_timing("first_text"):
                 trace.clock("first_text")
             if attempt.on_partial is None:
                 return False
@@ -178,6 +216,7 @@ class Answers:
         await self._sleep(self._config().block_wait_ms / 1000)
 
     def _stream_ended(self, live: Live) -> None:
+        self._recall.keep(live)
         entry = live.entry()
         if entry is not None:
             self.cache.store(entry)

@@ -7,7 +7,6 @@ when the editor does, and tells of every change. A cancelled call leaves the bac
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -20,6 +19,8 @@ from midfill_lsp.complete.clearance import Clearance
 from midfill_lsp.complete.gather import Gatherer
 from midfill_lsp.complete.history import History
 from midfill_lsp.complete.live import Asking, Live
+from midfill_lsp.complete.pause import pause
+from midfill_lsp.complete.prefetch import Asker, Prefetch
 from midfill_lsp.complete.request import CompletionRequest, Suggestion
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Snapshot
@@ -41,7 +42,7 @@ class Completer:
         is_current: Callable[[Snapshot], bool],
         metrics: Metrics,
         window: str,
-        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[None]] = pause,
         clock: Callable[[], float] = time.monotonic,
         grammars: Grammars | None = None,
         clearance: Clearance | None = None,
@@ -69,7 +70,8 @@ class Completer:
         self._answers = Answers(asking, config, is_current, metrics, sleep)
         self._history = History()
         self._newest: dict[str, CompletionRequest] = {}  # by document, while they run
-        self._prefetch_task: asyncio.Task[None] | None = None
+        asker = Asker(self._gatherer.prompt, self._live, self._may_begin)
+        self._prefetch = Prefetch(asker, self._answers, config, metrics)
         self.last: Explanation | None = None
 
     def renew(self) -> None:
@@ -81,26 +83,29 @@ class Completer:
         """The suggestions kept for typing through."""
         return self._answers.cache
 
-    def changed(self, before: Snapshot, after: Snapshot) -> None:
-        """Take note of a change; a stream that disagrees with it is aborted at once."""
-        self._answers.rhythm.key(self._clock())
+    def changed(self, before: Snapshot, after: Snapshot, at_s: float | None = None) -> None:
+        """Take note of a change; a stream that disagrees with it is aborted at once.
+
+        Args:
+            before: the document before it.
+            after: and behind it.
+            at_s: when its message came, by the clock; None is now.
+        """
+        self._answers.rhythm.key(self._clock() if at_s is None else at_s)
         self._history.note(before, after)
         self._answers.streams.changed(after)
         place = self._answers.offers.accepted_at(after)
-        if place is not None and self._config().prefetch:
-            self._prefetch_soon(CompletionRequest("prefetch", after, *place))
+        if place is not None:
+            self._prefetch.soon(CompletionRequest("prefetch", after, *place))
 
     def closed(self, uri: str) -> None:
         """Take note that a document was closed, or is opened anew."""
-        self._answers.streams.close(uri)
-        self._answers.offers.forget(uri)
+        self._answers.close(uri)
         self._history.forget(uri)
 
     async def aclose(self) -> None:
         """Abort every stream, and return when the backend's are closed."""
-        if self._prefetch_task is not None:
-            self._prefetch_task.cancel()
-            await asyncio.gather(self._prefetch_task, return_exceptions=True)
+        await self._prefetch.aclose()
         await self._answers.streams.aclose()
 
     def check_integrity(self) -> None:
@@ -189,6 +194,11 @@ class Completer:
             wait_s = rhythm.wait_s(self._config())
             due = rhythm.waits_from((document.uri, document.version), self._clock()) + wait_s
             live = await self._live(request, attempt.prompt)  # while it waits
+            if self._is_late(request, trace):
+                return ()
+            recalled = self._answers.recalled(attempt, live.question)
+            if recalled is not None:
+                return recalled
             await self._sleep(max(0.0, due - self._clock()))
             trace.timings({"debounce": round(wait_s * 1000, 1)})
             if self._is_late(request, trace):
@@ -216,26 +226,10 @@ class Completer:
         anchor = Anchor.of(request, prompt)
         return Live(uri, question, anchor, request.lead, request.explicit)
 
-    def _prefetch_soon(self, request: CompletionRequest) -> None:
-        if self._prefetch_task is not None:
-            self._prefetch_task.cancel()
-        self._prefetch_task = asyncio.create_task(self._prefetch(request))
-        self._prefetch_task.add_done_callback(_log_failure)
-
-    async def _prefetch(self, request: CompletionRequest) -> None:
-        """Ask what the next automatic request here would; it joins, or nobody does in time."""
-        if when.switched_off(request, self._config()) or when.out_of_place(request):
-            return
-        prompt, uri = self._gatherer.prompt(request), request.document.uri
-        if self._answers.has(request, prompt):
-            return
-        try:
-            live = await self._live(request, prompt)
-        except RequestSkipped:
-            return  # the next request of this document says so
-        if self._is_current(request.document) and uri not in self._newest:
-            self._metrics.streams["prefetched"] += 1
-            self._answers.streams.settle(self._answers.streams.begin(live))
+    def _may_begin(self, request: CompletionRequest) -> bool:
+        """Whether a prefetch may begin: nothing has changed, and no request runs there."""
+        document = request.document
+        return self._is_current(document) and document.uri not in self._newest
 
     def _is_late(self, request: CompletionRequest, trace: Trace) -> bool:
         """Whether the request is behind a newer one, or the document has moved on."""
@@ -253,8 +247,3 @@ class Completer:
         self.last = explanation
         self._metrics.count(explanation)
         logger.info("completion %s", explanation.summary())
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("a prefetch failed: %s", type(error).__name__)

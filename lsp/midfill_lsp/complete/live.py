@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Literal
 
-from midfill_lsp.backend.base import Backend, StreamEnd
+from midfill_lsp.backend.base import Backend, Scores, StreamEnd
 from midfill_lsp.cache import Entry, Hit, remainder
 from midfill_lsp.complete.anchor import Anchor, Typed, goes_along, without_closers
 from midfill_lsp.complete.gather import Question
@@ -40,12 +40,15 @@ class Live:
         explicit: a user asked for it.
         raw: the backend's text so far, behind `lead`.
         text: what of it may be shown so far, behind `lead`.
+        tokens: code points and log-probability of each of `raw`'s, empty where the backend does
+            not tell; None if it did not of all.
         ending: how it ended, None while it runs.
         error: why, if it failed or was skipped.
         end: the backend's facts, None before the end and where the trim or an abort ended it.
         result: the finished suggestion, None without one.
         asked_at: when the backend was asked, None before that.
         first_delta_s: from then to the first text, None before it.
+        is_ahead: it was begun for a cursor that is not there yet, behind `lead`.
         is_kept: a reply was made of it early, so it goes on without a watcher.
         is_retired: its settings are no more; nobody joins it and nothing of it is kept.
     """
@@ -61,16 +64,19 @@ class Live:
         self.explicit = explicit
         self.raw = ""
         self.text = ""
+        self.tokens: tuple[tuple[int, float], ...] | None = ()
         self.ending: Ending | None = None
         self.error: Exception | None = None
         self.end: StreamEnd | None = None
         self.result: TrimResult | None = None
         self.asked_at: float | None = None
         self.first_delta_s: float | None = None
+        self.is_ahead = False
         self.is_kept = False
         self.is_retired = False
         self.task: asyncio.Task[None] | None = None
         self._trimmer = Trimmer(question.context, is_shown=False)
+        self._num_scored = 0  # code points of `tokens`
         self._watchers: list[Callable[[], None]] = []
 
     def start(
@@ -174,13 +180,22 @@ class Live:
             if self.first_delta_s is None:
                 self.first_delta_s = time.perf_counter() - asked_at
             self.raw += delta.replace("\r\n", "\n")
+            if self._num_scored and self._num_scored != len(self.raw):
+                self.tokens = None  # not told of this delta, or its line ends are others now
             if not is_last:  # else the text is shown with the rest of the result
                 self.text = text
                 self.notify()
 
+        def score(scores: Scores) -> None:
+            if self._num_scored != len(self.raw):
+                self.tokens = None
+            if self.tokens is not None:
+                self.tokens += scores.tokens
+                self._num_scored += sum(size for size, _ in scores.tokens)
+
         with asking(self.explicit) as backend:
             self.question.check()
-            self.end = await feed(backend, self.question.ask, self._trimmer, take)
+            self.end = await feed(backend, self.question.ask, self._trimmer, take, score)
         if self.end is not None and self.end.reason == "superseded":
             return "superseded"
         cut_short = self.end is not None and self.end.reason == "limit"

@@ -17,6 +17,7 @@ async def feed(
     ask: InfillRequest,
     trimmer: Trimmer,
     on_text: Callable[[str, str, bool], None],
+    on_scores: Callable[[Scores], None] = lambda _scores: None,
 ) -> StreamEnd | None:
     """Feed the stream to the trimmer until either has had enough.
 
@@ -26,6 +27,7 @@ async def feed(
         trimmer: judges the text.
         on_text: called with each delta, with all that may be shown then, and with whether that is
             the last of it: then the trimmer tells more, such as what it takes the place of.
+        on_scores: called with those of the delta that comes next.
 
     Returns:
         The stream's own end, or a limit where it went on and on; None if the trimmer had enough,
@@ -38,6 +40,7 @@ async def feed(
                 return delta
             if isinstance(delta, Scores):
                 trimmer.score(delta.tokens)
+                on_scores(delta)
                 continue
             text = whole_characters(delta)
             num_chars += len(text)

@@ -71,13 +71,23 @@ class Streams:
         if live is None or live.is_retired or live.ending not in (None, "finished"):
             return None
         typed = live.anchor.typed_at(request.snapshot, request.line_idx, request.column)
-        if typed is None or not live.agrees(typed.text):
+        if typed is None or not live.agrees(typed.text) or _is_before(live, typed):
             return None
         if live.ending == "finished" and (
             request.explicit or live.text or typed != Typed(live.lead)
         ):
             return None
         return Found(live, typed)
+
+    def leave(self, request: CompletionRequest) -> None:
+        """Take note that a request was not answered; its stream ends unless it is for later."""
+        uri = request.document.uri
+        live = self._live.get(uri)
+        if live is not None and live.is_ahead:
+            typed = live.anchor.typed_at(request.snapshot, request.line_idx, request.column)
+            if typed is not None and live.agrees(typed.text) and _is_before(live, typed):
+                return
+        self.drop(uri, "disagreed")
 
     def begin(self, live: Live) -> Live:
         """Ask the backend; the document's stream before ends, and is closed first.
@@ -172,3 +182,8 @@ class Streams:
         del self._graces[live]
         if self._live.get(live.uri) is live:
             self.drop(live.uri, "unwanted")
+
+
+def _is_before(live: Live, typed: Typed) -> bool:
+    """Whether a cursor stands before the place that a stream was begun for, ahead of it."""
+    return live.is_ahead and len(typed.text) < len(live.lead)

@@ -7,6 +7,7 @@
     sentinel    control tokens that leaked into the text
     brackets    closers that the document has already
     block       the end of a block, from indentation and braces
+    clause      what goes on with the statement whose block ends
     definition  the end of a definition that the text began
     gate        what would parse where the file does, and what the model was sure of
     sound       whether text would parse; ends: the least that would end it
@@ -19,7 +20,7 @@
 
 from __future__ import annotations
 
-from midfill_lsp.trim.context import TrimContext, describe
+from midfill_lsp.trim.context import TrimContext, describe, indent_below
 from midfill_lsp.trim.trimmer import Trimmer, TrimResult, TrimStep
 
-__all__ = ["TrimContext", "TrimResult", "TrimStep", "Trimmer", "describe"]
+__all__ = ["TrimContext", "TrimResult", "TrimStep", "Trimmer", "describe", "indent_below"]

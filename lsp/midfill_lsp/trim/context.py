@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -118,6 +119,20 @@ def describe(
         soundness=soundness,
         min_confidence=min_confidence,
     )
+
+
+def indent_below(line: str, lines: Sequence[str], language_id: str) -> str:
+    """Return the blanks that an editor puts on a new line below a line that ends here.
+
+    Args:
+        line: without its end.
+        lines: the document's, which say how it indents.
+        language_id: as the editor names it.
+    """
+    blanks = line[: len(line) - len(line.lstrip(" \t"))]
+    if not modes.opens_block(line, language_id):
+        return blanks
+    return blanks + indent.detect("".join(lines[:_LINES_LOOKED_AT]), "", language_id).step
 
 
 def _allowed(

@@ -212,7 +212,7 @@ def _plain(text: str) -> str:
     return re.sub(" +\n", "\n", text)
 
 
-NO_ENDS = {"joined", "prefetched"}
+NO_ENDS = {"joined", "prefetched", "recalled"}
 
 
 @pytest.mark.parametrize("code", [LINE, BLOCK], ids=["line", "block"])
@@ -226,4 +226,5 @@ async def test_random_typing(code: str) -> None:
         seen += typist.world.metrics.outcomes + typist.world.metrics.streams
     # It went everywhere.
     assert set(seen) >= {"shown", "cached", "stale", "cancelled", "joined", "finished"}
-    assert set(seen) >= {"aborted_disagreed", "aborted_unwanted", "aborted_closed", "prefetched"}
+    assert set(seen) >= {"aborted_disagreed", "aborted_unwanted", "aborted_closed"}
+    assert set(seen) >= {"prefetched", "recalled"}
