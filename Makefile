@@ -12,7 +12,7 @@ WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cor
 help:  ## show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: .venv/.dev .venv/.node .venv/.editors  ## prepare .venv with everything for development
+setup: .venv/.dev .venv/.node .venv/.llama-index .venv/.editors  ## prepare .venv with everything for development
 
 demo: .venv/.engine  ## complete code in sample files, as an editor would
 	@$(BIN)/midfill demo
@@ -36,7 +36,7 @@ types: .venv/.dev  ## mypy and pyright, both strict
 	@echo "== mypy and pyright, side by side"
 	@$(BIN)/pyright & pyright=$$!; $(BIN)/mypy; mypy=$$?; wait $$pyright && exit $$mypy
 
-unit: .venv/.dev .venv/.node .venv/.editors  ## all tests
+unit: .venv/.dev .venv/.node .venv/.llama-index .venv/.editors  ## all tests
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 
 vscode: vscode-unit vscode-e2e  ## the VS Code extension: lint, types, tests, package, a real VS Code
@@ -90,6 +90,14 @@ clean:  ## remove .venv, fetched editors and caches
 	  echo "== installing client libraries for Node"; \
 	  npm ci --silent --ignore-scripts --no-audit --no-fund --prefix tests/node && touch $@; \
 	else echo "== npm was not found: tests/engine/serve/test_node_clients.py tells what to do"; fi
+
+# llama-index needs an older openai than the tests drive otherwise, so it has a folder of its own.
+.venv/.llama-index: .venv/.dev tests/llamaindex/requirements.txt
+	@echo "== installing llama-index apart"
+	@rm -rf .venv/llama-index
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-compile \
+	  --require-hashes --only-binary=:all: --platform any --target .venv/llama-index \
+	  -r tests/llamaindex/requirements.txt && touch $@
 
 .make/vscode-npm: clients/vscode/package.json clients/vscode/package-lock.json
 	@command -v npm >/dev/null || { \
