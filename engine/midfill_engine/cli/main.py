@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import sys
+import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from midfill_engine.cli.options import config_of, parse
@@ -29,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             _serve(config_of(options))
         elif options.command == "pull":
             _pull(options.model)
+        elif options.command == "measure":
+            _measure()
         else:
             _info(config_of(options))
     except EngineError as error:
@@ -88,6 +92,28 @@ def _pull(source: str) -> None:
     _tell(f"{found.repo_id}: licence {licence}{gated}; {size}")
     print(hub.fetch(source))
     _tell(f"serve it with: midfill-engine serve --model {source}")
+
+
+def _measure() -> None:
+    """Prints JSON; a device that cannot be measured says why in its place."""
+    try:
+        from midfill_engine.exec import measure
+    except ModuleNotFoundError as error:
+        raise _missing(error) from error
+    began = time.perf_counter()
+    devices: list[dict[str, object]] = []
+    for device in measure.devices():
+        try:
+            devices.append(asdict(measure.measure(device)))
+        except EngineError as error:
+            devices.append({"device": device, "failed": " ".join(str(error).split())})
+    told = {
+        "devices": devices,
+        "gpus": [asdict(gpu) for gpu in measure.gpus()],
+        "threads": measure.num_threads(),
+        "measured_s": round(time.perf_counter() - began, 2),
+    }
+    print(json.dumps(told, indent=2))
 
 
 def _tell(line: str) -> None:

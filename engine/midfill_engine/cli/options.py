@@ -24,7 +24,7 @@ from midfill_engine.named_model import NamedModel
 
 
 def parse(words: Sequence[str]) -> argparse.Namespace:
-    """Returns the options; `command` is one of serve, info and pull.
+    """Returns the options; `command` is one of serve, info, pull and measure.
 
     Raises:
         StartError: a word is wrong, or an option has another name now.
@@ -90,12 +90,15 @@ class _Parser(argparse.ArgumentParser):
         raise StartError(f"{message} (see {self.prog} --help)")
 
 
+_COMMANDS = "serve | info | pull | measure"
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="midfill-engine", description="Midfill's inference engine: code infill over HTTP."
     )
     parser.add_argument("--version", action="version", version=f"midfill-engine {version()}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="serve | info | pull")
+    commands = parser.add_subparsers(dest="command", required=True, metavar=_COMMANDS)
     serve = commands.add_parser("serve", help="load a model and answer over HTTP")
     serve.add_argument(
         "--model",
@@ -117,6 +120,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_model_options(info)
     pull = commands.add_parser("pull", help="download a model from the Hub, or finish a download")
     pull.add_argument("model", type=_hub_id, help="owner/name or owner/name@revision")
+    commands.add_parser("measure", help="time steps of random layers here, and print JSON")
     return parser
 
 

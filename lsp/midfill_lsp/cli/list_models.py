@@ -56,11 +56,13 @@ def _run_remote(config: BackendConfig, as_json: bool) -> int:
 
 def _print_json(in_use: dict[str, object]) -> None:
     lists = {"announced": ANNOUNCED, "infill": INFILL}
-    told = {
-        name: [{**asdict(model), "gigabytes": model.gigabytes} for model in models]
-        for name, models in lists.items()
-    }
+    told = {name: [_facts(model) for model in models] for name, models in lists.items()}
     print(json.dumps({"bundled": "starter", **in_use, **told}, indent=2))
+
+
+def _facts(model: CatalogueModel) -> dict[str, object]:
+    facts = asdict(model)
+    return {**facts, **facts.pop("size"), "gigabytes": model.gigabytes}
 
 
 def _print_catalogue() -> None:
@@ -78,7 +80,7 @@ def _line(model: CatalogueModel, width: int) -> str:
     terms = f"{model.licence}, its terms must be accepted" if model.gated else model.licence
     return (
         f"{model.model_id:{width}}  {model.use:9}  context {model.context:>6,}  "
-        f"{model.parameters:>4} B  {model.gigabytes:>5.1f} GB  {terms}"
+        f"{model.size.parameters:>4} B  {model.gigabytes:>5.1f} GB  {terms}"
     )
 
 

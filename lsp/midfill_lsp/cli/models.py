@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import subprocess
+from collections.abc import Sequence
 
 from midfill_lsp.cli import list_models, serve
 from midfill_lsp.cli import options as engine_options
 from midfill_lsp.cli.catalogue import ANNOUNCED, INFILL, CatalogueModel
-from midfill_lsp.cli.machine import Machine, look
-from midfill_lsp.cli.recommend import Fit, rank
+from midfill_lsp.cli.machine import Gpu, Machine, look
+from midfill_lsp.cli.recommend import PROMPT_TOKENS, Fit, rank
 from midfill_lsp.cli.use_model import use
 from midfill_lsp.config import EngineConfig
 from midfill_lsp.errors import MidfillError
@@ -50,7 +51,8 @@ def run(options: argparse.Namespace) -> int:
             raise WrongWords(f"backend.kind is {config.backend.kind}: set backend.model instead")
         return _use(config.engine, options.id)
     if options.action == "recommend":
-        return _recommend(look())
+        own = engine_options.read_config(options).engine.command
+        return recommend(serve.command("measure", [], own))
     return list_models.run(options)
 
 
@@ -64,7 +66,13 @@ def _use(config: EngineConfig, source: str) -> int:
     return 0
 
 
-def _recommend(machine: Machine) -> int:
+def recommend(measure: Sequence[str]) -> int:
+    """Print what suits this machine.
+
+    Args:
+        measure: the engine's command line that measures.
+    """
+    machine = look(measure)
     print(_described(machine))
     fits = rank(_known(), machine)
     best = next((fit for fit in fits if fit.obstacle is None), None)
@@ -96,17 +104,44 @@ def _known() -> tuple[CatalogueModel, ...]:
 
 
 def _described(machine: Machine) -> str:
+    """What was found and measured, and how far the forecasts below may be off."""
     memory = "unknown" if machine.memory_bytes is None else f"{machine.memory_bytes / _GB:.1f} GB"
-    speed = f"moved at {machine.bytes_per_s / _GB:.0f} GB/s by one core"
-    gpu = machine.gpu
-    told = "no NVIDIA GPU" if gpu is None else f"{gpu.name}, {gpu.memory_bytes / _GB:.0f} GB"
-    return f"free memory {memory}, {speed}; {told}\n"
+    gpu = "no NVIDIA GPU" if machine.gpu is None else _gpu(machine.gpu)
+    if machine.idle_gpu is not None:
+        gpu = (
+            f"{_gpu(machine.idle_gpu)}, which the engine cannot use: install a build of torch for "
+            "CUDA, and see midfill doctor"
+        )
+    lines = [f"free memory {memory}; {gpu}"]
+    lines += [f"not measured on {failure}" for failure in machine.failures]
+    lines += [
+        f"measured on {device}: {speed.dtype} weights read at {speed.bytes_per_s / _GB:.0f} GB/s, "
+        f"{speed.layer_s * 1e6:.0f} us a layer besides ({speed.kernels}"
+        f"{f', {machine.num_threads} threads' if device == 'cpu' else ''})"
+        for device, speed in machine.speeds.items()
+    ]
+    if machine.speeds:
+        error = max(speed.error for speed in machine.speeds.values())
+        lines.append(
+            f"times below are foretold from steps over random layers, timed for "
+            f"{machine.measured_s:.1f} s; another stack of layers was foretold to {error:.0%}"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _gpu(gpu: Gpu) -> str:
+    return f"{gpu.name}, {gpu.memory_bytes / _GB:.0f} GB"
 
 
 def _line(fit: Fit) -> str:
-    speed = "" if fit.ms_per_token is None else f", about {fit.ms_per_token:.0f} ms a token"
+    speed = ""
+    if fit.ms_per_token is not None and fit.prompt_s is not None:
+        speed = (
+            f", about {fit.ms_per_token:.0f} ms a token, {fit.prompt_s:.1f} s for a new prompt "
+            f"of {PROMPT_TOKENS}"
+        )
     verdict = "fine" if fit.obstacle is None else fit.obstacle
     return (
-        f"{fit.model.model_id:38} {verdict:29} {fit.needs_bytes / _GB:5.1f} GB on {fit.device}"
+        f"{fit.model.model_id:43} {verdict:29} {fit.needs_bytes / _GB:5.1f} GB on {fit.device}"
         f"{speed}"
     )

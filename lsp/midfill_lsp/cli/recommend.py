@@ -1,29 +1,29 @@
-"""Which infill model suits a machine: the largest that fits and answers fast enough. Pure.
+"""Which model suits a machine: the largest that fits and answers fast enough. Pure.
 
-On a CPU the weights are kept in int8 and each token reads all of them once, so that their size over
-the speed of memory is the time of a token; on a GPU they are kept in 16 bits and its memory alone
-decides. Called by `models`.
+A token reads all the weights that compute it once, and each layer takes a little besides: both as
+the engine measured them on this machine, on a GPU where the model fits one, else on the CPU.
+Called by `models`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from midfill_lsp.cli.catalogue import CatalogueModel, Use
-from midfill_lsp.cli.machine import Machine
+from midfill_lsp.cli.machine import Device, Machine, Speed
 
-INT8_BYTES = 36 / 32
-"""A weight's, with its block's scale."""
 HALF_BYTES = 2.0
-CPU_ROOM_BYTES = 2**30
+FLOAT_BYTES = 4.0
+"""A weight's where torch computes on the CPU: the engine's kernels there know no experts."""
+ROOM_BYTES = 2**30
 """Beside the weights: process, keys and values, a step."""
 CPU_SHARE = 0.7
 """Of the memory that is free: the rest stays for editor and browser."""
 GPU_SHARE = 0.85
 MOST_MS_PER_TOKEN = 25.0
 """A line of 16 tokens is then there in 0.4 s; drafts bring it sooner."""
+PROMPT_TOKENS = 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +34,16 @@ class Fit:
         model: which.
         device: on what.
         needs_bytes: of that device's memory.
-        ms_per_token: estimated from the speed of memory; None on a GPU.
+        ms_per_token: foretold from the measurement; None where the device could not be measured.
+        prompt_s: foretold for a new prompt of PROMPT_TOKENS.
         obstacle: why it is not recommended; None where it is fine.
     """
 
     model: CatalogueModel
-    device: Literal["cpu", "cuda"]
+    device: Device
     needs_bytes: float
     ms_per_token: float | None
+    prompt_s: float | None
     obstacle: str | None
 
 
@@ -55,22 +57,38 @@ def rank(
     fits = [fit(model, machine) for model in models if model.use in uses]
     good = [each for each in fits if each.obstacle is None]
     bad = [each for each in fits if each.obstacle is not None]
-    good.sort(key=lambda each: -each.model.parameters)
-    bad.sort(key=lambda each: each.model.parameters)
+    good.sort(key=lambda each: -each.model.size.parameters)
+    bad.sort(key=lambda each: each.model.size.parameters)
     return [*good, *bad]
 
 
 def fit(model: CatalogueModel, machine: Machine) -> Fit:
     """Return how one model would run: on the GPU where it fits there, else on the CPU."""
-    weights = model.parameters * 1e9
-    on_gpu = weights * HALF_BYTES + CPU_ROOM_BYTES
-    if machine.gpu is not None and on_gpu <= GPU_SHARE * machine.gpu.memory_bytes:
-        return Fit(model, "cuda", on_gpu, None, None)
-    on_cpu = weights * INT8_BYTES + CPU_ROOM_BYTES
-    ms_per_token = weights * INT8_BYTES / machine.bytes_per_s * 1000
-    obstacle = None
+    gpu_speed = machine.speeds.get("cuda")
+    if machine.gpu is not None and gpu_speed is not None:
+        on_gpu = _needs(model, gpu_speed.weight_bytes)
+        if on_gpu <= GPU_SHARE * machine.gpu.memory_bytes:
+            return _timed(model, "cuda", on_gpu, gpu_speed, gpu_speed.weight_bytes)
+    speed = machine.speeds.get("cpu")
+    weight_bytes = FLOAT_BYTES if speed is None or model.has_experts else speed.weight_bytes
+    on_cpu = _needs(model, weight_bytes)
     if machine.memory_bytes is not None and on_cpu > CPU_SHARE * machine.memory_bytes:
-        obstacle = "too large for the free memory"
-    elif ms_per_token > MOST_MS_PER_TOKEN:
-        obstacle = "too slow here"
-    return Fit(model, "cpu", on_cpu, ms_per_token, obstacle)
+        return Fit(model, "cpu", on_cpu, None, None, "too large for the free memory")
+    if speed is None:
+        return Fit(model, "cpu", on_cpu, None, None, "its speed could not be measured")
+    return _timed(model, "cpu", on_cpu, speed, weight_bytes)
+
+
+def _needs(model: CatalogueModel, weight_bytes: float) -> float:
+    return model.size.parameters * 1e9 * weight_bytes + ROOM_BYTES
+
+
+def _timed(
+    model: CatalogueModel, device: Device, needs: float, speed: Speed, weight_bytes: float
+) -> Fit:
+    read = model.size.read * 1e9
+    ms = 1000 * (read * weight_bytes / speed.bytes_per_s + model.size.layers * speed.layer_s)
+    in_layers = read - model.size.head * 1e9
+    prompt_s = PROMPT_TOKENS * in_layers / speed.prompt_weights_per_s
+    obstacle = "too slow here" if ms > MOST_MS_PER_TOKEN else None
+    return Fit(model, device, needs, ms, prompt_s, obstacle)

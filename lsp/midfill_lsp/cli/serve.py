@@ -38,12 +38,19 @@ def hand_over(name: str, arguments: Sequence[str]) -> int:
     os.execv(argv[0], argv)
 
 
-def command(name: str, arguments: Sequence[str]) -> list[str]:
+def command(name: str, arguments: Sequence[str], own: Sequence[str] | None = None) -> list[str]:
     """Return the command line of one of the engine's commands.
+
+    Args:
+        name: of the command.
+        arguments: behind it.
+        own: the program that `engine.command` names; None takes this installation's.
 
     Raises:
         EngineStartError: the engine is not installed.
     """
+    if own:
+        return [*own, name, *arguments]
     if missing := missing_modules():
         raise EngineStartError(
             f"the engine is not installed (no {', '.join(missing)}): "

@@ -1,0 +1,230 @@
+"""How fast this machine computes: the engine's own steps, timed on stacks of random layers.
+
+A narrow stack and a wide one tell what a layer and what a byte of weights cost; a third one is
+foretold from them and timed as well, so that the error of such a forecast is measured too. The
+weights stand for no model, and only their number counts. Called by `cli`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import torch
+
+from midfill_engine.exec.placement import DTYPES
+from midfill_engine.exec.runner import Runner
+from midfill_engine.exec.sampling_params import SamplingParams
+from midfill_engine.exec.work import Work
+from midfill_engine.kernels.packing import packed_bytes
+from midfill_engine.model.shapes import expected_shapes, num_parameters
+from midfill_engine.model.spec import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """Sizes of a stack of layers; head and embedding are one matrix."""
+
+    hidden: int
+    inner: int
+    heads: int
+    kv_heads: int
+    layers: int
+    vocab: int
+
+    @property
+    def config(self) -> dict[str, object]:
+        """As a config.json."""
+        return {
+            "architectures": ["LlamaForCausalLM"],
+            "model_type": "llama",
+            "hidden_size": self.hidden,
+            "intermediate_size": self.inner,
+            "num_attention_heads": self.heads,
+            "num_key_value_heads": self.kv_heads,
+            "num_hidden_layers": self.layers,
+            "vocab_size": self.vocab,
+            "max_position_embeddings": _CONTEXT,
+            "tie_word_embeddings": True,
+        }
+
+
+_CONTEXT = 256
+_START = 64
+"""Where the timed tokens stand, so that they read some keys and values as well."""
+_PROMPT_TOKENS = 64
+
+NARROW = Stack(hidden=192, inner=384, heads=3, kv_heads=3, layers=16, vocab=256)
+"""6 million weights: a layer costs its call and its threads' meetings rather than its bytes."""
+WIDE = Stack(hidden=1536, inner=6144, heads=12, kv_heads=3, layers=1, vocab=256)
+"""34 million weights in one layer, as large as those of models with 1.5 billion."""
+CONTROL = Stack(hidden=896, inner=4864, heads=14, kv_heads=2, layers=2, vocab=8192)
+"""37 million weights of other widths, with a head that counts. More would be packed for longer."""
+
+_SWEPT_BYTES = 2**27
+"""Written between two steps, so that no weight is in a cache then: a real model's never are."""
+_STEP_S = 0.4
+"""How long steps of one kind are timed, the sweeping included; a dozen of them (docs/log.md)."""
+_FEWEST = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """What one device does.
+
+    A token of a model takes `layer_s` for each of its layers, and its weights' bytes over
+    `bytes_per_s`; a prompt its tokens times its weights over `prompt_weights_per_s`.
+
+    Attributes:
+        device: `cpu` or `cuda`.
+        kernels: what computed, in words.
+        dtype: of the weights, which the engine takes there by itself.
+        weight_bytes: of one weight in that dtype.
+        bytes_per_s: of weights read, one token at a time.
+        layer_s: seconds that a layer takes besides.
+        prompt_weights_per_s: weights times tokens of a prompt.
+        error: share by which the forecast of the third stack's token was off.
+    """
+
+    device: str
+    kernels: str
+    dtype: str
+    weight_bytes: float
+    bytes_per_s: float
+    layer_s: float
+    prompt_weights_per_s: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gpu:
+    """A GPU that torch can use."""
+
+    name: str
+    memory_bytes: int
+
+
+def gpus() -> list[Gpu]:
+    """Returns the GPUs that this process can use."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    found = [cast("Any", torch.cuda).get_device_properties(idx) for idx in range(count)]
+    return [Gpu(str(one.name), int(one.total_memory)) for one in found]
+
+
+def num_threads() -> int:
+    """Returns the threads that steps on the CPU took, once something was measured."""
+    return torch.get_num_threads()
+
+
+def devices() -> list[str]:
+    """Returns what can be measured here, the fastest first."""
+    return ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
+
+
+def measure(device: str) -> Speed:
+    """Times the engine's steps on one device, which takes a second or two.
+
+    Raises:
+        EngineError: they cannot be run there, as for want of memory.
+    """
+    runners = [_runner(stack, device) for stack in (NARROW, WIDE, CONTROL)]
+    caches = _Caches(device)
+    narrow, wide, control = (_seconds(_step(runner, 1), caches) for runner in runners)
+    prompt = _seconds(_step(runners[1], _PROMPT_TOKENS), caches)
+    told = runners[1].describe()
+    dtype = str(told["dtype"])
+    weight_bytes = _weight_bytes(dtype)
+    byte_s, layer_s = solve(
+        (num_parameters(runners[0].spec) * weight_bytes, NARROW.layers, narrow),
+        (num_parameters(runners[1].spec) * weight_bytes, WIDE.layers, wide),
+    )
+    forecast = num_parameters(runners[2].spec) * weight_bytes * byte_s + CONTROL.layers * layer_s
+    return Speed(
+        device=device,
+        kernels=str(told["kernels"]),
+        dtype=dtype,
+        weight_bytes=weight_bytes,
+        bytes_per_s=1 / byte_s,
+        layer_s=layer_s,
+        prompt_weights_per_s=_PROMPT_TOKENS * num_parameters(runners[1].spec) / prompt,
+        error=abs(forecast / control - 1),
+    )
+
+
+def solve(narrow: tuple[float, int, float], wide: tuple[float, int, float]) -> tuple[float, float]:
+    """Returns the seconds of a byte and of a layer, from two stacks.
+
+    Args:
+        narrow: bytes, layers and seconds of a token.
+        wide: the same of a stack with far more bytes a layer.
+    """
+    bytes_a, layers_a, seconds_a = narrow
+    bytes_b, layers_b, seconds_b = wide
+    determinant = bytes_b * layers_a - bytes_a * layers_b
+    byte_s = (seconds_b * layers_a - seconds_a * layers_b) / determinant
+    layer_s = (seconds_a * bytes_b - seconds_b * bytes_a) / determinant
+    if layer_s < 0 or byte_s <= 0:  # noise: then bytes are all that can be told
+        return seconds_b / bytes_b, 0.0
+    return byte_s, layer_s
+
+
+def _runner(stack: Stack, device: str) -> Runner:
+    spec = ModelSpec.from_config(stack.config)
+    made: dict[tuple[int, ...], torch.Tensor] = {}
+    for shape in expected_shapes(spec).values():
+        if shape not in made:
+            made[shape] = _random(shape)
+    tensors = {name: made[shape] for name, shape in expected_shapes(spec).items()}
+    return Runner.from_parts(
+        stack.config, tensors, device=device, dtype="auto", max_total_tokens=_CONTEXT
+    )
+
+
+def _random(shape: tuple[int, ...]) -> torch.Tensor:
+    """Returns one random row, repeated without memory of its own: every layer is packed from it."""
+    row = torch.linspace(-0.03, 0.03, shape[-1])
+    return row if len(shape) == 1 else row.expand(shape)
+
+
+def _step(runner: Runner, num_tokens: int) -> Callable[[], None]:
+    """Returns what runs some tokens of a prompt and chooses the next one."""
+
+    def step() -> None:
+        runner.run([Work(0, [7] * num_tokens, _START, sampling=SamplingParams())])
+
+    return step
+
+
+class _Caches:
+    """The caches of a device, which are swept by writing something else."""
+
+    def __init__(self, device: str) -> None:
+        self._swept = torch.zeros(_SWEPT_BYTES, dtype=torch.uint8, device=device)
+
+    def sweep(self) -> None:
+        """Returns when nothing else is in them."""
+        self._swept.add_(1)
+        self._swept[-1].item()  # a GPU has finished then
+
+
+def _seconds(step: Callable[[], None], caches: _Caches) -> float:
+    """Returns how long a step takes that nothing else disturbs: the quickest of several."""
+    step()
+    best, num_steps = math.inf, 0
+    began = time.perf_counter()
+    while num_steps < _FEWEST or time.perf_counter() - began < _STEP_S:
+        caches.sweep()
+        before = time.perf_counter()
+        step()
+        best = min(best, time.perf_counter() - before)
+        num_steps += 1
+    return best
+
+
+def _weight_bytes(dtype: str) -> float:
+    side = 1024
+    kept = DTYPES.get(dtype)
+    return float(kept.itemsize) if kept is not None else packed_bytes(dtype, side, side) / side**2

@@ -1,0 +1,66 @@
+"""What `midfill-engine measure` tells: steps that were really run, and the sums made of them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from midfill_engine import cli
+from midfill_engine.errors import ModelError
+from midfill_engine.exec import measure
+
+_TINY = measure.Stack(hidden=64, inner=96, heads=2, kv_heads=1, layers=2, vocab=64)
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stacks that take no time, in the proportions of the real ones."""
+    monkeypatch.setattr(measure, "NARROW", replace(_TINY, layers=8))
+    monkeypatch.setattr(measure, "WIDE", replace(_TINY, hidden=512, inner=2048, heads=8))
+    monkeypatch.setattr(measure, "CONTROL", replace(_TINY, hidden=256, inner=512))
+    monkeypatch.setattr(measure, "_STEP_S", 0.01)
+
+
+@pytest.mark.parametrize(("byte_s", "layer_s"), [(1e-10, 3e-5), (7e-11, 0.0)])
+def test_two_stacks_give_what_a_byte_and_a_layer_take(byte_s: float, layer_s: float) -> None:
+    stacks = [(1e7, 16), (1.5e8, 4)]
+    narrow, wide = ((size, layers, size * byte_s + layers * layer_s) for size, layers in stacks)
+    assert measure.solve(narrow, wide) == pytest.approx((byte_s, layer_s), abs=1e-15)
+
+
+def test_where_noise_makes_a_layer_cost_less_than_nothing_bytes_alone_count() -> None:
+    assert measure.solve((1e7, 16, 1e-5), (1.5e8, 4, 1.5e-2)) == pytest.approx((1e-10, 0.0))
+
+
+@pytest.mark.usefixtures("small")
+def test_real_steps_are_timed() -> None:
+    speed = measure.measure("cpu")
+    assert speed.device == "cpu"
+    assert speed.kernels
+    assert speed.weight_bytes in {4.0, 2.0, 34 / 32}
+    assert (speed.dtype == "float32") == (speed.weight_bytes == 4.0)
+    assert speed.bytes_per_s > 0
+    assert speed.layer_s >= 0
+    assert speed.prompt_weights_per_s > 0
+    assert speed.error >= 0
+
+
+@pytest.mark.usefixtures("small")
+def test_the_command_prints_json(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(device: str) -> measure.Speed:
+        raise ModelError(f"no memory\non {device}")
+
+    assert cli.main(["measure"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["devices"][-1]["device"] == "cpu"
+    assert told["devices"][-1]["bytes_per_s"] > 0
+    assert told["threads"] >= 1
+    assert len(told["gpus"]) == len(measure.gpus())
+    monkeypatch.setattr(measure, "measure", fails)
+    assert cli.main(["measure"]) == 0
+    last = json.loads(capsys.readouterr().out)["devices"][-1]
+    assert last == {"device": "cpu", "failed": "no memory on cpu"}
