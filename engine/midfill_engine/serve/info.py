@@ -61,7 +61,7 @@ def model_info(served: Served) -> Json:
         "max_input_tokens": served.max_total_tokens - 1,
         "max_total_tokens": served.max_total_tokens,
         "validation_workers": 1,
-        "max_client_batch_size": 1,
+        "max_client_batch_size": served.limits.max_prompts,
         "router": "midfill-engine",
         "version": version(),
         "sha": None,

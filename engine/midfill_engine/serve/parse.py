@@ -21,6 +21,8 @@ from midfill_engine.text.tokenizer import without_surrogates
 
 Json: TypeAlias = dict[str, Any]
 
+MOST_WHOLE = 2**31 - 1
+"""Of numbers that have no bound of their own."""
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 _PREFIX = "Input validation error: "
 
@@ -153,6 +155,8 @@ class Fields:
             return None
         if isinstance(value, bool) or not isinstance(value, int):
             raise invalid(f"`{name}` must be an integer")
+        if value > high == MOST_WHOLE:  # which no rule tells, for nobody means so much
+            raise invalid(f"`{name}` must be <= {high}")
         if not low <= value <= high:
             raise invalid(f"`{name}` {rule}")
         return value

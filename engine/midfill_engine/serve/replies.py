@@ -34,8 +34,8 @@ RouteGroup: TypeAlias = Literal["tgi", "openai", "llama"]
 
 def route_group(path: str) -> RouteGroup:
     """The dialect that a path belongs to."""
-    is_chat = path.startswith("/models/") and path.endswith("/v1/chat/completions")
-    if path == "/v1" or path.startswith("/v1/") or is_chat:
+    below_model = path.startswith("/models/") and "/v1/" in path
+    if path == "/v1" or path.startswith("/v1/") or below_model:
         return "openai"
     return "llama" if path in _LLAMA_PATHS else "tgi"
 

@@ -151,6 +151,8 @@ def _two_sided_penalty(fields: Fields, name: str) -> float:
 def _logit_bias(fields: Fields, vocab_size: int) -> tuple[tuple[int, float], ...]:
     """OpenAI's object of token ids, which JSON writes as strings, and what is added to each."""
     found: dict[int, float] = {}
+    if fields.raw("logit_bias") == []:  # TGI's schema has a list, of which it makes nothing
+        return ()
     wanted = fields.nested("logit_bias")
     for name in wanted.names:
         if not name.isascii() or not name.isdigit() or int(name[:12]) >= vocab_size:

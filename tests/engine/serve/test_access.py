@@ -148,6 +148,7 @@ async def test_health_after_the_engine_died(client: httpx.AsyncClient, engine: F
 async def test_info(client: httpx.AsyncClient) -> None:
     info = (await client.get("/info")).json()
     assert info["model_id"] == "owner/tiny"
+    assert info["max_client_batch_size"] == Limits().max_prompts
     assert info["max_total_tokens"] == 200
     assert info["midfill"]["infill"] == {
         "family": "codellama",

@@ -87,13 +87,21 @@ async def test_an_unknown_model_is_404_in_the_dialects_form(
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/models/none"), ("GET", "/models/none/info"), ("GET", "/v1/models/none")],
+    [
+        ("POST", "/models/none"),
+        ("GET", "/models/none/info"),
+        ("GET", "/v1/models/none"),
+        ("POST", "/models/none/v1/completions"),
+        ("POST", "/models/none/v1/chat/completions"),
+    ],
 )
 async def test_an_unknown_model_in_the_path(models: Models, method: str, path: str) -> None:
+    """Below `/v1` errors have OpenAI's form, under a model's path too: completions once had not."""
     async with client_of_models(models) as client:
         reply = await client.request(method, path, json={"inputs": "a"})
     assert reply.status_code == 404
-    assert "model none is not loaded" in reply.text
+    error = reply.json()["error"]
+    assert "model none is not loaded" in (error["message"] if "/v1/" in path else error)
 
 
 async def test_the_lists(models: Models) -> None:

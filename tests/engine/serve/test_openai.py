@@ -91,6 +91,7 @@ _REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"n": 3, "best_of": 2}, "`best_of` must be >= `n`. Given: 2 and 3"),
     ({"best_of": 2, "stream": True}, "`best_of` over `n` is not supported when streaming"),
     ({"logprobs": 6}, "`logprobs` must be >= 0 and <= 5"),
+    ({"logit_bias": [0.5]}, "`logit_bias` must be an object"),
     ({"logit_bias": {"999": 1}}, "`logit_bias` must name token ids below"),
     ({"presence_penalty": 2.5}, "`presence_penalty` must be >= -2.0 and <= 2.0"),
     ({"temperature": 2.5}, "`temperature` must be >= 0.0 and <= 2.0"),
@@ -126,6 +127,7 @@ async def test_harmless_fields_pass(client: httpx.AsyncClient, engine: FakeEngin
         "presence_penalty": 0,
         "top_p": 1,
         "user": "me",
+        "logit_bias": [],
     }
     assert (await client.post("/v1/completions", json=body)).status_code == 200
     assert engine.requests[0].sampling.top_p is None

@@ -22,6 +22,8 @@ _REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"repetition_penalty": 0}, "`repetition_penalty` must be strictly positive"),
     ({"frequency_penalty": 3}, "`frequency_penalty` must be >= -2.0 and <= 2.0"),
     ({"max_new_tokens": 0}, "`max_new_tokens` must be strictly positive"),
+    ({"max_new_tokens": 2**40}, "`max_new_tokens` must be <= 2147483647"),
+    ({"top_k": 2**40}, "`top_k` must be <= 2147483647"),
     ({"max_new_tokens": True}, "`max_new_tokens` must be an integer"),
     ({"seed": -1}, "`seed` must be >= 0 and fit 64 bits"),
     ({"stop": list("abcde")}, "`stop` supports up to 4 stop sequences. Given: 5"),
