@@ -98,6 +98,8 @@ def test_a_gated_model_opens_to_an_accepted_token(
     monkeypatch.setenv("HF_TOKEN", "accepted")
     assert hub.plan("owner/name").gated
     assert names(hub.fetch("owner/name")) == WANTED
+    sent = {path.startswith("/cdn/"): token for _, path, _, token in fake_hub.seen}
+    assert sent == {False: "Bearer accepted", True: None}, "where the files lie it is not sent"
 
 
 @pytest.mark.parametrize(
