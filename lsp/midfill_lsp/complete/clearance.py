@@ -83,7 +83,7 @@ class Clearance:
         uri = snapshot.uri
         wish, trust = self._wish(), self._trust()
         began = time.perf_counter()
-        if self._gate.is_quick(uri, prefix, suffix):
+        if self._gate.is_quick(uri, prefix, suffix, trust):
             answer = self._gate.admit_around(uri, prefix, suffix, trust)
             admitted = self._gate.admit(uri, draft, trust, "document")
             gate_ms = (time.perf_counter() - began) * 1000
@@ -100,12 +100,13 @@ class Clearance:
         found = Found()
         if wish.is_wanted:
             found = await self._finder.find(snapshot, line_idx, prefix, suffix, trust)
+        repository = self._gate.named(self._finder.repository(uri)) if found.files else ""
         return Cleared(
             prefix=answer.prefix,
             suffix=answer.suffix,
             draft=admitted.text,
             session=uri if trust == "local" else _hidden(uri),
-            others=OtherFiles(found.files, answer.name, self._finder.repository(uri)),
+            others=OtherFiles(found.files, answer.name, repository),
             facts=ContextFacts(
                 files=len(found.files),
                 tokens=found.tokens,

@@ -16,8 +16,9 @@ from dataclasses import replace
 from midfill_lsp.config import ContextConfig
 from midfill_lsp.context.edits import RecentEdits
 from midfill_lsp.context.found import Found
-from midfill_lsp.context.gate import Gate, Refusal
+from midfill_lsp.context.gate import Gate
 from midfill_lsp.context.ignore import NAMES
+from midfill_lsp.context.judge import Refusal
 from midfill_lsp.context.live_index import LiveIndex
 from midfill_lsp.context.outlines import LANGUAGES
 from midfill_lsp.context.ranking import Candidates, Ranking, Spot

@@ -1,7 +1,8 @@
 """What .gitignore and .midfillignore say of a path, as git reads them; by the library pathspec.
 
-Files are read again when they have changed, which one `stat` per folder and file tells at each
-question: a rule holds from the moment that it is saved. Called by `gate` and `index`.
+`info/exclude` of each repository and the user's own `core.excludesFile` count too. Files are read
+again when they have changed, which one `stat` per folder and file tells at each
+question: a rule holds from the moment that it is saved. Called by `judge` and `index`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
+
+from midfill_lsp.context.git_rules import GitSettings, exclude_file, settings_of
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
@@ -28,6 +31,7 @@ class IgnoreRules:
     def __init__(self) -> None:
         """Read nothing yet."""
         self._specs: dict[Path, tuple[tuple[object, ...], list[tuple[str, GitIgnoreSpec]]]] = {}
+        self._git: dict[Path, GitSettings] = {}  # by the topmost folder; asked once
 
     def ignored_by(self, top: Path, path: Path) -> str | None:
         """Return the ignore file that leaves `path` or a folder above it out, None for none.
@@ -38,6 +42,7 @@ class IgnoreRules:
 
         Raises:
             OSError: an ignore file cannot be read.
+            GitFailed: git does not tell its settings.
             ValueError: an ignore file is too long, or has a pattern that is none.
         """
         parts = path.relative_to(top).parts
@@ -51,35 +56,42 @@ class IgnoreRules:
         """Whether `path` itself is left out, for a walk that has come through the folders above.
 
         Raises:
-            OSError, ValueError: as `ignored_by`.
+            OSError, ValueError, GitFailed: as `ignored_by`.
         """
         return self._verdict(top, path.relative_to(top).parts, is_folder) is not None
 
     def _verdict(self, top: Path, parts: tuple[str, ...], is_folder: bool) -> str | None:
         """Return the file whose last matching rule leaves out exactly this path."""
+        git = self._git.get(top) or self._git.setdefault(top, settings_of(top))
         folders = [top]
         for part in parts[:-1]:
             folders.append(folders[-1] / part)
         for level in range(len(parts) - 1, -1, -1):  # the nearest file decides
             tail = "/".join(parts[level:])
-            for name, spec in self._specs_in(folders[level], level == 0):
+            if git.ignores_case:
+                tail = tail.lower()
+            for name, spec in self._specs_in(folders[level], git, level == 0):
                 include = _decides(spec, tail, is_folder)
                 if include is not None:
                     return name if include else None
         return None
 
-    def _specs_in(self, folder: Path, is_top: bool) -> list[tuple[str, GitIgnoreSpec]]:
+    def _specs_in(
+        self, folder: Path, git: GitSettings, is_top: bool
+    ) -> list[tuple[str, GitIgnoreSpec]]:
         """Return a folder's rules, those that win first."""
-        files = [folder / name for name in reversed(NAMES)]
-        if is_top and (exclude := _exclude_file(folder)) is not None:
-            files.append(exclude)
-        stamp = tuple(_stamp(file) for file in files)
+        files = {name: folder / name for name in reversed(NAMES)}
+        if (exclude := exclude_file(folder)) is not None:
+            files[".git/info/exclude"] = exclude
+        if is_top:
+            files["core.excludesFile"] = git.excludes
+        stamp = tuple((file, _stamp(file)) for file in files.values())
         known = self._specs.get(folder)
         if known is not None and known[0] == stamp:
             return known[1]
         specs = [
-            (file.name if file.name in NAMES else ".git/info/exclude", _read(file))
-            for file, there in zip(files, stamp, strict=True)
+            (name, _read(file, git.ignores_case))
+            for (name, file), (_, there) in zip(files.items(), stamp, strict=True)
             if there is not None
         ]
         if len(self._specs) >= _MAX_FOLDERS:
@@ -123,14 +135,14 @@ def spec_of(lines: tuple[str, ...]) -> GitIgnoreSpec:
     return GitIgnoreSpec.from_lines(lines)
 
 
-def _read(file: Path) -> GitIgnoreSpec:
+def _read(file: Path, ignores_case: bool) -> GitIgnoreSpec:
     with file.open("rb") as stream:
         content = stream.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
         raise ValueError(f"{file.name} is longer than {_MAX_BYTES} bytes")
     # Names come from the system in the same way, bytes that are no UTF-8 included.
     text = content.decode("utf-8-sig", "surrogateescape")
-    return spec_of(tuple(text.splitlines()))
+    return spec_of(tuple((text.lower() if ignores_case else text).splitlines()))
 
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:
@@ -139,18 +151,3 @@ def _stamp(file: Path) -> tuple[int, int, int] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _exclude_file(top: Path) -> Path | None:
-    """Return the repository's own `info/exclude`; a work tree's lies with the main one."""
-    git = top / ".git"
-    if git.is_dir():
-        return git / "info" / "exclude"
-    if not git.is_file():
-        return None
-    line = git.read_text("utf-8", "surrogateescape").removeprefix("gitdir:").strip()
-    folder = top / line
-    common = folder / "commondir"
-    if common.is_file():
-        folder = folder / common.read_text("utf-8", "surrogateescape").strip()
-    return folder / "info" / "exclude"

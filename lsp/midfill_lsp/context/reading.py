@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from midfill_lsp.context.buffers import pool_of
-from midfill_lsp.context.gate import Gate, Refusal
+from midfill_lsp.context.gate import Gate
+from midfill_lsp.context.judge import Refusal
 from midfill_lsp.context.live_index import LiveIndex
 from midfill_lsp.context.score import Pool
 from midfill_lsp.context.signatures import Signatures, Surroundings

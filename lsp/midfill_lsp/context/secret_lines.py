@@ -1,9 +1,9 @@
 """Secrets in lines of text: where they stand, and the text without them.
 
-The rules are detect-secrets' own, every plugin but the one for IP addresses, and a few for tokens
-that it does not know yet. A secret's characters are replaced one for one, so that the rest of the
-line stands where it stood. Loading the rules takes half a second: `load` them in a thread. A
-verdict is kept by the line's hash, and of whole texts only the few latest. Called by `gate`.
+A secret's characters are replaced one for one, so that the rest of the line stands where it stood.
+A value may stand on the line below its name. Loading the rules takes half a second: `load` them in
+a thread. A verdict is kept by the line's hash, and of whole texts only the few latest. Called by
+`gate`.
 """
 
 from __future__ import annotations
@@ -11,42 +11,28 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Final
 
 from midfill_lsp.context.secret_keys import key_spans
+from midfill_lsp.context.secret_rules import (
+    KEYWORD_STEMS,
+    Rules,
+    Span,
+    find_spans,
+    load,
+)
 
 MASK: Final = "x"
 _MAX_VERDICTS = 50_000
-_MAX_BLOCKS = 16
-# The worst lines that were found for the rules, such as `passwordpassword...`, then take 50 ms.
-_KEYWORD_PIECE_CHARS = 400
-_TOKEN_PIECE_CHARS = 2_000
+_MAX_BLOCKS = 64  # eight pieces before and after a new choice, their names, and the document
 # Some 20 lines at 50 us each, docs/log.md, 2026-11-26.
 _SHORT_CHARS = 800
 _MIN_LINE_CHARS = 6
-
-Span = tuple[int, int]
-_Rule = Callable[[str], Iterable[str]]
-
-_OWN: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+",  # JSON web tokens, well-formed or not
-        r"AIza[0-9A-Za-z_-]{35}",  # Google
-        r"\bhf_[A-Za-z0-9]{30,}",  # Hugging Face
-        r"\bgithub_pat_[0-9A-Za-z_]{22,}",
-        r"\bsk-(?:ant|proj|or|svcacct)-[0-9A-Za-z_-]{20,}",  # Anthropic, OpenAI, OpenRouter
-        r"(?i)\bbearer\s+([0-9a-z._~+/-]{16,}=*)",
-    )
-)
-# No rule but those for keywords and addresses matches without such a run of characters.
-_LONG_RUN = re.compile(r"[A-Za-z0-9+/_=.\-]{11}")
-_RUN_END = re.compile(r"[A-Za-z0-9+/_=.-]*")
-_MIN_GROUP_CHARS = 8
-KEYWORD_STEMS: Final = ("key", "pass", "pwd", "secret", "contrase")
-"""Each of detect-secrets' keywords holds one of these; a test says so."""
+# A line whose value stands below it. In code a colon alone opens a block, not a value.
+_OPENS = re.compile(r"""(.*(?:=>?|["']\s*:))\s*[(\[]?\s*\Z""")
+_OPENS_IN_CONFIG = re.compile(r"(.*[=:])\s*(?:[|>][+-]?|[(\[])?\s*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,23 +43,12 @@ class Masked:
     num_secrets: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    """detect-secrets' plugins, by what a line must hold for them to match."""
-
-    keyword: _Rule
-    config_keyword: _Rule
-    quoted: tuple[_Rule, ...]
-    tokens: tuple[re.Pattern[str], ...]
-    address: _Rule
-
-
 class SecretLines:
     """Finds secrets. May be called from several threads: they only lose each other's memory."""
 
     def __init__(self) -> None:
         """Load nothing yet."""
-        self._rules: _Rules | None = None
+        self._rules: Rules | None = None
         self._loading = threading.Lock()
         self._verdicts: dict[bytes, tuple[Span, ...]] = {}
         # While one types, all that stands above and below the cursor's line is the same text.
@@ -87,7 +62,7 @@ class SecretLines:
         """
         with self._loading:  # two at once see half of the plugins
             if self._rules is None:
-                self._rules = _load()
+                self._rules = load()
 
     def spans(self, line: str, is_config: bool = False) -> tuple[Span, ...]:
         """Return where a line's secrets stand, those of keys over several lines left out.
@@ -104,7 +79,7 @@ class SecretLines:
         if found is None:
             self.load()
             assert self._rules is not None
-            found = _find(self._rules, line, is_config)
+            found = find_spans(self._rules, line, is_config)
             if len(self._verdicts) >= _MAX_VERDICTS:
                 self._verdicts.clear()
             self._verdicts[key] = found
@@ -130,12 +105,37 @@ class SecretLines:
             if head.count(quote) % 2
             for span in self.spans(head + quote, is_config)
         ]
+        opening = prefix[: max(0, head_start - 1)].rpartition("\n")[2]
+        spans += self._spans_below(opening, head + tail, is_config)
         # Blocks end with the line end before the next, which makes an empty line of their last.
         above, in_key = self._block(prefix[:head_start], is_config, False)
         line, in_key = self._scan(_masked(head + tail, spans), is_config, in_key)
-        below, _ = self._block(suffix[len(tail) :], is_config, in_key)
+        behind, num_opened = self._behind(head, suffix, is_config)
+        below, _ = self._block(behind, is_config, in_key)
         num = above.num_secrets + max(line.num_secrets, bool(spans)) + below.num_secrets
+        num += num_opened
         return above.text + line.text[: len(head)], line.text[len(head) :] + below.text, num
+
+    def _behind(self, head: str, suffix: str, is_config: bool) -> tuple[str, int]:
+        """Return what follows the cursor's line, without the value that this may open, if any."""
+        tail, end, rest = suffix.partition("\n")
+        line, line_end, more = rest.partition("\n")
+        spans = self._spans_below(head + tail, line, is_config)
+        return end + _masked(line, spans) + line_end + more, int(bool(spans))
+
+    def _spans_below(self, opening: str, line: str, is_config: bool) -> tuple[Span, ...]:
+        """Return where a line's secrets stand if the line above opens a value."""
+        lowered = opening.lower()
+        if not any(stem in lowered for stem in KEYWORD_STEMS):
+            return ()
+        opened = (_OPENS_IN_CONFIG if is_config else _OPENS).match(opening)
+        value = line.lstrip()
+        if opened is None or not value or value.startswith(('"""', "'''")):
+            return ()
+        head = f"{opened[1]} "
+        shift = len(line) - len(value) - len(head)
+        found = self.spans(head + value, is_config)
+        return tuple((start + shift, end + shift) for start, end in found if start >= len(head))
 
     def knows_around(self, prefix: str, suffix: str, is_config: bool = False) -> bool:
         """Whether `mask_around` has little to look at: the cursor's line, or a short text."""
@@ -165,6 +165,8 @@ class SecretLines:
         num = 0
         for idx, line in enumerate(lines):
             spans = (*self.spans(line, is_config), *keys.get(idx, ()))
+            if idx:
+                spans += self._spans_below(lines[idx - 1], line, is_config)
             if spans:
                 lines[idx] = _masked(line, spans)
                 num += 1
@@ -175,104 +177,3 @@ def _masked(line: str, spans: Iterable[Span]) -> str:
     for start, end in spans:
         line = line[:start] + MASK * (min(end, len(line)) - start) + line[end:]
     return line
-
-
-def _find(rules: _Rules, line: str, is_config: bool) -> tuple[Span, ...]:
-    secrets: set[str] = set()
-    spans: set[Span] = set()
-    lowered = line.lower()
-    if any(stem in lowered for stem in KEYWORD_STEMS):
-        for start, end in _pieces(line, _KEYWORD_PIECE_CHARS):
-            secrets.update(rules.keyword(line[start:end]))
-            if is_config:
-                secrets.update(rules.config_keyword(line[start:end]))
-    if "://" in line:
-        secrets.update(rules.address(line))
-    if _LONG_RUN.search(line):
-        for start, end in _pieces(line, _TOKEN_PIECE_CHARS):
-            for pattern in rules.tokens:
-                for match in pattern.finditer(line, start, end):
-                    spans.update(_token_spans(line, match))
-        if '"' in line or "'" in line:
-            for rule in rules.quoted:
-                secrets.update(rule(line))
-    spans.update(span for secret in secrets if secret.strip() for span in _places(line, secret))
-    return tuple(sorted(spans))
-
-
-def _pieces(line: str, size: int) -> Iterable[Span]:
-    """Yield parts of a line that overlap by half: some rules take the square of the length."""
-    yield 0, min(size, len(line))
-    for start in range(size // 2, len(line) - size // 2, size // 2):
-        yield start, min(start + size, len(line))
-
-
-def _token_spans(line: str, match: re.Match[str]) -> Iterable[Span]:
-    """Yield the groups of a match that are long enough to be the token, else the whole match."""
-    groups = [
-        idx for idx, text in enumerate(match.groups(), 1) if len(text or "") >= _MIN_GROUP_CHARS
-    ]
-    for idx in groups or [0]:
-        start, end = match.span(idx)
-        run_end = _RUN_END.match(line, end)
-        yield start, run_end.end() if run_end else end
-
-
-def _places(line: str, secret: str) -> Iterable[Span]:
-    start = line.find(secret)
-    while start >= 0:
-        yield start, start + len(secret)
-        start = line.find(secret, start + len(secret))
-
-
-def _load() -> _Rules:
-    """Import detect-secrets' plugins, and sort them."""
-    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
-    from detect_secrets.filters.heuristic import is_sequential_string, is_templated_secret
-    from detect_secrets.plugins.base import RegexBasedDetector
-    from detect_secrets.plugins.basic_auth import BasicAuthDetector
-    from detect_secrets.plugins.high_entropy_strings import (
-        Base64HighEntropyString,
-        HexHighEntropyString,
-        HighEntropyStringsPlugin,
-    )
-    from detect_secrets.plugins.ip_public import IPPublicDetector
-    from detect_secrets.plugins.keyword import CONFIG_DENYLIST_REGEX_TO_GROUP, KeywordDetector
-    from detect_secrets.plugins.private_key import PrivateKeyDetector
-
-    keyword = cast("Any", KeywordDetector())
-    analyze: Callable[..., Iterable[str]] = keyword.analyze_string
-
-    def named(line: str) -> Iterable[str]:
-        return (found for found in analyze(line) if not is_templated_secret(found))
-
-    def named_in_config(line: str) -> Iterable[str]:
-        found = analyze(line, CONFIG_DENYLIST_REGEX_TO_GROUP)
-        return (each for each in found if not is_templated_secret(each))
-
-    def random(plugin: HighEntropyStringsPlugin) -> _Rule:
-        def find(line: str) -> Iterable[str]:
-            return (
-                found
-                for found in plugin.analyze_string(line)
-                if plugin.calculate_shannon_entropy(found) > plugin.entropy_limit
-                and not is_sequential_string(found)
-            )
-
-        return find
-
-    # The private key's markers are `secret_keys`' business, and an address of a host is no secret.
-    apart = (BasicAuthDetector, IPPublicDetector, PrivateKeyDetector)
-    kinds: Iterable[type] = get_mapping_from_secret_type_to_class().values()
-    tokens: list[re.Pattern[str]] = []
-    for kind in kinds:
-        if issubclass(kind, RegexBasedDetector) and kind not in apart:
-            tokens += cast("Any", kind()).denylist
-    return _Rules(
-        keyword=named,
-        config_keyword=named_in_config,
-        # The limits that detect-secrets itself uses.
-        quoted=(random(Base64HighEntropyString(4.5)), random(HexHighEntropyString(3.0))),
-        tokens=(*tokens, *_OWN),
-        address=BasicAuthDetector().analyze_string,
-    )

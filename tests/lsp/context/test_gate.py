@@ -8,7 +8,8 @@ import pytest
 
 from midfill_lsp.backend.place import USUAL
 from midfill_lsp.config import BackendConfig, Config, ContextConfig, EngineConfig
-from midfill_lsp.context.gate import Admitted, AdmittedAround, Gate, Kind, Refusal, Role
+from midfill_lsp.context.gate import Admitted, AdmittedAround, Gate
+from midfill_lsp.context.judge import Kind, Refusal, Role
 from midfill_lsp.context.secret_files import looks_secret
 from midfill_lsp.context.secret_lines import SecretLines
 from midfill_lsp.context.trust import Trust, trust_of
@@ -122,6 +123,80 @@ def test_documents_without_a_file(top: Path) -> None:
     assert judged(gate, "output:tasks", "remote", "document") == "outside"
     assert judged(gate, "output:tasks", "local", "document") is None
     assert judged(gate, f"vscode-notebook-cell://{top}/ignored.py#c1") == "ignored"
+
+
+@pytest.mark.parametrize(
+    ("uri", "kind"),
+    [
+        ("untitled:TOP/.env", "secret"),
+        ("untitled:.env", "secret"),
+        ("git:TOP/.env?%7B%22ref%22%3A%22HEAD%22%7D", "secret"),
+        ("git:TOP/src/%2Eenv?ref", "secret"),
+        ("git:TOP/ignored.py?ref", "ignored"),
+        ("git:TOP/src/a.py?ref", None),
+        ("vscode-vfs://github/anna/credentials", "secret"),
+        ("file://server/share/id_rsa", "secret"),
+        ("file:TOP/.env", "secret"),
+        ("file:TOP/ignored.py", "ignored"),
+        ("vscode-notebook-cell:TOP/ignored.py#c1", "ignored"),
+        ("output:.aws/credentials", "secret"),
+    ],
+)
+def test_a_path_is_judged_whatever_the_scheme(top: Path, uri: str, kind: Kind | None) -> None:
+    gate = gate_of(top)
+    assert judged(gate, uri.replace("TOP", str(top)), "local", "document") == kind
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("SRC/Private/A.py", "denied"),
+        ("src/alias_of_private.py", "denied"),
+        (".ENV", "secret"),
+        ("src/Id_RSA", "secret"),
+        ("src/a.py", None),
+    ],
+)
+def test_what_is_denied_or_secret_is_so_by_any_name(
+    top: Path, name: str, kind: Kind | None
+) -> None:
+    (top / "src/private").mkdir()
+    (top / "src/private/a.py").write_text("x = 1\n", "utf-8")
+    (top / "src/alias_of_private.py").symlink_to(top / "src/private/a.py")
+    gate = gate_of(top, ContextConfig(deny=("src/private/",)))
+    assert judged(gate, top / name) == kind
+
+
+def test_what_is_denied_is_meant_from_the_top(top: Path) -> None:
+    assert judged(gate_of(top, ContextConfig(deny=(f"{top.name}/",))), top / "src/a.py") is None
+
+
+def test_a_name_that_holds_a_secret_is_masked(top: Path) -> None:
+    token = "ghp_" + "a1B2c3D4e5F6" * 3
+    answer = gate_of(top).admit((top / f"src/{token}.py").as_uri(), "x\n", "local")
+    assert isinstance(answer, Admitted)
+    assert answer.name == f"src/{'x' * len(token + '.py')}"
+
+
+def test_what_the_user_says_goes_whole_to_this_machine_alone(top: Path) -> None:
+    gate = gate_of(top)
+    said = "why does this fail?\nDB_PASSWORD=hunter2\n"
+    assert gate.admit_words(said, "local") == Admitted(said, "", 0)
+    elsewhere = gate.admit_words(said, "remote")
+    assert elsewhere == Admitted(said.replace("hunter2", "xxxxxxx"), "", 1)
+    broken = Gate(ContextConfig, Workspace([top]), Broken())
+    assert isinstance(broken.admit_words(said, "remote"), Refusal)
+
+
+def test_git_that_does_not_tell_its_settings_refuses(
+    top: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = top / "settings"
+    settings.write_text("[core\n", "utf-8")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    answer = gate_of(top).admit((top / "src/a.py").as_uri(), "x\n", "local")
+    assert isinstance(answer, Refusal)
+    assert answer.reason.endswith("git config fails with status 128: mend git's settings")
 
 
 def test_a_single_file_is_its_own_workspace(tmp_path: Path) -> None:

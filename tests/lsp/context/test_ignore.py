@@ -84,6 +84,47 @@ def test_a_work_tree_has_the_main_ones_exclude_file(tmp_path: Path) -> None:
     assert IgnoreRules().ignored_by(tree, tree / "mine.py") == ".git/info/exclude"
 
 
+@pytest.mark.parametrize("setting", [None, "~/mine", "RELATIVE"])
+def test_the_users_own_ignore_file_counts_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str | None
+) -> None:
+    home, top = tmp_path / "home", tmp_path / "top"
+    subprocess.run(["git", "init", "-q", str(top)], check=True)
+    (home / ".config/git").mkdir(parents=True)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(home / "settings"))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    if setting is not None:
+        written = "../home/mine" if setting == "RELATIVE" else setting
+        (home / "settings").write_text(f"[core]\n\texcludesFile = {written}\n", "utf-8")
+    file = home / ("mine" if setting else ".config/git/ignore")
+    file.write_text("notes_*.py\n*.tmp\n", "utf-8")
+    (top / ".gitignore").write_text("!keep.tmp\n", "utf-8")
+    rules = IgnoreRules()
+    assert rules.ignored_by(top, top / "src/notes_a.py") == "core.excludesFile"
+    assert rules.ignored_by(top, top / "keep.tmp") is None
+    assert rules.ignored_by(top, top / "a.tmp") == "core.excludesFile"
+
+
+def test_a_repository_in_a_repository_has_its_own_exclude_file(tmp_path: Path) -> None:
+    (tmp_path / "lib/.git/info").mkdir(parents=True)
+    (tmp_path / "lib/.git/info/exclude").write_text("mine.py\n", "utf-8")
+    rules = IgnoreRules()
+    assert rules.ignored_by(tmp_path, tmp_path / "lib/src/mine.py") == ".git/info/exclude"
+    assert rules.ignored_by(tmp_path, tmp_path / "mine.py") is None
+
+
+@pytest.mark.parametrize("ignores_case", [True, False])
+def test_case_matters_where_it_does_to_git(tmp_path: Path, ignores_case: bool) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    command = ["git", "-C", str(tmp_path), "config", "core.ignorecase", str(ignores_case).lower()]
+    subprocess.run(command, check=True)
+    (tmp_path / ".gitignore").write_text("Private/\n*.Key.py\n", "utf-8")
+    rules = IgnoreRules()
+    for name in ("private/a.py", "src/MY.KEY.PY"):
+        assert (rules.ignored_by(tmp_path, tmp_path / name) is not None) == ignores_case
+
+
 def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").mkdir()
     with pytest.raises(OSError, match="gitignore"):

@@ -7,7 +7,8 @@ import string
 
 import pytest
 
-from midfill_lsp.context.secret_lines import KEYWORD_STEMS, SecretLines
+from midfill_lsp.context.secret_lines import SecretLines
+from midfill_lsp.context.secret_rules import KEYWORD_STEMS
 
 RANDOM = random.Random(7)
 
@@ -132,6 +133,38 @@ def test_values_in_configuration_need_no_quotes(lines: SecretLines) -> None:
     assert lines.mask(text).num_secrets == 0  # in code that is a type
     assert lines.mask(text, is_config=True).text == "user: anna\npassword: xxxxxxx\n"
     assert "hunter2" not in lines.mask("DB_PASSWORD=hunter2\n", is_config=True).text
+
+
+BELOW = [
+    ("password = (\n    {}\n)\n", "'hunter2'", False),
+    ('{{"api_key":\n  {}}}\n', '"tiger-lily-7"', False),
+    ("const secret =\n  {};\n", "'tiger-lily-7'", False),
+    ("password: >-\n  {}\nname: x\n", "hunter2", True),
+    ("db_password =\n{}\n", "hunter2", True),
+]
+
+
+@pytest.mark.parametrize(("form", "value", "is_config"), BELOW)
+def test_a_value_below_its_name(lines: SecretLines, form: str, value: str, is_config: bool) -> None:
+    text, secret = form.format(value), value.strip("'\"")
+    assert lines.mask(text, is_config).text == text.replace(secret, "x" * len(secret))
+    for cut in range(len(text) + 1):
+        prefix, suffix, num = lines.mask_around(text[:cut], text[cut:], is_config)
+        assert (len(prefix), num >= 1) == (cut, True)
+        assert secret not in prefix + suffix
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'class Secret:\n    """What nobody knows."""\n',
+        "def check_password(password):\n    'A sentence.'\n",
+        "if password:\n    'hello'.split()\n",
+        "secret = (\n    read_it()\n)\n",
+    ],
+)
+def test_a_block_below_a_name_is_no_value(lines: SecretLines, text: str) -> None:
+    assert lines.mask(text).text == text
 
 
 def test_a_long_line_hides_nothing(lines: SecretLines) -> None:

@@ -1,0 +1,104 @@
+"""What git leaves out besides .gitignore, and how: its own settings, and files outside the tree.
+
+`core.excludesFile`, `info/exclude` and `core.ignoreCase`, as git itself tells them. Called by
+`ignore`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+
+class GitFailed(Exception):
+    """Git does not tell its settings; the text says no more than that, and holds nothing else."""
+
+
+_SETTINGS: Final = r"^core\.(excludesfile|ignorecase)$"
+_TIMEOUT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class GitSettings:
+    """What git's settings say of a folder.
+
+    Attributes:
+        excludes: the user's own ignore file for all repositories; it may not be there.
+        ignores_case: rules hold whatever the case of the letters.
+    """
+
+    excludes: Path
+    ignores_case: bool
+
+
+def settings_of(folder: Path) -> GitSettings:
+    """Ask git, some milliseconds of work; without a git there are its defaults.
+
+    Raises:
+        GitFailed: it does not tell.
+    """
+    told: dict[str, str] = {}
+    for entry in _asked(folder).split("\0"):
+        name, _, value = entry.partition("\n")
+        told[name] = value  # the last holds, which is the nearest
+    excludes = told.get("core.excludesfile")
+    path = Path(os.path.expanduser(excludes)) if excludes else _default_excludes()
+    # A name without a value is true.
+    ignores_case = told.get("core.ignorecase", "false").lower() in ("true", "yes", "on", "1", "")
+    return GitSettings(folder / path, ignores_case)
+
+
+def _asked(folder: Path) -> str:
+    """Return what git says of a folder; of the user alone where that is none, or a broken one."""
+    git = shutil.which("git")
+    status: object = None
+    for place in (folder, Path(folder.anchor)) if git else ():
+        command = [str(git), "-C", str(place), "config", "-z", "--get-regexp", _SETTINGS]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT_S,
+                check=False,
+            )  # fmt: skip
+        except (OSError, subprocess.SubprocessError) as error:
+            raise GitFailed(f"git config cannot be run: {type(error).__name__}") from None
+        if done.returncode in (0, 1):  # 1: none of them is set
+            return os.fsdecode(done.stdout)
+        status = done.returncode
+    if git:
+        raise GitFailed(f"git config fails with status {status}: mend git's settings")
+    return ""
+
+
+def exclude_file(folder: Path) -> Path | None:
+    """Return a repository's `info/exclude`, None for a folder that is no repository's top.
+
+    A work tree's and a submodule's lie elsewhere.
+
+    Raises:
+        OSError: what says where cannot be read.
+    """
+    git = folder / ".git"
+    try:
+        mode = os.stat(git).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if stat.S_ISDIR(mode):
+        return git / "info" / "exclude"
+    if not stat.S_ISREG(mode):
+        return None
+    line = git.read_text("utf-8", "surrogateescape").removeprefix("gitdir:").strip()
+    place = folder / line
+    common = place / "commondir"
+    if common.is_file():
+        place = place / common.read_text("utf-8", "surrogateescape").strip()
+    return place / "info" / "exclude"
+
+
+def _default_excludes() -> Path:
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")
+    return Path(base) / "git" / "ignore"

@@ -1,0 +1,156 @@
+"""The rules for secrets in a line: detect-secrets' own, and a few for tokens it does not know yet.
+
+Every plugin is used but those for private keys (`secret_keys`) and addresses of hosts. Importing
+them takes half a second. Called by `secret_lines`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+# The worst lines that were found for the rules, such as `passwordpassword...`, then take 50 ms.
+_KEYWORD_PIECE_CHARS = 400
+_TOKEN_PIECE_CHARS = 2_000
+
+Span = tuple[int, int]
+_Rule = Callable[[str], Iterable[str]]
+
+_OWN: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+",  # JSON web tokens, well-formed or not
+        r"AIza[0-9A-Za-z_-]{35}",  # Google
+        r"\bhf_[A-Za-z0-9]{30,}",  # Hugging Face
+        r"\bgithub_pat_[0-9A-Za-z_]{22,}",
+        r"\bsk-(?:ant|proj|or|svcacct)-[0-9A-Za-z_-]{20,}",  # Anthropic, OpenAI, OpenRouter
+        r"(?i)\bbearer\s+([0-9a-z._~+/-]{16,}=*)",
+    )
+)
+# No rule but those for keywords and addresses matches without such a run of characters.
+_LONG_RUN = re.compile(r"[A-Za-z0-9+/_=.\-]{11}")
+_RUN_END = re.compile(r"[A-Za-z0-9+/_=.-]*")
+_MIN_GROUP_CHARS = 8
+KEYWORD_STEMS: Final = ("key", "pass", "pwd", "secret", "contrase")
+"""Each of detect-secrets' keywords holds one of these; a test says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """detect-secrets' plugins, by what a line must hold for them to match."""
+
+    keyword: _Rule
+    config_keyword: _Rule
+    quoted: tuple[_Rule, ...]
+    tokens: tuple[re.Pattern[str], ...]
+    address: _Rule
+
+
+def load() -> Rules:
+    """Import detect-secrets' plugins, and sort them."""
+    from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+    from detect_secrets.filters.heuristic import is_sequential_string, is_templated_secret
+    from detect_secrets.plugins.base import RegexBasedDetector
+    from detect_secrets.plugins.basic_auth import BasicAuthDetector
+    from detect_secrets.plugins.high_entropy_strings import (
+        Base64HighEntropyString,
+        HexHighEntropyString,
+        HighEntropyStringsPlugin,
+    )
+    from detect_secrets.plugins.ip_public import IPPublicDetector
+    from detect_secrets.plugins.keyword import CONFIG_DENYLIST_REGEX_TO_GROUP, KeywordDetector
+    from detect_secrets.plugins.private_key import PrivateKeyDetector
+
+    keyword = cast("Any", KeywordDetector())
+    analyze: Callable[..., Iterable[str]] = keyword.analyze_string
+
+    def named(line: str) -> Iterable[str]:
+        return (found for found in analyze(line) if not is_templated_secret(found))
+
+    def named_in_config(line: str) -> Iterable[str]:
+        found = analyze(line, CONFIG_DENYLIST_REGEX_TO_GROUP)
+        return (each for each in found if not is_templated_secret(each))
+
+    def random(plugin: HighEntropyStringsPlugin) -> _Rule:
+        def find(line: str) -> Iterable[str]:
+            return (
+                found
+                for found in plugin.analyze_string(line)
+                if plugin.calculate_shannon_entropy(found) > plugin.entropy_limit
+                and not is_sequential_string(found)
+            )
+
+        return find
+
+    # The private key's markers are `secret_keys`' business, and an address of a host is no secret.
+    apart = (BasicAuthDetector, IPPublicDetector, PrivateKeyDetector)
+    kinds: Iterable[type] = get_mapping_from_secret_type_to_class().values()
+    tokens: list[re.Pattern[str]] = []
+    for kind in kinds:
+        if issubclass(kind, RegexBasedDetector) and kind not in apart:
+            tokens += cast("Any", kind()).denylist
+    return Rules(
+        keyword=named,
+        config_keyword=named_in_config,
+        # The limits that detect-secrets itself uses.
+        quoted=(random(Base64HighEntropyString(4.5)), random(HexHighEntropyString(3.0))),
+        tokens=(*tokens, *_OWN),
+        address=BasicAuthDetector().analyze_string,
+    )
+
+
+def find_spans(rules: Rules, line: str, is_config: bool) -> tuple[Span, ...]:
+    """Return where a line's secrets stand, some 50 us of work.
+
+    Args:
+        rules: what `load` returned.
+        line: without its end.
+        is_config: values need no quotes there, as in YAML.
+    """
+    secrets: set[str] = set()
+    spans: set[Span] = set()
+    lowered = line.lower()
+    if any(stem in lowered for stem in KEYWORD_STEMS):
+        for start, end in _pieces(line, _KEYWORD_PIECE_CHARS):
+            secrets.update(rules.keyword(line[start:end]))
+            if is_config:
+                secrets.update(rules.config_keyword(line[start:end]))
+    if "://" in line:
+        secrets.update(rules.address(line))
+    if _LONG_RUN.search(line):
+        for start, end in _pieces(line, _TOKEN_PIECE_CHARS):
+            for pattern in rules.tokens:
+                for match in pattern.finditer(line, start, end):
+                    spans.update(_token_spans(line, match))
+        if '"' in line or "'" in line:
+            for rule in rules.quoted:
+                secrets.update(rule(line))
+    spans.update(span for secret in secrets if secret.strip() for span in _places(line, secret))
+    return tuple(sorted(spans))
+
+
+def _pieces(line: str, size: int) -> Iterable[Span]:
+    """Yield parts of a line that overlap by half: some rules take the square of the length."""
+    yield 0, min(size, len(line))
+    for start in range(size // 2, len(line) - size // 2, size // 2):
+        yield start, min(start + size, len(line))
+
+
+def _token_spans(line: str, match: re.Match[str]) -> Iterable[Span]:
+    """Yield the groups of a match that are long enough to be the token, else the whole match."""
+    groups = [
+        idx for idx, text in enumerate(match.groups(), 1) if len(text or "") >= _MIN_GROUP_CHARS
+    ]
+    for idx in groups or [0]:
+        start, end = match.span(idx)
+        run_end = _RUN_END.match(line, end)
+        yield start, run_end.end() if run_end else end
+
+
+def _places(line: str, secret: str) -> Iterable[Span]:
+    start = line.find(secret)
+    while start >= 0:
+        yield start, start + len(secret)
+        start = line.find(secret, start + len(secret))
