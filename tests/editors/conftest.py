@@ -20,11 +20,11 @@ class Scripted:
     script: Script
 
 
-@pytest.fixture(scope="module", params=["nvim-new", "nvim-old"])
+@pytest.fixture(scope="session", params=["nvim-new", "nvim-old"])
 def running(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Scripted]:
-    """One Neovim for the tests of a file; its server is ready."""
+    """One Neovim of each kind for all tests that take what it is; its server is ready."""
     which: Editor = request.param
     script = Script()
     setup: dict[str, object] = {

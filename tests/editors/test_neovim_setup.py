@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.editors.find import Editor
 from tests.editors.neovim import PLUGIN, Neovim, command, start
 from tests.editors.script import Script
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
-
-
-@pytest.fixture
-def which() -> Editor:
-    """For tests that need a Neovim of their own, and in which its version is of no matter."""
-    return "nvim-new"
 
 
 @pytest.mark.parametrize(
@@ -78,8 +73,8 @@ def test_what_a_subcommand_does_not_know_is_named(neovim: Neovim) -> None:
     [
         ("status", "state: ready"),
         ("stats", "outcomes:"),
-        ("explain", "outcome: shown"),
-        ("model", "fake-model (fake)"),
+        ("explain", "The suggestion was sent to the editor.\ncacheHit: "),
+        ("model", "model: fake-model\nbackend: fake"),
     ],
 )
 def test_what_the_server_says_is_printed(
@@ -120,66 +115,75 @@ def test_a_file_type_set_later_is_told(neovim: Neovim, script: Script) -> None:
     neovim.until_screen("x = «1»")
 
 
-def test_where_it_is_not_wanted(which: Editor, tmp_path: Path) -> None:
-    setup: dict[str, object] = {
-        "cmd": ["true"],
-        "filetypes": {"*": True, "markdown": False},
-        "max_file_bytes": 10,
-    }
-    with start(which, tmp_path, setup) as neovim:
-        wants = "return require('midfill.server').wants(0)"
-        neovim.run("edit a.py")
-        assert neovim.lua(wants)
-        neovim.run("edit a.md")
-        assert not neovim.lua(wants)
-        neovim.run("edit b.py | call setline(1, 'longer than that')")
-        assert not neovim.lua(wants)
-        neovim.run("help")
-        assert not neovim.lua(wants)
+@pytest.fixture(scope="module")
+def bare(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Neovim]:
+    """A Neovim in which nobody has called `setup()`; the tests below do, in their order."""
+    with start("nvim-new", tmp_path_factory.mktemp("bare"), None) as editor:
+        yield editor
 
 
-def test_no_program_is_told_once(which: Editor, tmp_path: Path) -> None:
-    with start(which, tmp_path, {"cmd": ["no-such-midfill", "lsp"]}) as neovim:
-        neovim.run("edit a.py")
-        neovim.run("edit b.py")
-        messages = neovim.run("messages")
-        assert messages.count("no-such-midfill is not executable; pip install") == 1
+def set_up(neovim: Neovim, options: dict[str, object]) -> None:
+    neovim.run("messages clear")
+    neovim.lua("require('midfill').setup(vim.json.decode(...))", json.dumps(options))
 
 
-def test_another_model_is_chosen_by_the_program(which: Editor, tmp_path: Path) -> None:
-    program = tmp_path / "midfill"
-    program.write_text('#!/bin/sh\n[ "$1" = lsp ] && exec sleep 60\necho "$*"; \n')
-    program.chmod(0o755)
-    with start(which, tmp_path, {"cmd": [str(program), "lsp"]}) as neovim:
-        neovim.run("Midfill model owner/name")
-        told = "models use owner/name"
-        neovim.until(lambda: neovim.run("messages"), lambda messages: told in messages)
+def test_without_setup_nothing_is_started(bare: Neovim) -> None:
+    bare.run("edit a.py")
+    assert bare.lua("return #vim.lsp.get_clients()") == 0
+    assert bare.lua("return require('midfill').statusline()") == ""
+    assert bare.lua("return vim.fn.hlexists('MidfillGhost')") == 1
+    bare.run("checkhealth midfill")
+    assert "setup() was not called" in "\n".join(bare.lines)
+    bare.run("bdelete")
 
 
-def test_without_setup_nothing_is_started(which: Editor, tmp_path: Path) -> None:
-    with start(which, tmp_path, None) as neovim:
-        neovim.run("edit a.py")
-        assert neovim.lua("return #vim.lsp.get_clients()") == 0
-        assert neovim.lua("return require('midfill').statusline()") == ""
-        assert neovim.lua("return vim.fn.hlexists('MidfillGhost')") == 1
-        neovim.run("checkhealth midfill")
-        assert "setup() was not called" in "\n".join(neovim.lines)
-
-
-def test_the_default_command_knows_the_place(which: Editor, tmp_path: Path) -> None:
+def test_the_default_command_knows_the_place(bare: Neovim) -> None:
     settings = {"backend": {"kind": "ollama", "url": "http://127.0.0.1:11434"}}
-    with start(which, tmp_path, {"enabled": False, "settings": settings}) as neovim:
-        told = neovim.lua("return require('midfill.server').command()")
-        assert told[:2] == ["midfill", "lsp"]
-        assert sorted(told[2:]) == sorted(
-            ["--backend", "ollama", "--backend-url", "http://127.0.0.1:11434"]
-        )
+    bare.run("enew")
+    set_up(bare, {"filetypes": {"*": False}, "settings": settings})
+    told = bare.lua("return require('midfill.server').command()")
+    assert told[:2] == ["midfill", "lsp"]
+    assert sorted(told[2:]) == sorted(
+        ["--backend", "ollama", "--backend-url", "http://127.0.0.1:11434"]
+    )
 
 
-def test_a_server_that_dies_is_started_anew(which: Editor, tmp_path: Path) -> None:
+def test_no_program_is_told_once(bare: Neovim) -> None:
+    set_up(bare, {"cmd": ["no-such-midfill", "lsp"]})
+    bare.run("edit a.py")
+    bare.run("edit b.py")
+    messages = bare.run("messages")
+    assert messages.count("no-such-midfill is not executable; pip install") == 1
+
+
+def test_where_it_is_not_wanted(bare: Neovim) -> None:
+    filetypes = {"*": True, "markdown": False}
+    set_up(bare, {"cmd": ["no-such-midfill"], "filetypes": filetypes, "max_file_bytes": 10})
+    wants = "return require('midfill.server').wants(0)"
+    bare.run("edit a.py")
+    assert bare.lua(wants)
+    bare.run("edit a.md")
+    assert not bare.lua(wants)
+    bare.run("edit c.py | call setline(1, 'longer than that')")
+    assert not bare.lua(wants)
+    bare.run("help | only")
+    assert not bare.lua(wants)
+
+
+def test_another_model_is_chosen_by_the_program(bare: Neovim, tmp_path: Path) -> None:
+    program = tmp_path / "midfill"
+    program.write_text('#!/bin/sh\necho "$*"; \n')
+    program.chmod(0o755)
+    set_up(bare, {"cmd": [str(program), "lsp"], "filetypes": {"*": False}})
+    bare.run("Midfill model owner/name")
+    told = "models use owner/name"
+    bare.until(lambda: bare.run("messages"), lambda messages: told in messages)
+
+
+def test_a_server_that_dies_is_started_anew(tmp_path: Path) -> None:
     script = Script()
     setup: dict[str, object] = {"cmd": command("tests.editors.script", str(script.port))}
-    with start(which, tmp_path, setup) as neovim:
+    with start("nvim-new", tmp_path, setup) as neovim:
         neovim.edit(["x = "])
         script.accept()
         for _ in range(3):
