@@ -114,6 +114,12 @@ local function ask_for_token()
   end
 end
 
+---@param reason { remedy?: string }
+---@return string[]
+local function remedy_of(reason)
+  return type(reason.remedy) == 'string' and { 'What to do: ' .. reason.remedy } or {}
+end
+
 ---@type table<string, { choices?: string[], run: fun(arguments: string[]) }>
 M.subcommands = {
   status = {
@@ -134,8 +140,12 @@ M.subcommands = {
   explain = {
     run = function()
       ask('midfill.explain', function(explanation)
-        local is_none = explanation == nil or explanation == vim.NIL
-        return is_none and { 'Midfill: no request yet' } or lines_of(explanation)
+        if type(explanation) ~= 'table' then
+          return { 'Midfill: no request yet' }
+        end
+        local reason = explanation.reason
+        explanation.reason = nil
+        return vim.list_extend(vim.list_extend({ reason.sentence }, remedy_of(reason)), lines_of(explanation))
       end)
     end,
   },
@@ -148,7 +158,8 @@ M.subcommands = {
       end
       ask('midfill.status', function(status)
         local can = type(status.capabilities) == 'table' and status.capabilities or {}
-        return vim.list_extend({ ('%s (%s)'):format(status.model, status.backend) }, lines_of(can))
+        local told = { 'model: ' .. status.model, 'backend: ' .. status.backend }
+        return vim.list_extend(told, lines_of(can))
       end)
     end,
   },

@@ -3,6 +3,7 @@
 local M = {}
 
 local health = vim.health
+local WAIT_MS = 10000
 
 ---@param options midfill.Options
 local function check_program(options)
@@ -21,6 +22,23 @@ local function check_program(options)
   end
 end
 
+--- Return what the server says of itself, nil if it says nothing within a while.
+---@return table?
+local function ask_status()
+  local wire = require('midfill.wire')
+  local answer ---@type table?
+  vim.wait(WAIT_MS, function() -- it may only have been started
+    return (wire.client() or {}).initialized == true
+  end, 20)
+  wire.execute('midfill.status', {}, function(err, status)
+    answer = { status = not err and status or nil }
+  end)
+  vim.wait(WAIT_MS, function()
+    return answer ~= nil
+  end, 20)
+  return answer and answer.status
+end
+
 local function check_server()
   local wire = require('midfill.wire')
   local client = wire.client()
@@ -30,14 +48,7 @@ local function check_server()
     return
   end
   health.ok(('the language server runs (client %d, columns in %s)'):format(client.id, wire.encoding()))
-  local answer ---@type { err?: table, status?: table }?
-  wire.execute('midfill.status', {}, function(err, status)
-    answer = { err = err, status = status }
-  end)
-  vim.wait(5000, function()
-    return answer ~= nil
-  end, 20)
-  local status = answer and answer.status
+  local status = ask_status()
   if not status then
     health.error('it does not answer', { ':Midfill restart', ':Midfill log' })
     return
