@@ -219,23 +219,3 @@ def test_switched_off_in_a_buffer_and_everywhere(neovim: Neovim, script: Script)
     assert neovim.screen() == "    return "
     neovim.type("<Cmd>Midfill toggle<CR>")
     neovim.until_screen("    return «a + b»")
-
-
-def test_it_makes_room_for_the_menu(neovim: Neovim, script: Script) -> None:
-    script.set("alpha_total")
-    neovim.edit(["alpha_one = alpha_two = 1", "x = "])
-    neovim.type("2GA")
-    neovim.until_screen("x = «alpha_total»")
-    neovim.type("al")
-    neovim.until_screen("x = al«pha_total»")
-    neovim.run("set completeopt=menuone,noinsert,noselect")
-    neovim.type("<C-x><C-n>")
-    neovim.until_lua("vim.fn.pumvisible()", 1)
-    neovim.until_screen("x = al")
-    neovim.type("<C-e>")
-    neovim.until_screen("x = al«pha_total»")
-    neovim.lua("require('midfill').options.show_with_menu = true")
-    neovim.type("<C-x><C-n>")
-    neovim.until_lua("vim.fn.pumvisible()", 1)
-    neovim.until_screen("x = al«pha_total»")
-    neovim.lua("require('midfill').options.show_with_menu = false")
