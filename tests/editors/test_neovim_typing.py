@@ -125,6 +125,33 @@ def test_it_is_drawn_around_a_bracket_that_was_closed(neovim: Neovim, script: Sc
     neovim.until_screen("def f(«a, b»)«:»")
 
 
+def test_a_macro_is_recorded_and_runs_without_suggestions(neovim: Neovim, script: Script) -> None:
+    script.set("a + b")
+    neovim.edit(["", ""])
+    neovim.run("setlocal noexpandtab")
+    neovim.type("qqAx =")
+    assert not neovim.lua("return require('midfill.asking').is_running()")
+    neovim.type("<Tab>1<Esc>jq@q")
+    assert neovim.lines == ["x =\t1", "x =\t1"]
+    neovim.type("A")
+    neovim.until_screen("x =\t1«a + b»")
+
+
+@pytest.mark.parametrize("keys", [":new | setlocal buftype=nofile<CR>i", "q:i", ":set paste<CR>A"])
+def test_nothing_is_suggested_where_no_code_is_written(
+    neovim: Neovim, script: Script, keys: str
+) -> None:
+    script.set("a + b")
+    neovim.edit(["x = "])
+    neovim.type(keys + "1")
+    assert neovim.mode() == "i"
+    assert not neovim.lua("return require('midfill.asking').is_running()")
+    if "paste" not in keys:
+        assert neovim.lua("return require('midfill.server').is_attached(0)") is False
+    neovim.type("<Esc>")
+    neovim.run("set nopaste" if "paste" in keys else "quit!")
+
+
 def test_it_grows_before_a_bracket_that_was_closed(neovim: Neovim, script: Script) -> None:
     script.set("a, ", "b):\n", gated=True)
     neovim.edit(["def f()"])

@@ -92,7 +92,9 @@ local function on_exit(code, signal, ended_id)
   wire.growing = {}
   vim.schedule(function()
     hooks.on_end()
-    wire.set_status('stopped', ('the language server ended (code %d, signal %d)'):format(code, signal))
+    if wire.id == nil then -- else it was started anew meanwhile
+      wire.set_status('stopped', ('the language server ended (code %d, signal %d)'):format(code, signal))
+    end
     if not is_stopping and vim.v.exiting == vim.NIL then
       M.revive()
     end
@@ -161,17 +163,16 @@ local function tell_missing(program)
   end
 end
 
---- Let the server know a buffer, and start the server if none runs.
+--- Let the server know a buffer, and start the server if none runs. One that is no longer wanted
+--- is taken back.
 ---@param buf integer
 function M.attach(buf)
-  if not M.wants(buf) or buffers.is_second_without_name(buf, wire.client()) then
-    return
-  end
-  if M.is_attached(buf) then
-    if languages[buf] == vim.bo[buf].filetype then
-      return
-    end
+  local is_wanted = api.nvim_buf_is_valid(buf) and M.wants(buf)
+  if M.is_attached(buf) and (not is_wanted or languages[buf] ~= vim.bo[buf].filetype) then
     vim.lsp.buf_detach_client(buf, wire.id) -- the protocol knows no change of language
+  end
+  if not is_wanted or M.is_attached(buf) or buffers.is_second_without_name(buf, wire.client()) then
+    return
   end
   local starting = start_config(buf)
   if vim.fn.executable(starting.cmd[1]) == 0 then
@@ -179,12 +180,16 @@ function M.attach(buf)
     return
   end
   languages[buf] = vim.bo[buf].filetype
+  local before = wire.id
   wire.id = vim.lsp.start(starting, {
     bufnr = buf,
     reuse_client = function(client)
       return client.id == wire.id
     end,
   })
+  if wire.id and wire.id ~= before then
+    wire.set_status('starting')
+  end
 end
 
 --- Let the server know every buffer that is one to complete in.

@@ -44,7 +44,7 @@ end
 
 ---@return boolean
 local function is_inserting()
-  return vim.startswith(api.nvim_get_mode().mode, 'i') and not vim.o.paste
+  return vim.startswith(api.nvim_get_mode().mode, 'i') and not vim.o.paste and vim.bo.buftype == ''
 end
 
 --- Whether to make way for the menu, and else from which of its items to go on.
