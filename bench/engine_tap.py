@@ -99,7 +99,7 @@ class _Call:
                 continue
             event: dict[str, Any] = json.loads(line[len(b"data: ") :])
             tokens: list[int] = event.get("tokens") or []
-            if event.get("content") or tokens:
+            if event.get("content") or tokens or event.get("stop"):
                 self._exchange.events.append((at, event.get("content", ""), len(tokens)))
             if event.get("stop"):
                 self._exchange.end = event

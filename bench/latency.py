@@ -140,6 +140,8 @@ async def measure(
             ended_s = cpu_s(wire.pid)
             told: dict[str, Any] = {**figures(log, tap.exchanges), "start": start}
             told["connections"] = tap.num_connections
+            status = await wire.request("workspace/executeCommand", {"command": "midfill.status"})
+            told["streams"] = status["metrics"]["streams"]
             if began_s is not None and ended_s is not None:
                 told["cpu_ms_per_key"] = round((ended_s - began_s) * 1000 / len(log.keys), 2)
             told["memory_mb"] = memory_mb(wire.pid)

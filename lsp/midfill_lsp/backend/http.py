@@ -6,14 +6,16 @@ Called by `infill`; `wire` does the same for remote servers, with tokens and tim
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import h11
 import httpx
 
-from midfill_lsp.backend.local_transport import LocalTransport
+from midfill_lsp.backend.local_transport import Body, LocalTransport, Timeouts
 from midfill_lsp.backend.rejection import Asked, base_of, message_of, one_line, read_rejection
 from midfill_lsp.backend.sse import EventParser
 from midfill_lsp.errors import BadReply, EngineGone
@@ -21,6 +23,7 @@ from midfill_lsp.hosts import is_loopback
 
 # Reading waits for a prompt to be computed: seconds for a long one on a slow CPU.
 _TIMEOUT = httpx.Timeout(5.0, connect=3.0, read=90.0)
+_LOCAL_TIMEOUTS = Timeouts(_TIMEOUT.connect, _TIMEOUT.read, _TIMEOUT.write)
 _LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=60.0)
 
 _ASKED = Asked(
@@ -42,6 +45,21 @@ _BROKEN = (httpx.TransportError,)
 
 class NotSent(EngineGone):
     """No byte of an answer came: the same request may be sent once more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer whose head has come.
+
+    Attributes:
+        status: of HTTP.
+        pieces: the body as it comes; it was asked for without compression.
+        response: makes httpx's form of it, which those who read errors know.
+    """
+
+    status: int
+    pieces: AsyncIterable[bytes]
+    response: Callable[[], httpx.Response]
 
 
 def make_client(url: str, transport: LocalTransport | None = None) -> httpx.AsyncClient:
@@ -82,24 +100,26 @@ class EngineClient:
     @asynccontextmanager
     async def post(
         self, url: str, headers: dict[str, str], content: bytes
-    ) -> AsyncGenerator[httpx.Response, None]:
+    ) -> AsyncGenerator[Answer, None]:
         """Give an answer whose body is still to be read; leaving closes it."""
         if self._local is None:
             async with self._client.stream(
                 "POST", url, content=content, headers=headers
             ) as response:
-                yield response
+                assert isinstance(response.stream, httpx.AsyncByteStream)
+                yield Answer(response.status_code, response.stream, lambda: response)
             return
-        extensions = {"timeout": _TIMEOUT.as_dict()}
-        request = httpx.Request(
-            "POST", url, headers=headers, content=content, extensions=extensions
+        parts = urlsplit(url)
+        length = {"Host": parts.netloc, "Content-Length": str(len(content))}
+        request = h11.Request(
+            method="POST", target=parts.path, headers=list({**length, **headers}.items())
         )
-        response = await self._local.handle_async_request(request)
-        response.request = request
+        place = parts.hostname or "", parts.port or 80
+        head, body = await self._local.exchange(place, request, content, _LOCAL_TIMEOUTS)
         try:
-            yield response
+            yield Answer(head.status_code, body, lambda: _as_httpx(url, head, body))
         finally:
-            await response.aclose()
+            await body.aclose()
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -123,12 +143,12 @@ async def post_events(
     has_answer = False
     try:
         content = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
-        async with client.post(url, headers, content) as response:
+        async with client.post(url, headers, content) as answer:
             has_answer = True
-            if response.status_code != 200:
-                raise await read_rejection(response, _ASKED)
+            if answer.status != 200:
+                raise await read_rejection(answer.response(), _ASKED)
             parser = EventParser()
-            async for chunk in _pieces(response):
+            async for chunk in answer.pieces:
                 for data in parser.feed(chunk):
                     if data != "[DONE]":
                         yield _event(data, url)
@@ -143,10 +163,11 @@ async def post_events(
         raise BadReply(f"{url} answered no event stream: {one_line(str(error))}") from error
 
 
-def _pieces(response: httpx.Response) -> AsyncIterable[bytes]:
-    """Return the body as it comes; it was asked for without compression."""
-    assert isinstance(response.stream, httpx.AsyncByteStream)
-    return response.stream
+def _as_httpx(url: str, head: h11.Response, body: Body) -> httpx.Response:
+    request = httpx.Request("POST", url)
+    return httpx.Response(
+        head.status_code, headers=list(head.headers), stream=body, request=request
+    )
 
 
 def _event(data: str, url: str) -> dict[str, Any]:

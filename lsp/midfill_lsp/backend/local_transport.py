@@ -6,7 +6,7 @@ HTTP/1.1 without proxies is all that an engine on this machine speaks; everythin
 own way, which the tests compare this with. Called by `http`.
 
     idle ── taken ── request sent ── answer read to its end ── idle again
-                          └── closed before, or broken ── connection aborted
+                          └── closed before, or broken ── aborted; closed: a spare is opened
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from typing import cast
 
 import h11
@@ -22,39 +23,72 @@ import httpx
 _READ_BYTES = 1 << 16
 _MAX_IDLE = 8
 _IDLE_S = 60.0
+_SPARE_S = 3.0
+
+
+Place = tuple[str, int]
+Headers = list[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """In seconds; None waits for ever."""
+
+    connect: float | None = None
+    read: float | None = None
+    write: float | None = None
 
 
 class LocalTransport(httpx.AsyncBaseTransport):
-    """Keeps connections to plain HTTP servers. Raises what httpx's own transport raises."""
+    """Keeps connections to plain HTTP servers. Raises what httpx's own transport raises.
+
+    `exchange` is the short way; through httpx's client the same is done by the other one.
+    """
 
     def __init__(self) -> None:
         """Connect to nothing yet."""
-        self._idle: dict[tuple[str, int], list[_Link]] = {}
+        self._idle: dict[Place, list[_Link]] = {}
+        self._spares: dict[Place, asyncio.Task[None]] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return its answer as soon as the head is there."""
+        """Send a request of httpx and return its answer as soon as the head is there."""
         assert request.url.scheme == "http"
-        place = request.url.host, request.url.port or 80
-        timeouts = cast("dict[str, float | None]", request.extensions.get("timeout", {}))
-        link = self._take(place) or await _Link.open(place, timeouts.get("connect"))
-        link.read_s = timeouts.get("read")
+        told = cast("dict[str, float | None]", request.extensions.get("timeout", {}))
+        timeouts = Timeouts(told.get("connect"), told.get("read"), told.get("write"))
+        head, body = await self.exchange(
+            (request.url.host, request.url.port or 80),
+            h11.Request(
+                method=request.method, target=request.url.raw_path, headers=request.headers.raw
+            ),
+            await request.aread(),
+            timeouts,
+        )
+        return httpx.Response(head.status_code, headers=list(head.headers), stream=body)
+
+    async def exchange(
+        self, place: Place, request: h11.Request, content: bytes, timeouts: Timeouts
+    ) -> tuple[h11.Response, Body]:
+        """Send a request; return the head of its answer, and the body, which is to be closed."""
+        link = self._take(place) or await _Link.open(place, timeouts.connect)
+        link.read_s = timeouts.read
         try:
-            await link.send(request, await request.aread(), timeouts.get("write"))
-            head = await link.head()
+            await link.send(request, content, timeouts.write)
+            return await link.head(), Body(link, self, place)
         except BaseException:
             link.abort()
             raise
-        body = _Body(link, self, place)
-        return httpx.Response(head.status_code, headers=list(head.headers), stream=body)
 
     async def aclose(self) -> None:
         """Close the connections that nobody uses."""
+        for task in self._spares.values():
+            task.cancel()
+        await asyncio.gather(*self._spares.values(), return_exceptions=True)
         links = [link for kept in self._idle.values() for link in kept]
         self._idle.clear()
         for link in links:
             link.abort()
 
-    def keep(self, place: tuple[str, int], link: _Link) -> None:
+    def keep(self, place: Place, link: _Link) -> None:
         """Take back a connection whose answer was read."""
         kept = self._idle.setdefault(place, [])
         if link.reset() and len(kept) < _MAX_IDLE:
@@ -62,7 +96,21 @@ class LocalTransport(httpx.AsyncBaseTransport):
         else:
             link.abort()
 
-    def _take(self, place: tuple[str, int]) -> _Link | None:
+    def replace(self, place: Place) -> None:
+        """Have a connection ready in the place of one that was aborted."""
+        if not self._idle.get(place) and place not in self._spares:
+            self._spares[place] = asyncio.create_task(self._open_spare(place))
+
+    async def _open_spare(self, place: Place) -> None:
+        try:
+            link = await _Link.open(place, _SPARE_S)
+        except httpx.TransportError:
+            return  # whoever needs a connection will hear of it
+        finally:
+            del self._spares[place]
+        self._idle.setdefault(place, []).append(link)
+
+    def _take(self, place: Place) -> _Link | None:
         """Return the connection that was used last, None if there is none that still stands."""
         kept = self._idle.get(place, [])
         while kept:
@@ -81,11 +129,11 @@ class _Link:
         self._writer = writer
         self._http = h11.Connection(h11.CLIENT)
         self._has_expired = False
-        self._used_at = 0.0
+        self._used_at = time.monotonic()
         self.read_s: float | None = None
 
     @classmethod
-    async def open(cls, place: tuple[str, int], connect_s: float | None) -> _Link:
+    async def open(cls, place: Place, connect_s: float | None) -> _Link:
         try:
             return cls(*await asyncio.wait_for(asyncio.open_connection(*place), connect_s))
         except (TimeoutError, asyncio.TimeoutError) as error:
@@ -99,12 +147,9 @@ class _Link:
         is_recent = time.monotonic() - self._used_at < _IDLE_S
         return is_recent and not self._reader.at_eof() and not self._writer.is_closing()
 
-    async def send(self, request: httpx.Request, body: bytes, write_s: float | None) -> None:
+    async def send(self, request: h11.Request, body: bytes, write_s: float | None) -> None:
         """Write all of a request."""
-        head = h11.Request(
-            method=request.method, target=request.url.raw_path, headers=request.headers.raw
-        )
-        parts = [self._http.send(head)]
+        parts = [self._http.send(request)]
         if body:
             parts.append(self._http.send(h11.Data(data=body)))
         parts.append(self._http.send(h11.EndOfMessage()))
@@ -172,15 +217,17 @@ class _Link:
         self.abort()
 
 
-class _Body(httpx.AsyncByteStream):
+class Body(httpx.AsyncByteStream):
     """An answer's body; closing it before its end aborts the connection."""
 
-    def __init__(self, link: _Link, transport: LocalTransport, place: tuple[str, int]) -> None:
+    def __init__(self, link: _Link, transport: LocalTransport, place: Place) -> None:
+        """Read from a connection, and give it back at the end."""
         self._link: _Link | None = link
         self._transport = transport
         self._place = place
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield pieces as they come."""
         while self._link is not None:
             event = await self._link.event()
             if isinstance(event, h11.Data):
@@ -190,6 +237,8 @@ class _Body(httpx.AsyncByteStream):
                 self._transport.keep(self._place, link)
 
     async def aclose(self) -> None:
+        """Abort the connection if the answer goes on."""
         link, self._link = self._link, None
         if link is not None:
             link.abort()
+            self._transport.replace(self._place)

@@ -188,28 +188,40 @@ class Completer:
         if skip:
             trace.note(outcome="skipped", skip=skip.name, detail=skip.why)
             return ()
-        live, made_of = None, self._basis(request)
         if not request.explicit:
-            rhythm, document = self._answers.rhythm, request.document
-            wait_s = rhythm.wait_s(self._config())
-            due = rhythm.waits_from((document.uri, document.version), self._clock()) + wait_s
-            live = await self._live(request, attempt.prompt)  # while it waits
-            if self._is_late(request, trace):
-                return ()
-            recalled = self._answers.recalled(attempt, live.question)
-            if recalled is not None:
-                return recalled
-            await self._sleep(max(0.0, due - self._clock()))
-            trace.timings({"debounce": round(wait_s * 1000, 1)})
-            if self._is_late(request, trace):
-                return ()
-            known = await self._answers.known(attempt)  # a prefetch may have begun meanwhile
-            if known is not None:
-                return known
-        if live is None or self._basis(request) != made_of:
-            live = await self._live(request, attempt.prompt)
+            return await self._after_wait(attempt)
+        live = await self._live(request, attempt.prompt)
         if self._is_late(request, trace):
             return ()
+        return await self._answers.asked(attempt, live)
+
+    async def _after_wait(self, attempt: Attempt) -> tuple[Suggestion, ...]:
+        """Ask for an automatic request once its wait is over, if nothing else answers it by then.
+
+        What there is to do before asking is done in the wait.
+        """
+        request, trace = attempt.request, attempt.trace
+        rhythm, document = self._answers.rhythm, request.document
+        wait_s = rhythm.wait_s(self._config())
+        due = rhythm.waits_from((document.uri, document.version), self._clock()) + wait_s
+        made_of = self._basis(request)
+        live = await self._live(request, attempt.prompt)
+        if self._is_late(request, trace):
+            return ()
+        recalled = self._answers.recalled(attempt, live.question)
+        if recalled is not None:
+            return recalled
+        await self._sleep(max(0.0, due - self._clock()))
+        trace.timings({"debounce": round(wait_s * 1000, 1)})
+        if self._is_late(request, trace):
+            return ()
+        known = await self._answers.known(attempt)  # a prefetch may have begun meanwhile
+        if known is not None:
+            return known
+        if self._basis(request) != made_of:
+            live = await self._live(request, attempt.prompt)
+            if self._is_late(request, trace):
+                return ()
         return await self._answers.asked(attempt, live)
 
     def _basis(self, request: CompletionRequest) -> tuple[str, CompletionConfig]:

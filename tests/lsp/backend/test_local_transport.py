@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import contextlib
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import httpx
@@ -15,7 +16,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def served(serve: Serve) -> AsyncIterator[str]:
+async def served(serve: Serve) -> AsyncGenerator[str, None]:
     """Give the URL of a server whose connections are handled so."""
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -107,3 +108,33 @@ async def test_a_server_that_closes_after_each_answer_is_connected_to_anew() -> 
         for _ in range(2):
             assert (await http.get(url)).text == "hello"
     assert num_connections == 2
+
+
+async def test_a_spare_connection_takes_the_place_of_an_aborted_one() -> None:
+    num_connections = 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal num_connections
+        num_connections += 1
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            length = b"9" if head.startswith(b"POST") else b"2"
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: " + length + b"\r\n\r\nhi")
+
+    transport = LocalTransport()
+    async with served(_lenient(serve)) as url, httpx.AsyncClient(transport=transport) as http:
+        async with http.stream("POST", url):
+            pass  # the answer goes on, and is left
+        spares = transport._spares  # pyright: ignore[reportPrivateUsage]
+        await asyncio.gather(*spares.values())
+        assert not spares
+        for _ in range(2):
+            assert (await http.get(url)).text == "hi"
+    assert num_connections == 2
+
+
+def _lenient(serve: Serve) -> Serve:
+    async def lenient(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await serve(reader, writer)
+
+    return lenient
