@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timezone
@@ -39,6 +39,7 @@ from midfill_lsp.errors import (
 MAX_MESSAGE_CHARS = 300
 _MAX_ERROR_BYTES = 64_000
 _MIN_QUOTE_CHARS = 16
+_ESCAPED_BLANK = re.compile(r"\\+[nrt]")
 _TOO_LONG = re.compile(
     r"must be <=|must have less than|too (?:long|large|many tokens)|"
     r"context (?:length|size|window)|maximum context|exceeds? (?:the )?(?:model|context|max)|n_ctx",
@@ -205,12 +206,20 @@ def withheld(message: str | None, asked: Asked) -> str | None:
     if asked.secret is not None and asked.secret in message:
         return "its message repeats the key"
     lines = [" ".join(text.split()) for text in asked.sent]
+    # A quotation may be written as in a program, with its line ends escaped.
+    unescaped = " ".join(_ESCAPED_BLANK.sub(" ", message).split())
+    if _quotes(message, lines) or _quotes(unescaped, lines):
+        return "its message repeats the request"
+    return message
+
+
+def _quotes(message: str, lines: Sequence[str]) -> bool:
     length = min(_MIN_QUOTE_CHARS, len(message))
     for start in range(len(message) - length + 1):
         piece = message[start : start + length]
         if any(piece in line for line in lines):
-            return "its message repeats the request"
-    return message
+            return True
+    return False
 
 
 def fields_of(value: object) -> dict[str, Any]:
