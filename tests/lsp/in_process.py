@@ -99,7 +99,12 @@ class InProcess:
         answer: dict[str, Any] = await asyncio.wait_for(reply, 30)
         return answer
 
-    async def initialize(self, encoding: str = "utf-16", **completion: object) -> None:
+    async def initialize(
+        self,
+        encoding: str = "utf-16",
+        settings: dict[str, object] | None = None,
+        **completion: object,
+    ) -> None:
         """Shake hands."""
         encodings = [encoding] if encoding == "utf-16" else [encoding, "utf-16"]
         params = {
@@ -108,7 +113,11 @@ class InProcess:
             "capabilities": {"general": {"positionEncodings": encodings}},
             "initializationOptions": {
                 # What is read in threads would come at any time.
-                "midfill": {"completion": completion, "context": {"send": "never"}}
+                "midfill": {
+                    "completion": completion,
+                    "context": {"send": "never"},
+                    **(settings or {}),
+                }
             },
         }
         result = await self.request("initialize", params)

@@ -38,9 +38,9 @@ class Budget:
     prompt_chars: int
     answer_tokens: int
 
-    def halved(self) -> Budget:
-        """Return half as much to send."""
-        return replace(self, prompt_chars=self.prompt_chars // 2)
+    def halved(self, num_sent: int) -> Budget:
+        """Return half as much to send as the characters that were too many."""
+        return replace(self, prompt_chars=min(self.prompt_chars, num_sent) // 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,11 @@ def budget_of(context_tokens: int | None, answer_tokens: int) -> Budget:
     context = context_tokens or _DEFAULT_CONTEXT
     answer = max(1, min(answer_tokens, context // 3))
     return Budget(max(0, context - answer - _FRAME_TOKENS) * CHARS_PER_TOKEN, answer)
+
+
+def length_of(messages: Sequence[ChatMessage]) -> int:
+    """Return the characters of some messages."""
+    return sum(len(message.content) for message in messages)
 
 
 def fit(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from midfill_lsp.backend.base import Backend, ChatMessage
 from midfill_lsp.chat.passage import Passage
+from midfill_lsp.chat.spoken import Said
 from midfill_lsp.chat.talk import ANSWER_TOKENS, Answer, Question, talk
 
 
@@ -13,16 +16,22 @@ class Conversation:
     """The turns so far; one question at a time."""
 
     def __init__(
-        self, backend: Backend, system: str | None = None, max_tokens: int = ANSWER_TOKENS
+        self,
+        backend: Backend,
+        clear: Callable[[Sequence[ChatMessage]], Said],
+        system: str | None = None,
+        max_tokens: int = ANSWER_TOKENS,
     ) -> None:
         """Start empty.
 
         Args:
             backend: who answers.
+            clear: returns messages as they may be sent there; called in a thread.
             system: what stands before the first turn, and is never forgotten.
             max_tokens: upper bound on one answer.
         """
         self._backend = backend
+        self._clear = clear
         self._system = (ChatMessage("system", system),) if system else ()
         self._max_tokens = max_tokens
         self._turns: tuple[ChatMessage, ...] = ()
@@ -45,6 +54,7 @@ class Conversation:
 
         Raises:
             BackendError: no answer could be had.
+            Withheld: the privacy gate fails.
             WrongCommand: the slash command cannot be followed.
         """
         asked = (*self._turns, ChatMessage("user", question))
@@ -55,9 +65,11 @@ class Conversation:
             answered = text
             on_text(text)
 
-        whole = Question((*self._system, *asked), tuple(passages))
+        said = await asyncio.to_thread(self._clear, (*self._system, *asked))
+        whole = Question(said.messages, tuple(passages))
         try:
-            return await talk(self._backend, whole, heard, self._max_tokens)
+            answer = await talk(self._backend, whole, heard, self._max_tokens)
+            return replace(answer, notes=(*said.notes, *answer.notes))
         finally:
             if answered:
                 self._turns = (*asked, ChatMessage("assistant", answered))

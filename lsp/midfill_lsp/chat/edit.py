@@ -11,39 +11,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from midfill_lsp.backend.base import Backend, ChatMessage
-from midfill_lsp.chat.budget import Budget, Fitted, budget_of, fit
-from midfill_lsp.chat.passage import Passage, fence_for
+from midfill_lsp.chat.budget import CHARS_PER_TOKEN, Budget, budget_of, length_of
+from midfill_lsp.chat.instruction import EditRequest, messages_of
 from midfill_lsp.chat.replacement import NoCode, Shape, code_of, lay_out
 from midfill_lsp.chat.talk import ask, context_of
 from midfill_lsp.errors import PromptTooLong
 
-_SYSTEM: Final = (
-    "You edit code. You get a piece of a file and an instruction. Reply with the whole piece as it "
-    "has to be afterwards, in one code block and with nothing else: no explanation, and nothing of "
-    "the file around it. Change only what the instruction asks for."
-)
 _ANSWER_TOKENS: Final = 2048
 _MOST_AROUND_CHARS: Final = 2_000
 """Of the file before the piece, and behind it."""
-
-
-@dataclass(frozen=True, slots=True)
-class EditRequest:
-    """What is to be changed.
-
-    Attributes:
-        instruction: in the user's words.
-        selected: the piece, as it may be sent; empty where something is to be put in.
-        before: of the file before it, as it may be sent.
-        behind: of the file behind it, as it may be sent.
-        shape: how the piece is laid out.
-    """
-
-    instruction: str
-    selected: Passage
-    before: str
-    behind: str
-    shape: Shape
+_LEFT_OUT: Final = "the file around the selection did not fit and was left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +56,36 @@ async def edit(
             "written in its place; select less"
         )
     budget = budget_of(await context_of(backend), _ANSWER_TOKENS)
+    bare_len = _check_length(request, budget)
 
-    def write(budget: Budget) -> tuple[Fitted, tuple[ChatMessage, ...]]:
-        return _written(request, budget)
+    def write(budget: Budget) -> tuple[int, tuple[ChatMessage, ...]]:
+        num_around = min(_MOST_AROUND_CHARS, max(0, budget.prompt_chars - bare_len) // 3)
+        return num_around, messages_of(request, num_around)
 
     preview = _Preview(request.shape, on_text)
-    fitted, answer, end = await ask(backend, budget, write, preview.feed if on_text else None)
+    num_around, answer, end = await ask(backend, budget, write, preview.feed if on_text else None)
     if end.reason == "limit":
         raise NoCode("the answer broke off at its longest length: select less")
     code = code_of(answer)
     assert code is not None, "the answer has ended"
-    notes = [note for passage in fitted.passages for note in passage.notes()]
-    return Edited(lay_out(code, request.shape), tuple(notes))
+    is_bare = not num_around and bool((request.before + request.behind).strip())
+    return Edited(lay_out(code, request.shape), (_LEFT_OUT,) if is_bare else ())
+
+
+def _check_length(request: EditRequest, budget: Budget) -> int:
+    """Return the characters that have to be sent.
+
+    Raises:
+        PromptTooLong: they are too many, or the new piece would be.
+    """
+    piece_len, bare_len = len(request.selected.text), length_of(messages_of(request, 0))
+    most_written = budget.answer_tokens * CHARS_PER_TOKEN
+    if piece_len > most_written or bare_len > budget.prompt_chars:
+        raise PromptTooLong(
+            f"the selection has {piece_len} characters; the model writes about {most_written} and "
+            f"reads, with the instruction, about {budget.prompt_chars}: select less"
+        )
+    return bare_len
 
 
 class _Preview:
@@ -107,40 +102,6 @@ class _Preview:
         if self._on_text and len(text) > len(self._told) and text.startswith(self._told):
             self._told = text
             self._on_text(text)
-
-
-def _written(request: EditRequest, budget: Budget) -> tuple[Fitted, tuple[ChatMessage, ...]]:
-    """Return the question, with as much of the file around the piece as fits.
-
-    Raises:
-        PromptTooLong: not even the piece fits.
-    """
-    piece = request.selected.text
-    around = max(0, budget.prompt_chars - len(_SYSTEM) - len(request.instruction) - len(piece))
-    around = min(_MOST_AROUND_CHARS, around // 3)
-    before = _last_lines(request.before, around)
-    behind = _first_lines(request.behind, around)
-    mark = fence_for(piece + before + behind)
-    language = request.selected.language_id
-    parts: list[str] = []
-    if before.strip() or behind.strip():
-        parts.append(
-            f"`{request.selected.name}` around the piece, to be left as it is:\n\n"
-            f"{mark}{language}\n{before}[the piece]{behind}\n{mark}"
-        )
-    if piece.strip():
-        parts.append(f"The piece:\n\n{mark}{language}\n{piece.rstrip(chr(10))}\n{mark}")
-    else:
-        parts.append("The piece is empty: write what has to be put in its place.")
-    parts.append(f"The instruction: {request.instruction}")
-    asked = "\n\n".join(parts)
-    if len(piece) > budget.answer_tokens * 3:
-        raise PromptTooLong(
-            f"the selection has {len(piece)} characters, and the model writes about "
-            f"{budget.answer_tokens * 3}: select less"
-        )
-    fitted = fit(budget, _SYSTEM + asked, (), ())
-    return fitted, (ChatMessage("system", _SYSTEM), ChatMessage("user", asked))
 
 
 def moved(old: str, new: str, start: int, end: int) -> tuple[int, int] | None:
@@ -177,15 +138,3 @@ def _num_common(one: str, other: str, from_end: bool = False, most: int | None =
             same = one[low:middle] == other[low:middle]
         low, high = (middle, high) if same else (low, middle - 1)
     return low
-
-
-def _last_lines(text: str, max_chars: int) -> str:
-    if len(text) <= max_chars:
-        return text
-    return text[text.find("\n", len(text) - max_chars) + 1 :] if max_chars else ""
-
-
-def _first_lines(text: str, max_chars: int) -> str:
-    if len(text) <= max_chars:
-        return text
-    return text[: text.rfind("\n", 0, max_chars) + 1]

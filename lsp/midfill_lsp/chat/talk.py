@@ -8,17 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from midfill_lsp.backend.base import Backend, ChatMessage, KnowsChat, StreamEnd
 from midfill_lsp.chat import commands
 from midfill_lsp.chat.blocks import Block, find_blocks
-from midfill_lsp.chat.budget import Budget, Fitted, budget_of, fit
+from midfill_lsp.chat.budget import Budget, Fitted, budget_of, fit, length_of
 from midfill_lsp.chat.passage import Passage
 from midfill_lsp.errors import PromptTooLong
 
 ANSWER_TOKENS: Final = 1024
 _NUM_TRIES: Final = 3
+_Facts = TypeVar("_Facts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,16 +111,22 @@ async def context_of(backend: Backend) -> int | None:
 async def ask(
     backend: Backend,
     budget: Budget,
-    write: Callable[[Budget], tuple[Fitted, tuple[ChatMessage, ...]]],
+    write: Callable[[Budget], tuple[_Facts, tuple[ChatMessage, ...]]],
     on_text: Callable[[str], None] | None,
-) -> tuple[Fitted, str, StreamEnd]:
-    """Return what was sent, the answer and its end; ask for less if it was too long.
+) -> tuple[_Facts, str, StreamEnd]:
+    """Return what `write` says of what was sent, the answer and its end.
+
+    Where that was too long, it is asked again with less.
 
     Raises:
         BackendError: no answer could be had.
     """
+    refused: tuple[ChatMessage, ...] | None = None
+    too_long = PromptTooLong("the prompt is too long")
     for num_left in range(_NUM_TRIES - 1, -1, -1):
-        fitted, messages = write(budget)
+        facts, messages = write(budget)
+        if messages == refused:
+            raise too_long  # it cannot be said with less
         content, end = "", StreamEnd("eos")
         try:
             async with aclosing(backend.chat(messages, budget.answer_tokens)) as stream:
@@ -130,12 +137,13 @@ async def ask(
                     content += part
                     if on_text is not None:
                         on_text(content)
-        except PromptTooLong:
+        except PromptTooLong as error:
             if content or not num_left:
                 raise
-            budget = budget.halved()
+            refused, too_long = messages, error
+            budget = budget.halved(length_of(messages))
         else:
-            return fitted, content, end
+            return facts, content, end
     raise AssertionError("the last try returns or raises")
 
 

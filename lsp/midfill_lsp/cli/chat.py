@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from midfill_lsp.backend.base import Backend
-from midfill_lsp.chat import Conversation, Passage
+from midfill_lsp.chat import Conversation, Passage, clear
 from midfill_lsp.chat.talk import ANSWER_TOKENS
 from midfill_lsp.cli import options as engine_options
-from midfill_lsp.cli.shown_file import shown_file
+from midfill_lsp.cli.shown_file import gate_of, shown_file
+from midfill_lsp.context import trust_of
 from midfill_lsp.errors import MidfillError
 
 _HELP = (
@@ -50,7 +51,10 @@ def run(options: argparse.Namespace) -> int:
         print(_HELP, file=sys.stderr)
     passages = shown_file(config, options.file, options.select)
     backend = engine_options.make_backend(config)
-    conversation = Conversation(backend, options.system, options.max_tokens)
+    gate, trust = gate_of(config), trust_of(config)
+    conversation = Conversation(
+        backend, lambda messages: clear(gate, trust, messages), options.system, options.max_tokens
+    )
     try:
         return asyncio.run(_talk(backend, _Talk(conversation, passages), options.question))
     except asyncio.CancelledError:  # Ctrl-C at the prompt

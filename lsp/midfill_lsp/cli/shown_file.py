@@ -16,6 +16,11 @@ class WrongFile(MidfillError):
     """The file or the selection cannot be used."""
 
 
+def gate_of(config: Config) -> Gate:
+    """Return the gate of the folder that the program runs in."""
+    return Gate(lambda: config.context, Workspace([Path.cwd()]))
+
+
 def shown_file(config: Config, path: Path | None, select: str | None) -> tuple[Passage, ...]:
     """Return a file, or its lines A:B, as it may be sent; nothing without a file.
 
@@ -32,9 +37,10 @@ def shown_file(config: Config, path: Path | None, select: str | None) -> tuple[P
     except (OSError, UnicodeDecodeError) as error:
         raise WrongFile(f"{path} cannot be read: {error}") from None
     text, first_line = _selected(text, select)
-    gate = Gate(lambda: config.context, Workspace([Path.cwd()]))
     whole = str(path.absolute())
-    return (admit(gate, trust_of(config), whole, language_of(path.name), text, first_line),)
+    return (
+        admit(gate_of(config), trust_of(config), whole, language_of(path.name), text, first_line),
+    )
 
 
 def _selected(text: str, select: str | None) -> tuple[str, int]:

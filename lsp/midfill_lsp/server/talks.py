@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException, JsonRpcInvalidParams
 
-from midfill_lsp.chat import Block, EditRequest, Passage, Question, admit, edit, talk
-from midfill_lsp.chat.replacement import lay_out
+from midfill_lsp.backend.base import Backend, ChatMessage
+from midfill_lsp.chat import (
+    Block,
+    EditRequest,
+    Passage,
+    Question,
+    Withheld,
+    admit,
+    clear,
+    edit,
+    talk,
+)
+from midfill_lsp.chat.replacement import NoCode, lay_out
 from midfill_lsp.context import Gate, Trust
 from midfill_lsp.document import Snapshot
 from midfill_lsp.errors import MidfillError
@@ -57,15 +69,17 @@ class Talks:
             JsonRpcException: a document is not open, or no answer could be had.
         """
         targets = [target_of(self._open(place), place.range) for place in asked.places]
+        trust = self._trust()
         try:
-            passages = [await self._passage(target) for target in targets]
-            question = Question(asked.messages, tuple(passages))
-            with self._engine.asking() as backend:
+            passages = [await self._passage(target, trust) for target in targets]
+            said = await asyncio.to_thread(clear, self._gate, trust, asked.messages)
+            question = Question(said.messages, tuple(passages))
+            with self._asking(trust) as backend:
                 answer = await talk(backend, question, on_text)
         except MidfillError as error:
             raise _failed(error) from error
         blocks = [_block(block) for block in answer.blocks]
-        notes = list(answer.notes)
+        notes = [*said.notes, *answer.notes]
         if answer.replaces:
             if passages[0].num_secrets:
                 notes.append("the code holds a masked secret, so it cannot be applied as it is")
@@ -89,10 +103,10 @@ class Talks:
                 f"{asked.version}: ask again",
                 types.LSPErrorCodes.ContentModified,
             )
-        target = target_of(snapshot, asked.place.range)
+        target, trust = target_of(snapshot, asked.place.range), self._trust()
         try:
-            request = await self._edit_request(asked.instruction, target)
-            with self._engine.asking() as backend:
+            request = await self._edit_request(asked.instruction, target, trust)
+            with self._asking(trust) as backend:
                 edited = await edit(backend, request, on_text)
         except MidfillError as error:
             raise _failed(error) from error
@@ -117,7 +131,20 @@ class Talks:
             raise JsonRpcInvalidParams(f"{place.uri} is not open")
         return snapshot
 
-    async def _passage(self, target: Target) -> Passage:
+    @contextmanager
+    def _asking(self, trust: Trust) -> Generator[Backend]:
+        """Give the backend of the moment, unless it may not see what was admitted before.
+
+        Raises:
+            BackendError: as `EngineWatch.asking` does.
+            Withheld: the backend is trusted less now.
+        """
+        with self._engine.asking() as backend:
+            if trust == "local" and self._trust() != "local":
+                raise Withheld("the backend was changed meanwhile: ask again")
+            yield backend
+
+    async def _passage(self, target: Target, trust: Trust) -> Passage:
         """Return a target as it may be sent.
 
         Raises:
@@ -126,16 +153,27 @@ class Talks:
         snapshot = target.snapshot
         whole = Passage("", snapshot.language_id, target.selected, target.first_line)
         cut = whole.fitted(_MOST_CHARS)
-        admitted = await self._admit(snapshot, cut.text, target.first_line)
+        admitted = await self._admit(snapshot, cut.text, target.first_line, trust)
         return replace(admitted, num_cut=cut.num_cut)
 
-    async def _edit_request(self, instruction: str, target: Target) -> EditRequest:
-        """Return an edit as it may be sent; the piece and what is around it are masked as one."""
+    async def _edit_request(self, instruction: str, target: Target, trust: Trust) -> EditRequest:
+        """Return an edit as it may be sent; the piece and what is around it are masked as one.
+
+        Raises:
+            NoCode: the instruction holds a secret that may not be sent.
+            Withheld: the privacy gate keeps the document back.
+        """
+        message = ChatMessage("user", instruction)
+        if (await asyncio.to_thread(clear, self._gate, trust, (message,))).notes:
+            raise NoCode(
+                "the instruction holds what looks like a secret, which is not sent to another "
+                "machine: a mask would be written into the file; leave it out"
+            )
         text = target.snapshot.text
         before = with_lf(text[max(0, target.start - _AROUND_CHARS) : target.start])
         behind = with_lf(text[target.end : target.end + _AROUND_CHARS])
         joined = before + target.selected + behind
-        admitted = await self._admit(target.snapshot, joined, target.first_line)
+        admitted = await self._admit(target.snapshot, joined, target.first_line, trust)
         end = len(before) + len(target.selected)
         piece = admitted.text[len(before) : end]
         return EditRequest(
@@ -146,12 +184,12 @@ class Talks:
             shape=target.shape,
         )
 
-    async def _admit(self, snapshot: Snapshot, text: str, first_line: int) -> Passage:
+    async def _admit(self, snapshot: Snapshot, text: str, first_line: int, trust: Trust) -> Passage:
         """Pass text through the privacy gate, in a thread: the rules take a moment to load."""
         return await asyncio.to_thread(
             admit,
             self._gate,
-            self._trust(),
+            trust,
             snapshot.uri,
             snapshot.language_id,
             text,

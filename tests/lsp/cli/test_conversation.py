@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import replace
 
 import pytest
 
 from midfill_lsp.backend.base import Backend, ChatMessage, InfillRequest, StreamEnd
-from midfill_lsp.chat import Conversation
+from midfill_lsp.chat import Conversation, Said
 from midfill_lsp.errors import EngineGone
 
 
@@ -43,6 +44,10 @@ class Parrot:
         pass
 
 
+def as_it_is(messages: Sequence[ChatMessage]) -> Said:
+    return Said(tuple(messages))
+
+
 async def ask(conversation: Conversation, question: str) -> str:
     return (await conversation.ask(question, lambda _text: None)).content
 
@@ -50,7 +55,7 @@ async def ask(conversation: Conversation, question: str) -> str:
 async def test_turns_grow_and_the_system_stays_in_front() -> None:
     parrot = Parrot()
     backend: Backend = parrot
-    conversation = Conversation(backend, "Be brief.")
+    conversation = Conversation(backend, as_it_is, "Be brief.")
     assert await ask(conversation, "one") == "got 2"
     assert await ask(conversation, "two") == "got 4"
     assert [m.role for m in parrot.asked[1]] == ["system", "user", "assistant", "user"]
@@ -60,7 +65,7 @@ async def test_turns_grow_and_the_system_stays_in_front() -> None:
 
 async def test_stopped_answer_stays_as_far_as_it_was_said() -> None:
     parrot = Parrot()
-    conversation = Conversation(parrot)
+    conversation = Conversation(parrot, as_it_is)
 
     def stop(_text: str) -> None:
         raise asyncio.CancelledError
@@ -71,16 +76,33 @@ async def test_stopped_answer_stays_as_far_as_it_was_said() -> None:
     assert [turn.content for turn in conversation.turns] == ["one", "got "]
 
 
+async def test_what_is_said_is_cleared_each_time_and_kept_as_it_was_said() -> None:
+    parrot = Parrot()
+
+    def clear(messages: Sequence[ChatMessage]) -> Said:
+        masked = (
+            replace(each, content=each.content.replace("kanari", "xxxxxx")) for each in messages
+        )
+        return Said(tuple(masked), ("masked",))
+
+    conversation = Conversation(parrot, clear, "kanari?")
+    for _ in range(2):
+        answer = await conversation.ask("a kanari", lambda _text: None)
+        assert answer.notes == ("masked",)
+    assert "kanari" not in str(parrot.asked)
+    assert conversation.turns[0].content == "a kanari"
+
+
 async def test_failed_answer() -> None:
     parrot = Parrot()
     parrot.fails = True
     with pytest.raises(EngineGone):
-        await ask(Conversation(parrot), "one")
+        await ask(Conversation(parrot, as_it_is), "one")
 
 
 async def test_old_turns_are_left_out_from_a_question_on() -> None:
     parrot = Parrot()
-    conversation = Conversation(parrot)
+    conversation = Conversation(parrot, as_it_is)
     for question in ("a" * 6000, "b" * 6000, "c" * 1000):
         await ask(conversation, question)
     sent = [[message.content[0] for message in messages] for messages in parrot.asked]
