@@ -5,7 +5,7 @@ import type { InlineCompletionItem, LanguageClient } from "vscode-languageclient
 
 import { partTaken } from "./accepted";
 import type { Place } from "./growth";
-import { textOf } from "./middleware";
+import { textOf } from "./items";
 
 export class GhostEvents implements vscode.Disposable {
   private last: { place: Place; text: string; item: InlineCompletionItem } | undefined;

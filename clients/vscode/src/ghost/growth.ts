@@ -36,7 +36,7 @@ export class Growth<Item> {
   private items: readonly Item[] | undefined;
   /** How much of the text was shown; infinite once the end was. */
   private shownLen: number | undefined;
-  private lastShown = "";
+  private lastText = "";
   private readonly begun = new Signal();
   private readonly ended = new Signal();
   /** Called when there is more than was shown; not before something was. */
@@ -46,6 +46,11 @@ export class Growth<Item> {
     readonly place: Place,
     private readonly textOf: (item: Item) => string,
   ) {}
+
+  /** Whether there is text, or the end. */
+  get hasBegun(): boolean {
+    return this.text !== "" || this.items !== undefined;
+  }
 
   get isFinished(): boolean {
     return this.items !== undefined;
@@ -66,7 +71,12 @@ export class Growth<Item> {
   get isLonger(): boolean {
     const [first] = this.items ?? [];
     const next = first === undefined ? this.text : this.textOf(first);
-    return next !== this.lastShown;
+    return next !== this.lastText;
+  }
+
+  /** What was shown last of the first suggestion. */
+  get shownText(): string {
+    return this.lastText;
   }
 
   /** Takes the whole text so far. */
@@ -101,11 +111,11 @@ export class Growth<Item> {
     if (this.items !== undefined) {
       this.shownLen = Infinity;
       const [first] = this.items;
-      this.lastShown = first === undefined ? "" : this.textOf(first);
+      this.lastText = first === undefined ? "" : this.textOf(first);
       return { kind: "finished", items: this.items };
     }
     this.shownLen = this.text.length;
-    this.lastShown = this.text;
+    this.lastText = this.text;
     return { kind: "growing", text: this.text };
   }
 }

@@ -1,32 +1,23 @@
 /**
  * Ghost text: answers VS Code's inline completion from `midfill/completion`, which streams.
  *
- * The first text is the answer. When more has come, the editor is made to ask again, and that
- * request is answered from the same stream. To VS Code such a request is an explicit one; the
- * server never sees it.
- *
- * Two habits of VS Code stand in the way. It asks a second time at one place and version only if
- * the set of providers is another one by then: so each time a provider that has nothing takes the
- * place of the one before. And it keeps what is shown as the first of the suggestions, and puts
- * what has come behind it: so it is made to show the next one, which asks as well.
+ * The first text is the answer. When more has come, the editor is made to ask again (`nudge`), and
+ * that request is answered from the same stream. To VS Code such a request is an explicit one; the
+ * server never sees it. While the user types, the server is asked before the editor does (`early`).
  */
 
 import * as vscode from "vscode";
-import {
-  ProgressType,
-  Range,
-  type InlineCompletionItem,
-  type InlineCompletionList,
-  type LanguageClient,
-} from "vscode-languageclient/node";
+import type { InlineCompletionItem, LanguageClient } from "vscode-languageclient/node";
 
-import { Growth, samePlace, type Place } from "./growth";
+import { Early } from "./early";
+import { samePlace, type Place } from "./growth";
+import { itemOf, placeOf } from "./items";
+import { mark } from "./marks";
+import { Nudge } from "./nudge";
+import { Stream } from "./stream";
 
-const TRIGGER = "editor.action.inlineSuggest.trigger";
-const SHOW_NEXT = "editor.action.inlineSuggest.showNext";
-const PROGRESS = new ProgressType<{ insertText: string }>();
+const { Automatic, Invoke } = vscode.InlineCompletionTriggerKind;
 
-type Suggestion = Growth<InlineCompletionItem>;
 type Answer = vscode.InlineCompletionItem[];
 
 export interface GhostParts {
@@ -38,33 +29,29 @@ export interface GhostParts {
   readonly onError: (error: unknown) => void;
 }
 
-interface Running {
-  readonly growth: Suggestion;
-  readonly cancel: vscode.CancellationTokenSource;
-  readonly document: vscode.TextDocument;
-  readonly position: vscode.Position;
-}
-
-let counter = 0;
-
 export class GhostText implements vscode.Disposable {
-  private running: Running | undefined;
-  /** The editor is being made to ask; whether it has. */
-  private triggering: { wasAsked: boolean } | undefined;
-  private empty: vscode.Disposable | undefined;
+  private running: Stream | undefined;
+  /** A document that was changed, until its cursor has followed. */
+  private changed: vscode.TextDocument | undefined;
+  private readonly early = new Early();
+  private readonly nudge = new Nudge({
+    isRunning: (stream) => stream === this.running,
+    onDismissed: (stream) => {
+      mark("dismissed", stream.growth.place);
+      this.leave();
+    },
+  });
   private readonly subscriptions: vscode.Disposable[];
 
   constructor(private readonly parts: GhostParts) {
     this.subscriptions = [
       vscode.workspace.onDidChangeTextDocument((event) => {
-        if (event.document === this.running?.document && event.contentChanges.length > 0) {
-          this.leave();
-        }
+        if (event.contentChanges.length === 0) return;
+        this.changed = event.document;
+        if (event.document === this.running?.document) this.leave();
       }),
       vscode.window.onDidChangeTextEditorSelection((event) => {
-        const running = this.running;
-        if (event.textEditor.document !== running?.document) return;
-        if (!event.selections[0]?.active.isEqual(running.position)) this.leave();
+        this.cursorMoved(event);
       }),
       vscode.window.onDidChangeActiveTextEditor(() => {
         this.leave();
@@ -74,7 +61,7 @@ export class GhostText implements vscode.Disposable {
 
   dispose(): void {
     this.leave();
-    this.empty?.dispose();
+    this.nudge.dispose();
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 
@@ -87,175 +74,99 @@ export class GhostText implements vscode.Disposable {
   ): Promise<Answer> {
     const place = placeOf(document, position);
     const running = this.running;
-    const isInvoked = context.triggerKind === vscode.InlineCompletionTriggerKind.Invoke;
-    if (isInvoked && this.triggering && !this.triggering.wasAsked) {
-      this.triggering.wasAsked = true;
-      if (running && samePlace(running.growth.place, place)) return this.show(running);
+    const nudge = context.triggerKind === Invoke ? this.nudge.take() : undefined;
+    if (nudge !== undefined) {
+      if (running && samePlace(running.growth.place, place)) {
+        return nudge === "more" ? this.show(running) : [growing(running)];
+      }
       // The user typed meanwhile: this stands for the request that the key makes.
-      context = { ...context, triggerKind: vscode.InlineCompletionTriggerKind.Automatic };
+      context = { ...context, triggerKind: Automatic };
     }
-    const isAutomatic = context.triggerKind === vscode.InlineCompletionTriggerKind.Automatic;
-    this.leave();
-    const client = this.parts.client();
-    if (!client || (isAutomatic && !this.parts.isOpen())) return [];
-    const started = this.ask(client, document, position, context);
-    const dropped = token.onCancellationRequested(() => {
-      if (this.running === started) this.leave();
-      else started.cancel.cancel();
-    });
-    if (context.selectedCompletionInfo) await started.growth.end();
-    else await started.growth.begin();
-    dropped.dispose();
-    return token.isCancellationRequested ? [] : this.show(started);
+    mark("asked", place, { triggerKind: context.triggerKind });
+    const isAutomatic = context.triggerKind === Automatic;
+    const isPlain = isAutomatic && context.selectedCompletionInfo === undefined;
+    this.early.editorAsked(place.uri, isPlain);
+    const stream =
+      isPlain && running?.isEarly && samePlace(running.growth.place, place)
+        ? running
+        : this.begin(document, position, context, false);
+    if (!stream) return [];
+    stream.isEarly = false;
+    return this.answer(stream, context, token);
   }
 
-  private ask(
-    client: LanguageClient,
+  private async answer(
+    stream: Stream,
+    context: vscode.InlineCompletionContext,
+    token: vscode.CancellationToken,
+  ): Promise<Answer> {
+    const dropped = token.onCancellationRequested(() => {
+      if (this.running === stream) this.leave();
+      else stream.end();
+    });
+    // What goes on from a menu's item is drawn beside the menu: it comes whole.
+    if (context.selectedCompletionInfo) await stream.growth.end();
+    else await stream.growth.begin();
+    dropped.dispose();
+    return token.isCancellationRequested ? [] : this.show(stream);
+  }
+
+  /** Asks the server, unless it is not to be asked now. */
+  private begin(
     document: vscode.TextDocument,
     position: vscode.Position,
     context: vscode.InlineCompletionContext,
-  ): Running {
-    const growth: Suggestion = new Growth(placeOf(document, position), textOf);
-    const cancel = new vscode.CancellationTokenSource();
-    const running: Running = { growth, cancel, document, position };
-    this.running = running;
-    growth.onMore = () => void this.askAgain(running);
-    const partialResultToken = `ghost-${++counter}`;
-    const progress = client.onProgress(PROGRESS, partialResultToken, (value) => {
-      growth.grow(value.insertText);
-    });
-    const params = client.code2ProtocolConverter.asInlineCompletionParams(document, position, context);
-    client
-      .sendRequest<InlineCompletionList>(
-        "midfill/completion",
-        { ...params, selection: selectionIn(document), partialResultToken },
-        cancel.token,
-      )
-      .then(
-        (list) => {
-          growth.finish(list.items);
-        },
-        (error: unknown) => {
-          if (!cancel.token.isCancellationRequested) this.parts.onError(error);
-          growth.finish([]);
-        },
-      )
-      .finally(() => {
-        progress.dispose();
-      });
-    return running;
+    isEarly: boolean,
+  ): Stream | undefined {
+    this.leave();
+    const client = this.parts.client();
+    if (!client || (context.triggerKind === Automatic && !this.parts.isOpen())) return undefined;
+    const { onError } = this.parts;
+    const stream = new Stream(client, document, position, context, { isEarly, onError });
+    stream.growth.onMore = () => void this.nudge.tell(stream);
+    this.running = stream;
+    return stream;
   }
 
-  /** Makes the editor ask for what has come since, once at a time. */
-  private async askAgain(running: Running): Promise<void> {
-    if (this.triggering) return;
-    while (this.running === running && running.growth.hasMore && isInPlace(running)) {
-      const wasAsked = running.growth.isLonger
-        ? (await this.provoke(running, SHOW_NEXT)) || (await this.provokeFirst(running))
-        : await this.provoke(running, TRIGGER);
-      if (!wasAsked) break; // the editor shows something else, and would not ask the next time
-    }
-    // The next request that the user makes here must reach the server.
-    if (running.growth.isFinished) this.changeProviders(running.document);
+  private cursorMoved(event: vscode.TextEditorSelectionChangeEvent): void {
+    const { document } = event.textEditor;
+    const [selection] = event.selections;
+    if (!selection) return;
+    const running = this.running;
+    if (document === running?.document && !selection.active.isEqual(running.position)) this.leave();
+    const isOfChange = document === this.changed;
+    this.changed = undefined;
+    if (!isOfChange || event.selections.length > 1 || !selection.isEmpty) return;
+    if (event.textEditor !== vscode.window.activeTextEditor) return;
+    if (!this.early.take(document.uri.toString())) return;
+    const context = { triggerKind: Automatic, selectedCompletionInfo: undefined };
+    this.begin(document, selection.active, context, true);
   }
 
-  /** Makes the editor ask where it has not drawn the first text yet, and so knows no next one. */
-  private async provokeFirst(running: Running): Promise<boolean> {
-    const wasAsked = await this.provoke(running, TRIGGER);
-    // It may have drawn it meanwhile, and have put what came behind it.
-    if (wasAsked && running.growth.numItems <= 1) await vscode.commands.executeCommand(SHOW_NEXT);
-    return wasAsked;
-  }
-
-  /** Runs a command that makes the editor ask. Returns whether it has. */
-  private async provoke(running: Running, command: string): Promise<boolean> {
-    const trigger = { wasAsked: false };
-    this.triggering = trigger;
-    this.changeProviders(running.document);
-    try {
-      await vscode.commands.executeCommand(command);
-    } finally {
-      this.triggering = undefined;
-    }
-    return trigger.wasAsked;
-  }
-
-  private changeProviders(document: vscode.TextDocument): void {
-    const before = this.empty;
-    const { scheme } = document.uri;
-    const nothing = { provideInlineCompletionItems: () => [] };
-    this.empty = vscode.languages.registerInlineCompletionItemProvider(
-      { scheme, language: document.languageId },
-      nothing,
-    );
-    before?.dispose();
-  }
-
-  private show(running: Running): Answer {
-    const { growth, document, position } = running;
+  private show(stream: Stream): Answer {
+    const { growth, document, position } = stream;
     const showing = growth.show();
     if (showing.kind === "growing") {
       this.parts.onShowing(growth.place, { insertText: showing.text });
-      const item = new vscode.InlineCompletionItem(
-        showing.text,
-        new vscode.Range(position, position),
-        { title: "", command: "midfill.didAccept", arguments: [] },
-      );
-      return [item];
+      mark("answered", growth.place, { numItems: 1, isFinished: false });
+      return [growing(stream)];
     }
     const first = showing.items[0];
     if (first) this.parts.onShowing(growth.place, first);
-    if (this.running === running) this.leave();
+    if (this.running === stream) this.leave();
+    mark("answered", growth.place, { numItems: showing.items.length, isFinished: true });
     return showing.items.map((item) => itemOf(item, document, position));
   }
 
-  /** Leaves the suggestion that runs; what was shown of it stays until the editor asks again. */
+  /** Leaves the suggestion that runs. */
   private leave(): void {
     const running = this.running;
-    if (!running) return;
     this.running = undefined;
-    running.growth.onMore = () => undefined;
-    running.cancel.cancel();
-    running.growth.finish([]);
+    running?.end();
   }
 }
 
-function placeOf(document: vscode.TextDocument, position: vscode.Position): Place {
-  const { line, character } = position;
-  return { uri: document.uri.toString(), version: document.version, line, character };
-}
-
-function isInPlace(running: Running): boolean {
-  const editor = vscode.window.activeTextEditor;
-  if (editor?.document !== running.document || !editor.selection.isEmpty) return false;
-  return samePlace(running.growth.place, placeOf(running.document, editor.selection.active));
-}
-
-/** Returns what is selected in the document, undefined for nothing. */
-function selectionIn(document: vscode.TextDocument): Range | undefined {
-  const editor = vscode.window.activeTextEditor;
-  if (editor?.document !== document || editor.selection.isEmpty) return undefined;
-  const { start, end } = editor.selection;
-  return Range.create(start.line, start.character, end.line, end.character);
-}
-
-/** Returns what an item inserts. */
-export function textOf(item: InlineCompletionItem): string {
-  return typeof item.insertText === "string" ? item.insertText : item.insertText.value;
-}
-
-function itemOf(
-  item: InlineCompletionItem,
-  document: vscode.TextDocument,
-  position: vscode.Position,
-): vscode.InlineCompletionItem {
-  const { start, end } = item.range ?? { start: position, end: position };
-  const range = document.validateRange(
-    new vscode.Range(start.line, start.character, end.line, end.character),
-  );
-  return new vscode.InlineCompletionItem(textOf(item), range, {
-    title: "",
-    command: "midfill.didAccept",
-    arguments: item.command?.arguments ?? [],
-  });
+/** Returns what is shown while it grows. */
+function growing({ growth, document, position }: Stream): vscode.InlineCompletionItem {
+  return itemOf({ insertText: growth.shownText }, document, position);
 }

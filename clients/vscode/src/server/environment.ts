@@ -9,7 +9,6 @@ import { mkdir, readdir, rm } from "node:fs/promises";
 import * as path from "node:path";
 import * as readline from "node:readline";
 import { promisify } from "node:util";
-import type * as vscode from "vscode";
 
 import { privatePython } from "./find";
 import { fetchArguments, installArguments, progressOf, type WheelPlace } from "./pip";
@@ -24,7 +23,13 @@ export interface Making {
   readonly pythons: readonly string[];
   readonly log: (line: string) => void;
   readonly tell: (message: string) => void;
-  readonly token: vscode.CancellationToken;
+  readonly token: Patience;
+}
+
+/** The user's: VS Code's cancellation token. */
+export interface Patience {
+  readonly isCancellationRequested: boolean;
+  readonly onCancellationRequested: (listener: () => unknown) => { dispose: () => unknown };
 }
 
 /** The user ended it. */
