@@ -24,6 +24,15 @@ export default tseslint.config(
     rules: { "max-lines-per-function": "off" },
   },
   {
+    files: ["e2e/probe/*.cjs"],
+    languageOptions: {
+      sourceType: "commonjs",
+      globals: Object.fromEntries(
+        ["process", "require", "exports", "Buffer", "globalThis", "setTimeout"].map((name) => [name, "readonly"]),
+      ),
+    },
+  },
+  {
     files: ["**/*.mjs"],
     languageOptions: {
       // Of Node, and of the page that some functions run in.

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, writeFile } from "node:fs/promises";
 import * as net from "node:net";
 import * as path from "node:path";
 import { chromium } from "playwright-core";
@@ -26,7 +26,7 @@ const READ_GHOST = `() => {
 export function findEditor(folder) {
   const program = path.join(folder, "code-server/node_modules/.bin/code-server");
   const node = path.join(folder, "node24/node_modules/node/bin");
-  if (!existsSync(program)) throw new Error(`no code-server in ${folder}: run make vscode-editor`);
+  if (!existsSync(program)) throw new Error(`no code-server in ${folder}: run make vscode-e2e`);
   return { program, node };
 }
 
@@ -34,9 +34,11 @@ export class Editor {
   /**
    * Starts VS Code and opens a folder.
    *
-   * @param options folder of code-server, the .vsix, a scratch folder, the workspace, settings, env
+   * @param options folder of code-server, the .vsix, folders of more extensions, a scratch folder,
+   *   the workspace, settings, env
    */
-  static async start({ editorFolder, vsix, scratch, workspace, userSettings, machineSettings, env }) {
+  static async start(options) {
+    const { editorFolder, vsix, more, scratch, workspace, userSettings, machineSettings, env } = options;
     const found = findEditor(editorFolder);
     const data = path.join(scratch, "data");
     const extensions = path.join(scratch, "extensions");
@@ -46,6 +48,9 @@ export class Editor {
     await writeFile(config, "auth: none\n");
     await writeFile(path.join(data, "User/settings.json"), JSON.stringify({ ...CALM, ...userSettings }));
     await writeFile(path.join(data, "Machine/settings.json"), JSON.stringify(machineSettings));
+    for (const [id, folder] of Object.entries(more)) {
+      await cp(folder, path.join(extensions, id), { recursive: true });
+    }
     const port = await freePort();
     const shared = ["--config", config, "--user-data-dir", data, "--extensions-dir", extensions];
     const environment = { ...process.env, ...env, PATH: `${found.node}:${process.env.PATH}` };
@@ -53,8 +58,7 @@ export class Editor {
     const server = spawn(
       found.program,
       [...shared, "--auth", "none", "--bind-addr", `127.0.0.1:${port}`, "--disable-telemetry",
-        "--disable-update-check", "--disable-workspace-trust", "--disable-getting-started-override",
-        "--ignore-last-opened"],
+        "--disable-update-check", "--disable-getting-started-override", "--ignore-last-opened"],
       { env: environment, stdio: ["ignore", "pipe", "pipe"], detached: true },
     );
     await listening(server);
@@ -75,6 +79,13 @@ export class Editor {
     const query = new URLSearchParams({ folder: this.workspace });
     await this.page.goto(`http://127.0.0.1:${this.port}/?${query}`);
     await this.page.waitForSelector(".monaco-workbench", { state: "attached" });
+  }
+
+  /** Changes settings of the user's own, for windows that are opened from now on. */
+  async setOwn(changes) {
+    const file = path.join(this.data, "User/settings.json");
+    const settings = JSON.parse(await readFile(file, "utf8"));
+    await writeFile(file, JSON.stringify({ ...settings, ...changes }));
   }
 
   /** Opens a file of the workspace in front. */
@@ -106,9 +117,17 @@ export class Editor {
     await this.focusEditor();
   }
 
-  /** Puts the focus into the editor in front, wherever it is. */
-  async focusFirstEditor() {
-    await this.page.keyboard.press("Control+1");
+  /** Puts the focus into the first group of editors, wherever it is. */
+  focusFirstEditor() {
+    return this.focusGroup(1);
+  }
+
+  async focusGroup(number) {
+    await this.page.keyboard.press(`Control+${number}`);
+    await this.page.waitForFunction(
+      (idx) => document.querySelectorAll(".editor-group-container")[idx]?.classList.contains("active"),
+      number - 1,
+    );
     await this.focusEditor();
   }
 
@@ -166,24 +185,36 @@ export class Editor {
   clock() {
     return this.page.evaluate((source) => {
       const read = (0, eval)(source);
-      window.clocked = { keyAt: 0, ghostAt: null };
-      document.addEventListener("keydown", () => (window.clocked = { keyAt: performance.now(), ghostAt: null }), true);
+      const absolute = (ms) => performance.timeOrigin + ms;
+      window.clocked = { keyAtMs: 0, drawnAtMs: null };
+      document.addEventListener(
+        "keydown",
+        (event) => (window.clocked = { keyAtMs: absolute(event.timeStamp), drawnAtMs: null, isDue: false }),
+        true,
+      );
       new MutationObserver(() => {
-        if (window.clocked.ghostAt === null && read() !== "") window.clocked.ghostAt = performance.now();
+        const clocked = window.clocked;
+        if (clocked.isDue || read() === "") return;
+        clocked.isDue = true;
+        window.requestAnimationFrame(() => setTimeout(() => (clocked.drawnAtMs = absolute(performance.now())), 0));
       }).observe(document.body, { childList: true, subtree: true, characterData: true });
     }, READ_GHOST);
   }
 
-  /** Presses a key where no ghost text stands; returns the ms until some does, null for none. */
+  /**
+   * Presses a key where no ghost text stands. Returns when it was pressed and when ghost text was
+   * drawn, in ms since the epoch; null if none came.
+   */
   async clockKey(key, waitMs) {
     await this.noGhost();
     await this.press(key);
     try {
-      await this.page.waitForFunction(() => window.clocked.ghostAt !== null, null, { timeout: waitMs });
+      await this.page.waitForFunction(() => window.clocked.drawnAtMs !== null, null, { timeout: waitMs });
     } catch {
       return null;
     }
-    return this.page.evaluate(() => window.clocked.ghostAt - window.clocked.keyAt);
+    const { keyAtMs, drawnAtMs } = await this.page.evaluate(() => window.clocked);
+    return { keyAtMs, drawnAtMs };
   }
 
   /** Returns a message that holds a text, once it is shown. */
@@ -240,6 +271,9 @@ const CALM = {
   "workbench.secondarySideBar.defaultVisibility": "hidden",
   "git.enabled": false,
   "chat.disableAIFeatures": true,
+  "security.workspace.trust.enabled": false,
+  "security.workspace.trust.startupPrompt": "never",
+  "security.workspace.trust.banner": "never",
 };
 
 function findChromium() {

@@ -2,6 +2,9 @@
 // start of all of it for every case. `npm run e2e`; ONLY=word runs the cases whose name holds that.
 import { after, before, test } from "node:test";
 
+import { host } from "./cases/host.mjs";
+import { keys } from "./cases/keys.mjs";
+import { starting } from "./cases/starting.mjs";
 import { suggestions } from "./cases/suggestions.mjs";
 import { trouble } from "./cases/trouble.mjs";
 import { Fixture, OUTPUT } from "./fixture.mjs";
@@ -18,7 +21,7 @@ after(async () => {
 });
 
 const only = process.env.ONLY;
-for (const [name, run] of [...suggestions, ...trouble]) {
+for (const [name, run] of [...suggestions, ...keys, ...host, ...trouble, ...starting]) {
   test(name, { skip: only !== undefined && !name.includes(only) }, async () => {
     try {
       await run(fixture);

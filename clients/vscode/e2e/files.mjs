@@ -13,7 +13,17 @@ const SHAPES = `class Point:
     def get_z(self):
 `;
 
+// What a workspace tries to choose; but for the last one it must not.
+const WORKSPACE_SETTINGS = {
+  "midfill.server.path": "/from/the/workspace",
+  "midfill.server.python": "/from/the/workspace",
+  "midfill.engine.command": ["/from/the/workspace"],
+  "midfill.backend.url": "/from/the/workspace",
+  "midfill.completion.candidates": 2,
+};
+
 export const FILES = {
+  ".vscode/settings.json": JSON.stringify(WORKSPACE_SETTINGS),
   "checks.py": `def check_range(value, low, high):
     if value < low:
         raise ValueError("value is too small")
@@ -23,6 +33,10 @@ export const FILES = {
 `,
   "shapes.py": SHAPES,
   "lines.py": SHAPES,
+  "cycle.py": SHAPES,
+  "menu.py": SHAPES,
+  "indent.py": SHAPES,
+  "host.py": SHAPES,
   "inventory.py": `class Inventory:
     def __init__(self, items):
         self.items = list(items)

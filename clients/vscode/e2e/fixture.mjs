@@ -6,10 +6,12 @@ import { fileURLToPath } from "node:url";
 
 import { Editor } from "./editor.mjs";
 import { FILES } from "./files.mjs";
+import { Probe } from "./probe.mjs";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 export const OUTPUT = fileURLToPath(new URL("output", import.meta.url));
 const EDITOR_FOLDER = process.env.MIDFILL_EDITOR ?? path.join(ROOT, ".make/editors/vscode");
+const HERE = fileURLToPath(new URL(".", import.meta.url));
 const BIN = path.join(ROOT, ".venv/bin");
 const ENGINE_OUTLIVES_S = 600; // its last editor; the fixture ends it
 
@@ -21,7 +23,10 @@ export class Fixture {
     const scratch = await mkdtemp(path.join(tmpdir(), "midfill-vscode-"));
     const workspace = path.join(scratch, "workspace");
     await mkdir(workspace);
-    for (const [name, text] of Object.entries(FILES)) await writeFile(path.join(workspace, name), text);
+    for (const [name, text] of Object.entries(FILES)) {
+      await mkdir(path.dirname(path.join(workspace, name)), { recursive: true });
+      await writeFile(path.join(workspace, name), text);
+    }
     // The server's process id is known to the test, which ends it.
     const server = path.join(scratch, "midfill");
     await writeFile(server, `#!/bin/sh\necho $$ > ${scratch}/server.pid\nexec ${BIN}/midfill "$@"\n`);
@@ -35,6 +40,10 @@ export class Fixture {
     const editor = await Editor.start({
       editorFolder: EDITOR_FOLDER,
       vsix: process.env.MIDFILL_VSIX ?? path.join(ROOT, "clients/vscode/dist/midfill-0.1.0.vsix"),
+      more: {
+        "midfill-tests.probe-0.0.1": path.join(HERE, "probe"),
+        "ms-python.python-0.0.1": path.join(HERE, "python-extension"),
+      },
       scratch,
       workspace,
       userSettings: {},
@@ -43,9 +52,11 @@ export class Fixture {
         MIDFILL_STATE_DIR: path.join(scratch, "state"),
         MIDFILL_CONFIG_DIR: path.join(scratch, "config"),
         MIDFILL_TEST_PACE: path.join(scratch, "pace"),
+        MIDFILL_TEST_PROBE: path.join(scratch, "probe"),
       },
     });
-    const fixture = new Fixture({ editor, scratch, workspace, machineSettings });
+    const probe = new Probe(path.join(scratch, "probe"));
+    const fixture = new Fixture({ editor, probe, scratch, workspace, server, machineSettings });
     await editor.openWorkspace();
     await editor.untilStatus("Ready");
     return fixture;

@@ -1,12 +1,17 @@
-// Keystroke to ghost text as the user sees it in VS Code, beside the language server's own figure:
-// `npm run latency`. One key at each of 60 places, none of which an earlier answer covers.
+// Keystroke to ghost text as the user sees it in VS Code, and where the time goes: `npm run latency`.
 // The last line of stdout is JSON.
+//
+// At each place three keys, in turn: `cold`, whose prompt is computed anew; `warm`, typed over the
+// cold one, so that all before it is known, as while somebody goes on typing; and `vscode`, in a
+// document beside that only another extension knows, whose provider answers at once: what VS Code
+// takes by itself.
 import { writeFile } from "node:fs/promises";
 import * as path from "node:path";
 
 import { Fixture } from "./fixture.mjs";
+import { added, quantiles, stages } from "./stages.mjs";
 
-const NUM_PLACES = 60;
+const NUM_PLACES = Number(process.env.PLACES ?? 60);
 const WAIT_MS = 3_000;
 const FILE = "places.py";
 const LINES_A_PLACE = 10;
@@ -17,29 +22,66 @@ try {
   const { editor } = f;
   await writeFile(path.join(f.workspace, FILE), source());
   await editor.open(FILE);
-  await editor.goTo(CURSOR_LINE, 1);
-  await editor.press("End");
+  await f.probe.run("openBaseline", FILE, source(), "f self.y is None:");
   await editor.clock();
-  const seen = [];
-  for (let place = 0; place < NUM_PLACES; place++) {
-    const tookMs = await editor.clockKey("i", WAIT_MS);
-    if (tookMs !== null) seen.push(tookMs);
-    await editor.press("Escape");
-    await editor.press("Backspace");
-    for (let i = 0; i < LINES_A_PLACE; i++) await editor.press("ArrowDown");
+  for (const group of [2, 1]) {
+    await editor.focusGroup(group);
+    await editor.goTo(CURSOR_LINE, 1);
     await editor.press("End");
   }
-  const server = await serverFigures(editor);
-  const figures = {
-    places: NUM_PLACES,
-    withSuggestion: seen.length,
-    pageMs: { p50: quantile(seen, 0.5), p95: quantile(seen, 0.95) },
-    serverFirstTextMs: server,
-    addedP50Ms: Number((quantile(seen, 0.5) - server.p50).toFixed(1)),
-  };
+  const clocked = { cold: [], warm: [], vscode: [] };
+  for (let place = 0; place < NUM_PLACES; place++) {
+    await editor.focusGroup(1);
+    clocked.cold.push(await clock("i"));
+    await editor.press("Shift+ArrowLeft");
+    clocked.warm.push(await clock("r"));
+    await clear(clocked.warm.at(-1));
+    await onward();
+    await editor.focusGroup(2);
+    clocked.vscode.push(await clock("i"));
+    await clear(clocked.vscode.at(-1));
+    await onward();
+  }
+  const vscode = clocked.vscode.filter((key) => key !== null).map((key) => key.drawnAtMs - key.keyAtMs);
+  const figures = { places: NUM_PLACES, vscodeMs: quantiles(vscode) };
+  for (const kind of ["cold", "warm"]) {
+    const keys = clocked[kind].filter((key) => key !== null);
+    figures[kind] = { withText: keys.length, ...stages(keys), ...added(keys, vscode) };
+  }
   console.log(JSON.stringify(figures));
+} catch (error) {
+  await f.screenshot("failed-latency");
+  throw error;
 } finally {
   await f.close();
+}
+
+/** Types a key and returns what it met on its way; null without a suggestion. */
+async function clock(key) {
+  const { editor } = f;
+  await f.probe.run("takeMarks");
+  const times = await editor.clockKey(key, WAIT_MS);
+  const marks = await f.probe.run("takeMarks");
+  const [explained] = marks.length > 0 ? await f.probe.run("explain", 1) : [];
+  await editor.press("Escape");
+  await editor.noGhost();
+  return times && { ...times, marks, server: explained };
+}
+
+/** Takes the key back. What is suggested then comes before the next one is typed, and goes. */
+async function clear(typed) {
+  const version = typed?.marks.at(-1)?.version;
+  await f.editor.press("Backspace");
+  if (version !== undefined) {
+    await f.probe.run("untilMark", { step: "answered", isFinished: true, version: version + 1 });
+  }
+  await f.editor.press("Escape");
+}
+
+/** Goes to the next place. */
+async function onward() {
+  for (let i = 0; i < LINES_A_PLACE; i++) await f.editor.press("ArrowDown");
+  await f.editor.press("End");
 }
 
 /** Returns a file whose every empty body goes on as the one above it does. */
@@ -60,19 +102,4 @@ function source() {
     "",
   ]);
   return places.flat().join("\n");
-}
-
-function quantile(values, share) {
-  const ranked = [...values].sort((one, other) => one - other);
-  return Number(ranked[Math.min(ranked.length - 1, Math.floor(ranked.length * share))].toFixed(1));
-}
-
-/** Returns the server's own p50 and p95 of the same requests, from the statistics page. */
-async function serverFigures(editor) {
-  await editor.command("Midfill: Statistics");
-  const row = editor.page.locator(".view-line", { hasText: "to the first text" });
-  await row.waitFor();
-  const text = (await row.textContent()).replaceAll("\u00a0", " ");
-  const [, p50, p95] = /\| ([\d.]+) \| ([\d.]+) \|/.exec(text);
-  return { p50: Number(p50), p95: Number(p95) };
 }

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 export const suggestions = [
   ["ghost text appears while typing, and Tab accepts it", tab],
   ["it grows while it is written, without flicker", grows],
+  ["sent away while it grows, it stays away", sentAway],
   ["word by word", words],
   ["line by line", lines],
   ["auto-closed brackets leave nothing behind", brackets],
@@ -45,6 +46,22 @@ async function grows(f) {
   await f.pace(0);
   await editor.press("Escape");
   await editor.noGhost();
+}
+
+async function sentAway(f) {
+  const { editor } = f;
+  await editor.open("shapes.py");
+  await editor.goTo(12, 21);
+  await f.pace(0.1);
+  await f.probe.run("takeMarks");
+  await editor.press("Enter");
+  await editor.untilGhost();
+  await editor.press("Escape");
+  await editor.noGhost();
+  await editor.record();
+  await f.probe.run("untilMark", { step: "dismissed" });
+  await f.pace(0);
+  assert.ok((await editor.recorded()).every((text) => text === ""));
 }
 
 async function words(f) {

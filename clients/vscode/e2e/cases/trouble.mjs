@@ -25,6 +25,8 @@ async function engineKilled(f) {
 
 async function serverKilled(f) {
   const { editor } = f;
+  const pauses = [250, 500, 1000, 2000]; // before it is started again, which pass at once here
+  await f.probe.run("hurryTimers", pauses);
   for (let time = 1; time < 5; time++) {
     const pid = await f.serverPid();
     process.kill(pid, "SIGKILL");
@@ -33,6 +35,8 @@ async function serverKilled(f) {
   }
   process.kill(await f.serverPid(), "SIGKILL");
   const message = await editor.message("the language server does not stay up");
+  const passed = await f.probe.run("unhurryTimers");
+  assert.deepEqual(pauses.filter((pause) => passed.includes(pause)), pauses);
   await editor.untilStatus("It ended five times");
   await f.screenshot("given-up");
   await message.getByText("Start Again").click();
@@ -45,7 +49,7 @@ async function wrongPath(f) {
   await f.set({ "midfill.server.path": "/gone/midfill" });
   const message = await editor.message("midfill.server.path: /gone/midfill is no program.");
   await editor.untilStatus("not installed");
-  await f.screenshot("missing-server");
+  await f.screenshot("wrong-path");
   await message.hover();
   await message.locator(".codicon-notifications-clear").click();
   await f.set({ "midfill.server.path": right });
