@@ -37,6 +37,7 @@ export const FILES = {
   "menu.py": SHAPES,
   "indent.py": SHAPES,
   "host.py": SHAPES,
+  "accept.py": SHAPES,
   "inventory.py": `class Inventory:
     def __init__(self, items):
         self.items = list(items)

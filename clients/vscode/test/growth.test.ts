@@ -10,13 +10,14 @@ test("the first text begins it, and is all that is shown until more comes", asyn
   growth.onMore = () => (told += 1);
   growth.grow("a");
   await growth.begin();
-  expect(growth.show()).toEqual({ kind: "growing", text: "a" });
+  expect(growth.show()).toEqual({ isFinished: false, items: ["a"] });
   expect(growth.hasMore).toBe(false);
   growth.grow("a + b");
   expect(growth.hasMore).toBe(true);
   expect(told).toBe(1);
   expect(growth.isLonger).toBe(true);
-  expect(growth.show()).toEqual({ kind: "growing", text: "a + b" });
+  expect(growth.shownItem).toBe("a");
+  expect(growth.show()).toEqual({ isFinished: false, items: ["a + b"] });
 });
 
 test("nobody is told of more before something was shown", () => {
@@ -32,11 +33,11 @@ test("text never shrinks and does not come after the end", () => {
   const growth = new Growth<string>(PLACE, (item) => item);
   growth.grow("abc");
   growth.grow("a");
-  expect(growth.show()).toEqual({ kind: "growing", text: "abc" });
+  expect(growth.show()).toEqual({ isFinished: false, items: ["abc"] });
   growth.finish(["abc)"]);
   growth.grow("abcdef");
   growth.finish(["another"]);
-  expect(growth.show()).toEqual({ kind: "finished", items: ["abc)"] });
+  expect(growth.show()).toEqual({ isFinished: true, items: ["abc)"] });
 });
 
 test("the end is shown once, also where the text stays the same", () => {
@@ -55,7 +56,7 @@ test("an end without text begins and ends it", async () => {
   growth.finish([]);
   await growth.begin();
   await growth.end();
-  expect(growth.show()).toEqual({ kind: "finished", items: [] });
+  expect(growth.show()).toEqual({ isFinished: true, items: [] });
 });
 
 test.each([

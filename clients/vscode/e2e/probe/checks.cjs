@@ -58,16 +58,29 @@ exports.checkGrowth = async (file, line, key) => {
   assert.deepEqual(marks.filter((mark) => mark.step === "sent").map((mark) => mark.triggerKind), [AUTOMATIC]);
 };
 
-/** Accepting all of a suggestion is one edit, and the server counts it. */
-exports.checkAccepting = async () => {
-  const { document } = vscode.window.activeTextEditor;
-  const before = document.getText();
-  const { accepted } = await events();
-  await vscode.commands.executeCommand("editor.action.inlineSuggest.commit");
-  assert.ok(document.getText().length > before.length);
+/** Accepting a suggestion is one edit, and the server counts it, also while the text still grows. */
+exports.checkAccepting = async (file, line, key, isFinished) => {
+  const { document } = await openAt(file, line);
+  const { shown, accepted } = await events();
+  takeMarks();
+  await vscode.commands.executeCommand("type", { text: key });
+  const before = { text: document.getText(), version: document.version };
+  await untilMark({ step: "answered", version: before.version, isFinished });
+  const changed = new Promise((resolve) => vscode.workspace.onDidChangeTextDocument(resolve));
+  while (document.version === before.version) {
+    await vscode.commands.executeCommand("editor.action.inlineSuggest.commit"); // once it is drawn
+  }
+  const { contentChanges } = await changed;
+  assert.equal(contentChanges.length, 1);
+  assert.ok(document.getText().length > before.text.length);
   while ((await events()).accepted === accepted) await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.equal((await events()).accepted, accepted + 1);
+  assert.deepEqual({ shown: shown + 1, accepted: accepted + 1 }, await pick(["shown", "accepted"]));
 };
+
+async function pick(names) {
+  const all = await events();
+  return Object.fromEntries(names.map((name) => [name, all[name]]));
+}
 
 /** Inserts a snippet at the cursor. */
 exports.insertSnippet = (text) =>
@@ -87,7 +100,7 @@ exports.offerItem = (file, label) => {
 
 async function events() {
   const { metrics } = await vscode.commands.executeCommand("midfill.status");
-  return { accepted: 0, ...metrics.events };
+  return { shown: 0, accepted: 0, ...metrics.events };
 }
 
 async function openAt(file, line) {

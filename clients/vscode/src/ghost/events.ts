@@ -9,6 +9,8 @@ import { textOf } from "./items";
 
 export class GhostEvents implements vscode.Disposable {
   private last: { place: Place; text: string; item: InlineCompletionItem } | undefined;
+  /** The id of the item that the server was last told of as shown. */
+  private toldId: unknown;
   private isCommand = false;
   private readonly subscriptions: vscode.Disposable[];
 
@@ -31,17 +33,18 @@ export class GhostEvents implements vscode.Disposable {
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 
-  /** Takes note of what is shown. The server is told once it has its own item for it. */
+  /** Takes note of what is shown. The server is told once of an item that grows. */
   showing(place: Place, item: InlineCompletionItem): void {
     this.last = { place, text: textOf(item), item };
-    if (item.command) {
-      void this.client()?.sendNotification("textDocument/didShowCompletion", { item });
-    }
+    const id: unknown = item.command?.arguments?.[0];
+    if (id === undefined || id === this.toldId) return;
+    this.toldId = id;
+    void this.client()?.sendNotification("textDocument/didShowCompletion", { item });
   }
 
   private async accepted(ids: unknown[]): Promise<void> {
     this.last = undefined;
-    if (ids.length === 0) return; // taken while it grew: the server has no item of it yet
+    if (ids.length === 0) return; // run by hand
     const params = { command: "midfill.accepted", arguments: ids };
     await this.client()?.sendRequest("workspace/executeCommand", params);
   }
@@ -66,7 +69,7 @@ export class GhostEvents implements vscode.Disposable {
     const { uri, version } = event.document;
     const edit = { uri: uri.toString(), version, line, character, text: change.text };
     const acceptedLength = partTaken(shown, edit, this.isCommand);
-    if (acceptedLength === 0 || !shown.item.command) return;
+    if (acceptedLength === 0) return;
     void this.client()?.sendNotification("textDocument/didPartiallyAcceptCompletion", {
       item: shown.item,
       acceptedLength,

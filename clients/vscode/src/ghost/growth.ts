@@ -1,7 +1,7 @@
 /**
  * One suggestion while it is being written. Pure: knows neither VS Code nor the wire.
  *
- * `text` only ever grows. Somebody shows it, as `show` says, and is told by `onMore` when there is
+ * The text of its first item only ever grows. Somebody shows it, as `show` says, and is told by `onMore` when there is
  * more to show than was.
  */
 
@@ -21,10 +21,11 @@ export function samePlace(one: Place, other: Place): boolean {
   );
 }
 
-/** What is to be shown now: the text so far, or, once it has ended, the server's own items. */
-export type Showing<Item> =
-  | { readonly kind: "growing"; readonly text: string }
-  | { readonly kind: "finished"; readonly items: readonly Item[] };
+/** What is to be shown now: the first item as far as it has come, or all of them at the end. */
+export interface Showing<Item> {
+  readonly isFinished: boolean;
+  readonly items: readonly Item[];
+}
 
 class Signal {
   give: () => void = () => undefined;
@@ -32,11 +33,11 @@ class Signal {
 }
 
 export class Growth<Item> {
-  private text = "";
+  private grown: Item | undefined;
   private items: readonly Item[] | undefined;
   /** How much of the text was shown; infinite once the end was. */
   private shownLen: number | undefined;
-  private lastText = "";
+  private lastShown: Item | undefined;
   private readonly begun = new Signal();
   private readonly ended = new Signal();
   /** Called when there is more than was shown; not before something was. */
@@ -49,7 +50,7 @@ export class Growth<Item> {
 
   /** Whether there is text, or the end. */
   get hasBegun(): boolean {
-    return this.text !== "" || this.items !== undefined;
+    return this.grown !== undefined || this.items !== undefined;
   }
 
   get isFinished(): boolean {
@@ -59,7 +60,7 @@ export class Growth<Item> {
   /** Whether something was shown that is not all there is. */
   get hasMore(): boolean {
     if (this.shownLen === undefined) return false;
-    return this.items === undefined ? this.text.length > this.shownLen : this.shownLen < Infinity;
+    return this.items === undefined ? this.grownLen > this.shownLen : this.shownLen < Infinity;
   }
 
   /** How many suggestions there are at the end; 0 before it. */
@@ -69,20 +70,20 @@ export class Growth<Item> {
 
   /** Whether what is to be shown is another text than what is shown. */
   get isLonger(): boolean {
-    const [first] = this.items ?? [];
-    const next = first === undefined ? this.text : this.textOf(first);
-    return next !== this.lastText;
+    const next = this.items?.[0] ?? this.grown;
+    const shown = this.lastShown;
+    return next !== undefined && (shown === undefined || this.textOf(next) !== this.textOf(shown));
   }
 
-  /** What was shown last of the first suggestion. */
-  get shownText(): string {
-    return this.lastText;
+  /** The first item as it was shown last. */
+  get shownItem(): Item | undefined {
+    return this.lastShown;
   }
 
-  /** Takes the whole text so far. */
-  grow(text: string): void {
-    if (this.items !== undefined || text.length <= this.text.length) return;
-    this.text = text;
+  /** Takes the first item as far as it has come. */
+  grow(item: Item): void {
+    if (this.items !== undefined || this.textOf(item).length <= this.grownLen) return;
+    this.grown = item;
     this.begun.give();
     if (this.hasMore) this.onMore();
   }
@@ -108,14 +109,14 @@ export class Growth<Item> {
 
   /** Returns what is to be shown, and takes it for shown. */
   show(): Showing<Item> {
-    if (this.items !== undefined) {
-      this.shownLen = Infinity;
-      const [first] = this.items;
-      this.lastText = first === undefined ? "" : this.textOf(first);
-      return { kind: "finished", items: this.items };
-    }
-    this.shownLen = this.text.length;
-    this.lastText = this.text;
-    return { kind: "growing", text: this.text };
+    const isFinished = this.items !== undefined;
+    const items = this.items ?? (this.grown === undefined ? [] : [this.grown]);
+    this.shownLen = isFinished ? Infinity : this.grownLen;
+    this.lastShown = items[0];
+    return { isFinished, items };
+  }
+
+  private get grownLen(): number {
+    return this.grown === undefined ? 0 : this.textOf(this.grown).length;
   }
 }

@@ -24,7 +24,7 @@ export interface GhostParts {
   readonly client: () => LanguageClient | undefined;
   /** Whether automatic requests are let through. */
   readonly isOpen: () => boolean;
-  /** Called each time something is shown; with the server's item once that is there. */
+  /** Called each time something is shown, also where it is longer than before. */
   readonly onShowing: (place: Place, item: InlineCompletionItem) => void;
   readonly onError: (error: unknown) => void;
 }
@@ -77,7 +77,7 @@ export class GhostText implements vscode.Disposable {
     const nudge = context.triggerKind === Invoke ? this.nudge.take() : undefined;
     if (nudge !== undefined) {
       if (running && samePlace(running.growth.place, place)) {
-        return nudge === "more" ? this.show(running) : [growing(running)];
+        return nudge === "more" ? this.show(running) : this.showAgain(running);
       }
       // The user typed meanwhile: this stands for the request that the key makes.
       context = { ...context, triggerKind: Automatic };
@@ -145,17 +145,16 @@ export class GhostText implements vscode.Disposable {
 
   private show(stream: Stream): Answer {
     const { growth, document, position } = stream;
-    const showing = growth.show();
-    if (showing.kind === "growing") {
-      this.parts.onShowing(growth.place, { insertText: showing.text });
-      mark("answered", growth.place, { numItems: 1, isFinished: false });
-      return [growing(stream)];
-    }
-    const first = showing.items[0];
-    if (first) this.parts.onShowing(growth.place, first);
-    if (this.running === stream) this.leave();
-    mark("answered", growth.place, { numItems: showing.items.length, isFinished: true });
-    return showing.items.map((item) => itemOf(item, document, position));
+    const { items, isFinished } = growth.show();
+    if (items[0]) this.parts.onShowing(growth.place, items[0]);
+    if (isFinished && this.running === stream) this.leave();
+    mark("answered", growth.place, { numItems: items.length, isFinished });
+    return items.map((item) => itemOf(item, document, position));
+  }
+
+  /** Answers with what is shown already. */
+  private showAgain({ growth, document, position }: Stream): Answer {
+    return growth.shownItem ? [itemOf(growth.shownItem, document, position)] : [];
   }
 
   /** Leaves the suggestion that runs. */
@@ -164,9 +163,4 @@ export class GhostText implements vscode.Disposable {
     this.running = undefined;
     running?.end();
   }
-}
-
-/** Returns what is shown while it grows. */
-function growing({ growth, document, position }: Stream): vscode.InlineCompletionItem {
-  return itemOf({ insertText: growth.shownText }, document, position);
 }

@@ -12,7 +12,7 @@ import { Growth } from "./growth";
 import { placeOf, selectionIn, textOf } from "./items";
 import { mark } from "./marks";
 
-const PROGRESS = new ProgressType<{ insertText: string }>();
+const PROGRESS = new ProgressType<InlineCompletionItem>();
 
 let counter = 0;
 
@@ -59,9 +59,9 @@ export class Stream {
   ): Promise<void> {
     const { growth, document, position } = this;
     const partialResultToken = `ghost-${++counter}`;
-    const progress = client.onProgress(PROGRESS, partialResultToken, (value) => {
+    const progress = client.onProgress(PROGRESS, partialResultToken, (item) => {
       if (!growth.hasBegun) mark("text", growth.place);
-      growth.grow(value.insertText);
+      growth.grow(item);
     });
     const params = client.code2ProtocolConverter.asInlineCompletionParams(document, position, context);
     mark("sent", growth.place, { isEarly: this.isEarly, triggerKind: params.context.triggerKind });
