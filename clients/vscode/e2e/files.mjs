@@ -33,9 +33,7 @@ export const FILES = {
 `,
   "shapes.py": SHAPES,
   "lines.py": SHAPES,
-  "cycle.py": SHAPES,
   "menu.py": SHAPES,
-  "indent.py": SHAPES,
   "host.py": SHAPES,
   "accept.py": SHAPES,
   "inventory.py": `class Inventory:

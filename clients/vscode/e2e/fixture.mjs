@@ -57,8 +57,14 @@ export class Fixture {
     });
     const probe = new Probe(path.join(scratch, "probe"));
     const fixture = new Fixture({ editor, probe, scratch, workspace, server, machineSettings });
-    await editor.openWorkspace();
-    await editor.untilStatus("Ready");
+    try {
+      await editor.openWorkspace();
+      await editor.untilStatus("Ready");
+    } catch (error) {
+      await fixture.screenshot("failed-start");
+      await fixture.close();
+      throw error;
+    }
     return fixture;
   }
 

@@ -1,31 +1,11 @@
-// Cycling, snoozing, and what Tab does where it means something else too.
+// Snoozing, and what Tab does where it means something else too.
 import assert from "node:assert/strict";
 
 export const keys = [
-  ["cycling shows the other candidates, and comes back", cycles],
   ["snoozed: nothing by itself until it is over", snoozes],
   ["Tab takes the menu's item, not the ghost text", tabInMenu],
   ["Tab goes to a snippet's next placeholder", tabInSnippet],
-  ["Tab indents where the suggestion stands deeper, then accepts", tabIndents],
 ];
-
-async function cycles(f) {
-  const { editor } = f;
-  await editor.open("cycle.py");
-  await editor.goTo(12, 21);
-  await f.probe.run("takeMarks");
-  await editor.press("Enter");
-  await editor.type("r"); // the two make versions 2 and 3
-  await f.probe.run("untilMark", { step: "answered", isFinished: true, version: 3 });
-  const first = await editor.untilGhost();
-  await editor.press("Alt+]");
-  await editor.untilGhost(`(text) => text !== "" && text !== ${JSON.stringify(first)}`);
-  await f.screenshot("cycled");
-  await editor.press("Alt+[");
-  await editor.untilGhost(`(text) => text === ${JSON.stringify(first)}`);
-  await editor.press("Escape");
-  await editor.noGhost();
-}
 
 async function snoozes(f) {
   const { editor } = f;
@@ -86,23 +66,3 @@ async function tabInSnippet(f) {
   await f.until(async () => (await f.probe.run("selectedText")) === "second");
   await editor.press("Escape");
 }
-
-async function tabIndents(f) {
-  const { editor } = f;
-  await editor.open("indent.py");
-  await editor.goTo(13, 1);
-  await editor.press("Alt+\\");
-  let ghost = await editor.untilGhost("(text) => /^ {4,}\\S/.test(text)");
-  await f.screenshot("indented");
-  for (let depth = 4; ghost.startsWith("    "); depth += 4) {
-    await editor.press("Tab");
-    const rest = ghost.slice(4);
-    ghost = await editor.untilGhost(`(text) => text !== "" && ${JSON.stringify(rest)}.startsWith(text)`);
-    const line = (await editor.save("indent.py")).split("\n")[12];
-    assert.equal(line, " ".repeat(depth)); // indented, and nothing of it accepted
-  }
-  await editor.press("Tab");
-  await editor.noGhost();
-  assert.ok((await editor.save("indent.py")).split("\n")[12].endsWith(ghost.split("\n")[0]));
-}
-
