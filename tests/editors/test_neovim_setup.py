@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
             'keys.accept: expected a key such as "<Tab>", or false, got 3',
         ),
         ("{ keys = true }", "keys: expected a table, got true"),
+        ("{ keys = { next = '<tab>' } }", "keys: <Tab> is wanted by all of: accept, next; set"),
         ("{ cmd = 'midfill lsp' }", 'cmd: expected a list of texts such as { "midfill", "lsp" }'),
         ("{ cmd = {} }", "cmd: expected a list of texts"),
         ("{ enabled = 'yes' }", 'enabled: expected a boolean, got "yes"'),
@@ -62,10 +63,12 @@ def test_subcommands_are_completed(neovim: Neovim) -> None:
 
 def test_what_a_subcommand_does_not_know_is_named(neovim: Neovim) -> None:
     neovim.run("messages clear")
-    neovim.type("<Esc>:Midfill stauts<CR><CR>:Midfill toggle window<CR><CR>")
+    for wrong in ("stauts", "toggle window", "status now"):
+        neovim.type(f"<Esc>:Midfill {wrong}<CR><CR>")
     messages = neovim.run("messages")
     assert "no subcommand stauts; there are: disable, enable, explain, log" in messages
     assert "toggle takes nothing, or one of: buffer; got window" in messages
+    assert "status takes nothing; got now" in messages
 
 
 @pytest.mark.parametrize(
@@ -194,7 +197,13 @@ def test_a_server_that_dies_is_started_anew(tmp_path: Path) -> None:
             script.kill()
             neovim.until_screen("x = ")
             script.accept()
+        neovim.until_lua("require('midfill').status().state", "ready")
+        script.set("It pairs ", "them.", gated=True)
+        neovim.run("MidfillChat What does zip do?")
+        neovim.until(lambda: neovim.lines, lambda lines: "It pairs " in lines)
         script.kill()
+        neovim.until(lambda: neovim.lines, lambda lines: "*the language server ended*" in lines)
+        neovim.run("close")
         ended = "the language server ended 4 times within a minute"
         neovim.until(lambda: neovim.run("messages"), lambda messages: ended in messages)
         neovim.type("<Esc>")

@@ -140,8 +140,7 @@ function M.ask(question)
   end)
   if not answer.cancel then
     answer.cancel = function() end
-    local reason = wire.status.reason or 'open a file first'
-    finish(answer, { message = 'the language server is not running: ' .. reason })
+    finish(answer, { message = wire.why_not() })
   end
 end
 

@@ -1,44 +1,10 @@
---- `:Midfill`: its subcommands, their completion, and what they print.
+--- `:Midfill`: its subcommands and their completion.
 
+local report = require('midfill.report')
 local server = require('midfill.server')
 local wire = require('midfill.wire')
 
 local M = {}
-
-local api = vim.api
-
----@param lines string[]
-local function say(lines)
-  api.nvim_echo({ { table.concat(lines, '\n') } }, true, {})
-end
-
----@param text string
-local function complain(text)
-  vim.notify('Midfill: ' .. text, vim.log.levels.ERROR)
-end
-
---- Return a reply's members as lines, nested ones indented, in a fixed order; nulls are left out.
----@param value table
----@param indent? string
----@return string[]
-local function lines_of(value, indent)
-  indent = indent or ''
-  local lines = {} ---@type string[]
-  local names = vim.tbl_keys(value)
-  table.sort(names, function(a, b)
-    return tostring(a) < tostring(b)
-  end)
-  for _, name in ipairs(names) do
-    local member = value[name]
-    if type(member) == 'table' and next(member) ~= nil then
-      table.insert(lines, ('%s%s:'):format(indent, name))
-      vim.list_extend(lines, lines_of(member, indent .. '  '))
-    elseif member ~= vim.NIL and type(member) ~= 'table' then
-      table.insert(lines, ('%s%s: %s'):format(indent, name, member))
-    end
-  end
-  return lines
-end
 
 --- Run a command of the server and print what it answers.
 ---@param command string
@@ -46,9 +12,9 @@ end
 local function ask(command, read)
   wire.execute(command, {}, function(err, result)
     if err then
-      complain(err.message)
+      report.complain(err.message)
     else
-      say(read(result))
+      report.say(read(result))
     end
   end)
 end
@@ -78,12 +44,12 @@ local function use_model(id)
   local settings = require('midfill').options.settings
   local kind = (settings.backend or {}).kind
   if kind and kind ~= 'engine' then
-    complain(('backend.kind is %s: set backend.model in setup()'):format(kind))
+    report.complain(('backend.kind is %s: set backend.model in setup()'):format(kind))
     return
   end
   local command = program()
   if not command then
-    complain('`cmd` in setup() holds no "lsp"; run: midfill models use ' .. id)
+    report.complain('`cmd` in setup() holds no "lsp"; run: midfill models use ' .. id)
     return
   end
   vim.list_extend(command, { 'models' })
@@ -95,9 +61,9 @@ local function use_model(id)
     vim.schedule(function()
       local told = vim.trim(done.code == 0 and done.stdout or done.stderr)
       if done.code == 0 then
-        say({ told })
+        report.say({ told })
       else
-        complain(told)
+        report.complain(told)
       end
     end)
   end)
@@ -106,51 +72,44 @@ end
 local function ask_for_token()
   local token = require('midfill.token')
   if not require('midfill').options.token then
-    complain('set token = "ask" in setup() first')
+    report.complain('set token = "ask" in setup() first')
   elseif not token.url then
-    complain('no server has asked for a token yet: see backend.kind')
+    report.complain('no server has asked for a token yet: see backend.kind')
   elseif token.prompt(token.url) then
     wire.notify('midfill/didChangeToken', vim.empty_dict())
   end
 end
 
----@param reason { remedy?: string }
----@return string[]
-local function remedy_of(reason)
-  return type(reason.remedy) == 'string' and { 'What to do: ' .. reason.remedy } or {}
-end
+---@class midfill.Subcommand
+---@field run fun(arguments: string[])
+---@field max? integer how many words may follow
+---@field choices? string[] one of which they must be
 
----@type table<string, { choices?: string[], run: fun(arguments: string[]) }>
+---@type table<string, midfill.Subcommand>
 M.subcommands = {
   status = {
     run = function()
       ask('midfill.status', function(status)
         status.metrics = nil
-        return lines_of(status)
+        return report.lines_of(status)
       end)
     end,
   },
   stats = {
     run = function()
       ask('midfill.status', function(status)
-        return lines_of(status.metrics)
+        return report.lines_of(status.metrics)
       end)
     end,
   },
   explain = {
     run = function()
-      ask('midfill.explain', function(explanation)
-        if type(explanation) ~= 'table' then
-          return { 'Midfill: no request yet' }
-        end
-        local reason = explanation.reason
-        explanation.reason = nil
-        return vim.list_extend(vim.list_extend({ reason.sentence }, remedy_of(reason)), lines_of(explanation))
-      end)
+      ask('midfill.explain', report.lines_of_explanation)
     end,
   },
   restart = { run = server.restart },
   model = {
+    max = 1,
     run = function(arguments)
       if arguments[1] then
         use_model(arguments[1])
@@ -159,7 +118,7 @@ M.subcommands = {
       ask('midfill.status', function(status)
         local can = type(status.capabilities) == 'table' and status.capabilities or {}
         local told = { 'model: ' .. status.model, 'backend: ' .. status.backend }
-        return vim.list_extend(told, lines_of(can))
+        return vim.list_extend(told, report.lines_of(can))
       end)
     end,
   },
@@ -171,9 +130,10 @@ M.subcommands = {
       vim.cmd('normal! G')
     end,
   },
-  enable = { choices = { 'buffer' }, run = switch(true) },
-  disable = { choices = { 'buffer' }, run = switch(false) },
+  enable = { max = 1, choices = { 'buffer' }, run = switch(true) },
+  disable = { max = 1, choices = { 'buffer' }, run = switch(false) },
   toggle = {
+    max = 1,
     choices = { 'buffer' },
     run = function(arguments)
       require('midfill').toggle(arguments[1] == 'buffer' and 0 or nil)
@@ -186,6 +146,15 @@ local function names()
   local list = vim.tbl_keys(M.subcommands)
   table.sort(list)
   return list
+end
+
+---@param subcommand midfill.Subcommand
+---@return string
+local function takes(subcommand)
+  if subcommand.choices then
+    return 'nothing, or one of: ' .. table.concat(subcommand.choices, ', ')
+  end
+  return subcommand.max == 1 and 'at most one word' or 'nothing'
 end
 
 --- Call `setup()` if nobody has.
@@ -201,13 +170,16 @@ function M.run(arguments)
   local name = arguments[1] or 'status'
   local subcommand = M.subcommands[name]
   if not subcommand then
-    complain(('no subcommand %s; there are: %s'):format(name, table.concat(names(), ', ')))
+    report.complain(('no subcommand %s; there are: %s'):format(name, table.concat(names(), ', ')))
     return
   end
   local rest = vim.list_slice(arguments, 2)
+  if #rest > (subcommand.max or 0) then
+    report.complain(('%s takes %s; got %s'):format(name, takes(subcommand), table.concat(rest, ' ')))
+    return
+  end
   if subcommand.choices and rest[1] and not vim.tbl_contains(subcommand.choices, rest[1]) then
-    local choices = table.concat(subcommand.choices, ', ')
-    complain(('%s takes nothing, or one of: %s; got %s'):format(name, choices, rest[1]))
+    report.complain(('%s takes %s; got %s'):format(name, takes(subcommand), rest[1]))
     return
   end
   M.set_up()

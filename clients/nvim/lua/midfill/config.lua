@@ -161,6 +161,27 @@ local function check_keys(given, problems)
   end
 end
 
+--- Name the keys that two options would take.
+---@param given table<string, any>
+---@param problems string[]
+local function check_twice(given, problems)
+  local names_of = {} ---@type table<string, string[]>
+  for name, lhs in pairs(vim.tbl_extend('force', M.defaults.keys, given)) do
+    if type(lhs) == 'string' then
+      local key_name = vim.fn.keytrans(vim.api.nvim_replace_termcodes(lhs, true, true, true))
+      names_of[key_name] = vim.list_extend(names_of[key_name] or {}, { name })
+    end
+  end
+  for key_name, taken_by in pairs(names_of) do
+    if #taken_by > 1 then
+      table.sort(taken_by)
+      local listed = table.concat(taken_by, ', ')
+      local told = 'keys: %s is wanted by all of: %s; set all but one to other keys or false'
+      problems[#problems + 1] = told:format(key_name, listed)
+    end
+  end
+end
+
 --- Return what is wrong with options, a line for each.
 ---@param given any
 ---@return string[]
@@ -173,6 +194,7 @@ function M.problems(given)
     if name == 'keys' then
       if type(value) == 'table' then
         check_keys(value, problems)
+        check_twice(value, problems)
       else
         problems[#problems + 1] = ('keys: expected a table, got %s'):format(shown(value))
       end

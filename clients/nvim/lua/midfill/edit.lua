@@ -73,11 +73,13 @@ local function begin(command, instruction)
   local is_answered = false
   local cancel = wire.request('midfill/edit', params_of(held, instruction, token), function(err, result)
     is_answered = true
-    finish(shown, err, result)
+    if preview.is_open(shown) then
+      finish(shown, err, result)
+    end
   end, buf)
   if not cancel then
     held_lines.release(held)
-    say(wire.status.reason or 'the language server is not running', vim.log.levels.ERROR)
+    say(wire.why_not(), vim.log.levels.ERROR)
     return
   end
   shown = preview.open(held, command.smods, function()

@@ -19,13 +19,14 @@ local languages = {} ---@type table<integer, string> file types as the server wa
 local deaths = {} ---@type integer[] when it died, in seconds
 local is_stopping = false
 local is_missing_told = false
+local is_given_up = false -- it keeps dying
 
 --- Take the options of `setup()`.
 ---@param chosen midfill.Options
 ---@param chosen_hooks midfill.Hooks
 function M.configure(chosen, chosen_hooks)
   options, hooks = chosen, chosen_hooks
-  is_missing_told = false
+  is_missing_told, is_given_up = false, false
   local client = wire.client()
   if client then
     client.settings = { midfill = options.settings }
@@ -88,9 +89,9 @@ local function on_exit(code, signal, ended_id)
   if ended_id ~= wire.id then
     return
   end
-  wire.id = nil
-  wire.growing = {}
+  local tell = wire.ended()
   vim.schedule(function()
+    tell()
     hooks.on_end()
     if wire.id == nil then -- else it was started anew meanwhile
       wire.set_status('stopped', ('the language server ended (code %d, signal %d)'):format(code, signal))
@@ -110,6 +111,7 @@ function M.revive()
   end, deaths)
   table.insert(deaths, now)
   if #deaths > RESTARTS then
+    is_given_up = true
     local text = 'Midfill: the language server ended %d times within a minute; '
       .. ':Midfill log tells more, :Midfill restart tries again'
     vim.notify(text:format(#deaths), vim.log.levels.ERROR)
@@ -171,7 +173,10 @@ function M.attach(buf)
   if M.is_attached(buf) and (not is_wanted or languages[buf] ~= vim.bo[buf].filetype) then
     vim.lsp.buf_detach_client(buf, wire.id) -- the protocol knows no change of language
   end
-  if not is_wanted or M.is_attached(buf) or buffers.is_second_without_name(buf, wire.client()) then
+  if is_given_up or not is_wanted or M.is_attached(buf) then
+    return
+  end
+  if buffers.is_second_without_name(buf, wire.client()) then
     return
   end
   local starting = start_config(buf)
@@ -202,7 +207,7 @@ end
 --- Stop the server, and start one anew.
 function M.restart()
   deaths = {}
-  is_missing_told = false
+  is_missing_told, is_given_up = false, false
   local client = wire.client()
   if not client then
     M.attach_all()

@@ -19,6 +19,9 @@ M.growing = {}
 ---@type integer? the client that runs, or did
 M.id = nil
 
+---@alias midfill.OnReply fun(err?: table, result: any)
+local waiting = {} ---@type table<table, midfill.OnReply> requests that were not answered yet
+
 --- Return the client that runs, nil if none does.
 ---@return vim.lsp.Client?
 function M.client()
@@ -44,6 +47,14 @@ function M.set_status(state, reason)
   api.nvim_exec_autocmds('User', { pattern = 'MidfillStatus', modeline = false })
 end
 
+--- Return why nobody is there to ask.
+---@return string
+function M.why_not()
+  local is_starting = M.status.state == 'starting'
+  return M.status.reason
+    or ('the language server ' .. (is_starting and 'is starting; try again' or 'does not run: open a file'))
+end
+
 --- Send a notification; nothing happens while no server runs.
 ---@param method string
 ---@param params table
@@ -57,7 +68,7 @@ end
 --- Send a request.
 ---@param method string
 ---@param params table
----@param on_reply fun(err?: table, result: any)
+---@param on_reply midfill.OnReply called once, also if the server ends
 ---@param buf? integer whose changes have to be known to the server before
 ---@return (fun())? cancel nil if no server is there to ask; after it `on_reply` is not called
 function M.request(method, params, on_reply, buf)
@@ -65,19 +76,35 @@ function M.request(method, params, on_reply, buf)
   if not client or not client.initialized then
     return nil
   end
-  local is_cancelled = false
+  local request = {}
+  waiting[request] = on_reply
   local is_sent, id = M.call(client, 'request', method, params, function(err, result)
-    if not is_cancelled then
+    local is_waited_for = waiting[request] ~= nil
+    waiting[request] = nil
+    if is_waited_for then
       on_reply(err, result)
     end
   end, buf)
   if not is_sent then
+    waiting[request] = nil
     return nil
   end
   return function()
-    is_cancelled = true
+    waiting[request] = nil
     if not (client.is_stopped and M.call(client, 'is_stopped')) then
       M.call(client, 'cancel_request', id)
+    end
+  end
+end
+
+--- Take note that the client has ended, which Neovim does not tell those who wait for its replies.
+---@return fun() tell lets them know
+function M.ended()
+  local unanswered = waiting
+  waiting, M.growing, M.id = {}, {}, nil
+  return function()
+    for _, on_reply in pairs(unanswered) do
+      on_reply({ message = 'the language server ended' }, nil)
     end
   end
 end
@@ -85,12 +112,12 @@ end
 --- Run a command of the server.
 ---@param command string
 ---@param arguments any[]
----@param on_reply? fun(err?: table, result: any)
+---@param on_reply? midfill.OnReply
 function M.execute(command, arguments, on_reply)
   local params = { command = command, arguments = arguments }
   local is_sent = M.request('workspace/executeCommand', params, on_reply or function() end)
   if not is_sent and on_reply then
-    on_reply({ message = M.status.reason or 'the language server is not running' }, nil)
+    on_reply({ message = M.why_not() }, nil)
   end
 end
 
