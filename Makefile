@@ -92,7 +92,7 @@ clean:  ## remove .venv, fetched editors and caches
 	else echo "== npm was not found: tests/engine/serve/test_node_clients.py tells what to do"; fi
 
 # llama-index needs an older openai than the tests drive otherwise, so it has a folder of its own.
-.venv/.llama-index: .venv/.dev tests/llamaindex/requirements.txt
+.venv/.llama-index: .venv/.python tests/llamaindex/requirements.txt
 	@echo "== installing llama-index apart"
 	@rm -rf .venv/llama-index
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-compile \

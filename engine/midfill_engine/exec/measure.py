@@ -1,18 +1,19 @@
 """How fast this machine computes: the engine's own steps, timed on stacks of random layers.
 
-A narrow stack and a wide one tell what a layer and what a byte of weights cost; a third one is
-foretold from them and timed as well, so that the error of such a forecast is measured too. The
-weights stand for no model, and only their number counts. Called by `cli`.
+Three stacks of different widths and depths tell what a layer and what a byte of weights cost; how
+far their own times are from that is the error of such a forecast. The weights stand for no model,
+and only their number counts. Called by `cli`.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
 
 from midfill_engine.exec.placement import DTYPES
@@ -61,11 +62,11 @@ NARROW = Stack(hidden=192, inner=384, heads=3, kv_heads=3, layers=16, vocab=256)
 """6 million weights: a layer costs its call and its threads' meetings rather than its bytes."""
 WIDE = Stack(hidden=1536, inner=6144, heads=12, kv_heads=3, layers=1, vocab=256)
 """34 million weights in one layer, as large as those of models with 1.5 billion."""
-CONTROL = Stack(hidden=896, inner=4864, heads=14, kv_heads=2, layers=2, vocab=8192)
-"""37 million weights of other widths, with a head that counts. More would be packed for longer."""
+MIDDLE = Stack(hidden=896, inner=4864, heads=14, kv_heads=2, layers=2, vocab=8192)
+"""37 million weights in layers as those of a model with half a billion, and a head that counts."""
 
 _SWEPT_BYTES = 2**27
-"""Written between two steps, so that no weight is in a cache then: a real model's never are."""
+"""Read between two steps, so that no weight is in a cache then: a real model's never are."""
 _STEP_S = 0.4
 """How long steps of one kind are timed, the sweeping included; a dozen of them (docs/log.md)."""
 _FEWEST = 5
@@ -86,7 +87,7 @@ class Speed:
         bytes_per_s: of weights read, one token at a time.
         layer_s: seconds that a layer takes besides.
         prompt_weights_per_s: weights times tokens of a prompt.
-        error: share by which the forecast of the third stack's token was off.
+        error: share by which the times of the three stacks were off by this, at most.
     """
 
     device: str
@@ -130,18 +131,18 @@ def measure(device: str) -> Speed:
     Raises:
         EngineError: they cannot be run there, as for want of memory.
     """
-    runners = [_runner(stack, device) for stack in (NARROW, WIDE, CONTROL)]
+    stacks = (NARROW, MIDDLE, WIDE)
+    runners = [_runner(stack, device) for stack in stacks]
     caches = _Caches(device)
-    narrow, wide, control = (_seconds(_step(runner, 1), caches) for runner in runners)
-    prompt = _seconds(_step(runners[1], _PROMPT_TOKENS), caches)
-    told = runners[1].describe()
+    seconds = [_seconds(_step(runner, 1), caches) for runner in runners]
+    weights = [num_parameters(runner.spec) for runner in runners]
+    prompts = [_seconds(_step(runner, _PROMPT_TOKENS), caches) for runner in runners[1:]]
+    told = runners[-1].describe()
     dtype = str(told["dtype"])
     weight_bytes = _weight_bytes(dtype)
-    byte_s, layer_s = solve(
-        (num_parameters(runners[0].spec) * weight_bytes, NARROW.layers, narrow),
-        (num_parameters(runners[1].spec) * weight_bytes, WIDE.layers, wide),
+    byte_s, layer_s, error = fit(
+        [count * weight_bytes for count in weights], [stack.layers for stack in stacks], seconds
     )
-    forecast = num_parameters(runners[2].spec) * weight_bytes * byte_s + CONTROL.layers * layer_s
     return Speed(
         device=device,
         kernels=str(told["kernels"]),
@@ -149,26 +150,30 @@ def measure(device: str) -> Speed:
         weight_bytes=weight_bytes,
         bytes_per_s=1 / byte_s,
         layer_s=layer_s,
-        prompt_weights_per_s=_PROMPT_TOKENS * num_parameters(runners[1].spec) / prompt,
-        error=abs(forecast / control - 1),
+        prompt_weights_per_s=_PROMPT_TOKENS * sum(weights[1:]) / sum(prompts),
+        error=error,
     )
 
 
-def solve(narrow: tuple[float, int, float], wide: tuple[float, int, float]) -> tuple[float, float]:
-    """Returns the seconds of a byte and of a layer, from two stacks.
+def fit(
+    sizes: Sequence[float], layers: Sequence[int], seconds: Sequence[float]
+) -> tuple[float, float, float]:
+    """Returns the seconds of a byte and of a layer that come nearest, and the largest error.
+
+    Nearest in shares of each time, by least squares; a layer costs at least nothing.
 
     Args:
-        narrow: bytes, layers and seconds of a token.
-        wide: the same of a stack with far more bytes a layer.
+        sizes: bytes of each stack.
+        layers: of each stack.
+        seconds: of a token.
     """
-    bytes_a, layers_a, seconds_a = narrow
-    bytes_b, layers_b, seconds_b = wide
-    determinant = bytes_b * layers_a - bytes_a * layers_b
-    byte_s = (seconds_b * layers_a - seconds_a * layers_b) / determinant
-    layer_s = (seconds_a * bytes_b - seconds_b * bytes_a) / determinant
-    if layer_s < 0 or byte_s <= 0:  # noise: then bytes are all that can be told
-        return seconds_b / bytes_b, 0.0
-    return byte_s, layer_s
+    times = np.array(seconds)
+    shares = np.column_stack([np.array(sizes) * 1e-9, np.array(layers) * 1e-3]) / times[:, None]
+    costs = np.linalg.lstsq(shares, np.ones(len(times)), rcond=None)[0]
+    if costs.min() < 0:  # noise: then bytes are all that can be told
+        costs = np.array([shares[:, 0].sum() / (shares[:, 0] ** 2).sum(), 0.0])
+    error = float(np.abs(shares @ costs - 1).max())
+    return float(costs[0]) * 1e-9, float(costs[1]) * 1e-3, error
 
 
 def _runner(stack: Stack, device: str) -> Runner:
@@ -190,24 +195,38 @@ def _random(shape: tuple[int, ...]) -> torch.Tensor:
 
 
 def _step(runner: Runner, num_tokens: int) -> Callable[[], None]:
-    """Returns what runs some tokens of a prompt and chooses the next one."""
+    """Returns what runs some tokens of a prompt and chooses the next one.
+
+    Every place is scored: otherwise the last layer, which may be the only one, computes the last
+    token alone, and a prompt looks 4.5 times as quick as it is.
+    """
+    work = Work(
+        0,
+        [7] * num_tokens,
+        _START,
+        sampling=SamplingParams(),
+        scored_ids=[7] * (num_tokens - 1),
+    )
 
     def step() -> None:
-        runner.run([Work(0, [7] * num_tokens, _START, sampling=SamplingParams())])
+        runner.run([work])
 
     return step
 
 
 class _Caches:
-    """The caches of a device, which are swept by writing something else."""
+    """The caches of a device, which are swept by reading something else.
+
+    Reading: lines that were written would have to go to memory while the step waits, and made
+    weights look half as quick (docs/log.md).
+    """
 
     def __init__(self, device: str) -> None:
-        self._swept = torch.zeros(_SWEPT_BYTES, dtype=torch.uint8, device=device)
+        self._others = torch.zeros(_SWEPT_BYTES // 4, device=device)
 
     def sweep(self) -> None:
         """Returns when nothing else is in them."""
-        self._swept.add_(1)
-        self._swept[-1].item()  # a GPU has finished then
+        self._others.sum().item()  # a GPU has finished then
 
 
 def _seconds(step: Callable[[], None], caches: _Caches) -> float:

@@ -46,7 +46,7 @@ class Speed:
         bytes_per_s: of weights, read for one token after the other.
         layer_s: seconds that each layer takes besides.
         prompt_weights_per_s: weights times tokens of a prompt.
-        error: how far off a forecast by these was, as a share.
+        error: how far off the timed steps themselves were by these, as a share.
     """
 
     kernels: str

@@ -124,7 +124,7 @@ def _described(machine: Machine) -> str:
         error = max(speed.error for speed in machine.speeds.values())
         lines.append(
             f"times below are foretold from steps over random layers, timed for "
-            f"{machine.measured_s:.1f} s; another stack of layers was foretold to {error:.0%}"
+            f"{machine.measured_s:.1f} s; those steps themselves came to within {error:.0%}"
         )
     return "\n".join(lines) + "\n"
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import cast
 
 import pytest
 
 from midfill_engine import cli
 from midfill_engine.errors import ModelError
 from midfill_engine.exec import measure
+from midfill_engine.exec.runner import Runner
+from midfill_engine.exec.work import Work
 
 _TINY = measure.Stack(hidden=64, inner=96, heads=2, kv_heads=1, layers=2, vocab=64)
 
@@ -19,19 +22,26 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stacks that take no time, in the proportions of the real ones."""
     monkeypatch.setattr(measure, "NARROW", replace(_TINY, layers=8))
     monkeypatch.setattr(measure, "WIDE", replace(_TINY, hidden=512, inner=2048, heads=8))
-    monkeypatch.setattr(measure, "CONTROL", replace(_TINY, hidden=256, inner=512))
+    monkeypatch.setattr(measure, "MIDDLE", replace(_TINY, hidden=256, inner=512))
     monkeypatch.setattr(measure, "_STEP_S", 0.01)
 
 
 @pytest.mark.parametrize(("byte_s", "layer_s"), [(1e-10, 3e-5), (7e-11, 0.0)])
-def test_two_stacks_give_what_a_byte_and_a_layer_take(byte_s: float, layer_s: float) -> None:
-    stacks = [(1e7, 16), (1.5e8, 4)]
-    narrow, wide = ((size, layers, size * byte_s + layers * layer_s) for size, layers in stacks)
-    assert measure.solve(narrow, wide) == pytest.approx((byte_s, layer_s), abs=1e-15)
+def test_the_stacks_give_what_a_byte_and_a_layer_take(byte_s: float, layer_s: float) -> None:
+    sizes, layers = [6e6, 4e7, 3.6e7], [16, 2, 1]
+    seconds = [size * byte_s + count * layer_s for size, count in zip(sizes, layers, strict=True)]
+    found = measure.fit(sizes, layers, seconds)
+    assert found == pytest.approx((byte_s, layer_s, 0.0), abs=1e-9)
+    assert found[0] == pytest.approx(byte_s)
+    seconds[1] *= 1.2
+    assert 0.05 < measure.fit(sizes, layers, seconds)[2] < 0.2
 
 
 def test_where_noise_makes_a_layer_cost_less_than_nothing_bytes_alone_count() -> None:
-    assert measure.solve((1e7, 16, 1e-5), (1.5e8, 4, 1.5e-2)) == pytest.approx((1e-10, 0.0))
+    byte_s, layer_s, error = measure.fit([1e7, 1.5e8], [16, 4], [1e-4, 1.5e-2])
+    assert 0 < byte_s < 1e-9
+    assert layer_s == 0.0
+    assert error > 0.1
 
 
 @pytest.mark.usefixtures("small")
@@ -45,6 +55,23 @@ def test_real_steps_are_timed() -> None:
     assert speed.layer_s >= 0
     assert speed.prompt_weights_per_s > 0
     assert speed.error >= 0
+
+
+def test_a_prompts_step_computes_every_layer_for_every_token() -> None:
+    """The last layer once computed one token of 64: prompts were foretold 4.5 times too quick."""
+    ran: list[Work] = []
+
+    class Keeps:
+        def run(self, works: list[Work]) -> None:
+            ran.extend(works)
+
+    for num_tokens in (1, 64):
+        step = measure._step(  # pyright: ignore[reportPrivateUsage]  # what is timed
+            cast("Runner", Keeps()), num_tokens
+        )
+        step()
+    assert [work.num_logits for work in ran] == [1, 64]
+    assert [work.plain for work in ran] == [True, False]
 
 
 @pytest.mark.usefixtures("small")

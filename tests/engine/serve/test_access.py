@@ -106,6 +106,10 @@ async def test_origins(served: Served) -> None:
         ("GET", "/v1/completions", 405, None),
         ("GET", "/infill", 405, None),
         ("POST", "/lease", 405, None),
+        ("OPTIONS", "/", 405, "method_not_allowed"),
+        ("OPTIONS", "/v1/chat/completions", 405, None),
+        ("TRACE", "/models/owner/tiny", 405, "method_not_allowed"),
+        ("GET", "/models/owner/tiny/v1/nope", 405, None),
     ],
 )
 async def test_unknown_routes_and_methods(
@@ -119,6 +123,21 @@ async def test_unknown_routes_and_methods(
         assert reply.headers["allow"]
     if path.startswith("/infill"):
         assert reply.json()["error"]["code"] == 405
+
+
+@pytest.mark.parametrize("path", ["/", "/health", "/info", "/v1/models", "/metrics"])
+async def test_head_is_get_without_a_body(client: httpx.AsyncClient, path: str) -> None:
+    reply = await client.head(path)
+    assert (reply.status_code, reply.content) == (200, b"")
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "multipart/form-data; boundary=x", "", "nonsense"])
+async def test_the_content_type_is_not_looked_at(client: httpx.AsyncClient, kind: str) -> None:
+    """As curl sends a form's where nobody says otherwise."""
+    for path in ("/", "/generate", "/v1/completions"):
+        body = b'{"inputs": "x", "prompt": "x"}'
+        reply = await client.post(path, content=body, headers={"content-type": kind})
+        assert reply.status_code == 200
 
 
 async def test_large_bodies(served: Served) -> None:

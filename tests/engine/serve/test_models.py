@@ -60,9 +60,11 @@ async def test_the_path_chooses(models: Models, engines: dict[str, FakeEngine]) 
     async with client_of_models(models) as client:
         body = {"inputs": "a", "model": "one"}
         assert (await client.post("/models/owner/two", json=body)).status_code == 200
+        body["inputs"] = "another text, which is not remembered"
+        assert (await client.post("/models/owner%2Ftwo", json=body)).status_code == 200
         assert (await client.get("/models/owner/two/info")).json()["model_id"] == "owner/two"
     assert not engines["one"].requests
-    assert engines["owner/two"].requests
+    assert len(engines["owner/two"].requests) == 2
 
 
 @pytest.mark.parametrize(("path", "body"), _BODIES)
