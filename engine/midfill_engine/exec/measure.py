@@ -217,8 +217,8 @@ def _step(runner: Runner, num_tokens: int) -> Callable[[], None]:
 class _Caches:
     """The caches of a device, which are swept by reading something else.
 
-    Reading: lines that were written would have to go to memory while the step waits, and made
-    weights look half as quick (docs/log.md).
+    Reading, for lines that were written would have to go to memory while the step waits; and on a
+    CPU by one thread, for torch's others spin on their cores for a while (docs/log.md).
     """
 
     def __init__(self, device: str) -> None:
@@ -226,7 +226,10 @@ class _Caches:
 
     def sweep(self) -> None:
         """Returns when nothing else is in them."""
-        self._others.sum().item()  # a GPU has finished then
+        if self._others.is_cuda:
+            self._others.sum().item()  # waits for the end
+        else:
+            self._others.numpy().sum()
 
 
 def _seconds(step: Callable[[], None], caches: _Caches) -> float:
