@@ -106,10 +106,11 @@ class Judge:
         if path is None:
             return self._judge_other(uri, trust, role, config)
         place = self._workspace.place(path)
+        target = self._workspace.place(place.real)
         refusal = (
-            _judge_name(place, trust, config)
+            _judge_name(place, target, trust, config)
             or _judge_place(place, trust, role)
-            or self._judge_ignored(place, config)
+            or self._judge_ignored(place, target, config)
             or _judge_remote(place, trust, role, config)
         )
         return refusal or place.name
@@ -123,7 +124,9 @@ class Judge:
         """
         parts = urlsplit(uri)
         place = self._workspace.place(Path("/", unquote(parts.path)))
-        if refusal := _judge_name(place, trust, config) or self._judge_ignored(place, config):
+        target = self._workspace.place(place.real)
+        refusal = _judge_name(place, target, trust, config)
+        if refusal := refusal or self._judge_ignored(place, target, config):
             return refusal
         if role == "document" and (parts.scheme in UNSAVED_SCHEMES or trust == "local"):
             return place.path.name or "untitled"
@@ -131,12 +134,13 @@ class Judge:
             "outside", f"a document of the kind {parts.scheme[:20]!r} is no file of the workspace"
         )
 
-    def _judge_ignored(self, place: Place, config: ContextConfig) -> Refusal | None:
+    def _judge_ignored(self, place: Place, target: Place, config: ContextConfig) -> Refusal | None:
+        """Judge a file by the rules where it is, and by those where its links lead."""
         if _matches(config.allow, place.name):
             return None
-        for path in {place.path, place.real}:
-            if path.is_relative_to(place.top):
-                found = self._rules.ignored_by(place.top, path)
+        for top, path in {(place.top, place.path), (target.top, target.path)}:
+            if path.is_relative_to(top):
+                found = self._rules.ignored_by(top, path)
                 if found is not None:
                     return Refusal(
                         "ignored", f"{found} leaves {place.name} out; context.allow lets it pass"
@@ -144,12 +148,11 @@ class Judge:
         return None
 
 
-def _judge_name(place: Place, trust: Trust, config: ContextConfig) -> Refusal | None:
+def _judge_name(place: Place, target: Place, trust: Trust, config: ContextConfig) -> Refusal | None:
     """Judge a file by what it is called, and by what it is called where its links lead."""
-    real = place.real.relative_to(place.top) if place.real.is_relative_to(place.top) else place.real
     # Whatever the case of the letters: many file systems do not tell them apart.
     deny = tuple(map(str.lower, config.deny))
-    if any(_matches(deny, name.lower()) for name in (place.name, real.as_posix())):
+    if any(_matches(deny, name.lower()) for name in (place.name, target.name)):
         return Refusal("denied", f"{place.name} matches context.deny")
     names = {place.path.as_posix(), place.real.as_posix()}
     if any(map(looks_secret, names)) and not (trust == "local" and config.secret_files):

@@ -167,6 +167,19 @@ def test_what_is_denied_or_secret_is_so_by_any_name(
     assert judged(gate, top / name) == kind
 
 
+def test_a_link_into_another_folder_obeys_the_rules_there(top: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / ".gitignore").write_text("hidden.py\n", "utf-8")
+    (other / "hidden.py").write_text("x = 1\n", "utf-8")
+    (other / "shut.py").write_text("x = 1\n", "utf-8")
+    for name in ("hidden", "shut"):
+        (top / f"to_{name}.py").symlink_to(other / f"{name}.py")
+    gate = Gate(lambda: ContextConfig(deny=("/shut.py",)), Workspace([top, other]))
+    assert judged(gate, top / "to_hidden.py") == "ignored"
+    assert judged(gate, top / "to_shut.py") == "denied"
+
+
 def test_what_is_denied_is_meant_from_the_top(top: Path) -> None:
     assert judged(gate_of(top, ContextConfig(deny=(f"{top.name}/",))), top / "src/a.py") is None
 
