@@ -53,7 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def neovim(request: pytest.FixtureRequest, folder: Path, engines: set[int]) -> Iterator[Neovim]:
     setup: dict[str, object] = {
         "cmd": [sys.executable, "-m", "midfill_lsp.cli", "lsp"],
-        "settings": {"engine": {"exitWhenUnusedS": 60}},
+        "settings": {"engine": {"exitWhenUnusedS": 600}},
     }
     with start(request.param, folder, setup) as editor:
         editor.lua(_RECORD)

@@ -6,6 +6,7 @@ local M = {}
 local api = vim.api
 local watched_cmp ---@type table? the one whose events are listened to
 local on_cmp = function() end
+local is_blink_set_up = false -- it has opened its menu
 local key_namespace = api.nvim_create_namespace('midfill.menu')
 
 ---@class midfill.Selected
@@ -27,9 +28,10 @@ local function view_of_cmp()
   return view and view:visible() and view or nil
 end
 
+-- Asked before its own `setup()`, it would load what takes the options of that.
 ---@return table?
 local function open_blink()
-  local blink = loaded('blink.cmp')
+  local blink = is_blink_set_up and loaded('blink.cmp') or nil
   local is_open = blink and (blink.is_menu_visible or blink.is_visible)
   return is_open and is_open() == true and blink or nil
 end
@@ -131,7 +133,10 @@ function M.watch(group, on_change)
     group = group,
     pattern = { 'BlinkCmpMenuOpen', 'BlinkCmpMenuClose', 'BlinkCmpListSelect' },
     desc = 'Midfill: make room for the menu of blink.cmp',
-    callback = changed,
+    callback = function()
+      is_blink_set_up = true
+      changed()
+    end,
   })
   api.nvim_create_autocmd('InsertEnter', {
     group = group,
