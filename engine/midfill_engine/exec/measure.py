@@ -60,14 +60,14 @@ _PROMPT_TOKENS = 64
 
 NARROW = Stack(hidden=192, inner=384, heads=3, kv_heads=3, layers=16, vocab=256)
 """6 million weights: a layer costs its call and its threads' meetings rather than its bytes."""
-WIDE = Stack(hidden=1536, inner=6144, heads=12, kv_heads=3, layers=1, vocab=256)
-"""34 million weights in one layer, as large as those of models with 1.5 billion."""
+WIDE = Stack(hidden=1536, inner=6144, heads=12, kv_heads=3, layers=2, vocab=256)
+"""68 million weights in layers as those of a model with 1.5 billion."""
 MIDDLE = Stack(hidden=896, inner=4864, heads=14, kv_heads=2, layers=2, vocab=8192)
 """37 million weights in layers as those of a model with half a billion, and a head that counts."""
 
 _SWEPT_BYTES = 2**27
 """Read between two steps, so that no weight is in a cache then: a real model's never are."""
-_STEP_S = 0.4
+_STEP_S = 0.2
 """How long steps of one kind are timed, the sweeping included; a dozen of them (docs/log.md)."""
 _FEWEST = 5
 

@@ -11,7 +11,7 @@ from midfill_lsp.cli import list_models, serve
 from midfill_lsp.cli import options as engine_options
 from midfill_lsp.cli.catalogue import ANNOUNCED, INFILL, CatalogueModel
 from midfill_lsp.cli.machine import Gpu, Machine, look
-from midfill_lsp.cli.recommend import PROMPT_TOKENS, Fit, rank
+from midfill_lsp.cli.recommend import FORECAST_ERROR, PROMPT_TOKENS, Fit, rank
 from midfill_lsp.cli.use_model import use
 from midfill_lsp.config import EngineConfig
 from midfill_lsp.errors import MidfillError
@@ -121,10 +121,10 @@ def _described(machine: Machine) -> str:
         for device, speed in machine.speeds.items()
     ]
     if machine.speeds:
-        error = max(speed.error for speed in machine.speeds.values())
+        worst = max(FORECAST_ERROR, *(speed.error for speed in machine.speeds.values()))
         lines.append(
             f"times below are foretold from steps over random layers, timed for "
-            f"{machine.measured_s:.1f} s; those steps themselves came to within {error:.0%}"
+            f"{machine.measured_s:.1f} s: expect {worst:.0%} more or less"
         )
     return "\n".join(lines) + "\n"
 

@@ -24,6 +24,9 @@ GPU_SHARE = 0.85
 MOST_MS_PER_TOKEN = 25.0
 """A line of 16 tokens is then there in 0.4 s; drafts bring it sooner."""
 PROMPT_TOKENS = 512
+FORECAST_ERROR = 0.25
+"""By which share a model of half a billion differed at most from its forecast (docs/log.md,
+2026-11-26): memory is not equally fast from one second to the next."""
 
 
 @dataclass(frozen=True, slots=True)

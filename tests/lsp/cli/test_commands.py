@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from pathlib import Path
 
@@ -206,13 +207,23 @@ async def test_doctor_with_a_remote_server_that_refuses() -> None:
     assert "is not a URL" in found.out
 
 
-async def test_models_recommends_from_what_the_machine_has() -> None:
-    done = await midfill("models", "recommend")
-    assert done.status == 0
+async def test_models_recommends_from_what_the_engine_measures(tmp_path: Path) -> None:
+    """The engine's program stands in here; `test_measure` reads what the real one says."""
+    speed = {"weight_bytes": 1.0625, "bytes_per_s": 3e10, "layer_s": 3e-5, "error": 0.04}
+    device = {"device": "cpu", "kernels": "a test", "dtype": "int8", **speed}
+    measured: dict[str, object] = {"devices": [{**device, "prompt_weights_per_s": 7e10}]}
+    measured |= {"gpus": [], "threads": 2, "measured_s": 3.1}
+    program = tmp_path / "engine.py"
+    program.write_text(
+        f"import sys; assert sys.argv[1:] == ['measure']; print({json.dumps(measured)!r})"
+    )
+    words = ["models", "recommend", "--engine-command", shlex.join([sys.executable, str(program)])]
+    done = await midfill(*words)
+    assert (done.status, done.err) == (0, "")
     assert "free memory" in done.out
-    assert "Qwen/Qwen2.5-Coder-0.5B" in done.out
-    assert ("recommended: " in done.out) != ("stay with starter" in done.out)
-    assert ("recommended to chat: " in done.out) != ("chat by a server" in done.out)
+    assert "int8 weights read at 30 GB/s" in done.out
+    assert "recommended: Qwen/Qwen2.5-Coder-0.5B" in done.out
+    assert "chat by a server" in done.out
 
 
 @pytest.mark.parametrize(
