@@ -14,6 +14,14 @@ const bundles = [
     target: "node20",
     external: ["vscode"],
   },
+  {
+    ...common,
+    entryPoints: { chat: "src/webview/main.ts" },
+    outdir: "dist",
+    platform: "browser",
+    format: "iife",
+    target: "chrome132",
+  },
 ];
 
 if (process.argv.includes("--watch")) {

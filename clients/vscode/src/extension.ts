@@ -3,17 +3,20 @@
 import * as vscode from "vscode";
 import type { LanguageClient, Middleware } from "vscode-languageclient/node";
 
+import { registerChat } from "./chat/commands";
 import { registerCommands } from "./commands";
+import { editSelection } from "./edit/edit";
 import { GhostEvents } from "./ghost/events";
 import { Gate } from "./ghost/gate";
 import { GhostText } from "./ghost/middleware";
+import { Preview } from "./preview/preview";
 import { Tokens } from "./secrets/tokens";
 import { tellOfEnd } from "./server/install";
 import { Session } from "./server/session";
 import { Surveyor } from "./server/surveyor";
 import { contributedNames, serverSettings } from "./settings";
 import { StatusBar } from "./status/bar";
-import type { Everything, ServerStatus } from "./status/present";
+import { whyNotRunning, type Everything, type ServerStatus } from "./status/present";
 
 let session: Session | undefined;
 
@@ -61,6 +64,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   const commands = registerCommands({ context, log, session: current, surveyor, gate, tokens, everything });
   context.subscriptions.push(log, gate, events, ghost, current, bar, ended, ...commands);
   context.subscriptions.push(...watchEditor(current, surveyor, refresh));
+  context.subscriptions.push(...talking(context, log, current));
   await current.restart();
 }
 
@@ -109,6 +113,21 @@ function middleware(
       },
     },
   };
+}
+
+/** The chat and the editing of a selection, which share the preview of a change. */
+function talking(
+  context: vscode.ExtensionContext,
+  log: vscode.LogOutputChannel,
+  current: Session,
+): Pick<vscode.Disposable, "dispose">[] {
+  const preview = new Preview();
+  const shared = { client: () => current.running, whyNot: () => whyNotRunning(current.state), preview };
+  return [
+    preview,
+    ...registerChat({ context, log, ...shared }),
+    vscode.commands.registerCommand("midfill.edit", () => editSelection(shared)),
+  ];
 }
 
 function watchEditor(

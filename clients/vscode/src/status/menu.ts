@@ -30,6 +30,7 @@ function runningEntries(gate: GateState): Entry[] {
   return [
     ...gateEntries,
     entry("$(question)", "Why no suggestion?", "midfill.why"),
+    entry("$(comment-discussion)", "Chat", "midfill.chat.show"),
     separator("Model"),
     entry("$(chip)", "Choose the model…", "midfill.chooseModel"),
     entry("$(server)", "Choose who answers…", "midfill.chooseBackend"),

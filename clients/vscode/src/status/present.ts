@@ -58,6 +58,21 @@ export function present(all: Everything): Shown {
   return shown("$(sparkle)", "", "Ready.");
 }
 
+/** Returns why the language server does not answer, and what to do about it. */
+export function whyNotRunning(session: SessionState): string {
+  switch (session.kind) {
+    case "missing":
+      return `The language server was not found. ${session.missing.reason}`;
+    case "failed":
+      return `The language server stopped. ${session.reason}`;
+    case "starting":
+      return "The language server still starts; ask again in a moment.";
+    case "stopped":
+    case "running":
+      return "The language server is not running; restart it from the status bar.";
+  }
+}
+
 function failure(server: ServerStatus): Shown {
   const reason = sentence(server.reason ?? "It failed.");
   switch (server.cause) {

@@ -1,0 +1,109 @@
+/** What can be done with a block of code in an answer: copy, insert, apply, a new file. */
+
+import * as vscode from "vscode";
+
+import { findAgain, laidOut } from "../preview/places";
+import { SCHEME, type Change, type Preview } from "../preview/preview";
+import { spanOfRange } from "./attachments";
+import type { Place, Turn } from "./turns";
+import type { BlockAction, BlockRef } from "./wire";
+
+/** Names that models give to languages, where VS Code has others. */
+const LANGUAGES: Readonly<Record<string, string>> = {
+  bash: "shellscript",
+  "c++": "cpp",
+  cs: "csharp",
+  js: "javascript",
+  jsx: "javascriptreact",
+  py: "python",
+  rb: "ruby",
+  rs: "rust",
+  sh: "shellscript",
+  shell: "shellscript",
+  ts: "typescript",
+  tsx: "typescriptreact",
+  yml: "yaml",
+};
+
+/** Does it; `turn` is the block's. */
+export async function act(
+  action: BlockAction,
+  block: BlockRef,
+  turn: Turn | undefined,
+  preview: Preview,
+): Promise<void> {
+  switch (action) {
+    case "copy":
+      await vscode.env.clipboard.writeText(block.text);
+      break;
+    case "insert":
+      await insert(block.text);
+      break;
+    case "newFile":
+      await newFile(block);
+      break;
+    case "apply": {
+      const place = turn?.blocks.find((one) => one.startLine === block.startLine)?.place;
+      const change = place ? await changeAt(place) : changeInFront(block.text);
+      if (change) await preview.show(change, true);
+      break;
+    }
+  }
+}
+
+async function insert(code: string): Promise<void> {
+  const editor = editorInFront();
+  if (!editor) return;
+  const { document, selection } = editor;
+  const text = laidOut(code, headOf(document, selection), document.getText(selection));
+  await editor.edit((edit) => {
+    edit.replace(selection, text);
+  });
+  await vscode.window.showTextDocument(document, editor.viewColumn);
+}
+
+async function newFile({ language, text }: BlockRef): Promise<void> {
+  const name = LANGUAGES[language.toLowerCase()] ?? language.toLowerCase();
+  const known = await vscode.languages.getLanguages();
+  const options = known.includes(name) ? { language: name, content: text } : { content: text };
+  await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(options));
+}
+
+/** The place that the server named, if what stood there still stands somewhere. */
+async function changeAt(place: Place): Promise<Change | undefined> {
+  const uri = vscode.Uri.parse(place.uri, true);
+  const document = await vscode.workspace.openTextDocument(uri);
+  const { line, character } = place.range.start;
+  const offset = document.offsetAt(new vscode.Position(line, character));
+  const found = findAgain(document.getText(), place.before, offset);
+  if (found === undefined) {
+    void vscode.window.showWarningMessage(
+      "Midfill: the code that this was written for has changed. Ask again, or insert it at the cursor.",
+    );
+    return undefined;
+  }
+  const end = document.positionAt(found + place.before.length);
+  const range = spanOfRange(new vscode.Range(document.positionAt(found), end));
+  return { uri, range, before: place.before, newText: place.newText };
+}
+
+/** Without a place of its own, a block takes the place of the selection, or goes to the cursor. */
+function changeInFront(code: string): Change | undefined {
+  const editor = editorInFront();
+  if (!editor) return undefined;
+  const { document, selection } = editor;
+  const before = document.getText(selection);
+  const newText = laidOut(code, headOf(document, selection), before);
+  return { uri: document.uri, range: spanOfRange(selection), before, newText };
+}
+
+function editorInFront(): vscode.TextEditor | undefined {
+  const editor = vscode.window.activeTextEditor;
+  if (editor && editor.document.uri.scheme !== SCHEME) return editor;
+  void vscode.window.showInformationMessage("Midfill: open the file that the code shall go to first.");
+  return undefined;
+}
+
+function headOf(document: vscode.TextDocument, { start }: vscode.Range): string {
+  return document.lineAt(start.line).text.slice(0, start.character);
+}

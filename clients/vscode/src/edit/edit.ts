@@ -1,0 +1,132 @@
+/** Rewrites the selection as the user says: `midfill/edit`, shown as a change that grows. */
+
+import * as vscode from "vscode";
+import { ProgressType, type LanguageClient, type TextDocumentEdit, type TextEdit } from "vscode-languageclient/node";
+
+import { spanOfRange } from "../chat/attachments";
+import { halfWritten } from "../preview/places";
+import type { Preview } from "../preview/preview";
+
+const PROGRESS = new ProgressType<{ newText: string }>();
+
+interface Reply {
+  readonly edit: { readonly documentChanges?: readonly TextDocumentEdit[] };
+  readonly notes: readonly string[];
+}
+
+export interface EditParts {
+  readonly client: () => LanguageClient | undefined;
+  /** Why there is no client, in a sentence. */
+  readonly whyNot: () => string;
+  readonly preview: Preview;
+}
+
+let counter = 0;
+
+/** Asks what to do with the selection, and shows what comes of it. */
+export async function editSelection(parts: EditParts): Promise<void> {
+  const editor = vscode.window.activeTextEditor;
+  if (!editor) return;
+  const { document, selection } = editor;
+  const instruction = await vscode.window.showInputBox({
+    title: selection.isEmpty ? "Midfill: what shall be written here?" : "Midfill: what shall become of the selection?",
+    placeHolder: selection.isEmpty ? "such as: a function that parses a date" : "such as: add type hints",
+    ignoreFocusOut: true,
+  });
+  if (instruction === undefined || instruction.trim() === "") return;
+  const client = parts.client();
+  if (!client) {
+    void vscode.window.showErrorMessage(parts.whyNot());
+    return;
+  }
+  const work = new Edit(client, parts.preview, document, fromLineStart(document, selection));
+  await vscode.window.withProgress(
+    { location: vscode.ProgressLocation.Notification, title: `Midfill: ${instruction}`, cancellable: true },
+    (_, token) => work.run(instruction, token),
+  );
+}
+
+class Edit {
+  private isBegun = false;
+  private begun: Promise<void> = Promise.resolve();
+  private readonly before: string;
+
+  constructor(
+    private readonly client: LanguageClient,
+    private readonly preview: Preview,
+    private readonly document: vscode.TextDocument,
+    private readonly range: vscode.Range,
+  ) {
+    this.before = document.getText(range);
+  }
+
+  /** Resolves when the change is whole, or there is none; tells the user why. */
+  async run(instruction: string, token: vscode.CancellationToken): Promise<void> {
+    const { client, preview } = this;
+    const cancel = new vscode.CancellationTokenSource();
+    const subscriptions = [
+      token.onCancellationRequested(() => {
+        cancel.cancel();
+      }),
+      preview.onDidEnd(() => {
+        cancel.cancel(); // the user closed what was growing
+      }),
+    ];
+    const partialResultToken = `edit-${++counter}`;
+    subscriptions.push(
+      client.onProgress(PROGRESS, partialResultToken, ({ newText }) => {
+        if (!cancel.token.isCancellationRequested) this.grow(newText);
+      }),
+    );
+    const { uri, version } = client.code2ProtocolConverter.asVersionedTextDocumentIdentifier(this.document);
+    const range = client.code2ProtocolConverter.asRange(this.range);
+    const params = { textDocument: { uri, version }, range, instruction, partialResultToken };
+    try {
+      await this.end(await client.sendRequest<Reply>("midfill/edit", params, cancel.token));
+    } catch (error) {
+      if (this.isBegun) await preview.reject();
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!cancel.token.isCancellationRequested) void vscode.window.showErrorMessage(`Midfill: ${reason}`);
+    } finally {
+      for (const subscription of subscriptions) subscription.dispose();
+    }
+  }
+
+  private grow(newText: string): void {
+    const soFar = halfWritten(this.before, newText);
+    if (this.isBegun) {
+      this.preview.grow(soFar, false);
+      return;
+    }
+    this.isBegun = true;
+    const { document, range, before } = this;
+    const change = { uri: document.uri, range: spanOfRange(range), before, newText: soFar };
+    this.begun = this.preview.show(change, false);
+  }
+
+  private async end({ edit, notes }: Reply): Promise<void> {
+    await this.begun;
+    const [change] = edit.documentChanges?.flatMap((one) => one.edits as TextEdit[]) ?? [];
+    for (const note of notes) void vscode.window.showInformationMessage(`Midfill: ${note}`);
+    if (!change) {
+      if (this.isBegun) await this.preview.reject();
+      void vscode.window.showInformationMessage("Midfill: the model would change nothing.");
+      return;
+    }
+    const range = this.client.protocol2CodeConverter.asRange(change.range);
+    if (this.preview.isOf(this.document.uri, range)) {
+      this.preview.grow(change.newText, true);
+      return;
+    }
+    const before = this.document.getText(range);
+    const whole = { uri: this.document.uri, range: spanOfRange(range), before, newText: change.newText };
+    await this.preview.show(whole, true);
+  }
+}
+
+/** A piece that begins in the indentation begins at the line's start, as the server has it. */
+function fromLineStart(document: vscode.TextDocument, range: vscode.Range): vscode.Range {
+  const start = range.start.with({ character: 0 });
+  const isIndented = document.getText(new vscode.Range(start, range.start)).trim() === "";
+  return isIndented && document.getText(range).trim() !== "" ? new vscode.Range(start, range.end) : range;
+}
