@@ -38,7 +38,7 @@ export default tseslint.config(
       // Of Node, and of the page that some functions run in.
       globals: Object.fromEntries(
         ["console", "process", "URL", "URLSearchParams", "Buffer", "setTimeout", "clearTimeout"]
-          .concat(["document", "window", "performance", "MutationObserver"])
+          .concat(["document", "navigator", "window", "performance", "MutationObserver"])
           .map((name) => [name, "readonly"]),
       ),
     },

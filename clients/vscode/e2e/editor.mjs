@@ -12,7 +12,7 @@ const CHROMIUM_ARGUMENTS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
-const TIMEOUT_MS = 60_000; // the engine starts within seconds, but tests share the machine
+const TIMEOUT_MS = 120_000; // all of it starts within 15 s, but tests share the machine
 // Runs in the page: what stands in the line in pieces, then each line below.
 const READ_GHOST = `() => {
   const inline = [...document.querySelectorAll(".ghost-text-decoration, .ghost-text")]
@@ -91,6 +91,11 @@ export class Editor {
   /** Opens a file of the workspace in front. */
   async open(file) {
     await this.quickInput("Control+p", file);
+    await this.untilFile(file);
+  }
+
+  /** Waits until a file is in front, and the cursor in it. */
+  async untilFile(file) {
     await this.page.locator(`.tab.active[data-resource-name="${file}"]`).waitFor();
     await this.focusEditor();
   }
@@ -105,6 +110,12 @@ export class Editor {
     await this.page.keyboard.press("Enter");
   }
 
+  /** Takes an entry of the list that is open at the top. */
+  async pick(entry) {
+    const row = this.page.locator(".quick-input-list .monaco-list-row", { hasText: entry });
+    await row.first().click();
+  }
+
   /** Runs a command by its title, through the command palette. */
   command(title) {
     return this.quickInput("F1", `>${title}`, title);
@@ -115,6 +126,12 @@ export class Editor {
     await this.quickInput("Control+g", `:${line}:${column}`, "Press 'Enter' to go to");
     await this.page.locator(".quick-input-widget").first().waitFor({ state: "hidden" });
     await this.focusEditor();
+  }
+
+  /** Selects whole lines of the file in front; both count from 1. */
+  async select(first, last) {
+    await this.goTo(first, 1);
+    for (let line = first; line <= last; line++) await this.press("Shift+ArrowDown");
   }
 
   /** Puts the focus into the first group of editors, wherever it is. */

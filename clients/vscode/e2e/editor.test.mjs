@@ -6,6 +6,7 @@ import { host } from "./cases/host.mjs";
 import { keys } from "./cases/keys.mjs";
 import { starting } from "./cases/starting.mjs";
 import { suggestions } from "./cases/suggestions.mjs";
+import { talks } from "./cases/talks.mjs";
 import { trouble } from "./cases/trouble.mjs";
 import { Fixture, OUTPUT } from "./fixture.mjs";
 
@@ -21,7 +22,7 @@ after(async () => {
 });
 
 const only = process.env.ONLY;
-for (const [name, run] of [...suggestions, ...keys, ...host, ...trouble, ...starting]) {
+for (const [name, run] of [...suggestions, ...keys, ...host, ...talks, ...trouble, ...starting]) {
   test(name, { skip: only !== undefined && !name.includes(only) }, async () => {
     try {
       await run(fixture);

@@ -45,6 +45,19 @@ export const FILES = {
 
     def __iter__(self):
 `,
+  "area.py": `import math
+
+
+class Circle:
+    def __init__(self, radius):
+        self.radius = radius
+
+    def area(self):
+        return math.pi * self.radius
+
+    def name(self):
+        return "circle"
+`,
   "reader.py": `import os
 
 

@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import * as path from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { ChatServer } from "./chat_server.mjs";
 import { Editor } from "./editor.mjs";
 import { FILES } from "./files.mjs";
 import { Probe } from "./probe.mjs";
+import { Talk } from "./talk.mjs";
 
 export const ROOT = fileURLToPath(new URL("../../..", import.meta.url));
 export const OUTPUT = fileURLToPath(new URL("output", import.meta.url));
@@ -56,7 +58,8 @@ export class Fixture {
       },
     });
     const probe = new Probe(path.join(scratch, "probe"));
-    const fixture = new Fixture({ editor, probe, scratch, workspace, server, machineSettings });
+    const talk = new Talk(editor);
+    const fixture = new Fixture({ editor, probe, talk, scratch, workspace, server, machineSettings });
     try {
       await editor.openWorkspace();
       await editor.untilStatus("Ready");
@@ -114,7 +117,29 @@ export class Fixture {
     await writeFile(file, JSON.stringify(this.machineSettings));
   }
 
+  /** Lets a server answer that chats; its answers the test writes. */
+  async chatServer() {
+    if (!this.chats) {
+      this.chats = await ChatServer.start();
+      // Completions would be asked of it as well.
+      const changes = { "backend.kind": "openai", "backend.url": this.chats.url, "completion.enabled": false };
+      for (const [name, value] of Object.entries(changes)) this.machineSettings[`midfill.${name}`] = value;
+      await this.set({});
+      await this.editor.untilStatus("ompletion.enabled is false");
+    }
+    return this.chats;
+  }
+
+  /** Lets the engine answer again. */
+  async endChatServer() {
+    await this.set({ "midfill.backend.kind": "engine", "midfill.backend.url": null, "midfill.completion.enabled": true });
+    await this.editor.untilStatus("Ready");
+    await this.chats?.close();
+    this.chats = undefined;
+  }
+
   async close() {
+    await this.chats?.close();
     const engine = await this.engine().catch(() => undefined);
     await this.editor.close();
     if (engine) try { process.kill(engine.pid); } catch { /* it has ended */ }
