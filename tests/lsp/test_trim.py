@@ -89,7 +89,12 @@ BLOCKS = [
     Case(JS, "function f() {█\n}\n", "\n  a();\n}\nf();", "\n  a();"),
     Case(JS, "function f() {█\n", "\n  a();\n}\nf();", "\n  a();\n}"),
     Case(JS, "function f() {\n  █\n}\n", "a();\n  b();\n}\nf();", "a();\n  b();"),
-    Case(JS, "if (x) {\n  █\n", "a();\n} else {\n  b();\n}\n", "a();\n}"),
+    Case(
+        JS,
+        "if (x) {\n  █\n",
+        "a();\n} else {\n  b();\n}\nc();\n",
+        "a();\n} else {\n  b();\n}",
+    ),
     Case(JS, "it('x', () => {\n  █\n});\n", "expect(1);\n});\n", "expect(1);"),
     Case(JS, "it('x', () => {\n  █\n", "expect(1);\n});\nfoo", "expect(1);\n});"),
     Case(JS, "const f = (x) =>█\n", "\n  x + 1;\n\nfoo();", "\n  x + 1;"),

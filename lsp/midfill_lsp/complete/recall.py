@@ -75,7 +75,7 @@ class Rest:
         """
         began = self.live.question
         is_block = context.mode == "block"
-        if not self.is_whole_line or (is_block and began.context.mode != "block"):
+        if is_block and began.context.mode != "block":
             return None
         tokens: Tokens | None = ()
         if context.min_confidence > 0:
@@ -83,17 +83,22 @@ class Rest:
         if tokens is None:
             return None
         # Of a token that was typed in part the rest is as likely as all of it, or likelier.
-        best = self._trimmed(context, _behind(tokens, self._num_typed, surely=True))
-        if not best.text:
+        best, is_decided = self._trimmed(context, _behind(tokens, self._num_typed, surely=True))
+        if not best.text and (is_decided or self.is_whole_line):
             return best
-        worst = self._trimmed(context, _behind(tokens, self._num_typed, surely=False))
+        if not self.is_whole_line:
+            return None
+        worst, _ = self._trimmed(context, _behind(tokens, self._num_typed, surely=False))
         return None if is_block or worst.text != best.text else worst
 
-    def _trimmed(self, context: TrimContext, tokens: Iterator[tuple[int, float]]) -> TrimResult:
+    def _trimmed(
+        self, context: TrimContext, tokens: Iterator[tuple[int, float]]
+    ) -> tuple[TrimResult, bool]:
+        """Return what is left of the text, and whether more of it would change nothing."""
         trimmer = Trimmer(context, is_shown=False)
         trimmer.score(tuple(tokens))
-        trimmer.feed(self.text)
-        return trimmer.finish()
+        is_decided = trimmer.feed(self.text).done
+        return trimmer.finish(), is_decided
 
 
 def _behind(tokens: Tokens, num_chars: int, surely: bool) -> Iterator[tuple[int, float]]:

@@ -37,6 +37,13 @@ class Confidence:
         first = next((mean for mean in means if mean is not None), None)
         return None if first is None else round(math.exp(first), 3)
 
+    def opening(self) -> tuple[int, float]:
+        """Return the number of the first tokens' line's tokens, and their mean log-probability."""
+        first = next((idx for idx, count in enumerate(self._counts) if count), None)
+        if first is None:
+            return 0, 0.0
+        return self._counts[first], self._sums[first] / self._counts[first]
+
     def of_line(self, idx: int) -> float | None:
         """Return the mean log-probability of a line's tokens; None if none is known."""
         if not 0 <= idx < len(self._sums) or not self._counts[idx]:

@@ -15,6 +15,8 @@ from midfill_lsp.trim.context import TrimContext
 from midfill_lsp.trim.verdict import Verdict
 
 MAX_UNSOUND_LINES = 12
+# Of what begins so, no line was right (docs/log.md, 2026-11-26).
+_HOPELESS_TOKENS, _HOPELESS_LOG = 2, math.log(0.5)
 
 
 class Gate:
@@ -33,14 +35,17 @@ class Gate:
         self._num_sound = 0
         self._min_logprob = math.log(context.min_confidence) if context.min_confidence else None
 
-    def judge(self, verdict: Verdict, shift: int, cut_short: bool) -> Verdict:
+    def judge(self, verdict: Verdict, shift: int, cut_short: bool, is_fresh: bool) -> Verdict:
         """Return the part of a verdict that may be shown.
 
         Args:
             verdict: what the other rules let through.
             shift: lines that its text has in front of the backend's first.
             cut_short: the backend was not let write more, so that a single line may lack its end.
+            is_fresh: nothing of the text is on the screen.
         """
+        if is_fresh and not verdict.done and self._is_hopeless():
+            return Verdict("", done=True, reason="unsure")
         if not verdict.text.strip():
             return verdict
         if not (verdict.done or verdict.ends_line):
@@ -62,6 +67,13 @@ class Gate:
             return True
         mean = self._confidence.of_line(idx)
         return mean is None or mean >= self._min_logprob
+
+    def _is_hopeless(self) -> bool:
+        """Whether the first line begins so unsurely that the rest need not be written."""
+        if self._min_logprob is None:
+            return False
+        num_tokens, mean = self._confidence.opening()
+        return num_tokens >= _HOPELESS_TOKENS and mean < self._min_logprob + _HOPELESS_LOG
 
     def _sound(self, verdict: Verdict, lines: list[str]) -> Verdict:
         soundness = self._context.soundness

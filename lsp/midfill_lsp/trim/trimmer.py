@@ -122,7 +122,8 @@ class Trimmer:
             verdict = line.judge(text, finished, context)
         if leak is not None and verdict.reason in (None, "blank"):
             verdict = Verdict(verdict.text, True, "sentinel", verdict.replaces_rest)
-        verdict = self._gate.judge(verdict, shift, cut_short)
+        is_fresh = not (self._is_shown and self._verdict.text)
+        verdict = self._gate.judge(verdict, shift, cut_short, is_fresh)
         self._verdict = _extended(self._verdict, verdict) if self._is_shown else verdict
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from midfill_lsp.backend.base import Scores
-from tests.lsp.complete.world import World, texts, with_config
+from tests.lsp.complete.world import World, settle, texts, with_config
 
 CODE = "def f(a):\n    return █\n"
 UNSURE = Scores(((5, math.log(0.25)),))
@@ -60,4 +60,34 @@ async def test_what_would_not_parse_is_told_as_that() -> None:
     assert await task == ()
     assert world.completer.last is not None
     assert world.completer.last.cut_by == "syntax"
+    await world.completer.aclose()
+
+
+async def test_what_begins_hopelessly_is_not_written_to_its_end() -> None:
+    world = World(CODE)
+    task = world.ask(grows=True)
+    stream = await world.stream()
+    stream.push(Scores(((1, math.log(0.3)),)), "a")
+    await settle()
+    assert not task.done()
+    stream.push(Scores(((2, math.log(0.2)),)), " +")
+    assert await task == ()
+    assert stream.was_aborted
+    assert world.completer.last is not None
+    assert world.completer.last.cut_by == "unsure"
+    await world.completer.aclose()
+
+
+async def test_what_is_on_the_screen_is_not_given_up_in_the_middle_of_a_line() -> None:
+    world = World(CODE)
+    task = world.ask(grows=True)
+    stream = await world.stream()
+    stream.push(Scores(((1, math.log(0.9)),)), "a")
+    await settle()
+    assert world.partial == ["a"]
+    stream.push(Scores(((2, math.log(0.05)),)), " +")
+    for text in (" b", " +", " c"):
+        stream.push(Scores(((2, math.log(0.9)),)), text)
+    stream.end()
+    assert texts(await task) == ["a + b + c"]
     await world.completer.aclose()
