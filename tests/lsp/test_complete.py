@@ -157,6 +157,14 @@ async def test_a_stale_result_is_kept_but_not_shown() -> None:
     assert world.asked == [True]  # what the cache answers bothers nobody
 
 
+async def test_growing_text_says_what_it_takes_the_place_of() -> None:
+    world = World(FakeBackend(["a, ", "b)", ":\n"]))
+    partial: list[Suggestion] = []
+    suggestions = await world.completer.complete(at("def f(█)"), partial.append)
+    assert suggestions == (Suggestion("a, b):", True),)
+    assert partial == [Suggestion("a,", False), Suggestion("a, b", False), *suggestions]
+
+
 async def test_nothing_grows_in_a_document_that_has_changed() -> None:
     world = World(FakeBackend(["a ", "+ ", "b"]))
     partial: list[Suggestion] = []

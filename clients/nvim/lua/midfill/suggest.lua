@@ -107,7 +107,7 @@ local function fits(selected)
   return selected == nil or (current ~= nil and vim.deep_equal(current.selected, selected))
 end
 
---- The same, where it is shown and so may be accepted.
+--- Return what `chosen` does where it is shown, and so may be accepted; else nothing.
 ---@return midfill.Candidate?, string, string
 function M.shown()
   if options and current and is_inserting() then
