@@ -23,7 +23,9 @@ from midfill_engine.text.families import find_family
 from midfill_engine.text.heal import PieceIndex
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.fake_runner import FakeRunner
+from tests.engine.serve.chat_models import load_chat
 from tests.engine.serve.fakes import FakeEngine
+from tests.engine.text.chat_vocabularies import TOOLS
 from tests.engine.tiny import write_tiny_model, write_tiny_tokenizer
 
 KEY = "test-key"
@@ -95,6 +97,28 @@ async def client(served: Served) -> AsyncIterator[httpx.AsyncClient]:
 async def plain_client(served: Served) -> AsyncIterator[httpx.AsyncClient]:
     """Of a model without infill tokens."""
     async with client_of(replace(served, family=None)) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Served]:
+    """Builds a served model of a template."""
+
+    def build(engine: FakeEngine, template: str | None, name: str = "owner/tiny") -> Served:
+        tokenizer, chat = load_chat(tmp_path_factory.mktemp("chat"), template, name)
+        return replace(serve_with(engine, tokenizer, name=name), chat=chat)
+
+    return build
+
+
+@pytest.fixture
+def chatting(engine: FakeEngine, serve: Callable[..., Served]) -> Served:
+    return serve(engine, TOOLS)
+
+
+@pytest.fixture
+async def chat(chatting: Served) -> AsyncIterator[httpx.AsyncClient]:
+    async with client_of(chatting) as found:
         yield found
 
 
