@@ -26,7 +26,7 @@ _MAX_FOLDERS = 50_000
 
 
 class IgnoreRules:
-    """The ignore files of all folders that were asked for. Used by one thread at a time."""
+    """The ignore files of all folders that were asked for. May be called from several threads."""
 
     def __init__(self) -> None:
         """Read nothing yet."""

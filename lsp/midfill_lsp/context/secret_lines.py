@@ -31,8 +31,9 @@ _MAX_BLOCKS = 64  # eight pieces before and after a new choice, their names, and
 _SHORT_CHARS = 800
 _MIN_LINE_CHARS = 6
 # A line whose value stands below it. In code a colon alone opens a block, not a value.
-_OPENS = re.compile(r"""(.*(?:=>?|["']\s*:))\s*[(\[]?\s*\Z""")
-_OPENS_IN_CONFIG = re.compile(r"(.*[=:])\s*(?:[|>][+-]?|[(\[])?\s*\Z")
+_OPENS = re.compile(r"""(.*(?:=>?|["']\s*:))\s*[(\[]?\Z""")
+_OPENS_IN_CONFIG = re.compile(r"(.*[=:])\s*(?:[|>][+-]?|[(\[])?\Z")
+_MAX_OPENING_CHARS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class SecretLines:
         """Load nothing yet."""
         self._rules: Rules | None = None
         self._loading = threading.Lock()
+        self._keeping = threading.Lock()  # around changes of the blocks
         self._verdicts: dict[bytes, tuple[Span, ...]] = {}
         # While one types, all that stands above and below the cursor's line is the same text.
         self._blocks: dict[tuple[str, bool, bool], tuple[Masked, bool]] = {}
@@ -125,6 +127,7 @@ class SecretLines:
 
     def _spans_below(self, opening: str, line: str, is_config: bool) -> tuple[Span, ...]:
         """Return where a line's secrets stand if the line above opens a value."""
+        opening = opening.rstrip()[-_MAX_OPENING_CHARS:]
         lowered = opening.lower()
         if not any(stem in lowered for stem in KEYWORD_STEMS):
             return ()
@@ -152,10 +155,14 @@ class SecretLines:
     def _block(self, text: str, is_config: bool, in_key: bool) -> tuple[Masked, bool]:
         """Return what `_scan` does, from memory if the text was scanned lately."""
         key = (text, is_config, in_key)
-        found = self._blocks.pop(key, None) or self._scan(text, is_config, in_key)
-        self._blocks[key] = found  # the latest is the last
-        while len(self._blocks) > _MAX_BLOCKS:
-            self._blocks.pop(next(iter(self._blocks)), None)
+        with self._keeping:
+            found = self._blocks.pop(key, None)
+        if found is None:
+            found = self._scan(text, is_config, in_key)
+        with self._keeping:
+            self._blocks[key] = found  # the latest is the last
+            while len(self._blocks) > _MAX_BLOCKS:
+                del self._blocks[next(iter(self._blocks))]
         return found
 
     def _scan(self, text: str, is_config: bool, in_key: bool) -> tuple[Masked, bool]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import string
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -141,6 +142,7 @@ BELOW = [
     ("const secret =\n  {};\n", "'tiger-lily-7'", False),
     ("password: >-\n  {}\nname: x\n", "hunter2", True),
     ("db_password =\n{}\n", "hunter2", True),
+    ("f(" + "x, " * 300 + "password=   \n{}\n", "'hunter2'", False),
 ]
 
 
@@ -180,6 +182,19 @@ def test_the_quick_look_sees_every_keyword() -> None:
     for pattern in DENYLIST:
         assert any(stem in pattern.replace("_?", "").replace("ñ", "n") or stem in pattern
                    for stem in KEYWORD_STEMS), pattern  # fmt: skip
+
+
+def test_several_threads_lose_nothing_but_memory(lines: SecretLines) -> None:
+    # A dictionary grew in one thread while another looked for its oldest entry.
+    rows = [line.format(secret) for line, secret in SECRETS]
+    texts = [f"{row}\nnumber = {idx}\n" for idx in range(40) for row in rows]
+    expected = [lines.mask(text) for text in texts]
+    with ThreadPoolExecutor(4) as pool:
+        found = [
+            list(each)
+            for each in zip(*[pool.map(lines.mask, texts) for _ in range(4)], strict=True)
+        ]
+    assert found == [[each] * 4 for each in expected]
 
 
 def test_blocks_and_lines_give_the_same_as_no_memory(lines: SecretLines) -> None:
