@@ -50,6 +50,7 @@ MF_INLINE void run_rows(TileJob job, int num_rows, int panels) {
     part.x.scales += begin * blocks;
     part.x.sums += begin * blocks;
     part.sums += begin * job.sums_stride;
+    part.fetch = i == 0;
     run_tile<Tile, 1>(part, end - begin, panels);
   }
 }

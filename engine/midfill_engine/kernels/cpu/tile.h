@@ -30,6 +30,7 @@ struct TileJob {
   float* sums;
   int64_t sums_stride;
   bool fresh;  // start at zero, not at what `sums` holds
+  bool fetch = false;  // nobody has read these weights yet: ask for them ahead
 };
 
 MF_INLINE float* sums_of(const TileJob& job, int row, int panel, int vec) {
@@ -128,8 +129,10 @@ struct HalfTile {
 struct IntTile {
   static constexpr int kRows = kMaxIntTile;
   static constexpr int kChunk = 1024;
-  // Bytes. 0.5B model, 8 rows: 17.2 ms a step instead of 18.7; with one row it costs 5 %.
+  // Bytes, and from how many rows on: with fewer the processor's own fetching keeps up. Three rows
+  // of the bundled model on AVX2: 0.51 ms a step instead of 0.65 (docs/log.md, 2026-11-26).
   static constexpr int kFetchAhead = 4 * kIntBlockBytes;
+  static constexpr int kFetchRows = 3;
 
   // Several rows go over a panel in parts, where not all of their sums fit the registers.
   template <int R, int P>
@@ -158,7 +161,7 @@ struct IntTile {
       for (int v = 0; v < G; v++)
         dot[r][v] = iset(kUnsignedWeights ? job.x.sums[r * blocks + b] : 0);
     const uint8_t* weights = block + kPanel * 2 + first * kLanes * 4;
-    if constexpr (R >= 4)
+    if (R >= kFetchRows && job.fetch)
       for (int i = 0; i < kIntBlockBytes; i += 64) __builtin_prefetch(block + kFetchAhead + i);
     for (int k = 0; k < kBlock / 4; k++)
       for (int v = 0; v < G; v++) {
