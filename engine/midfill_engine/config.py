@@ -96,8 +96,9 @@ class Limits:
     Attributes:
         max_concurrent: requests waiting and running at once.
         max_body_bytes: of one request's body.
-        max_stops: stop texts of `/infill`.
-        max_stops_tgi: stop texts of the TGI and OpenAI routes, as those services have it.
+        max_stops: stop texts of `/infill`, `/completion` and `/v1/completions`, where editors send
+            more than the four of OpenAI.
+        max_stops_tgi: stop texts of the TGI and chat routes, as those services have it.
         max_best_of: samples of one prompt that TGI's routes take.
         max_top_n_tokens: alternatives at each place that TGI's routes tell.
         max_session_chars: length of a session's name.

@@ -51,7 +51,7 @@ async def read_completion_request(body: Json, served: Served) -> LlamaRequest:
         max_new_tokens=room if asked is None or asked < 0 else min(asked, room),
         sampling=options.sampling,
         stop=options.stop,
-        stop_token_ids=served.tokenizer.eos_ids,
+        stop_token_ids=served.end_ids(ids),
         session=options.session,
         cache_prompt=options.cache_prompt,
         top_n=options.top_n,

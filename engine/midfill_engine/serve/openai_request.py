@@ -68,7 +68,7 @@ async def read_completions_request(body: Json, served: Served) -> CompletionRequ
     shared = _Shared(
         max_tokens=_max_tokens(fields, served, least=0 if echo else 1),
         sampling=openai_sampling(fields, vocab_size=served.pieces.vocab_size),
-        stop=fields.texts("stop", most=served.limits.max_stops_tgi),
+        stop=fields.texts("stop", most=served.limits.max_stops),
         suffix=suffix,
         heal=fields.optional_flag("heal"),
         top_n=top_n or 0,
@@ -155,11 +155,10 @@ def _max_tokens(fields: Fields, served: Served, *, least: int) -> int:
 
 async def _prompt(prompt: str | list[int], shared: _Shared, served: Served) -> Prompt:
     healing: Healing | None = None
-    stop_ids = served.tokenizer.eos_ids
     if shared.suffix is not None:
         if not isinstance(prompt, str):
             raise invalid("`suffix` needs a `prompt` of text, not of token ids")
-        ids, healing, stop_ids = await _infill(prompt, shared, served)
+        ids, healing = await _infill(prompt, shared, served)
     elif isinstance(prompt, str) and len(prompt) > served.limits.inline_chars:
         ids = await asyncio.to_thread(_encode, prompt, served)
     else:
@@ -170,7 +169,7 @@ async def _prompt(prompt: str | list[int], shared: _Shared, served: Served) -> P
         max_new_tokens=shared.max_tokens,
         sampling=shared.sampling,
         stop=shared.stop,
-        stop_token_ids=stop_ids,
+        stop_token_ids=served.end_ids(ids),
         healing=healing,
         prompt_logprobs=shared.prompt_logprobs,
         top_n=shared.top_n,
@@ -180,7 +179,8 @@ async def _prompt(prompt: str | list[int], shared: _Shared, served: Served) -> P
 
 
 def _encode(prompt: str, served: Served) -> tuple[int, ...]:
-    return tuple(served.tokenizer.encode(prompt, bos=True))
+    """Names of control tokens are meant, as where editors write infill prompts themselves."""
+    return tuple(served.tokenizer.encode_with_specials(prompt))
 
 
 def _shown(ids: Sequence[int], served: Served) -> list[int]:
@@ -189,7 +189,7 @@ def _shown(ids: Sequence[int], served: Served) -> list[int]:
 
 async def _infill(
     prompt: str, shared: _Shared, served: Served
-) -> tuple[tuple[int, ...], Healing | None, frozenset[int]]:
+) -> tuple[tuple[int, ...], Healing | None]:
     family, total = served.family, served.max_total_tokens
     if family is None:
         raise invalid("`suffix` needs an infill model, and this one has no infill tokens")
@@ -199,7 +199,7 @@ async def _infill(
         raise invalid(f"`max_tokens` must be <= {most} with `suffix`. Given: {shared.max_tokens}")
     texts = InfillTexts(prompt, shared.suffix or "", heal=shared.heal)
     infill = await infill_prompt(texts, served, family, room)
-    return infill.ids, infill.healing, family.stop_ids
+    return infill.ids, infill.healing
 
 
 def _check_room(ids: Sequence[int], max_tokens: int, served: Served) -> None:

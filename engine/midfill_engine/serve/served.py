@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol
@@ -154,6 +154,13 @@ class Served:
         """Nothing is compiled yet."""
         load = partial(grammar_vocabulary, self.tokenizer, self.pieces.vocab_size)
         object.__setattr__(self, "grammars", GrammarCompiler(load))
+
+    def end_ids(self, prompt_ids: Sequence[int]) -> frozenset[int]:
+        """The end of a text, and the end of the middle where the prompt asks for one."""
+        ids = self.tokenizer.eos_ids
+        if self.family is not None and self.family.suffix_id in prompt_ids:
+            ids |= self.family.stop_ids
+        return ids
 
     @property
     def headers(self) -> Mapping[str, str]:

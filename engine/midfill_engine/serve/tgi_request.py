@@ -120,7 +120,7 @@ async def _read_generation(
         max_new_tokens=_max_new_tokens(len(ids), asked or default, served),
         sampling=sampling,
         stop=stop,
-        stop_token_ids=_stop_ids(ids, served),
+        stop_token_ids=served.end_ids(ids),
         prompt_logprobs=prefill,
         top_n=top_n,
         grammar=await compile_grammar(source, served, field="grammar"),
@@ -199,12 +199,3 @@ def _max_new_tokens(prompt_len: int, asked: int | None, served: Served) -> int:
             f"Given: {prompt_len} `inputs` tokens and {asked} `max_new_tokens`"
         )
     return asked
-
-
-def _stop_ids(prompt_ids: list[int], served: Served) -> frozenset[int]:
-    """The end of a text, and the end of the middle where the prompt asks for one."""
-    family = served.family
-    ids = served.tokenizer.eos_ids
-    if family is not None and family.suffix_id in prompt_ids:
-        ids |= family.stop_ids
-    return ids

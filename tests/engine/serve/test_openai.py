@@ -70,6 +70,20 @@ async def test_suffix_means_infill(
     assert "`suffix` needs an infill model" in reply.json()["error"]["message"]
 
 
+async def test_an_infill_prompt_of_the_editors_own(
+    client: httpx.AsyncClient, engine: FakeEngine, tokenizer: Tokenizer
+) -> None:
+    stops = [str(number) for number in range(14)]  # as many as Zed sends
+    body = {"prompt": "<PRE> a <SUF>b <MID>", "stop": stops}
+    assert (await client.post("/v1/completions", json=body)).status_code == 200
+    body = {"prompt": "plain"}
+    assert (await client.post("/v1/completions", json=body)).status_code == 200
+    infill, plain = engine.requests
+    assert list(infill.stop) == stops
+    assert tokenizer.token_id("▁<MID>") == infill.prompt_ids[-1]
+    assert infill.stop_token_ids - plain.stop_token_ids == {tokenizer.token_id("▁<EOT>")}
+
+
 async def test_a_long_infill_prompt_is_cut(client: httpx.AsyncClient, engine: FakeEngine) -> None:
     body = {"prompt": "abc\n" * 9000, "suffix": "b" * 9000, "max_tokens": 8}
     assert (await client.post("/v1/completions", json=body)).status_code == 200
@@ -99,7 +113,7 @@ _REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"seed": 2**70}, "`seed` must fit 64 bits"),
     ({"max_tokens": 199, "suffix": "y"}, "`max_tokens` must be <= 168 with `suffix`. Given: 199"),
     ({"max_tokens": 0}, "`max_tokens` must be > 0 and < 200"),
-    ({"stop": list("abcde")}, "`stop` supports up to 4"),
+    ({"stop": ["a"] * 17}, "`stop` supports up to 16"),
     ({"stream": "yes"}, "`stream` must be true or false"),
     ({"prompt": "x" * 300}, "`prompt` tokens + `max_tokens` must be <= 200. Given: 301"),
 ]
