@@ -28,7 +28,7 @@ export default tseslint.config(
     languageOptions: {
       sourceType: "commonjs",
       globals: Object.fromEntries(
-        ["process", "require", "exports", "Buffer", "globalThis", "setTimeout"].map((name) => [name, "readonly"]),
+        ["process", "require", "exports", "Buffer", "globalThis", "setTimeout", "AbortSignal"].map((name) => [name, "readonly"]),
       ),
     },
   },

@@ -17,6 +17,14 @@ exports.openBaseline = async (name, content, text) => {
   await vscode.window.showTextDocument(uri, { viewColumn: vscode.ViewColumn.Beside });
 };
 
+/** Puts the cursor at the end of a line, counted from 1, in a group of editors. */
+exports.moveTo = (group, line) => {
+  const editor = vscode.window.visibleTextEditors.find((item) => item.viewColumn === group);
+  const { end } = editor.document.lineAt(line - 1).range;
+  editor.selection = new vscode.Selection(end, end);
+  editor.revealRange(editor.selection, vscode.TextEditorRevealType.InCenter);
+};
+
 function files(content) {
   return {
     onDidChangeFile: () => ({ dispose: () => undefined }),
