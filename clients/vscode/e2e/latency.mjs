@@ -41,7 +41,8 @@ try {
   const figures = { places: NUM_PLACES, vscodeMs: quantiles(vscode) };
   for (const kind of ["cold", "warm"]) {
     const keys = clocked[kind].filter((key) => key !== null);
-    figures[kind] = { withText: keys.length, ...stages(keys), ...added(keys, vscode) };
+    const early = keys.filter((key) => key.marks.some((mark) => mark.isEarly)).length;
+    figures[kind] = { withText: keys.length, early, ...stages(keys), ...added(keys, vscode) };
   }
   console.log(JSON.stringify(figures));
 } catch (error) {

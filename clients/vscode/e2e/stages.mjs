@@ -11,7 +11,8 @@ export function quantiles(values) {
  * Returns each stage's percentiles: from the key to the extension's question (`toServer`); from
  * there to the first text (`server`, its own figure, and `wire`, what the way there and back took);
  * how long the text waited for VS Code to ask (`waited`); from then to the answer (`answer`); to
- * the drawn text (`drawn`); and all of it (`keyToText`).
+ * the drawn text (`drawn`); and all of it (`keyToText`). `extension` is what it spends itself: from
+ * VS Code's question to its own, the wire, and the answer.
  */
 export function stages(keys) {
   const rows = keys.map(stagesOf).filter((row) => row !== null);
@@ -21,16 +22,19 @@ export function stages(keys) {
 
 function stagesOf({ keyAtMs, drawnAtMs, marks, server }) {
   const at = (step) => marks.find((mark) => mark.step === step)?.atMs;
+  const isEarly = marks.find((mark) => mark.step === "sent")?.isEarly;
   const [sent, asked, text, answered] = ["sent", "asked", "text", "answered"].map(at);
   const first = server?.timingsMs.first_text ?? server?.timingsMs.total; // known already: no stream
   if ([sent, asked, answered, first].includes(undefined)) return null;
   const there = text ?? answered; // a suggestion that came whole
   const met = Math.max(asked, there);
+  const wire = there - sent - first;
   return {
     keyToText: drawnAtMs - keyAtMs,
+    extension: (isEarly ? 0 : sent - asked) + wire + answered - met,
     toServer: sent - keyAtMs,
     server: first,
-    wire: there - sent - first,
+    wire,
     waited: Math.max(0, asked - there),
     answer: answered - met,
     drawn: drawnAtMs - answered,
