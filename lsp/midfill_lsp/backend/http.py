@@ -18,7 +18,7 @@ import httpx
 from midfill_lsp.backend.local_transport import Body, LocalTransport, Timeouts
 from midfill_lsp.backend.rejection import Asked, base_of, message_of, one_line, read_rejection
 from midfill_lsp.backend.sse import EventParser
-from midfill_lsp.errors import BadReply, EngineGone
+from midfill_lsp.errors import AccessDenied, BadReply, EngineGone
 from midfill_lsp.hosts import is_loopback
 
 # Reading waits for a prompt to be computed: seconds for a long one on a slow CPU.
@@ -132,6 +132,7 @@ async def post_events(
     """Yield each event's JSON object; closing the generator closes the connection.
 
     Raises:
+        AccessDenied: the key cannot be sent.
         NotSent: nobody answered.
         EngineGone: the connection broke during the answer.
         BackendError: what `rejection` makes of another status than 200.
@@ -139,6 +140,11 @@ async def post_events(
     """
     headers = dict(_HEADERS)
     if key is not None:
+        if not (key.isascii() and key.isprintable()):  # what refuses it would print it
+            raise AccessDenied(
+                f"the key for {base_of(url)} holds characters that HTTP does not take; "
+                f"{_ASKED.key_remedy}"
+            )
         headers["Authorization"] = f"Bearer {key}"
     has_answer = False
     try:

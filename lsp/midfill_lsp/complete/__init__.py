@@ -5,11 +5,12 @@ completer   from the request to the suggestions: the order of everything below
 when        whether anything is asked; history (was it an undo), rhythm (how long to wait)
 gather      what is asked; clearance (what of it may be sent, and what else goes along)
 answers     from the cache, a stream that runs, what one wrote (recall), or a new one;
-            offers (was it accepted),
             candidates (more than one), outcome (what `midfill.explain` is told)
+prefetch    what comes behind a suggestion that was accepted (offers)
 streams     which stream runs for a document, and when it is aborted
 live        one stream; stream (trimmed as it comes), anchor (what was typed since), view (what it
             says at one cursor)
+pause       waits as exact as the event loop has them
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@
     completion  the editor's form of a completion, and ours
     window      the documents, the settings, the use cases wired to them
     live_settings  the settings of the moment, changed while we run
-    engine      the backend of the moment and how it is
+    engine      the backend of the moment and how it is; failures
     events      what editors tell of suggestions
     control     what some backends offer besides
     secret_storage  tokens that the editor keeps

@@ -80,6 +80,18 @@ async def test_stream_that_breaks_off(
         await anext(stream)
 
 
+@pytest.mark.parametrize("key", ["sec\nret", "s\u00e9cret", "sec\x7fret"])
+async def test_a_key_that_cannot_be_sent_is_not_told(
+    engine: FakeEngine, backend: InfillBackend, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    # The error of the HTTP library held it, and was shown.
+    monkeypatch.setenv("MIDFILL_API_KEY", key)
+    with pytest.raises(AccessDenied, match="characters that HTTP does not take") as caught:
+        await collect(backend.infill(REQUEST))
+    assert key not in str(caught.value)
+    assert [request.path for request in engine.requests] == ["/info"]
+
+
 async def test_nobody_listens(engine: FakeEngine, backend: InfillBackend) -> None:
     await engine.close()
     with pytest.raises(EngineGone, match=r"does not answer"):
