@@ -16,6 +16,7 @@ from midfill_lsp.config import Config, EngineConfig
 from midfill_lsp.errors import (
     BackendError,
     BadReply,
+    CannotDo,
     EngineGone,
     EngineStartError,
     Overloaded,
@@ -93,6 +94,19 @@ async def test_samples_that_fail_say_nothing_of_the_backend() -> None:
     assert told(engine) == "ready"
     assert notices.messages == []
     ask(engine)  # nor is the backend left alone for it
+    await engine.aclose()
+
+
+async def test_a_model_that_cannot_chat_is_no_error_of_the_backend() -> None:
+    # The status became an error, and a message came beside the reply, though completions went on.
+    engine, notices = watch()
+    with pytest.raises(CannotDo), engine.asking(is_chat=True):
+        raise CannotDo("starter cannot chat")
+    assert told(engine) == "ready"
+    assert notices.messages == []
+    with pytest.raises(CannotDo), engine.asking():
+        raise CannotDo("no infill here")
+    assert told(engine) == "error: no infill here"
     await engine.aclose()
 
 

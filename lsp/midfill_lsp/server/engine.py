@@ -12,7 +12,7 @@ from lsprotocol import types
 
 from midfill_lsp.backend.base import Backend
 from midfill_lsp.config import Config, wire_name
-from midfill_lsp.errors import BackendError
+from midfill_lsp.errors import BackendError, CannotDo
 from midfill_lsp.server.control import EngineControl, LoadsModels
 from midfill_lsp.server.failures import Failures
 from midfill_lsp.server.notices import Notices, State
@@ -116,8 +116,10 @@ class EngineWatch:
         return backend
 
     @contextlib.contextmanager
-    def asking(self, explicit: bool = True) -> Generator[Backend]:
+    def asking(self, explicit: bool = True, is_chat: bool = False) -> Generator[Backend]:
         """Give the backend for one request: show that, and note how it ended. Lets errors through.
+
+        That a model cannot chat is told where it was asked to, and is no fault of the backend.
 
         Raises:
             BackendError: it failed to start, and automatic requests leave it alone for a while.
@@ -131,7 +133,9 @@ class EngineWatch:
             if backend is self._backend:
                 self._failures.answered()
         except BackendError as error:
-            if backend is self._backend:  # one that was replaced is closed, and fails for that
+            is_known = is_chat and isinstance(error, CannotDo)
+            # One that was replaced is closed, and fails for that.
+            if backend is self._backend and not is_known:
                 self._failed(error)
             raise
         finally:

@@ -139,7 +139,7 @@ class Talks:
             BackendError: as `EngineWatch.asking` does.
             Withheld: the backend is trusted less now.
         """
-        with self._engine.asking() as backend:
+        with self._engine.asking(is_chat=True) as backend:
             if trust == "local" and self._trust() != "local":
                 raise Withheld("the backend was changed meanwhile: ask again")
             yield backend
