@@ -4,6 +4,7 @@ import { after, before, test } from "node:test";
 
 import { host } from "./cases/host.mjs";
 import { keys } from "./cases/keys.mjs";
+import { models } from "./cases/models.mjs";
 import { starting } from "./cases/starting.mjs";
 import { suggestions } from "./cases/suggestions.mjs";
 import { talks } from "./cases/talks.mjs";
@@ -22,7 +23,7 @@ after(async () => {
 });
 
 const only = process.env.ONLY;
-for (const [name, run] of [...suggestions, ...keys, ...host, ...talks, ...trouble, ...starting]) {
+for (const [name, run] of [...suggestions, ...keys, ...host, ...models, ...talks, ...trouble, ...starting]) {
   test(name, { skip: only !== undefined && !name.includes(only) }, async () => {
     try {
       await run(fixture);

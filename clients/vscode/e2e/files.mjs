@@ -32,6 +32,7 @@ export const FILES = {
     return value
 `,
   "shapes.py": SHAPES,
+  "another.py": SHAPES,
   "lines.py": SHAPES,
   "menu.py": SHAPES,
   "host.py": SHAPES,

@@ -88,14 +88,24 @@ export class Fixture {
 
   /** Returns `{pid, url, key}` of the shared engine. */
   async engine() {
+    const [engine] = await this.engines();
+    if (!engine) throw new Error(`no engine in ${this.scratch}/state`);
+    return engine;
+  }
+
+  /** Returns `{pid, url, key, record}` of each: another model has an engine of its own. */
+  async engines() {
     const folder = path.join(this.scratch, "state");
     const names = await readdir(folder);
-    const state = names.find((name) => name.startsWith("engine-") && name.endsWith(".json"));
-    if (!state) throw new Error(`no engine in ${folder}: ${names}`);
-    const facts = JSON.parse(await readFile(path.join(folder, state), "utf8"));
-    const keyFile = names.find((name) => name.endsWith(".key"));
-    const key = (await readFile(path.join(folder, keyFile), "utf8")).trim();
-    return { ...facts, key };
+    const records = names.filter((name) => /^engine-\w+\.json$/.test(name));
+    return Promise.all(
+      records.map(async (name) => {
+        const record = path.join(folder, name);
+        const { pid, ready_file: ready, key_file: key } = JSON.parse(await readFile(record, "utf8"));
+        const { url } = JSON.parse(await readFile(ready, "utf8"));
+        return { pid, url, key: (await readFile(key, "utf8")).trim(), record };
+      }),
+    );
   }
 
   async serverPid() {
@@ -140,9 +150,9 @@ export class Fixture {
 
   async close() {
     await this.chats?.close();
-    const engine = await this.engine().catch(() => undefined);
+    const engines = await this.engines().catch(() => []);
     await this.editor.close();
-    if (engine) try { process.kill(engine.pid); } catch { /* it has ended */ }
+    for (const { pid } of engines) try { process.kill(pid); } catch { /* it has ended */ }
     await rm(this.scratch, { recursive: true, force: true, maxRetries: 5 });
   }
 }

@@ -65,7 +65,12 @@ async function askEngineModel(
     title: "Which model shall the engine run?",
   });
   if (picked === folder) {
-    const chosen = await vscode.window.showOpenDialog({ canSelectFolders: true, canSelectFiles: false });
+    const chosen = await vscode.window.showOpenDialog({
+      canSelectFolders: true,
+      canSelectFiles: false,
+      title: "The model's folder",
+      openLabel: "Use This Model",
+    });
     return chosen?.[0]?.fsPath;
   }
   return picked === hub ? askId(current) : picked?.label;

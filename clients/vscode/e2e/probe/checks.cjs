@@ -9,6 +9,9 @@ const AUTOMATIC = 2; // as the protocol counts
 
 exports.explain = (count) => vscode.commands.executeCommand("midfill.explain", count);
 
+/** How the language server says that it is. */
+exports.status = () => vscode.commands.executeCommand("midfill.status");
+
 /** Every command of the manifest is there once the extension runs. */
 exports.checkCommands = async () => {
   const extension = vscode.extensions.getExtension(ID);

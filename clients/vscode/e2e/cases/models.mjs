@@ -1,0 +1,47 @@
+// Another model, as a user chooses it.
+import assert from "node:assert/strict";
+import { cp, rm } from "node:fs/promises";
+import * as path from "node:path";
+
+import { ROOT } from "../fixture.mjs";
+
+export const models = [["another model is chosen, completes, and is left again", switches]];
+
+async function switches(f) {
+  const { editor } = f;
+  const folder = path.join(f.scratch, "another");
+  await cp(path.join(ROOT, "engine/midfill_engine/starter"), folder, { recursive: true });
+  const before = await f.engine();
+  await editor.command("Midfill: Choose the Model…");
+  await editor.pick("A folder…");
+  const dialog = editor.page.locator(".quick-input-widget");
+  const use = dialog.locator(".monaco-button", { hasText: /OK|Use This Model/ });
+  await use.waitFor();
+  await dialog.locator("input").first().fill(`${folder}/`);
+  await f.screenshot("choose-model");
+  await use.click();
+  await answers(f, "another");
+  await editor.open("another.py");
+  await editor.goTo(12, 21);
+  await editor.press("Enter");
+  await editor.untilGhost("(text) => text.trim() !== ''");
+  await f.screenshot("other-model");
+  await editor.press("Escape");
+  const other = (await f.engines()).find(({ pid }) => pid !== before.pid);
+  assert.ok(other);
+  await editor.command("Midfill: Choose the Model…");
+  await editor.pick("starter");
+  await answers(f, "starter");
+  // It would outlive its last editor for a while, and those behind this look for one engine.
+  process.kill(other.pid);
+  await rm(other.record);
+}
+
+/** Waits until a model is ready: the status bar may say so of the one before. */
+async function answers(f, name) {
+  await f.until(async () => {
+    const { state, model } = await f.probe.run("status");
+    return state === "ready" && path.basename(model) === name;
+  });
+  await f.editor.untilStatus("Ready");
+}
