@@ -1,7 +1,7 @@
 /** Asks the language server: `midfill/chat`. */
 
 import * as vscode from "vscode";
-import { ProgressType, type LanguageClient } from "vscode-languageclient/node";
+import { LSPErrorCodes, ProgressType, ResponseError, type LanguageClient } from "vscode-languageclient/node";
 
 import type { Attachment } from "./attachments";
 import type { Asking } from "./chat";
@@ -45,6 +45,8 @@ export function ask(
       const reply = await client.sendRequest<Reply>("midfill/chat", params, cancel.token);
       const blocks = await Promise.all(reply.blocks.map((block) => blockOf(client, block)));
       return { content: reply.content, notes: reply.notes, blocks };
+    } catch (error) {
+      throw new Error(wordsOf(error));
     } finally {
       progress.dispose();
     }
@@ -74,4 +76,12 @@ async function placeOf(client: LanguageClient, block: ReplyBlock): Promise<Place
   const document = await vscode.workspace.openTextDocument(uri);
   const before = document.getText(client.protocol2CodeConverter.asRange(range));
   return { uri: uri.toString(), range, before, newText: block.newText };
+}
+
+/** A question that the server cancels by itself was under way when the model was changed. */
+export function wordsOf(error: unknown): string {
+  if (error instanceof ResponseError && error.code === LSPErrorCodes.RequestCancelled) {
+    return "The model or the server was changed meanwhile: try again.";
+  }
+  return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,7 @@
 import * as vscode from "vscode";
 import { ProgressType, type LanguageClient, type TextDocumentEdit, type TextEdit } from "vscode-languageclient/node";
 
+import { wordsOf } from "../chat/ask";
 import { spanOfRange } from "../chat/attachments";
 import { halfWritten } from "../preview/places";
 import type { Preview } from "../preview/preview";
@@ -85,8 +86,7 @@ class Edit {
       await this.end(await client.sendRequest<Reply>("midfill/edit", params, cancel.token));
     } catch (error) {
       if (this.isBegun) await preview.reject();
-      const reason = error instanceof Error ? error.message : String(error);
-      if (!cancel.token.isCancellationRequested) void vscode.window.showErrorMessage(`Midfill: ${reason}`);
+      if (!cancel.token.isCancellationRequested) void vscode.window.showErrorMessage(`Midfill: ${wordsOf(error)}`);
     } finally {
       for (const subscription of subscriptions) subscription.dispose();
     }
