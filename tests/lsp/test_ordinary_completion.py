@@ -18,7 +18,7 @@ async def complete(
     line: int,
     character: int,
     capabilities: dict[str, Any] | None = None,
-    client: str = "some editor",
+    client: str | None = "some editor",
 ) -> dict[str, Any]:
     """Return what a fresh server answers."""
     editor = InProcess(FakeBackend(list(deltas)))
@@ -26,7 +26,7 @@ async def complete(
         "processId": None,
         "rootUri": None,
         "capabilities": capabilities or {},
-        "clientInfo": {"name": client},
+        **({"clientInfo": {"name": client}} if client else {}),
         "initializationOptions": {"midfill": {"completion": {"debounceMs": 0}}},
     }
     result = await editor.request("initialize", params)
@@ -66,6 +66,25 @@ async def test_what_the_editor_closed_is_replaced() -> None:
     (item,) = answer["items"]
     assert item["textEdit"]["newText"] == "a, b):"
     assert item["textEdit"]["range"]["end"] == {"line": 0, "character": 7}
+
+
+@pytest.mark.parametrize(
+    ("text", "character", "written", "inserted"),
+    [
+        ("def f()\n", 6, "a, b):\n", "a, b"),
+        ("def f()\n", 6, "a=(1, 2)):\n", "a=(1, 2)"),
+        ("x = f()\n", 6, "a, b\n", "a, b"),
+        ('x = f("")\n', 7, 'a", 1)  # one\n', "a"),
+        ("def f()\n", 6, "):\n", None),
+    ],
+)
+async def test_nothing_is_replaced_where_the_editor_cannot(
+    text: str, character: int, written: str, inserted: str | None
+) -> None:
+    answer = await complete([written], text, 0, character, client=None)
+    edits = [item["textEdit"] for item in answer["items"]]
+    assert [edit["newText"] for edit in edits] == ([inserted] if inserted is not None else [])
+    assert all(edit["range"]["end"] == {"line": 0, "character": character} for edit in edits)
 
 
 @pytest.mark.parametrize(

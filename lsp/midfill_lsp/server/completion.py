@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lsprotocol import types
@@ -13,6 +14,7 @@ from midfill_lsp.lines import width_of
 from midfill_lsp.server.raw import RawParams, is_token, members
 from midfill_lsp.server.rpc import Protocol
 from midfill_lsp.server.strict import told
+from midfill_lsp.trim import before_closers
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +25,13 @@ class Asked:
         params: those of the standard method.
         selection: what is selected, as far as the editor says.
         token: where growing text goes, None if it cannot grow.
+        inserts_only: the editor cannot replace text behind the cursor.
     """
 
     params: types.InlineCompletionParams
     selection: types.Range | None = None
     token: str | int | None = None
+    inserts_only: bool = False
 
 
 def read(protocol: Protocol, params: RawParams) -> Asked:
@@ -81,6 +85,23 @@ def item_of(
         range=types.Range(_place(document, start), _place(document, end)),
         command=types.Command("", "midfill.accepted", arguments=[item_id]),
     )
+
+
+def inserted_only(
+    request: CompletionRequest, suggestions: Sequence[Suggestion]
+) -> tuple[Suggestion, ...]:
+    """Return suggestions that replace nothing: up to what closes what the line's rest closes."""
+    snapshot = request.snapshot
+    line = snapshot.lines[request.line_idx]
+    rest = line[request.column : width_of(line)]
+    fitting: list[Suggestion] = []
+    for suggestion in suggestions:
+        text = suggestion.text
+        if suggestion.replaces_rest:
+            text = before_closers(text, rest, snapshot.language_id)
+        if text:
+            fitting.append(Suggestion(text, replaces_rest=False))
+    return tuple(fitting)
 
 
 def _position(position: types.Position) -> Position:

@@ -39,7 +39,8 @@ def _register_lifecycle(server: LanguageServer, protocol: Protocol, window: Wind
         window.handshake(params.initialization_options, protocol.encoding())
         window.wants_lf = ordinary.wants_lf(params.client_info)
         if ordinary.is_offered(params.capabilities):
-            _register_ordinary_completion(server, protocol, window)
+            inserts_only = ordinary.inserts_only(params.client_info)
+            _register_ordinary_completion(server, protocol, window, inserts_only)
 
     @server.feature(types.INITIALIZED)
     async def initialized(_params: types.InitializedParams) -> None:
@@ -112,12 +113,13 @@ def _register_completion(server: LanguageServer, protocol: Protocol, window: Win
 
 
 def _register_ordinary_completion(
-    server: LanguageServer, protocol: Protocol, window: Window
+    server: LanguageServer, protocol: Protocol, window: Window, inserts_only: bool
 ) -> None:
     @server.feature(types.TEXT_DOCUMENT_COMPLETION, ordinary.OPTIONS)
     async def ordinary_completion(params: types.CompletionParams) -> types.CompletionList:
         snapshot = window.documents.get(params.text_document.uri)
-        found = await window.complete(ordinary.asked_of(params), str(protocol.msg_id))
+        asked = ordinary.asked_of(params, inserts_only)
+        found = await window.complete(asked, str(protocol.msg_id))
         return ordinary.items_of(snapshot, params, list(found.items), server.client_capabilities)
 
 

@@ -36,14 +36,23 @@ def wants_lf(client: types.ClientInfo | None) -> bool:
     return client is not None and client.name in _EDITORS_WITH_LF
 
 
-def asked_of(params: types.CompletionParams) -> Asked:
+def inserts_only(client: types.ClientInfo | None) -> bool:
+    """Whether an editor takes the text of an item, but no range that ends behind the cursor.
+
+    Kate is one, and alone of the editors in docs/editors.md it does not tell its name.
+    """
+    return client is None
+
+
+def asked_of(params: types.CompletionParams, inserts_only: bool = False) -> Asked:
     """Return what is asked for; automatic, since editors ask at every letter in the same way."""
     return Asked(
         types.InlineCompletionParams(
             context=types.InlineCompletionContext(types.InlineCompletionTriggerKind.Automatic),
             text_document=params.text_document,
             position=params.position,
-        )
+        ),
+        inserts_only=inserts_only,
     )
 
 

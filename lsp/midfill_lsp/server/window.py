@@ -25,7 +25,7 @@ from midfill_lsp.engine_process.state import ensure_dir
 from midfill_lsp.errors import BackendError, EngineStartError
 from midfill_lsp.metrics import Explanation, Metrics
 from midfill_lsp.recent import Recent
-from midfill_lsp.server.completion import Asked, request_of
+from midfill_lsp.server.completion import Asked, inserted_only, request_of
 from midfill_lsp.server.documents import Documents, replaced_lines
 from midfill_lsp.server.engine import EngineWatch
 from midfill_lsp.server.items import Items
@@ -203,6 +203,8 @@ class Window:
         except BackendError:
             return types.InlineCompletionList([])
         latency_ms = (time.perf_counter() - began) * 1000
+        if asked.inserts_only:
+            suggestions = inserted_only(request, suggestions)
         return types.InlineCompletionList(items.finish(suggestions, latency_ms))
 
     def _note_unasked(self, params: types.InlineCompletionParams, request_id: str) -> None:

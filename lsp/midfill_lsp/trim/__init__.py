@@ -21,6 +21,15 @@
 from __future__ import annotations
 
 from midfill_lsp.trim.context import TrimContext, describe, indent_below
+from midfill_lsp.trim.line import before_closers
 from midfill_lsp.trim.trimmer import Trimmer, TrimResult, TrimStep
 
-__all__ = ["TrimContext", "TrimResult", "TrimStep", "Trimmer", "describe", "indent_below"]
+__all__ = [
+    "TrimContext",
+    "TrimResult",
+    "TrimStep",
+    "Trimmer",
+    "before_closers",
+    "describe",
+    "indent_below",
+]

@@ -39,6 +39,20 @@ def surplus(text: str, context: TrimContext) -> int | None:
     return brackets.scan(context.head, text, context.allowed, context.language_id)[0]
 
 
+def before_closers(text: str, rest: str, language_id: str) -> str:
+    """Return a suggestion that replaces the rest of its line up to where `rest` may stay.
+
+    Empty where there is no such place.
+    """
+    first = rest.lstrip()[:1]
+    if first in _BRACKETS:
+        _, closers = brackets.unmatched(text, language_id)
+        offset = closers[0].offset if closers and closers[0].closer == first else 0
+    else:
+        offset = max(0, text.find(first)) if first in _QUOTES else 0
+    return text[:offset].rstrip()
+
+
 def unlooped(line: str, loop_len: int, context: TrimContext) -> str:
     """Return a line up to where its loop begins; nothing of it if that leaves a bracket open."""
     line = line[:loop_len]
