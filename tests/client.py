@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 Message = dict[str, Any]
 

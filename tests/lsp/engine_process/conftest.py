@@ -55,7 +55,7 @@ def engines(tmp_path: Path) -> Iterator[Engines]:
         process.end_and_wait(pid)
 
 
-async def until(is_so: Callable[[], bool], timeout_s: float = 15.0) -> None:
+async def until(is_so: Callable[[], bool], timeout_s: float = 60.0) -> None:
     """Wait for something outside this process that sends no event."""
 
     async def look() -> None:
