@@ -13,17 +13,16 @@ async function switches(f) {
   await cp(path.join(ROOT, "engine/midfill_engine/starter"), folder, { recursive: true });
   const before = await f.engine();
   await editor.command("Midfill: Choose the Model…");
-  await editor.pick("A folder…");
-  const dialog = editor.page.locator(".quick-input-widget");
-  const use = dialog.locator(".monaco-button", { hasText: /OK|Use This Model/ });
-  await use.waitFor();
-  await dialog.locator("input").first().fill(`${folder}/`);
-  await f.screenshot("choose-model");
-  await use.click();
+  await editor.pick("A Hub id…"); // a folder does as well, and needs no dialog
+  const input = editor.page.locator(".quick-input-widget input").first();
+  await editor.page.locator(".quick-input-title", { hasText: "The model's id" }).waitFor();
+  await input.fill(folder);
+  await editor.press("Enter");
   await answers(f, "another");
   await editor.open("another.py");
   await editor.goTo(12, 21);
   await editor.press("Enter");
+  await editor.press("Alt+\\");
   await editor.untilGhost("(text) => text.trim() !== ''");
   await f.screenshot("other-model");
   await editor.press("Escape");
