@@ -16,6 +16,7 @@ const EDITOR_FOLDER = process.env.MIDFILL_EDITOR ?? path.join(ROOT, ".make/edito
 const HERE = fileURLToPath(new URL(".", import.meta.url));
 const BIN = path.join(ROOT, ".venv/bin");
 const ENGINE_OUTLIVES_S = 600; // its last editor; the fixture ends it
+const UNTIL_MS = 60_000; // what is waited for takes a few seconds, but tests share the machine
 
 export class Fixture {
   /** Starts the editor with the files of the workspace open, the first of them in front. */
@@ -114,10 +115,12 @@ export class Fixture {
 
   /** Waits for what no event tells, such as a file of another process. */
   async until(holds) {
-    for (;;) {
+    const deadline = Date.now() + UNTIL_MS;
+    while (Date.now() < deadline) {
       if (await holds().catch(() => false)) return;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
+    throw new Error(`not so within ${UNTIL_MS / 1000} s: ${holds}`);
   }
 
   /** Changes settings of the machine, as a user does. */
