@@ -132,7 +132,7 @@ async def test_wrong_values_are_named(
 
 
 async def test_harmless_fields_pass(client: httpx.AsyncClient, engine: FakeEngine) -> None:
-    body = {
+    body: dict[str, Any] = {
         "prompt": "x",
         "n": 1,
         "best_of": 1,
