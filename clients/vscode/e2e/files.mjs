@@ -33,6 +33,7 @@ export const FILES = {
 `,
   "shapes.py": SHAPES,
   "another.py": SHAPES,
+  "killed.py": SHAPES,
   "lines.py": SHAPES,
   "menu.py": SHAPES,
   "host.py": SHAPES,

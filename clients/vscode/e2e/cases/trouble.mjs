@@ -10,16 +10,16 @@ export const trouble = [
 
 async function engineKilled(f) {
   const { editor } = f;
-  await editor.open("inventory.py");
+  await editor.open("killed.py");
   const { pid } = await f.engine();
   process.kill(pid, "SIGKILL");
   await editor.command("Midfill: Suggest at the Cursor");
   await f.until(async () => (await f.engine()).pid !== pid);
   await editor.untilStatus("Ready");
-  await editor.press("End");
+  await editor.goTo(12, 21);
   await editor.press("Enter");
-  await editor.type("return i");
-  await editor.untilGhost();
+  await editor.press("Alt+\\");
+  await editor.untilGhost("(text) => text.trim() !== ''");
   await editor.press("Escape");
 }
 
