@@ -52,7 +52,9 @@ async def test_what_is_no_message_is_answered_too(start_server: StartServer) -> 
     async with start_server(deltas=["x"]) as fake:
         client = fake.client
         await client.send_body(b"{nonsense")
-        assert (await client.reply(None))["error"]["code"] == PARSE_ERROR
+        reply = await client.reply(None)
+        assert reply["error"]["code"] == PARSE_ERROR
+        assert "id" in reply  # null, where the request's is not known
         for body in (b"[]", b"3", b"{}", b'{"jsonrpc":"2.0","id":[1],"method":"x"}'):
             client.received.clear()
             await client.send_body(body)

@@ -208,7 +208,9 @@ class Messages(LanguageServerProtocol):
     def _reject(self, msg_id: MsgId | None, code: int, text: str) -> None:
         error = types.ResponseError(code=int(code), message=text)
         if msg_id is None:
-            self._send_data(types.ResponseErrorMessage(id=None, error=error))
+            told_error = {"code": error.code, "message": error.message}
+            # As a class of lsprotocol it would go out without its id, which JSON-RPC asks for.
+            self._send_data({"jsonrpc": "2.0", "id": None, "error": told_error})
         else:
             self._send_response(msg_id, error=error)
 
