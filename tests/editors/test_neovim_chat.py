@@ -13,6 +13,8 @@ _NUM_BLOCKS = (
     "#vim.api.nvim_buf_get_extmarks(0, vim.api.nvim_get_namespaces()['midfill.blocks'], 0, -1, {})"
 )
 
+_IS_QUIET = "return vim.tbl_isempty(require('midfill.wire').growing)"
+
 
 def begin(neovim: Neovim) -> None:
     """Open a file, and an empty conversation beside it."""
@@ -70,7 +72,8 @@ def test_an_answer_can_be_stopped(neovim: Neovim, script: Script) -> None:
     begin(neovim)
     neovim.type("What does zip do?<CR>")
     until_lines(neovim, "> What does zip do?", "It pairs ", "", "> ")
-    neovim.type("<C-c>")
+    neovim.type("<C-c>")  # which throws away keys that have come behind it
+    neovim.until(lambda: neovim.lua(_IS_QUIET), bool)
     script.open()
     script.set("Yes.")
     neovim.type("Sure?<CR>")
