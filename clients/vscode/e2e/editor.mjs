@@ -13,6 +13,7 @@ const CHROMIUM_ARGUMENTS = [
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
 const TIMEOUT_MS = 120_000; // all of it starts within 15 s, but tests share the machine
+const FOCUS_TRIES = 12;
 // Runs in the page: what stands in the line in pieces, then each line below.
 const READ_GHOST = `() => {
   const inline = [...document.querySelectorAll(".ghost-text-decoration, .ghost-text")]
@@ -72,6 +73,7 @@ export class Editor {
 
   constructor(parts) {
     Object.assign(this, parts);
+    this.group = 1; // of editors, the one last gone to
   }
 
   /** Opens the workspace. */
@@ -125,7 +127,7 @@ export class Editor {
   async goTo(line, column) {
     await this.quickInput("Control+g", `:${line}:${column}`, "Press 'Enter' to go to");
     await this.page.locator(".quick-input-widget").first().waitFor({ state: "hidden" });
-    await this.focusEditor();
+    await this.holdFocus();
   }
 
   /** Selects whole lines of the file in front; both count from 1. */
@@ -140,6 +142,7 @@ export class Editor {
   }
 
   async focusGroup(number) {
+    this.group = number;
     await this.page.keyboard.press(`Control+${number}`);
     await this.page.waitForFunction(
       (idx) => document.querySelectorAll(".editor-group-container")[idx]?.classList.contains("active"),
@@ -148,8 +151,20 @@ export class Editor {
     await this.focusEditor();
   }
 
-  async focusEditor() {
-    await this.page.waitForFunction(() => document.activeElement?.closest(".monaco-editor") !== null);
+  async focusEditor(options = {}) {
+    await this.page.waitForFunction(() => document.activeElement?.closest(".monaco-editor") !== null, null, options);
+  }
+
+  /** Waits for the focus in the editor, and takes it back from a view that was opened before and took it late. */
+  async holdFocus() {
+    for (let tries = 1; tries < FOCUS_TRIES; tries++) {
+      try {
+        return await this.focusEditor({ timeout: TIMEOUT_MS / FOCUS_TRIES });
+      } catch {
+        await this.press(`Control+${this.group}`);
+      }
+    }
+    return this.focusEditor();
   }
 
   type(text) {

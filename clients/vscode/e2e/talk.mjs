@@ -21,9 +21,13 @@ export class Talk {
     return this.frame.locator("#question:focus").waitFor();
   }
 
+  /** Asks, and waits until the question stands there. */
   async ask(question) {
+    const turns = this.frame.locator(".turn");
+    const before = await turns.count();
     await this.frame.locator("#question").fill(question);
     await this.frame.locator("#question").press("Enter");
+    await turns.nth(before).waitFor();
   }
 
   /** Returns the last answer, once it is in a state. */

@@ -66,6 +66,7 @@ async function chips(f) {
   server.answer(/^Which\?/m, ["None."]);
   const chip = talk.chips;
   await chip.filter({ hasText: "area.py:8-9" }).waitFor();
+  await editor.focusFirstEditor();
   await editor.command("Midfill: Add to Chat");
   await talk.untilFocused();
   await editor.focusFirstEditor();

@@ -85,9 +85,9 @@ async function pick(names) {
   return Object.fromEntries(names.map((name) => [name, all[name]]));
 }
 
-/** Inserts a snippet at the cursor. */
-exports.insertSnippet = (text) =>
-  vscode.window.activeTextEditor.insertSnippet(new vscode.SnippetString(text));
+/** Inserts a snippet where the cursor is now; where the extension host saw it last may be another place. */
+exports.insertSnippet = (snippet) =>
+  vscode.commands.executeCommand("editor.action.insertSnippet", { snippet });
 
 exports.selectedText = () => {
   const { document, selection } = vscode.window.activeTextEditor;
