@@ -33,6 +33,7 @@ from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import DenseMlp, LayerWeights, ModelWeights, load_weights
 
 CPU = torch.device("cpu")
+CACHES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 QWEN2_HALF_B = {
     "architectures": ["Qwen2ForCausalLM"],
     "hidden_size": 896,
@@ -55,6 +56,7 @@ class Options:
     threads: int
     kinds: tuple[str, ...]
     sets: tuple[str, ...]
+    cache: str
     contexts: tuple[int, ...]
     rows: tuple[int, ...]
     prefill: int
@@ -75,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found: dict[str, dict[str, float]] = {}
     for name, make in contenders(options, spec, weights, library, max_len):
         decoder = make()
-        cache = KVCache(spec, 1, max_len, torch.float32, CPU)
+        cache = KVCache(spec, 1, max_len, decoder.dtype, CPU)
         found[name] = measure(decoder, cache, options)
         print(f"{name:26}" + "".join(f"  {key} {ms:.3f}" for key, ms in found[name].items()))
         if isinstance(decoder, NativeDecoder):
@@ -90,6 +92,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--kinds", nargs="*", default=["torch", *WEIGHT_KINDS])
     parser.add_argument("--sets", nargs="*", default=[], help="instruction sets; the best alone")
+    parser.add_argument("--cache", choices=CACHES, default="float32", help="of keys and values")
     parser.add_argument("--contexts", type=int, nargs="+", default=[128, 1000])
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--prefill", type=int, default=512)
@@ -100,6 +103,7 @@ def parse(arguments: Sequence[str] | None) -> Options:
         threads=read.threads,
         kinds=tuple(read.kinds),
         sets=tuple(read.sets),
+        cache=read.cache,
         contexts=tuple(read.contexts),
         rows=tuple(read.rows),
         prefill=read.prefill,
@@ -128,6 +132,7 @@ def contenders(
                     weights,
                     library,
                     kind=cast("WeightKind", kind),
+                    cache_dtype=CACHES[options.cache],
                     max_len=max_len,
                     num_threads=options.threads,
                     instruction_set=name,

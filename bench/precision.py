@@ -37,6 +37,7 @@ from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import stream_weights
 
+CACHES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 WINDOW = 384
 """Tokens of a file; a file with fewer is left out."""
 
@@ -72,6 +73,7 @@ def main() -> int:
     add("--split", choices=SPLITS, default="dev")
     add("--root", type=Path, action="append", required=True, help="folder of packages")
     add("--kinds", nargs="+", choices=WEIGHT_KINDS, default=list(WEIGHT_KINDS[1:]))
+    add("--cache", choices=CACHES, default="float32", help="of keys and values")
     add("--num-tokens", type=int, default=30_000)
     add("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -85,12 +87,13 @@ def main() -> int:
     except MissingPackageError as error:
         print(f"bench/precision.py: {error}", file=sys.stderr)
         return 1
-    base = run(folder, library, "float32", windows, args.threads)
+    base = run(folder, library, "float32", torch.float32, windows, args.threads)
     told: dict[str, dict[str, float]] = {}
     num_tokens = len(base.best)
     print(f"float32: {sum(base.losses) / num_tokens:.4f} nats a token over {num_tokens} tokens")
     for kind in args.kinds:
-        told[kind] = compare(windows, base, run(folder, library, kind, windows, args.threads))
+        other = run(folder, library, kind, CACHES[args.cache], windows, args.threads)
+        told[kind] = compare(windows, base, other)
         print(f"{kind}: " + ", ".join(f"{name} {value:.5g}" for name, value in told[kind].items()))
     print(json.dumps({"model": args.model, "num_tokens": num_tokens, "kinds": told}))
     return 0
@@ -113,13 +116,20 @@ def windows_of(folder: Path, split: str, roots: Sequence[Path], num_tokens: int)
 
 
 def run(
-    folder: Path, library: Library, kind: WeightKind, windows: Sequence[Window], threads: int
+    folder: Path,
+    library: Library,
+    kind: WeightKind,
+    kept: torch.dtype,
+    windows: Sequence[Window],
+    threads: int,
 ) -> Found:
-    """Returns what the kernels say of the windows in one kind."""
+    """Returns what the kernels say of the windows in one kind, the cache `kept` in a dtype."""
     spec = ModelSpec.from_folder(folder)
     weights = stream_weights(spec, FolderCheckpoint.open(folder))
-    decoder = NativeDecoder(spec, weights, library, kind=kind, max_len=WINDOW, num_threads=threads)
-    cache = KVCache(spec, 1, WINDOW, torch.float32, torch.device("cpu"))
+    decoder = NativeDecoder(
+        spec, weights, library, kind=kind, cache_dtype=kept, max_len=WINDOW, num_threads=threads
+    )
+    cache = KVCache(spec, 1, WINDOW, kept, torch.device("cpu"))
     rows = range(WINDOW)
     losses: list[float] = []
     best: list[torch.Tensor] = []

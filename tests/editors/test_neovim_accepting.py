@@ -219,3 +219,13 @@ def test_switched_off_in_a_buffer_and_everywhere(neovim: Neovim, script: Script)
     assert neovim.screen() == "    return "
     neovim.type("<Cmd>Midfill toggle<CR>")
     neovim.until_screen("    return «a + b»")
+
+
+def test_the_statusline_shows_how_far_the_model_is(neovim: Neovim) -> None:
+    status = "require('midfill.wire').status"
+    before = neovim.lua(f"return {status}")
+    try:
+        neovim.lua("require('midfill.wire').set_status('starting', 'the model is loading', 43)")
+        assert neovim.lua("return require('midfill').statusline()") == "Midfill … 43%"
+    finally:
+        neovim.lua(f"{status} = ...", before)

@@ -24,6 +24,7 @@ from midfill_lsp.errors import (
 )
 from midfill_lsp.prompt import build
 from midfill_lsp.server.engine import EngineWatch
+from midfill_lsp.server.loading import Loading
 from midfill_lsp.server.notices import Notices, State
 from midfill_lsp.trim import describe
 from tests.fakes import FakeBackend
@@ -37,6 +38,7 @@ class FakeNotices(Notices):
     def __init__(self) -> None:
         self.messages: list[str] = []
         self.states: list[State] = []
+        self.progress: list[int | None] = []
         self.begun, self.ended = asyncio.Event(), asyncio.Event()
 
     def tell_once(self, cause: str, text: str, severity: types.MessageType) -> None:
@@ -52,8 +54,11 @@ class FakeNotices(Notices):
     def forget(self, cause: str) -> None:
         pass
 
-    def status(self, state: State, reason: str | None, cause: str | None) -> None:
+    def status(
+        self, state: State, reason: str | None, cause: str | None, progress: int | None
+    ) -> None:
         self.states.append(state)
+        self.progress.append(progress)
 
 
 def watch() -> tuple[EngineWatch, FakeNotices]:
@@ -176,12 +181,15 @@ async def test_refusals_are_left_alone_for_a_while() -> None:
         ask(engine)
 
 
+OnLoading = Callable[[str, asyncio.Task[Any], "float | None"], None]
+
+
 class LoadingBackend(FakeBackend):
     """A backend whose server loads its model when the test says so."""
 
-    load: Callable[[str, asyncio.Task[Any]], None]
+    load: OnLoading
 
-    def watch_loading(self, on_loading: Callable[[str, asyncio.Task[Any]], None]) -> None:
+    def watch_loading(self, on_loading: OnLoading) -> None:
         self.load = on_loading
 
 
@@ -197,7 +205,7 @@ async def test_loading_is_shown_until_it_ends(error: BackendError | None) -> Non
             raise error
 
     loading = asyncio.create_task(load())
-    backend.load("Loading it", loading)
+    backend.load("Loading it", loading, None)
     await notices.begun.wait()
     assert told(engine) == "starting: Loading it"
     gate.set()
@@ -206,4 +214,67 @@ async def test_loading_is_shown_until_it_ends(error: BackendError | None) -> Non
     await asyncio.sleep(0)
     assert told(engine) == ("ready" if error is None else "error: it broke")
     assert notices.messages == ([] if error is None else ["it broke"])
+    await engine.aclose()
+
+
+class Clock:
+    """A clock that is set."""
+
+    now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+async def test_a_servers_estimate_becomes_a_share_of_it() -> None:
+    clock, changed = Clock(), asyncio.Event()
+    loading = Loading(changed.set, clock)
+    shown = asyncio.create_task(loading.estimate("Loading it", 20.0))
+    for now_s, percent in ((0.0, 0), (8.6, 43), (60.0, 99)):
+        clock.now_s = now_s
+        await changed.wait()
+        changed.clear()
+        assert (loading.reason, loading.percent) == (f"Loading it: {percent} %", percent)
+    shown.cancel()
+    loading.show(None)
+    assert (loading.reason, loading.percent) == (None, None)
+
+
+class StartingBackend(FakeBackend):
+    """A backend whose engine starts when the test says so."""
+
+    tell: Callable[[str, int], None]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_up = asyncio.Event()
+
+    def watch_progress(self, on_progress: Callable[[str, int], None]) -> None:
+        self.tell = on_progress
+
+    async def start(self) -> None:
+        await self.is_up.wait()
+
+    async def restart(self) -> None:
+        raise AssertionError
+
+    def describe(self) -> dict[str, object]:
+        return {}
+
+
+async def test_the_engines_progress_is_shown_while_it_starts() -> None:
+    notices, backend = FakeNotices(), StartingBackend()
+    engine = EngineWatch(lambda _config: backend, Config(), notices)
+    engine.start_soon()
+    await notices.begun.wait()
+    backend.tell("loading", 43)
+    assert (told(engine), engine.progress) == ("starting: the model is loading: 43 %", 43)
+    assert engine.describe()["progress"] == 43
+    backend.is_up.set()
+    await notices.ended.wait()
+    await asyncio.sleep(0)
+    backend.tell("loading", 44)  # of an engine that nobody waits for any more
+    assert (told(engine), engine.progress) == ("ready", None)
+    assert 43 in notices.progress
+    assert 44 not in notices.progress
     await engine.aclose()

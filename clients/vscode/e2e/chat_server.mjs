@@ -1,5 +1,5 @@
-// A server that chats as OpenAI's does, with answers that a test writes. What the test did not
-// write an answer for, such as the language server's look at it, gets an empty one.
+// A server that chats and completes as OpenAI's does, with answers that a test writes. A question
+// without one, such as the language server's look at it, gets an empty answer.
 import { once } from "node:events";
 import { createServer } from "node:http";
 
@@ -17,6 +17,8 @@ export class ChatServer {
     this.asked = [];
     this.paths = [];
     this.numAborted = 0;
+    /** What stands in every hole; undefined where it only chats. */
+    this.completion = undefined;
     this.http = createServer((request, response) => void this.take(request, response));
   }
 
@@ -43,6 +45,10 @@ export class ChatServer {
     let text = "";
     for await (const piece of request) text += piece;
     if (request.url === "/v1/models") return reply(response, 200, { data: [{ id: "chatty" }] });
+    if (request.url === "/v1/completions" && this.completion !== undefined) {
+      const choices = [{ index: 0, text: this.completion, finish_reason: "stop" }];
+      return reply(response, 200, { choices, usage: { prompt_tokens: 100 } });
+    }
     if (request.url !== "/v1/chat/completions") return reply(response, 404, { error: { message: "not here" } });
     const { messages } = JSON.parse(text);
     const said = messages.at(-1).content;

@@ -36,6 +36,8 @@ export const FILES = {
   "killed.py": SHAPES,
   "lines.py": SHAPES,
   "menu.py": SHAPES,
+  "cycle.py": SHAPES,
+  "indent.py": "def total(prices):\n    for price in prices:\n\n",
   "host.py": SHAPES,
   "accept.py": SHAPES,
   "inventory.py": `class Inventory:

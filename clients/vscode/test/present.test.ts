@@ -17,6 +17,12 @@ test.each<[Partial<Everything>, RegExp, string]>([
   [{}, /sparkle.*Midfill$/, "Ready."],
   [{ server: { state: "thinking", reason: null } }, /spin.*Midfill$/, "Thinking."],
   [{ server: { state: "starting", reason: "Loading codellama" } }, /loading$/, "Loading codellama."],
+  [
+    { server: { state: "starting", reason: "the model is loading: 43 %", progress: 43 } },
+    /loading model 43 %$/,
+    "The model is loading: 43 %.",
+  ],
+  [{ server: { state: "starting", reason: null, progress: null } }, /loading$/, "The engine starts."],
   [{ server: { state: "error", reason: "no token", cause: "AccessDenied" } }, /key.*signed out/, "No token."],
   [{ server: { state: "error", reason: "busy", cause: "Overloaded" } }, /rate-limited/, "Busy."],
   [{ server: { state: "error", reason: null } }, /error$/, "It failed."],

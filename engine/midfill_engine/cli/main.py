@@ -12,6 +12,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from midfill_engine.cli.options import config_of, parse
+from midfill_engine.cli.progress import ProgressLines
 from midfill_engine.config import EngineConfig
 from midfill_engine.errors import EngineError, StartError
 
@@ -56,9 +57,12 @@ def _serve(config: EngineConfig) -> None:
 
 def _load(config: EngineConfig) -> Served:
     try:
-        from midfill_engine.serve.load import load_served
+        from midfill_engine.serve.load import load_served, model_id
 
-        return load_served(config)
+        if sys.stderr.isatty():  # a download shows its bars there
+            return load_served(config)
+        name = config.model.name or model_id(config.model.source)
+        return load_served(config, ProgressLines(name, _tell))
     except ModuleNotFoundError as error:
         raise _missing(error) from error
 

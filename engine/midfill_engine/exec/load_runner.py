@@ -5,14 +5,20 @@ from __future__ import annotations
 from midfill_engine.exec.build import Wanted
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.transformers_runner import TransformersRunner
+from midfill_engine.model.progress import OnProgress, untold
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ARCHITECTURES, architecture_name, read_config
 
 
 def load_runner(
-    source: str, wanted: Wanted, num_threads: int | None = None
+    source: str,
+    wanted: Wanted,
+    num_threads: int | None = None,
+    on_progress: OnProgress = untold,
 ) -> Runner | TransformersRunner:
     """Loads a model of any architecture; the arguments are those of `Runner.load`.
+
+    transformers' code reads its weights without a word of progress.
 
     The Llama family never falls back to transformers: what cannot be run of it is told.
 
@@ -34,4 +40,5 @@ def load_runner(
         max_memory=wanted.max_memory,
         part=wanted.part,
         num_threads=num_threads,
+        on_progress=on_progress,
     )

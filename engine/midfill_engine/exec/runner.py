@@ -18,6 +18,7 @@ from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.work import Work
 from midfill_engine.model.checkpoint import Checkpoint, FolderCheckpoint, MemoryCheckpoint
 from midfill_engine.model.kv_cache import KVCache
+from midfill_engine.model.progress import OnProgress, untold
 from midfill_engine.model.shapes import num_parameters
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
@@ -57,6 +58,7 @@ class Runner:
         max_memory: int | None = None,
         part: MemoryPart = WHOLE,
         num_threads: int | None = None,
+        on_progress: OnProgress = untold,
     ) -> Runner:
         """Loads a model and reserves its cache.
 
@@ -78,6 +80,7 @@ class Runner:
             part: what of that is for this model, where the process holds several.
             num_threads: threads of the products, for the whole process; None takes one per
                 physical core, at most OMP_NUM_THREADS.
+            on_progress: told of the weights that are read.
 
         Raises:
             ModelError: anything that keeps the model from running, in one line.
@@ -95,7 +98,7 @@ class Runner:
             max_memory=max_memory,
             part=part,
         )
-        return cls._of(spec, FolderCheckpoint.open(folder), wanted)
+        return cls._of(spec, FolderCheckpoint.open(folder, on_progress), wanted)
 
     @classmethod
     def from_parts(

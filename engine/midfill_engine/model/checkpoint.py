@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias, cast
 
@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 
 from midfill_engine.errors import ModelError
+from midfill_engine.model.progress import OnProgress, untold
 
 SINGLE_FILE = "model.safetensors"
 INDEX_FILE = "model.safetensors.index.json"
@@ -69,14 +70,17 @@ class FolderCheckpoint:
         origin: the folder.
         shapes: the shape of every tensor.
         files: the file of every tensor.
+        on_progress: told how many of the tensors were read, at each.
     """
 
     origin: str
     shapes: Mapping[str, tuple[int, ...]]
     files: Mapping[str, Path]
+    on_progress: OnProgress = untold
+    _read: set[str] = field(default_factory=set[str])
 
     @classmethod
-    def open(cls, folder: Path) -> FolderCheckpoint:
+    def open(cls, folder: Path, on_progress: OnProgress = untold) -> FolderCheckpoint:
         """Reads the headers of all files.
 
         Raises:
@@ -98,7 +102,7 @@ class FolderCheckpoint:
                     f"{folder / INDEX_FILE} places {key} in {name}, which lacks it; "
                     "fetch the model again"
                 )
-        return cls(origin=str(folder), shapes=shapes, files=files)
+        return cls(str(folder), shapes, files, on_progress)
 
     @contextmanager
     def reader(self) -> Generator[TensorReader]:
@@ -110,10 +114,15 @@ class FolderCheckpoint:
                 path = self.files[name]
                 if path not in handles:
                     handles[path] = stack.enter_context(_open(path))
+                self._tell(name)
                 return cast("torch.Tensor", handles[path].get_tensor(name))
 
             yield read
             handles.clear()
+
+    def _tell(self, name: str) -> None:
+        self._read.add(name)
+        self.on_progress("loading", len(self._read) / len(self.shapes))
 
 
 def _open(path: Path) -> Any:  # noqa: ANN401  # safetensors' handle is untyped

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from midfill_engine.errors import ModelError
+from midfill_engine.model.progress import OnProgress, untold
 
 _FILES = (
     "config.json", "generation_config.json", "infill.json", "tokenizer*", "special_tokens_map.json",
@@ -75,25 +76,49 @@ def plan(source: str) -> HubPlan:
     return found
 
 
-def fetch(source: str) -> Path:
+def fetch(source: str, on_progress: OnProgress = untold) -> Path:
     """Returns the folder of `owner/name[@revision]`, downloaded if need be.
+
+    `on_progress` is told of the bytes, as far as the files are begun: a few at a time.
 
     Raises:
         ModelError: it cannot be had.
     """
     repo_id, revision = _split(source)
     with _plain_errors(repo_id, revision):
-        return Path(_snapshot(repo_id, revision, dry_run=False))
+        bar = _bar(on_progress)
+        return Path(_snapshot(repo_id, revision, tqdm_class=bar))
 
 
-def _snapshot(repo_id: str, revision: str | None, *, dry_run: bool) -> Any:  # noqa: ANN401  # str or files
+def _snapshot(repo_id: str, revision: str | None, **extra: object) -> Any:  # noqa: ANN401  # str or files
     # Imported late: it takes a third of a second, and a local model does not need it.
     import huggingface_hub
 
     # Its overloads are untyped in part.
     download = cast("Callable[..., Any]", cast("Any", huggingface_hub).snapshot_download)
-    extra = {"dry_run": True} if dry_run else {}
     return download(repo_id, revision=revision, allow_patterns=list(_FILES), **extra)
+
+
+def _bar(on_progress: OnProgress) -> type:
+    """Returns the library's progress bar, which tells `on_progress` too, shown or not."""
+    import huggingface_hub
+
+    base: Any = cast("Any", huggingface_hub).utils.tqdm
+
+    class Bar(base):  # type: ignore[misc]
+        def __init__(self, *args: object, **options: Any) -> None:  # noqa: ANN401  # tqdm's
+            name, unit = options.get("name"), options.get("unit")
+            self._is_of_bytes = (name, unit) == ("huggingface_hub.snapshot_download", "B")
+            self._num_bytes = float(options.get("initial") or 0)
+            base.__init__(self, *args, **options)
+
+        def update(self, n: float | None = 1) -> Any:  # noqa: ANN401  # whatever tqdm says
+            self._num_bytes += n or 0
+            if self._is_of_bytes and self.total:
+                on_progress("downloading", self._num_bytes / self.total)
+            return base.update(self, n)
+
+    return Bar
 
 
 @contextmanager

@@ -10,17 +10,19 @@ from pathlib import Path
 
 from midfill_engine.errors import ModelError
 from midfill_engine.model import hub
+from midfill_engine.model.progress import OnProgress, untold
 
 STARTER = "starter"
 STARTER_FOLDER = Path(__file__).resolve().parent.parent / "starter"
 HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
 
 
-def resolve(source: str) -> Path:
+def resolve(source: str, on_progress: OnProgress = untold) -> Path:
     """Returns the folder of `starter`, of a path, or of a Hub id `owner/name[@revision]`.
 
     A folder wins over a Hub id of the same spelling. Hub models are fetched (or found in the
-    Hub's cache) by huggingface_hub, which reads HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_OFFLINE.
+    Hub's cache) by huggingface_hub, which reads HF_TOKEN, HF_TOKEN_PATH, HF_HOME, HF_HUB_OFFLINE;
+    `on_progress` is told of what comes.
 
     Raises:
         ModelError: no such folder; the Hub cannot be reached, or refuses or lacks the model.
@@ -42,4 +44,4 @@ def resolve(source: str) -> Path:
             f"model {source!r} is no folder here, nor a Hub id (owner/name); "
             f"give a folder, a Hub id or {STARTER!r}"
         )
-    return hub.fetch(source)
+    return hub.fetch(source, on_progress)

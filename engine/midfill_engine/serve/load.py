@@ -10,6 +10,7 @@ from pathlib import Path
 from midfill_engine.config import EngineConfig, ModelConfig, Speculate
 from midfill_engine.errors import ModelError, StartError
 from midfill_engine.exec.memory import MB, MemoryPart
+from midfill_engine.model.progress import OnProgress, untold
 from midfill_engine.serve.served import ModelInfo, Served
 from midfill_engine.text.chat import Chat
 from midfill_engine.text.families import find_family
@@ -24,8 +25,10 @@ _MIN_TOTAL_TOKENS = 2 * MIN_BUDGET_TOKENS
 """Half of the context may go to a completion; the other half must hold a prompt."""
 
 
-def load_served(config: EngineConfig) -> Served:
+def load_served(config: EngineConfig, on_progress: OnProgress = untold) -> Served:
     """Load `config.model` and its tokenizer and start the engine thread.
+
+    `on_progress` is told of the download and of the weights that are read.
 
     Raises:
         ModelError: in one line, what keeps the model from running.
@@ -36,7 +39,7 @@ def load_served(config: EngineConfig) -> Served:
     from midfill_engine.runtime.loop import EngineLoop
 
     model = config.model
-    folder = resolve(model.source)
+    folder = resolve(model.source, on_progress)
     tokenizer = Tokenizer.load(folder)
     limit_mb = model.max_memory_mb
     wanted = Wanted(
@@ -48,7 +51,7 @@ def load_served(config: EngineConfig) -> Served:
         max_memory=None if limit_mb is None else limit_mb * MB,
         part=MemoryPart(model.memory_share, model.memory_taken),
     )
-    runner = load_runner(model.source, wanted, model.num_threads)
+    runner = load_runner(model.source, wanted, model.num_threads, on_progress)
     if runner.max_total_tokens < _MIN_TOTAL_TOKENS:
         raise ModelError(
             f"a context of {runner.max_total_tokens} tokens is too short to serve: "

@@ -43,6 +43,10 @@ class Engine(Protocol):
         """Return the address; may start the engine. Raises `BackendError`."""
         ...
 
+    def watch_progress(self, on_progress: Callable[[str, int], None]) -> None:
+        """Have this called while a model comes: downloading or loading, and the percent of it."""
+        ...
+
     def report_gone(self, url: str) -> None:
         """Take note that a request to `url` got no answer."""
         ...

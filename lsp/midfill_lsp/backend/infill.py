@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -53,6 +53,10 @@ class InfillBackend:
     def describe(self) -> dict[str, object]:
         """Return the engine's state, url, pid, model and reason for status lines."""
         return self._engine.describe()
+
+    def watch_progress(self, on_progress: Callable[[str, int], None]) -> None:
+        """Have this called while the engine's model comes, with what is done and the percent."""
+        self._engine.watch_progress(on_progress)
 
     def why_no_files(self) -> str | None:
         """Return why pieces of other files had better not go along, None if they had."""

@@ -31,7 +31,8 @@ _DEFAULT_WAIT_S, _FIRST_WAIT_S, _LAST_WAIT_S = 2.0, 0.5, 20.0
 _HELLO = (ChatMessage("user", "Hi"),)
 
 Sleep = Callable[[float], Awaitable[None]]
-OnLoading = Callable[[str, "asyncio.Task[Ways]"], None]
+OnLoading = Callable[[str, "asyncio.Task[Ways]", "float | None"], None]
+"""Takes a title, the task that waits, and the server's estimate in seconds if it gives one."""
 
 
 class Opening:
@@ -92,7 +93,8 @@ class Opening:
                 task = asyncio.current_task()
                 if self.on_loading is not None and not is_told and task is self._task:
                     assert self._task is not None
-                    self.on_loading(f"Loading {self._config.model or 'the model'}", self._task)
+                    title = f"Loading {self._config.model or 'the model'}"
+                    self.on_loading(title, self._task, error.estimated_s)
                 is_told = True
                 wait_s = _DEFAULT_WAIT_S if error.estimated_s is None else error.estimated_s
                 wait_s = min(max(wait_s, _FIRST_WAIT_S), _LAST_WAIT_S)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -60,6 +60,9 @@ class FixedEngine:
                 f"name it in the variable {hosts.VARIABLE} or by --engine-url"
             )
         return Endpoint(self._url, key)
+
+    def watch_progress(self, on_progress: Callable[[str, int], None]) -> None:
+        """Do nothing: what it says while it starts is not heard here."""
 
     def report_gone(self, url: str) -> None:
         """Do nothing: somebody else runs this engine."""

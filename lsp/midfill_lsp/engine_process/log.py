@@ -1,14 +1,17 @@
-"""The engine's log file: kept small, and read for its last error. Called by `start`, `shared`."""
+"""The engine's log file: small, and read for the last error and progress. For `start`, `shared`."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import re
 from pathlib import Path
 
 MAX_BYTES = 4_000_000
 KEPT_BYTES = 256_000
 ERROR_MARK = "midfill-engine: error: "
+_PROGRESS = re.compile(r"^midfill-engine: .+: (downloading|loading) (\d{1,3}) %$", re.MULTILINE)
+_PROGRESS_BYTES = 4_000  # of the end, where the last line stands
 
 
 def rotate(log_file: Path) -> None:
@@ -36,6 +39,16 @@ def last_error(log_file: Path) -> str | None:
         for line in reversed(_tail(log_file, KEPT_BYTES).decode("utf-8", "replace").splitlines()):
             if line.startswith(ERROR_MARK):
                 return line[len(ERROR_MARK) :].strip()
+    return None
+
+
+def progress(log_file: Path) -> tuple[str, int] | None:
+    """Return what an engine that starts does, downloading or loading, and the percent of it."""
+    with contextlib.suppress(OSError):
+        told = _PROGRESS.findall(_tail(log_file, _PROGRESS_BYTES).decode("utf-8", "replace"))
+        if told:
+            stage, percent = told[-1]
+            return stage, int(percent)
     return None
 
 

@@ -45,6 +45,17 @@ class KnowsItsGain(Protocol):
 class LoadsModels(Protocol):
     """A backend whose server may have to load the model first."""
 
-    def watch_loading(self, on_loading: Callable[[str, asyncio.Task[Any]], None]) -> None:
-        """Have this called with a title and the task that waits, for the editor to show."""
+    def watch_loading(
+        self, on_loading: Callable[[str, asyncio.Task[Any], float | None], None]
+    ) -> None:
+        """Have this called with a title, the task that waits and the seconds that it may take."""
+        ...
+
+
+@runtime_checkable
+class TellsProgress(Protocol):
+    """A backend that knows how far its model is on its way."""
+
+    def watch_progress(self, on_progress: Callable[[str, int], None]) -> None:
+        """Have this called with downloading or loading, and the percent of it."""
         ...

@@ -13,8 +13,9 @@ from lsprotocol import types
 from midfill_lsp.backend.base import Backend
 from midfill_lsp.config import Config, wire_name
 from midfill_lsp.errors import BackendError, CannotDo
-from midfill_lsp.server.control import EngineControl, LoadsModels
+from midfill_lsp.server.control import EngineControl, LoadsModels, TellsProgress
 from midfill_lsp.server.failures import Failures
+from midfill_lsp.server.loading import Loading
 from midfill_lsp.server.notices import Notices, State
 from midfill_lsp.server.raw import members
 
@@ -31,12 +32,12 @@ class EngineWatch:
         self._make_backend = make_backend
         self._notices = notices
         self._config = config
+        self._loading = Loading(self._show)
         self._backend = self._make(config)
         # Shown from the handshake on, though the start comes once the settings are known.
         self._starting = isinstance(self._backend, EngineControl)
         self._start_task: asyncio.Task[None] | None = None
         self._num_thinking = 0
-        self._loading: str | None = None
         self._failures = Failures(notices)
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -50,8 +51,8 @@ class EngineWatch:
         """What the status line shows, and why."""
         if not self._config.completion.enabled:
             return "off", "completion.enabled is false"
-        if self._starting or self._loading is not None:
-            return "starting", self._loading
+        if self._starting or self._loading.reason is not None:
+            return "starting", self._loading.reason
         if self._failures.reason is not None:
             return "error", self._failures.reason
         return ("thinking" if self._num_thinking else "ready"), None
@@ -60,6 +61,11 @@ class EngineWatch:
     def cause(self) -> str | None:
         """Which of `errors` an error's reason came from, None in every other state."""
         return self._failures.cause if self.state[0] == "error" else None
+
+    @property
+    def progress(self) -> int | None:
+        """Percent of the model that is there, None where that is not known or nothing comes."""
+        return self._loading.percent if self.state[0] == "starting" else None
 
     def start_soon(self) -> None:
         """Start the engine in the background, if the backend has one."""
@@ -113,6 +119,8 @@ class EngineWatch:
         backend = self._make_backend(config)
         if isinstance(backend, LoadsModels):
             backend.watch_loading(self._show_loading_soon)
+        if isinstance(backend, TellsProgress):
+            backend.watch_progress(self._show_progress)
         return backend
 
     @contextlib.contextmanager
@@ -152,6 +160,7 @@ class EngineWatch:
             "state": state,
             "reason": reason,
             "cause": self.cause,
+            "progress": self.progress,
             "backend": self._backend.name,
             "model": facts.get("model"),
             "engine": {name: facts.get(name) for name in ("url", "pid", "version", "note")},
@@ -181,21 +190,30 @@ class EngineWatch:
             logger.info("%s", note)
             self._notices.tell_once("engine note", str(note), types.MessageType.Info)
 
-    def _show_loading_soon(self, title: str, task: asyncio.Task[Any]) -> None:
-        self._keep(asyncio.create_task(self._show_loading(title, task)))
+    def _show_progress(self, stage: str, percent: int) -> None:
+        """Show what the engine said, if it is still its start that is shown."""
+        if self._starting:
+            self._loading.show(f"the model is {stage}", percent)
 
-    async def _show_loading(self, title: str, task: asyncio.Task[Any]) -> None:
+    def _show_loading_soon(
+        self, title: str, task: asyncio.Task[Any], expected_s: float | None
+    ) -> None:
+        self._keep(asyncio.create_task(self._show_loading(title, task, expected_s)))
+
+    async def _show_loading(
+        self, title: str, task: asyncio.Task[Any], expected_s: float | None
+    ) -> None:
         """Show that a model is loaded, however many of those who wait for it are cancelled."""
-        self._loading = title
-        self._show()
+        self._loading.show(title)
+        shown = asyncio.create_task(self._loading.estimate(title, expected_s))
         try:
             await self._notices.with_progress(title, asyncio.shield(task))
             self._failures.answered()
         except BackendError as error:
             self._failed(error)
         finally:
-            self._loading = None
-            self._show()
+            shown.cancel()
+            self._loading.show(None)
 
     @contextlib.contextmanager
     def _showing_start(self) -> Generator[None]:
@@ -208,6 +226,7 @@ class EngineWatch:
             raise
         finally:
             self._starting = False
+            self._loading.show(None)
             self._show()
 
     def _failed(self, error: BackendError) -> None:
@@ -215,7 +234,7 @@ class EngineWatch:
         self._failures.note(error)
 
     def _show(self) -> None:
-        self._notices.status(*self.state, self.cause)
+        self._notices.status(*self.state, self.cause, self.progress)
 
     def _keep(self, task: asyncio.Task[None]) -> asyncio.Task[None]:
         self._tasks.add(task)

@@ -20,7 +20,7 @@ class Notices:
         """Say nothing yet; status notifications are off until the editor asks for them."""
         self._server = server
         self._told: set[str] = set()
-        self._status: tuple[State, str | None, str | None] | None = None
+        self._status: tuple[State, str | None, str | None, int | None] | None = None
         self._num_progress = 0
         self.status_wanted = False
 
@@ -34,11 +34,13 @@ class Notices:
         """Let the next message for a cause be shown, because the user acted on the last."""
         self._told.discard(cause)
 
-    def status(self, state: State, reason: str | None, cause: str | None) -> None:
+    def status(
+        self, state: State, reason: str | None, cause: str | None, progress: int | None
+    ) -> None:
         """Send `midfill/status` if it was asked for and says something new."""
-        if self.status_wanted and self._status != (state, reason, cause):
-            self._status = (state, reason, cause)
-            facts = {"state": state, "reason": reason, "cause": cause}
+        if self.status_wanted and self._status != (state, reason, cause, progress):
+            self._status = (state, reason, cause, progress)
+            facts = {"state": state, "reason": reason, "cause": cause, "progress": progress}
             self._server.protocol.notify("midfill/status", facts)
 
     async def with_progress(self, title: str, work: Awaitable[_Result]) -> _Result:

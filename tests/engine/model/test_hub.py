@@ -15,6 +15,7 @@ from huggingface_hub import constants
 from midfill_engine import cli
 from midfill_engine.errors import ModelError
 from midfill_engine.model import hub
+from midfill_engine.model.progress import Stage
 from tests.engine.model.fake_hub import Access, FakeHub
 
 FILES = {
@@ -75,6 +76,18 @@ def test_a_connection_that_breaks_is_taken_up_where_it_broke(
     folder = hub.fetch("owner/name")
     assert (folder / "model.safetensors").read_bytes() == FILES["model.safetensors"]
     assert fake_hub.downloads("model.safetensors") == [None, "bytes=100000-"]
+
+
+def test_what_comes_is_told(fake_hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 50_000)
+    told: list[tuple[Stage, float]] = []
+    hub.fetch("owner/name", lambda stage, share: told.append((stage, share)))
+    assert {stage for stage, _ in told} == {"downloading"}
+    assert len(told) > len(WANTED)
+    assert told[-1][1] == 1.0
+    told.clear()
+    hub.fetch("owner/name", lambda stage, share: told.append((stage, share)))
+    assert told == []
 
 
 @pytest.mark.parametrize(

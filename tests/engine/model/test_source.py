@@ -61,7 +61,9 @@ def test_file(tmp_path: Path) -> None:
 def test_hub_id_with_revision(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[tuple[str, str | None]] = []
 
-    def download(repo_id: str, *, revision: str | None, allow_patterns: list[str]) -> str:
+    def download(
+        repo_id: str, *, revision: str | None, allow_patterns: list[str], tqdm_class: type
+    ) -> str:
         calls.append((repo_id, revision))
         assert "*.safetensors*" in allow_patterns
         return str(tmp_path)

@@ -48,6 +48,15 @@ def test_parameters_are_counted(kind: str) -> None:
     assert counted == tiny_reference(kind).num_parameters()
 
 
+def test_what_is_read_is_told(folder: Path) -> None:
+    told: list[float] = []
+    checkpoint = FolderCheckpoint.open(folder, lambda _stage, share: told.append(share))
+    load_weights(ModelSpec.from_folder(folder), checkpoint, torch.float32, torch.device("cpu"))
+    assert told == sorted(told)
+    assert len(told) >= len(checkpoint.shapes)
+    assert told[-1] == 1.0
+
+
 def test_missing_tensor(folder: Path) -> None:
     rewrite(folder, lambda tensors: tensors.pop("model.layers.1.mlp.up_proj.weight"))
     assert "lacks the tensor model.layers.1.mlp.up_proj.weight" in failure(folder)

@@ -222,8 +222,10 @@ def test_from_start_to_signal(tiny_folder: Path, tmp_path: Path) -> None:
             key_line = process.stderr.readline()
             key_file = Path(key_line.split(" is in ")[1].strip())
             assert key_file.stat().st_mode & 0o777 == 0o600
-            assert "memory: at most" in process.stderr.readline()
-            assert "tiny at http://127.0.0.1:" in process.stderr.readline()
+            # On a busy machine this takes so long that progress is told.
+            lines = (line for line in process.stderr if not line.endswith(" %\n"))
+            assert "memory: at most" in next(lines)
+            assert "tiny at http://127.0.0.1:" in next(lines)
             told = json.loads(ready.read_text())
             assert told["pid"] == process.pid
             headers = {"authorization": f"Bearer {key_file.read_text().strip()}"}
@@ -233,10 +235,10 @@ def test_from_start_to_signal(tiny_folder: Path, tmp_path: Path) -> None:
             with httpx.stream(
                 "POST", f"{told['url']}/infill", json=body, headers=headers, timeout=30
             ) as reply:
-                lines = reply.iter_lines()
-                assert next(lines).startswith("data: ")
+                events = reply.iter_lines()
+                assert next(events).startswith("data: ")
                 process.send_signal(signal.SIGTERM)
-                for _ in lines:
+                for _ in events:
                     pass
             assert process.wait(30) == 0
         finally:

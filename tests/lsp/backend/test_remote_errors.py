@@ -230,9 +230,9 @@ async def test_a_model_that_loads_is_waited_for_through_cancelled_keystrokes() -
     async with FakeRemote() as fake:
         fake.on("/", LOADING, LOADING, ONE, WRITTEN)
         sleeps = Sleeps()
-        told: list[tuple[str, asyncio.Task[Any]]] = []
+        told: list[tuple[str, asyncio.Task[Any], float | None]] = []
         async with aclosing(remote("tgi", fake.url, MODEL, sleep=sleeps)) as backend:
-            backend.watch_loading(lambda title, task: told.append((title, task)))
+            backend.watch_loading(lambda title, task, wait_s: told.append((title, task, wait_s)))
             first = asyncio.create_task(collect(backend.infill(REQUEST)))
             assert await sleeps.asked.get() == 20.0
             first.cancel()
@@ -245,8 +245,8 @@ async def test_a_model_that_loads_is_waited_for_through_cancelled_keystrokes() -
             sleeps.gate.release()
             texts, _ = await second
             assert texts == ["a"]
-            ((title, task),) = told
-            assert title == f"Loading {MODEL}"
+            ((title, task, expected_s),) = told
+            assert (title, expected_s) == (f"Loading {MODEL}", 20.0)
             assert task.done()
         assert len(fake.bodies("/")) == 4, "three looks, one completion"
 

@@ -11,6 +11,7 @@ import asyncio
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
@@ -51,6 +52,7 @@ def main() -> int:
     parser.add_argument("--fail", help="end at once with this error")
     parser.add_argument("--die", action="store_true", help="end at once without a word")
     parser.add_argument("--never-ready", action="store_true")
+    parser.add_argument("--progress", help="file: wait until it is there, with progress in the log")
     parser.add_argument("serve", choices=["serve"])
     for name in ("model", "device", "port", "ready-file", "api-key-file", "exit-when-unused"):
         parser.add_argument(f"--{name}", required=True)
@@ -61,6 +63,11 @@ def main() -> int:
         return 2
     if options.never_ready:
         asyncio.run(asyncio.Event().wait())
+    if options.progress is not None:
+        sys.stderr.write("midfill-engine: m: downloading 100 %\nmidfill-engine: m: loading 43 %\n")
+        sys.stderr.flush()
+        while not Path(options.progress).exists():
+            time.sleep(0.01)
     key = Path(options.api_key_file).read_text(encoding="ascii")
     return asyncio.run(_serve(options, key))
 

@@ -37,6 +37,25 @@ async def test_starts_once_for_many_callers(engines: Engines) -> None:
         }
 
 
+async def test_the_progress_of_a_start_is_told(engines: Engines, tmp_path: Path) -> None:
+    gate = tmp_path / "gate"
+    async with aclosing(SharedEngine(engines.config("--progress", str(gate)))) as engine:
+        told: list[tuple[str, int]] = []
+        heard = asyncio.Event()
+
+        def hear(stage: str, percent: int) -> None:
+            told.append((stage, percent))
+            heard.set()
+
+        engine.watch_progress(hear)
+        opening = asyncio.create_task(engine.endpoint())
+        await heard.wait()
+        assert not opening.done()
+        gate.touch()
+        await opening
+        assert set(told) == {("loading", 43)}
+
+
 async def test_two_editors_share_and_the_engine_ends_with_the_last(engines: Engines) -> None:
     first, second = SharedEngine(engines.config()), SharedEngine(engines.config())
     endpoints = await asyncio.gather(first.endpoint(), second.endpoint())

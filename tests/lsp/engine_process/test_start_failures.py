@@ -113,6 +113,24 @@ def test_log_is_kept_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert (tmp_path / "engine.log.1").read_bytes() == b"last words"
 
 
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        ("", None),
+        ("midfill-engine: a/b: downloading 43 %\n", ("downloading", 43)),
+        ("midfill-engine: a: loading 99 %\nelse\nmidfill-engine: b: loading 7 %\n", ("loading", 7)),
+        ("midfill-engine: error: loading 5 % failed\n", None),
+    ],
+)
+def test_progress_is_the_last_that_was_told(
+    lines: str, told: tuple[str, int] | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "engine.log"
+    assert log.progress(path) is None
+    path.write_text("x" * 10_000 + "\n" + lines)
+    assert log.progress(path) == told
+
+
 @pytest.mark.parametrize("url", ["", "localhost:80", "ftp://x", "http://", "http://me:pw@x"])
 async def test_bad_url(url: str) -> None:
     with pytest.raises(EngineStartError, match=r"midfill\.engine\.url"):

@@ -166,7 +166,7 @@ function M.is_visible()
   return require('midfill.suggest').shown() ~= nil
 end
 
---- Return the state of the language server: `state` and, where there is one, `reason`.
+--- Return the state of the language server: `state`, and where there are any `reason` and `progress`.
 ---@return midfill.Status
 function M.status()
   if M.options and not M.is_enabled() then
@@ -181,8 +181,11 @@ function M.statusline()
   if not M.options then
     return ''
   end
-  local state = M.status().state
-  local symbol = symbols[state] or state
+  local status = M.status()
+  local symbol = symbols[status.state] or status.state
+  if status.progress then
+    symbol = ('%s %d%%'):format(symbol, status.progress)
+  end
   return symbol == '' and 'Midfill' or 'Midfill ' .. symbol
 end
 

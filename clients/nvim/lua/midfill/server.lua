@@ -72,7 +72,9 @@ local function handlers()
       return show_progress(err, params, ...)
     end,
     ['midfill/status'] = function(_, params)
-      wire.set_status(params.state, type(params.reason) == 'string' and params.reason or nil)
+      local reason = type(params.reason) == 'string' and params.reason or nil
+      local progress = type(params.progress) == 'number' and params.progress or nil
+      wire.set_status(params.state, reason, progress)
     end,
     ['midfill/token'] = answer_token,
   }

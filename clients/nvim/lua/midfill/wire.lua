@@ -11,6 +11,7 @@ local is_old = vim.fn.has('nvim-0.11') == 0
 ---@class midfill.Status
 ---@field state string
 ---@field reason? string
+---@field progress? number percent of the model that is there
 
 ---@type midfill.Status
 M.status = { state = 'stopped' }
@@ -42,8 +43,9 @@ end
 
 ---@param state string
 ---@param reason? string
-function M.set_status(state, reason)
-  M.status = { state = state, reason = reason }
+---@param progress? number percent of the model that is there
+function M.set_status(state, reason, progress)
+  M.status = { state = state, reason = reason, progress = progress }
   api.nvim_exec_autocmds('User', { pattern = 'MidfillStatus', modeline = false })
 end
 

@@ -1,11 +1,33 @@
-// Snoozing, and what Tab does where it means something else too.
+// Cycling, snoozing, and what Tab does where it means something else too.
 import assert from "node:assert/strict";
 
+import { ChatServer } from "../chat_server.mjs";
+
 export const keys = [
+  ["cycling shows the other candidates, and comes back", cycles],
   ["snoozed: nothing by itself until it is over", snoozes],
   ["Tab takes the menu's item, not the ghost text", tabInMenu],
   ["Tab goes to a snippet's next placeholder", tabInSnippet],
+  ["Tab indents as long as the suggestion stands deeper, then accepts", tabIndents],
 ];
+
+async function cycles(f) {
+  const { editor } = f;
+  await editor.open("cycle.py");
+  await editor.goTo(12, 21);
+  await f.probe.run("takeMarks");
+  await editor.press("Enter");
+  await editor.type("r"); // the two make versions 2 and 3
+  await f.probe.run("untilMark", { step: "answered", isFinished: true, version: 3 });
+  const first = await editor.untilGhost();
+  await editor.press("Alt+]");
+  await editor.untilGhost(`(text) => text !== "" && text !== ${JSON.stringify(first)}`);
+  await f.screenshot("cycled");
+  await editor.press("Alt+[");
+  await editor.untilGhost(`(text) => text === ${JSON.stringify(first)}`);
+  await editor.press("Escape");
+  await editor.noGhost();
+}
 
 async function snoozes(f) {
   const { editor } = f;
@@ -65,4 +87,26 @@ async function tabInSnippet(f) {
   await editor.press("Tab");
   await f.until(async () => (await f.probe.run("selectedText")) === "second");
   await editor.press("Escape");
+}
+
+async function tabIndents(f) {
+  const { editor } = f;
+  const server = await ChatServer.start();
+  server.completion = "        print(price)";
+  await f.set({ "midfill.backend.kind": "openai", "midfill.backend.url": server.url });
+  await f.until(async () => (await f.probe.run("status")).backend.startsWith("openai"));
+  await editor.open("indent.py");
+  await editor.goTo(3, 1);
+  await editor.press("Alt+\\");
+  for (const [typed, left] of [["", "        print(price)"], ["    ", "    print(price)"], ["        ", "print(price)"]]) {
+    await editor.untilGhost(`(text) => text === ${JSON.stringify(left)}`);
+    assert.equal((await editor.save("indent.py")).split("\n")[2], typed);
+    await editor.press("Tab");
+  }
+  await editor.noGhost();
+  assert.equal((await editor.save("indent.py")).split("\n")[2], "        print(price)");
+  await f.set({ "midfill.backend.kind": "engine", "midfill.backend.url": null });
+  await f.until(async () => (await f.probe.run("status")).backend.startsWith("engine"));
+  await editor.untilStatus("Ready");
+  await server.close();
 }

@@ -9,6 +9,8 @@ export interface ServerStatus {
   readonly reason: string | null;
   /** Which error it was, such as `AccessDenied`; absent in older servers. */
   readonly cause?: string | null;
+  /** Percent of the model that is there while it comes; absent in older servers. */
+  readonly progress?: number | null;
 }
 
 export interface Shown {
@@ -39,7 +41,9 @@ export function present(all: Everything): Shown {
   }
   if (server.state === "error") return failure(server);
   if (server.state === "starting") {
-    return shown("$(loading~spin)", "loading", sentence(server.reason ?? "The engine starts."));
+    const { progress } = server;
+    const word = typeof progress === "number" ? `loading model ${progress} %` : "loading";
+    return shown("$(loading~spin)", word, sentence(server.reason ?? "The engine starts."));
   }
   if (gate.kind === "paused") {
     return shown("$(circle-slash)", "paused", "Paused in this window; suggestions come on command.");
