@@ -37,6 +37,8 @@ export const FILES = {
   "lines.py": SHAPES,
   "menu.py": SHAPES,
   "cycle.py": SHAPES,
+  "token.py": SHAPES,
+  "untrusted.py": SHAPES,
   "indent.py": "def total(prices):\n    for price in prices:\n\n",
   "host.py": SHAPES,
   "accept.py": SHAPES,

@@ -123,6 +123,18 @@ export class Fixture {
     throw new Error(`not so within ${UNTIL_MS / 1000} s: ${holds}`);
   }
 
+  /** Waits for a suggestion where the model has one, in a file of its own, and sends it away. */
+  async untilSuggests(file, screenshot) {
+    const { editor } = this;
+    await editor.open(file);
+    await editor.goTo(12, 21);
+    await editor.press("Enter");
+    await editor.press("Alt+\\");
+    await editor.untilGhost("(text) => text.trim() !== ''");
+    if (screenshot) await this.screenshot(screenshot);
+    await editor.press("Escape");
+  }
+
   /** Changes settings of the machine, as a user does. */
   async set(changes) {
     this.machineSettings = { ...this.machineSettings, ...changes };

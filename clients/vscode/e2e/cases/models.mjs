@@ -19,13 +19,7 @@ async function switches(f) {
   await input.fill(folder);
   await editor.press("Enter");
   await answers(f, "another");
-  await editor.open("another.py");
-  await editor.goTo(12, 21);
-  await editor.press("Enter");
-  await editor.press("Alt+\\");
-  await editor.untilGhost("(text) => text.trim() !== ''");
-  await f.screenshot("other-model");
-  await editor.press("Escape");
+  await f.untilSuggests("another.py", "other-model");
   const other = (await f.engines()).find(({ pid }) => pid !== before.pid);
   assert.ok(other);
   await editor.command("Midfill: Choose the Model…");

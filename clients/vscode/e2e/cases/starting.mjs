@@ -36,11 +36,6 @@ async function untrusted(f) {
   // The user's own settings still choose one, and it works.
   await f.set({ "midfill.server.path": f.server });
   await editor.untilStatus("Ready");
-  await editor.open("inventory.py");
-  await editor.press("End");
-  await editor.press("Enter");
-  await editor.type("return i");
-  await editor.untilGhost();
-  await f.screenshot("untrusted");
+  await f.untilSuggests("untrusted.py", "untrusted");
   await assert.rejects(readFile(path.join(f.scratch, "workspace-ran")));
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 export const trouble = [
   ["an engine that was killed comes back", engineKilled],
   ["a server that was killed comes back, and is given up after five times", serverKilled],
+  ["a server that does not start is told in one message", doesNotStart],
   ["a wrong path to the server is told", wrongPath],
   ["a wrong token is told, and the right one mends it", wrongToken],
 ];
@@ -16,11 +17,7 @@ async function engineKilled(f) {
   await editor.command("Midfill: Suggest at the Cursor");
   await f.until(async () => (await f.engine()).pid !== pid);
   await editor.untilStatus("Ready");
-  await editor.goTo(12, 21);
-  await editor.press("Enter");
-  await editor.press("Alt+\\");
-  await editor.untilGhost("(text) => text.trim() !== ''");
-  await editor.press("Escape");
+  await f.untilSuggests("killed.py");
 }
 
 async function serverKilled(f) {
@@ -40,6 +37,20 @@ async function serverKilled(f) {
   await editor.untilStatus("It ended five times");
   await f.screenshot("given-up");
   await message.getByText("Start Again").click();
+  await editor.untilStatus("Ready");
+}
+
+async function doesNotStart(f) {
+  const { editor } = f;
+  const right = f.machineSettings["midfill.server.path"];
+  await f.probe.run("hurryTimers", [250, 500, 1000, 2000]);
+  await f.set({ "midfill.server.path": "/bin/false" });
+  const message = await editor.message("the language server does not stay up");
+  await f.probe.run("unhurryTimers");
+  assert.equal(await editor.page.locator(".notification-list-item").count(), 1);
+  await message.hover();
+  await message.locator(".codicon-notifications-clear").click();
+  await f.set({ "midfill.server.path": right });
   await editor.untilStatus("Ready");
 }
 
@@ -66,11 +77,7 @@ async function wrongToken(f) {
   await editor.untilStatus("signed out");
   await setToken(editor, url, key);
   await editor.untilStatus("Ready");
-  await editor.open("inventory.py");
-  await editor.press("End");
-  await editor.press("Enter");
-  await editor.type("return l");
-  await editor.untilGhost();
+  await f.untilSuggests("token.py");
   const settings = JSON.stringify(f.machineSettings);
   assert.ok(!settings.includes(key));
   await f.set({ "midfill.backend.kind": "engine", "midfill.backend.url": null });

@@ -123,7 +123,7 @@ export class Session implements vscode.Disposable {
     }
     const { args, env, cwd } = this.parts.launch();
     this.parts.log.info(`starting ${found.program} ${args.join(" ")} (from: ${found.origin})`);
-    const client = new LanguageClient(
+    const client = new QuietClient(
       "midfill",
       "Midfill",
       { command: found.program, args, options: { env, cwd } },
@@ -185,5 +185,12 @@ export class Session implements vscode.Disposable {
   private become(state: SessionState): void {
     this.currentState = state;
     if (!this.disposed) this.changed.fire(state);
+  }
+}
+
+/** Tells the log alone what goes wrong: the session and the server tell the user, once and in words. */
+class QuietClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
   }
 }
