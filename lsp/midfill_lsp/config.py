@@ -52,7 +52,9 @@ class EngineConfig:
         "language server",
     )
     start_timeout_s: float = setting(
-        120.0, "seconds to wait for the engine to be ready", within=(1, 3600)
+        120.0,
+        "seconds to wait for the engine to be ready, or to tell its progress",
+        within=(1, 3600),
     )
     exit_when_unused_s: float = setting(
         10.0, "seconds that a started engine outlives its last editor", within=(0, 86_400)

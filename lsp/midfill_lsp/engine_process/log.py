@@ -52,6 +52,17 @@ def progress(log_file: Path) -> tuple[str, int] | None:
     return None
 
 
+def sign_of_life(log_file: Path, started_at: float) -> float:
+    """Return when an engine that starts was heard of last, in Unix time.
+
+    A download may take an hour, and tells its progress meanwhile.
+    """
+    try:
+        return max(started_at, log_file.stat().st_mtime)
+    except OSError:
+        return started_at
+
+
 def why_ended(log_file: Path) -> str:
     """Return what is known of why the engine ended."""
     reason = last_error(log_file)

@@ -180,7 +180,7 @@ class SharedEngine:
 
     async def _wait_until_ready(self, record: Record) -> Ready | None:
         """Return what the engine says of itself; None if it had ended before we came."""
-        deadline = record.started_at + self._config.start_timeout_s
+        log_file = Path(record.log_file)
         for num_polls in itertools.count():
             has_ended = not process.is_alive(record.pid)
             # Looked at after the process: an engine may have become ready and then ended.
@@ -188,10 +188,11 @@ class SharedEngine:
             if ready is not None:
                 return ready
             if has_ended:
-                raise EngineStartError(log.why_ended(Path(record.log_file)))
+                raise EngineStartError(log.why_ended(log_file))
             if num_polls % _PROGRESS_POLLS == 0:
-                self._tell_progress(Path(record.log_file))
-            if time.time() > deadline:
+                self._tell_progress(log_file)
+            silent_s = time.time() - log.sign_of_life(log_file, record.started_at)
+            if silent_s > self._config.start_timeout_s:
                 process.end(record.pid)
                 raise EngineStartError(
                     f"the engine was not ready within {self._config.start_timeout_s:g} s; "

@@ -153,13 +153,14 @@ def _is_usable(record: Record, config: EngineConfig) -> bool:
     """Return whether the record's engine runs, or may still come up.
 
     A process id may belong to another process by now. A ready engine proves itself by its
-    lease; one that is not ready has only its start timeout to hide behind.
+    lease; one that is not ready has only its start timeout to hide behind, from when it was heard
+    of last.
     """
     ready = state.read_ready(record)
     if ready is not None:
         return process.is_alive(ready.pid)
-    age_s = time.time() - record.started_at
-    return process.is_alive(record.pid) and 0 <= age_s < config.start_timeout_s
+    silent_s = time.time() - log.sign_of_life(Path(record.log_file), record.started_at)
+    return process.is_alive(record.pid) and 0 <= silent_s < config.start_timeout_s
 
 
 def _start(config: EngineConfig, folder: Path) -> Record:

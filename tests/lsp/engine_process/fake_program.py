@@ -64,10 +64,11 @@ def main() -> int:
     if options.never_ready:
         asyncio.run(asyncio.Event().wait())
     if options.progress is not None:
-        sys.stderr.write("midfill-engine: m: downloading 100 %\nmidfill-engine: m: loading 43 %\n")
-        sys.stderr.flush()
+        sys.stderr.write("midfill-engine: m: downloading 100 %\n")
         while not Path(options.progress).exists():
-            time.sleep(0.01)
+            sys.stderr.write("midfill-engine: m: loading 43 %\n")
+            sys.stderr.flush()
+            time.sleep(0.05)
     key = Path(options.api_key_file).read_text(encoding="ascii")
     return asyncio.run(_serve(options, key))
 

@@ -56,6 +56,22 @@ async def test_the_progress_of_a_start_is_told(engines: Engines, tmp_path: Path)
         assert set(told) == {("loading", 43)}
 
 
+async def test_an_engine_that_tells_its_progress_is_waited_for(
+    engines: Engines, tmp_path: Path
+) -> None:
+    # A download of more than two minutes was ended, and begun again.
+    gate = tmp_path / "gate"
+    config = replace(engines.config("--progress", str(gate)), start_timeout_s=1.0)
+    async with aclosing(SharedEngine(config)) as engine:
+        opening = asyncio.create_task(engine.endpoint())
+        await asyncio.sleep(1.5)
+        assert not opening.done()
+        assert start.find(config) is not None  # another editor waits for the same one
+        gate.touch()
+        await opening
+        assert len(engines.pids()) == 1
+
+
 async def test_two_editors_share_and_the_engine_ends_with_the_last(engines: Engines) -> None:
     first, second = SharedEngine(engines.config()), SharedEngine(engines.config())
     endpoints = await asyncio.gather(first.endpoint(), second.endpoint())
