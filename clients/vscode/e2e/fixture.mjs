@@ -80,7 +80,7 @@ export class Fixture {
     return this.editor.page.screenshot({ path: path.join(OUTPUT, `${name}.png`) });
   }
 
-  /** Makes each model step take at least so many seconds; 0 for as fast as it can. */
+  /** Makes each model step and each tensor of a load take at least so many seconds; 0 for as fast as it can. */
   async pace(seconds) {
     const file = path.join(this.scratch, "pace");
     if (seconds > 0) await writeFile(file, String(seconds));

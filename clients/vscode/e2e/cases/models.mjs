@@ -17,7 +17,11 @@ async function switches(f) {
   const input = editor.page.locator(".quick-input-widget input").first();
   await editor.page.locator(".quick-input-title", { hasText: "The model's id" }).waitFor();
   await input.fill(folder);
+  await f.pace(0.1);
   await editor.press("Enter");
+  await editor.untilStatus("loading model [1-9]\\d? %");
+  await f.screenshot("loading");
+  await f.pace(0);
   await answers(f, "another");
   await f.untilSuggests("another.py", "other-model");
   const other = (await f.engines()).find(({ pid }) => pid !== before.pid);
