@@ -14,6 +14,7 @@ const CHROMIUM_ARGUMENTS = [
 ];
 const TIMEOUT_MS = 120_000; // all of it starts within 15 s, but tests share the machine
 const FOCUS_TRIES = 12;
+const SAVE_TRIES = 200;
 // Runs in the page: what stands in the line in pieces, then each line below.
 const READ_GHOST = `() => {
   const inline = [...document.querySelectorAll(".ghost-text-decoration, .ghost-text")]
@@ -275,7 +276,13 @@ export class Editor {
   async save(file) {
     await this.page.keyboard.press("Control+s");
     await this.page.waitForFunction(() => document.querySelector(".tab.active.dirty") === null);
-    return readFile(path.join(this.workspace, file), "utf8");
+    // A file that was not changed is written too, and is empty for a moment; none of these is else.
+    for (let tries = 1; tries < SAVE_TRIES; tries++) {
+      const text = await readFile(path.join(this.workspace, file), "utf8");
+      if (text !== "") return text;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return "";
   }
 
   async close() {
