@@ -22,7 +22,8 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from midfill_engine.kernels.library import WEIGHT_KINDS, Library
+from midfill_engine.exec.placement import DTYPES
+from midfill_engine.kernels.library import CACHE_KINDS, WEIGHT_KINDS, Library
 from midfill_engine.model.checkpoint import FolderCheckpoint
 from midfill_engine.model.decoder import Decoder
 from midfill_engine.model.kv_cache import KVCache
@@ -33,7 +34,6 @@ from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import DenseMlp, LayerWeights, ModelWeights, load_weights
 
 CPU = torch.device("cpu")
-CACHES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 QWEN2_HALF_B = {
     "architectures": ["Qwen2ForCausalLM"],
     "hidden_size": 896,
@@ -92,7 +92,9 @@ def parse(arguments: Sequence[str] | None) -> Options:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--kinds", nargs="*", default=["torch", *WEIGHT_KINDS])
     parser.add_argument("--sets", nargs="*", default=[], help="instruction sets; the best alone")
-    parser.add_argument("--cache", choices=CACHES, default="float32", help="of keys and values")
+    parser.add_argument(
+        "--cache", choices=CACHE_KINDS, default="float32", help="of keys and values"
+    )
     parser.add_argument("--contexts", type=int, nargs="+", default=[128, 1000])
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 2, 4, 8, 16])
     parser.add_argument("--prefill", type=int, default=512)
@@ -132,7 +134,7 @@ def contenders(
                     weights,
                     library,
                     kind=cast("WeightKind", kind),
-                    cache_dtype=CACHES[options.cache],
+                    cache_dtype=DTYPES[options.cache],
                     max_len=max_len,
                     num_threads=options.threads,
                     instruction_set=name,

@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from training.heldout import SPLITS, MissingPackageError, held_out_files
 
 from bench.scores import Measure
-from midfill_engine.kernels.library import WEIGHT_KINDS, Library
+from midfill_engine.exec.placement import DTYPES
+from midfill_engine.kernels.library import CACHE_KINDS, WEIGHT_KINDS, Library
 from midfill_engine.model.checkpoint import FolderCheckpoint
 from midfill_engine.model.kv_cache import KVCache
 from midfill_engine.model.native import NativeDecoder, open_library
@@ -37,7 +38,6 @@ from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import stream_weights
 
-CACHES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 WINDOW = 384
 """Tokens of a file; a file with fewer is left out."""
 
@@ -73,7 +73,7 @@ def main() -> int:
     add("--split", choices=SPLITS, default="dev")
     add("--root", type=Path, action="append", required=True, help="folder of packages")
     add("--kinds", nargs="+", choices=WEIGHT_KINDS, default=list(WEIGHT_KINDS[1:]))
-    add("--cache", choices=CACHES, default="float32", help="of keys and values")
+    add("--cache", choices=CACHE_KINDS, default="float32", help="of keys and values")
     add("--num-tokens", type=int, default=30_000)
     add("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -92,7 +92,7 @@ def main() -> int:
     num_tokens = len(base.best)
     print(f"float32: {sum(base.losses) / num_tokens:.4f} nats a token over {num_tokens} tokens")
     for kind in args.kinds:
-        other = run(folder, library, kind, CACHES[args.cache], windows, args.threads)
+        other = run(folder, library, kind, DTYPES[args.cache], windows, args.threads)
         told[kind] = compare(windows, base, other)
         print(f"{kind}: " + ", ".join(f"{name} {value:.5g}" for name, value in told[kind].items()))
     print(json.dumps({"model": args.model, "num_tokens": num_tokens, "kinds": told}))

@@ -29,6 +29,7 @@ for (const [name, run] of [...suggestions, ...keys, ...host, ...models, ...talks
       await run(fixture);
     } catch (error) {
       await fixture.screenshot(`failed-${run.name}`);
+      await fixture.reset();
       throw error;
     }
   });

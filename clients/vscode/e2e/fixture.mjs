@@ -74,6 +74,7 @@ export class Fixture {
 
   constructor(parts) {
     Object.assign(this, parts);
+    this.firstSettings = this.machineSettings;
   }
 
   screenshot(name) {
@@ -155,10 +156,33 @@ export class Fixture {
     return this.chats;
   }
 
+  /** Lets a server complete, with the same text wherever it is asked. */
+  async completionServer(text) {
+    this.chats = await ChatServer.start();
+    this.chats.completion = text;
+    await this.set({ "midfill.backend.kind": "openai", "midfill.backend.url": this.chats.url });
+    await this.untilBackend("openai");
+  }
+
   /** Lets the engine answer again. */
-  async endChatServer() {
+  async endServer() {
     await this.set({ "midfill.backend.kind": "engine", "midfill.backend.url": null, "midfill.completion.enabled": true });
+    await this.untilBackend("engine");
     await this.editor.untilStatus("Ready");
+    await this.chats?.close();
+    this.chats = undefined;
+  }
+
+  untilBackend(kind) {
+    return this.until(async () => (await this.probe.run("status")).backend.startsWith(kind));
+  }
+
+  /** After a case that failed: settings and timers as they were, so that those behind it can do. */
+  async reset() {
+    await this.probe.run("unhurryTimers").catch(() => undefined); // where the window is gone
+    await this.pace(0);
+    this.machineSettings = this.firstSettings;
+    await this.set({});
     await this.chats?.close();
     this.chats = undefined;
   }

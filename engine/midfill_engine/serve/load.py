@@ -51,7 +51,8 @@ def load_served(config: EngineConfig, on_progress: OnProgress = untold) -> Serve
         max_memory=None if limit_mb is None else limit_mb * MB,
         part=MemoryPart(model.memory_share, model.memory_taken),
     )
-    runner = load_runner(model.source, wanted, model.num_threads, on_progress)
+    # By its folder, so that the Hub is not asked again.
+    runner = load_runner(str(folder), wanted, model.num_threads, on_progress)
     if runner.max_total_tokens < _MIN_TOTAL_TOKENS:
         raise ModelError(
             f"a context of {runner.max_total_tokens} tokens is too short to serve: "

@@ -9,7 +9,6 @@ find or start ─▶ wait until ready ─▶ open a lease ─▶ hold it ──�
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -27,7 +26,6 @@ logger = logging.getLogger(__name__)
 
 # A file and a process that is not our child send no event: they are looked at this often.
 _POLL_S = 0.02
-_PROGRESS_POLLS = 10  # the engine tells its progress twice a second
 _NUM_ATTEMPTS = 3
 
 
@@ -70,7 +68,10 @@ class SharedEngine:
         self._on_progress: Callable[[str, int], None] | None = None
 
     def watch_progress(self, on_progress: Callable[[str, int], None]) -> None:
-        """Have this called while a model comes: downloading or loading, and the percent of it."""
+        """Have this called while a model comes: downloading or loading, and the percent of it.
+
+        Often with the same.
+        """
         self._on_progress = on_progress
 
     async def endpoint(self) -> Endpoint:
@@ -181,7 +182,7 @@ class SharedEngine:
     async def _wait_until_ready(self, record: Record) -> Ready | None:
         """Return what the engine says of itself; None if it had ended before we came."""
         log_file = Path(record.log_file)
-        for num_polls in itertools.count():
+        while True:
             has_ended = not process.is_alive(record.pid)
             # Looked at after the process: an engine may have become ready and then ended.
             ready = state.read_ready(record)
@@ -189,8 +190,8 @@ class SharedEngine:
                 return ready
             if has_ended:
                 raise EngineStartError(log.why_ended(log_file))
-            if num_polls % _PROGRESS_POLLS == 0:
-                self._tell_progress(log_file)
+            if self._on_progress is not None and (told := log.progress(log_file)) is not None:
+                self._on_progress(*told)
             silent_s = time.time() - log.sign_of_life(log_file, record.started_at)
             if silent_s > self._config.start_timeout_s:
                 process.end(record.pid)
@@ -199,11 +200,6 @@ class SharedEngine:
                     f"raise midfill.engine.startTimeoutS or see {record.log_file}"
                 )
             await asyncio.sleep(_POLL_S)
-        raise AssertionError("unreachable")
-
-    def _tell_progress(self, log_file: Path) -> None:
-        if self._on_progress is not None and (told := log.progress(log_file)) is not None:
-            self._on_progress(*told)
 
     def _opened(self, task: asyncio.Task[Endpoint]) -> None:
         self._opening = None

@@ -45,8 +45,10 @@ class Loading:
 
     async def estimate(self, reason: str, expected_s: float | None) -> None:
         """Show the share of a server's estimate that is over, until this is cancelled."""
+        if not expected_s:
+            return
         began = self._clock()
-        while expected_s:  # with none given there is nothing to show
+        while True:
             share = (self._clock() - began) / expected_s
             self.show(reason, min(int(100 * share), _MOST_PERCENT))
             await asyncio.sleep(_TICK_S)

@@ -24,12 +24,8 @@ def test_the_plainest_instruction_set_is_always_there() -> None:
     assert library_or_skip().instruction_sets()[-1] == "portable"
 
 
-def test_the_library_is_there_where_a_compiler_is() -> None:
-    """The other tests of the kernels skip without it: a broken build must not look like that."""
-    try:
-        Compiler.find()
-    except BuildError as error:
-        pytest.skip(str(error))
+def test_the_library_is_there() -> None:
+    """The other tests of the kernels skip without it, so this one fails: make brings a compiler."""
     found = open_library()
     assert isinstance(found, Library), found
 

@@ -1,8 +1,6 @@
 // Cycling, snoozing, and what Tab does where it means something else too.
 import assert from "node:assert/strict";
 
-import { ChatServer } from "../chat_server.mjs";
-
 export const keys = [
   ["cycling shows the other candidates, and comes back", cycles],
   ["snoozed: nothing by itself until it is over", snoozes],
@@ -92,10 +90,7 @@ async function tabInSnippet(f) {
 
 async function tabIndents(f) {
   const { editor } = f;
-  const server = await ChatServer.start();
-  server.completion = "        print(price)";
-  await f.set({ "midfill.backend.kind": "openai", "midfill.backend.url": server.url });
-  await f.until(async () => (await f.probe.run("status")).backend.startsWith("openai"));
+  await f.completionServer("        print(price)");
   await editor.open("indent.py");
   await editor.goTo(3, 1);
   await editor.press("Alt+\\");
@@ -106,8 +101,5 @@ async function tabIndents(f) {
   }
   await editor.noGhost();
   assert.equal((await editor.save("indent.py")).split("\n")[2], "        print(price)");
-  await f.set({ "midfill.backend.kind": "engine", "midfill.backend.url": null });
-  await f.until(async () => (await f.probe.run("status")).backend.startsWith("engine"));
-  await editor.untilStatus("Ready");
-  await server.close();
+  await f.endServer();
 }

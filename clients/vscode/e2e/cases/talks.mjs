@@ -161,14 +161,6 @@ async function kept(f) {
 }
 
 async function edits(f) {
-  try {
-    await editsInTurn(f);
-  } finally {
-    await f.endChatServer(); // the cases behind this one need the engine
-  }
-}
-
-async function editsInTurn(f) {
   const { editor, talk } = f;
   const server = await f.chatServer();
   const pieces = ['```python\n    def name(self) -> str:\n        return "the ', 'circle"\n```\n'];
@@ -202,4 +194,5 @@ async function editsInTurn(f) {
   await talk.noChange("area.py");
   const text = await editor.save("area.py");
   assert.ok(text.endsWith('\n    def name(self) -> str:\n        return "the circle"\n'), text);
+  await f.endServer();
 }
