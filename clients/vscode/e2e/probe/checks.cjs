@@ -76,14 +76,19 @@ exports.checkAccepting = async (file, line, key, isFinished) => {
   const { contentChanges } = await changed;
   assert.equal(contentChanges.length, 1);
   assert.ok(document.getText().length > before.text.length);
-  while ((await events()).accepted === accepted) await new Promise((resolve) => setTimeout(resolve, 20));
-  assert.deepEqual({ shown: shown + 1, accepted: accepted + 1 }, await pick(["shown", "accepted"]));
+  // Behind what was accepted there may be a suggestion again: each place that had one is told once.
+  const marks = [];
+  for (let told; ; await new Promise((resolve) => setTimeout(resolve, 20))) {
+    told = await events();
+    marks.push(...takeMarks());
+    const versions = new Set(marks.filter((mark) => mark.numItems > 0).map((mark) => mark.version));
+    assert.ok(told.shown - shown <= versions.size, JSON.stringify({ shown, told, marks }));
+    if (told.accepted > accepted && told.shown - shown === versions.size) {
+      assert.equal(told.accepted, accepted + 1);
+      break;
+    }
+  }
 };
-
-async function pick(names) {
-  const all = await events();
-  return Object.fromEntries(names.map((name) => [name, all[name]]));
-}
 
 /** Inserts a snippet where the cursor is now; where the extension host saw it last may be another place. */
 exports.insertSnippet = (snippet) =>
