@@ -111,7 +111,7 @@ def _clients(options: argparse.Namespace, device: torch.device) -> dict[str, Any
             num_slots=max(options.crowds),
             max_len=prompt + options.new_tokens,
         )
-        gpu_parts.clients(bench, max(options.crowds), prompt, 2)  # captures what is needed
+        gpu_parts.clients(bench, max(options.crowds), prompt, options.new_tokens)  # captures
         told[kind] = [
             gpu_parts.clients(bench, count, prompt, options.new_tokens) for count in options.crowds
         ]

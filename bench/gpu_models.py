@@ -46,9 +46,10 @@ def _llama(
 SHAPES: Mapping[str, Mapping[str, Any]] = {
     "7b": _llama(4096, 11008, 32, 32, 32016, 16384),
     "13b": _llama(5120, 13824, 40, 40, 32016, 16384),
+    "1b": _llama(2048, 5504, 24, 16, 32256, 16384),
     "tiny": _llama(64, 96, 2, 4, 300, 512),
 }
-"""Code Llama 7B's and 13B's, and one for the smoke test."""
+"""Code Llama 7B's and 13B's, DeepSeek Coder 1.3B's, and one for the smoke test."""
 
 
 @dataclass(frozen=True, slots=True)

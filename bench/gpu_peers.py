@@ -40,12 +40,18 @@ Complete = Callable[[torch.Tensor, int], object]
 
 
 def measure(
-    complete: Complete, vocab: int, contexts: Sequence[int], new_tokens: int, repetitions: int
+    complete: Complete,
+    vocab: int,
+    contexts: Sequence[int],
+    new_tokens: int,
+    repetitions: int,
+    device: str = "cpu",
 ) -> list[dict[str, Any]]:
     """Returns ms to the first token and ms per further token, by length of the prompt."""
-    device = torch.get_default_device()
     told: list[dict[str, Any]] = []
-    for context in contexts:
+    for context in sorted(contexts):  # a cache only grows
+        # Shapes stay constants, as in a process of its own; a second length makes them symbols.
+        cast("Any", torch)._dynamo.reset()
         prompt = torch.arange(context, device=device) % (vocab - 1) + 1
         # The longer one first: gpt-fast compiles anew when its cache has to grow.
         taken = {count: _median(complete, prompt, count, repetitions) for count in (new_tokens, 1)}
@@ -54,8 +60,11 @@ def measure(
     return told
 
 
-def transformers_complete(shape: str, longest: int) -> Complete:
-    """Returns transformers' `generate` with its static cache, which compiles the step."""
+def transformers_complete(shape: str, new_tokens: int) -> Complete:
+    """Returns transformers' `generate` with its static cache, which compiles the step.
+
+    A step attends to the whole of that cache, so it holds a prompt and `new_tokens`, and no more.
+    """
     from transformers import AutoConfig, AutoModelForCausalLM
 
     config = cast("Any", AutoConfig).for_model(**SHAPES[shape])
@@ -69,7 +78,7 @@ def transformers_complete(shape: str, longest: int) -> Complete:
             max_new_tokens=count,
             do_sample=False,
             cache_implementation="static",
-            max_cache_len=longest,
+            max_cache_len=len(prompt) + new_tokens,
             eos_token_id=None,
             pad_token_id=0,
         )
@@ -77,8 +86,11 @@ def transformers_complete(shape: str, longest: int) -> Complete:
     return complete
 
 
-def gpt_fast_complete(folder: Path, shape: str) -> Complete:
-    """Returns gpt-fast's own `generate`, its decode step compiled as its command line does."""
+def gpt_fast_complete(folder: Path, shape: str, *, compile_prefill: bool) -> Complete:
+    """Returns gpt-fast's own `generate`, compiled as its command line does.
+
+    Without `compile_prefill` a prompt's scores are whole in memory, 9 GB a copy at 8192 tokens.
+    """
     for name, member in _TOKENIZERS:
         module = types.ModuleType(name)
         vars(module)[member] = object
@@ -99,6 +111,8 @@ def gpt_fast_complete(folder: Path, shape: str) -> Complete:
     model = model_code.Transformer(arguments).to(torch.bfloat16).eval()
     compiled: Any = cast("Any", torch).compile
     code.decode_one_token = compiled(code.decode_one_token, mode="reduce-overhead", fullgraph=True)
+    if compile_prefill:
+        code.prefill = compiled(code.prefill, fullgraph=True, dynamic=True)
 
     batched = "batch_size" in inspect.signature(code.generate).parameters  # since late 2024
 
@@ -119,39 +133,44 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("peer", choices=("transformers", "gpt-fast"))
     parser.add_argument("--gpt-fast", type=Path, metavar="DIR")
+    parser.add_argument("--compile-prefill", action="store_true", help="gpt-fast's own option")
     parser.add_argument("--shape", default="7b", choices=SHAPES)
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"))
     parser.add_argument("--contexts", type=int, nargs="+", default=[512, 2048, 8192])
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--repetitions", type=int, default=5)
     options = parser.parse_args(argv)
-    torch.set_default_device(options.device)
-    longest = max(options.contexts) + options.new_tokens + 1
-    if options.peer == "transformers":
-        complete = transformers_complete(options.shape, longest)
-    elif options.gpt_fast is None:
+    if options.peer == "gpt-fast" and options.gpt_fast is None:
         parser.error("gpt-fast needs --gpt-fast DIR, a checkout of it")
-    else:
-        complete = gpt_fast_complete(options.gpt_fast, options.shape)
+    # For the weights only: as a default it slows every call, and refuses to pin memory.
+    with torch.device(options.device):
+        if options.peer == "transformers":
+            complete = transformers_complete(options.shape, options.new_tokens)
+        else:
+            complete = gpt_fast_complete(
+                options.gpt_fast, options.shape, compile_prefill=options.compile_prefill
+            )
     vocab = SHAPES[options.shape]["vocab_size"]
-    rows = measure(complete, vocab, options.contexts, options.new_tokens, options.repetitions)
+    rows = measure(
+        complete, vocab, options.contexts, options.new_tokens, options.repetitions, options.device
+    )
     print(json.dumps({"peer": options.peer, "shape": options.shape, "rows": rows}))
 
 
 def _median(complete: Complete, prompt: torch.Tensor, count: int, repetitions: int) -> float:
     taken: list[float] = []
     for _ in range(repetitions + 1):  # the first compiles
-        _wait()
+        _wait(prompt.device)
         began = time.perf_counter()
         complete(prompt, count)
-        _wait()
+        _wait(prompt.device)
         taken.append((time.perf_counter() - began) * 1e3)
     return statistics.median(taken[1:])
 
 
-def _wait() -> None:
-    if torch.get_default_device().type == "cuda":
-        torch.cuda.synchronize()
+def _wait(device: torch.device) -> None:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 if __name__ == "__main__":

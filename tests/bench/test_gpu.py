@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -69,23 +70,69 @@ def test_peers_are_timed_by_what_more_tokens_cost() -> None:
     assert calls == [(8, 5)] * 3 + [(8, 1)] * 3 + [(16, 5)] * 3 + [(16, 1)] * 3
 
 
-def test_every_kernel_compiles(tmp_path: Path) -> None:
-    """For Hopper, where nothing is interpreted; one tensor-core instruction for all rows."""
+def ran(script: str, tmp_path: Path, *argv: str, interpreted: bool = False) -> dict[str, Any]:
+    """A script's last line; in a process of its own, since kernels are made to be interpreted."""
     pytest.importorskip("triton", reason="Triton is for Linux")
     environment = {**os.environ, "TRITON_CACHE_DIR": str(tmp_path)}
     environment.pop("TRITON_INTERPRET", None)
-    command = [sys.executable, "bench/gpu_compile.py", "--shape", "tiny", "--kinds", "fp8"]
+    if interpreted:
+        environment["TRITON_INTERPRET"] = "1"
+    command = [sys.executable, f"bench/{script}", *argv]
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def test_every_kernel_compiles(tmp_path: Path) -> None:
+    """For Hopper, where nothing is interpreted; one tensor-core instruction for all rows."""
+    told = ran("gpu_compile.py", tmp_path, "--shape", "tiny", "--kinds", "fp8")
     assert list(told) == ["sm_90 fp8 1 rows", "sm_90 fp8 32 rows"]
     for rows in told.values():
         names = {row["kernel"] for row in rows}
         assert names == {
-            "qkv_kernel", "attention_kernel", "product_kernel", "gate_up_kernel", "choice_kernel",
+            "norm_kernel", "qkv_kernel", "attention_kernel", "product_kernel", "gate_up_kernel",
+            "choice_kernel",
         }  # fmt: skip
         assert all(row["code_bytes"] > 0 for row in rows)
-    products = {name for rows in told.values() for row in rows for name in row["products"]}
-    assert products == {"mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32"}
+        for row in rows:
+            used = {"attention_kernel": ["bf16"], "norm_kernel": [], "choice_kernel": []}
+            assert row["products"] == [
+                f"mma.sync.aligned.m16n8k16.row.col.f32.{dtype}.{dtype}.f32"
+                for dtype in used.get(row["kernel"], ["f16"])
+            ]
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "head_dim", "kinds"),
+    [("7b", "bfloat16", "64", ["plain", "fp8"]), ("1b", "float32", "256", ["plain"])],
+)
+def test_small_gpus_have_the_shared_memory(
+    shape: str, dtype: str, head_dim: str, kinds: list[str], tmp_path: Path
+) -> None:
+    """Ada's and the like; the kernels that need most, of many outputs and of few."""
+    kernels = ["attention_kernel", "gate_up_kernel"]
+    argv = ["--capability", "89", "--rows", "16", "--shape", shape, "--dtype", dtype]
+    argv += ["--head-dim", head_dim, "--kinds", *kinds, "--kernels", *kernels]
+    told = ran("gpu_compile.py", tmp_path, *argv)
+    assert list(told) == [f"sm_89 {kind} 16 rows" for kind in kinds]
+    for rows in told.values():
+        assert sorted(row["kernel"] for row in rows) == kernels
+        assert max(row["shared_bytes"] for row in rows) <= 99 * 1024
+
+
+def test_tuning_runs(tmp_path: Path) -> None:
+    """A split product and attention; the second way has the default's numbers."""
+    argv = ["--device", "cpu", "--shape", "tiny", "--kinds", "int8", "--rows", "2"]
+    argv += ["--cases", "out", "attention", "--contexts", "40", "--most", "2"]
+    out = tmp_path / "tune.json"
+    told = ran("gpu_tune.py", tmp_path, *argv, "--out", str(out), interpreted=True)
+    assert json.loads(out.read_text()) == told
+    assert list(told) == ["device", "copy_gb_per_s", "out int8", "attention 40"]
+    for case in (told["out int8"], told["attention 40"]):
+        assert [tried["error"] for tried in case] == [None] * 3
+        assert case[0]["variant"] == case[2]["variant"] != case[1]["variant"]
+        assert all(tried["timings"]["2"]["off"] < 0.02 for tried in case)
+        assert all(tried["timings"]["2"]["us"] > 0 for tried in case)

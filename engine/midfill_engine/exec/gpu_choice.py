@@ -76,6 +76,8 @@ def choose_parts(
 
     if attention not in ATTENTIONS:
         raise ModelError(f"attention {attention!r} is unknown; use {', '.join(ATTENTIONS)}")
+    pdl, roomy = device.has_dependent_launch, device.is_roomy
+    operations = TritonOperations(device.place, pdl=pdl, roomy=roomy)
     found = flash.unsupported(dtype, spec.head_dim) or flash.open_flash()
     if isinstance(found, str):
         if attention == "flash":
@@ -86,7 +88,7 @@ def choose_parts(
         call, version = found
         prompts = (partial(flash.FlashPrefill, call), f"flash-attn {version}")
         if attention == "flash":
-            return Parts(TritonOperations(), flash.FlashAttention(call, version), *prompts)
+            return Parts(operations, flash.FlashAttention(call, version), *prompts)
     ours = TritonAttention(
         max_rows=MAX_ROWS,
         num_heads=spec.num_heads,
@@ -95,8 +97,10 @@ def choose_parts(
         max_len=max_len,
         device=device.place,
         num_processors=device.num_processors,
+        pdl=pdl,
+        roomy=roomy,
     )
-    return Parts(TritonOperations(), ours, *prompts)
+    return Parts(operations, ours, *prompts)
 
 
 def plain_parts() -> Parts:

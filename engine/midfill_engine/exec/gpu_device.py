@@ -21,6 +21,10 @@ FP8 = "fp8"
 """The dtype that only our GPU kernels know: matrices in float8_e4m3fn, all else in bfloat16."""
 _LEAST_CAPABILITY = (8, 0)
 """Ampere: the first whose tensor cores know bfloat16."""
+_PDL_CAPABILITY = (9, 0)
+"""Hopper: the first that starts a launch before the one before it is over."""
+_ROOMY = {(8, 0), (9, 0), (10, 0), (10, 3)}
+"""Data-centre GPUs, whose processors have 160 kB of shared memory and more, not 99."""
 _FP8_CAPABILITY = (8, 9)
 """Ada and Hopper: the first that convert float8_e4m3fn."""
 
@@ -38,6 +42,16 @@ class Device:
     place: torch.device
     capability: tuple[int, int]
     num_processors: int
+
+    @property
+    def has_dependent_launch(self) -> bool:
+        """Whether a launch may come near before the one before it is over."""
+        return self.capability >= _PDL_CAPABILITY
+
+    @property
+    def is_roomy(self) -> bool:
+        """Whether a processor's shared memory holds many loads at a time."""
+        return self.capability in _ROOMY
 
     @classmethod
     def of(cls, place: torch.device) -> Device:

@@ -126,7 +126,11 @@ class Attention(Protocol):
 
 
 class Operations(Protocol):
-    """The rest of a step. Outputs are written to `out` or added in place; nothing is returned."""
+    """The rest of a step. Outputs are written to `out` or added in place; nothing is returned.
+
+    What is written for a matrix to take (`normalise`, `gate_up`, `Attention.attend`) ends at 65504
+    where it is float16, not at infinity; NaN stays.
+    """
 
     @property
     def name(self) -> str:
@@ -138,21 +142,23 @@ class Operations(Protocol):
         """As `Attention.exact`."""
         ...
 
+    def normalise(self, hidden: torch.Tensor, norm: Norm, out: torch.Tensor) -> None:
+        """Writes hidden [R, C] over its root mean square, times the norm's weight, to out."""
+        ...
+
     def write_qkv(
         self,
-        hidden: torch.Tensor,
-        norm: Norm,
+        inputs: torch.Tensor,
         matrix: Matrix,
         rotations: torch.Tensor,
         rows: Rows,
         pages: Pages,
         out: torch.Tensor,
     ) -> None:
-        """Normalises hidden [R, C], projects, rotates; queries to out, the rest to the cache.
+        """Projects and rotates; queries to out, the rest to the cache.
 
         Args:
-            hidden: [R, C].
-            norm: of the attention.
+            inputs: [R, C], normalised.
             matrix: queries, keys, values below each other: [(H + 2K) * D, C].
             rotations: [positions, D/2, 2] float32: cosine and sine; dimension 2i pairs 2i + 1.
             rows: where the rows stand.
@@ -165,15 +171,15 @@ class Operations(Protocol):
         """Adds the product of inputs [R, inputs] to hidden [R, outputs] in place."""
         ...
 
-    def gate_up(self, hidden: torch.Tensor, norm: Norm, matrix: Matrix, out: torch.Tensor) -> None:
-        """Writes silu(gate) * up of the normalised hidden [R, C] to out [R, I].
+    def gate_up(self, inputs: torch.Tensor, matrix: Matrix, out: torch.Tensor) -> None:
+        """Writes silu(gate) * up of inputs [R, C] to out [R, I].
 
         `matrix` holds the gate's rows [0, I) and the up's rows [I, 2I).
         """
         ...
 
-    def project(self, hidden: torch.Tensor, norm: Norm, matrix: Matrix, out: torch.Tensor) -> None:
-        """Writes the product of the normalised hidden [R, C] to out [R, V] float32."""
+    def project(self, inputs: torch.Tensor, matrix: Matrix, out: torch.Tensor) -> None:
+        """Writes the product of inputs [R, C] to out [R, V] float32."""
         ...
 
     def choose(self, logits: torch.Tensor, how: Choice, out: torch.Tensor) -> None:

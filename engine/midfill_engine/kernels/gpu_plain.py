@@ -49,7 +49,7 @@ class PlainAttention:
             keys, values = (_gather(part, pages.table[slot]) for part in (pages.keys, pages.values))
             rows = slice(first, first + count)
             attended = reference.attention(query[rows], keys, values, end - count, window, scale)
-            out[rows] = attended.reshape(count, -1)
+            out[rows] = _kept(attended.reshape(count, -1), out.dtype)
 
 
 class PlainOperations:
@@ -58,10 +58,14 @@ class PlainOperations:
     name = "torch"
     exact = False
 
+    def normalise(self, hidden: torch.Tensor, norm: Norm, out: torch.Tensor) -> None:
+        """As `Operations.normalise`."""
+        normed = reference.rms_norm(hidden.float(), norm.weight.float(), norm.eps)
+        out.copy_(_kept(normed, out.dtype))
+
     def write_qkv(
         self,
-        hidden: torch.Tensor,
-        norm: Norm,
+        inputs: torch.Tensor,
         matrix: Matrix,
         rotations: torch.Tensor,
         rows: Rows,
@@ -71,7 +75,7 @@ class PlainOperations:
         """As `Operations.write_qkv`."""
         num_rows, num_heads, head_dim = out.shape
         num_kv_heads = pages.keys.shape[1]
-        qkv = _product(_normed(hidden, norm), matrix).view(num_rows, -1, head_dim)
+        qkv = _product(inputs.float(), matrix).view(num_rows, -1, head_dim)
         turned = qkv[:, : num_heads + num_kv_heads].reshape(num_rows, -1, head_dim // 2, 2)
         table = torch.view_as_complex(rotations)[rows.positions.clamp(min=0), None]
         heads = torch.view_as_real(torch.view_as_complex(turned.contiguous()) * table).flatten(2)
@@ -90,13 +94,13 @@ class PlainOperations:
         """As `Operations.add_product`."""
         hidden.copy_(hidden.float() + _product(inputs.float(), matrix))
 
-    def gate_up(self, hidden: torch.Tensor, norm: Norm, matrix: Matrix, out: torch.Tensor) -> None:
+    def gate_up(self, inputs: torch.Tensor, matrix: Matrix, out: torch.Tensor) -> None:
         """As `Operations.gate_up`."""
-        out.copy_(reference.swiglu(_product(_normed(hidden, norm), matrix)))
+        out.copy_(_kept(reference.swiglu(_product(inputs.float(), matrix)), out.dtype))
 
-    def project(self, hidden: torch.Tensor, norm: Norm, matrix: Matrix, out: torch.Tensor) -> None:
+    def project(self, inputs: torch.Tensor, matrix: Matrix, out: torch.Tensor) -> None:
         """As `Operations.project`."""
-        out.copy_(_product(_normed(hidden, norm), matrix))
+        out.copy_(_product(inputs.float(), matrix))
 
     def choose(self, logits: torch.Tensor, how: Choice, out: torch.Tensor) -> None:
         """As `Operations.choose`."""
@@ -117,8 +121,11 @@ class PlainOperations:
         out[:, 2] = token == how.drafts
 
 
-def _normed(hidden: torch.Tensor, norm: Norm) -> torch.Tensor:
-    return reference.rms_norm(hidden.float(), norm.weight.float(), norm.eps)
+def _kept(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Returns values in a dtype; float16 ends at its largest, not infinity."""
+    if dtype == torch.float16:
+        values = values.float().clamp(-65504.0, 65504.0)  # bfloat16 would round that up
+    return values.to(dtype)
 
 
 def _product(inputs: torch.Tensor, matrix: Matrix) -> torch.Tensor:

@@ -19,8 +19,9 @@ from midfill_engine.kernels.triton_step import TILE, cdiv, dot_dtype, power_of_2
 _attention: Any = attention_kernel  # launching is untyped in Triton
 
 _BLOCK_BYTES = 2**14
-"""Of the keys that are taken at a time: 64 of 128 dimensions in bfloat16. Three stages of keys and
-values then take 39 to 50 kB, and 99 kB is the least that a processor has."""
+"""Of the keys that are taken at a time, at most: 64 of 128 dimensions in bfloat16."""
+_STAGED_BYTES = {False: 48 * 2**10, True: 96 * 2**10}
+"""Of keys and values on their way, by whether the device is roomy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,15 @@ class Splitting:
         block: positions taken at a time, a power of two that divides `split`; fewer where heads
             are so wide that they would not fit a processor's shared memory.
         programs_per_processor: programs of a step over the device's processors.
+        num_warps: threads of one program, in 32s.
+        num_stages: loads in flight.
     """
 
-    split: int = 128
-    block: int = 64
+    split: int = 256
+    block: int = 32
     programs_per_processor: int = 4
+    num_warps: int = 4
+    num_stages: int = 6
 
 
 class TritonAttention:
@@ -56,13 +61,17 @@ class TritonAttention:
         device: torch.device,
         num_processors: int = 1,
         splitting: Splitting | None = None,
+        pdl: bool = False,
+        roomy: bool = False,
     ) -> None:
         """Reserves the scratch memory of steps of up to `max_rows` rows and `max_len` positions.
 
         `num_processors` is the device's: how many programs a step is cut into follows from it,
-        the result does not.
+        the result does not. `pdl` and `roomy` are as `TritonOperations` takes them.
         """
         self._splitting = splitting or Splitting()
+        self._pdl = pdl
+        self._staged_bytes = _STAGED_BYTES[roomy]
         self._num_programs = num_processors * self._splitting.programs_per_processor
         self._max_pieces = cdiv(max_len, self._splitting.split) + 1
         shape = (max_rows, num_heads, self._max_pieces)
@@ -88,6 +97,8 @@ class TritonAttention:
         num_groups = groups.slots.shape[0]
         dims = max(TILE, power_of_2(head_dim))
         page_stride, head_stride, position_stride, _ = pages.keys.stride()
+        key_bytes = dims * query.dtype.itemsize
+        block = self._block(key_bytes)
         wanted = cdiv(self._num_programs, num_kv_heads * num_groups)
         grid = (min(wanted, self._max_pieces), num_kv_heads * _num_tiles(group), num_groups)
         _attention[grid](
@@ -119,14 +130,21 @@ class TritonAttention:
             TILE=TILE,
             DIMS=dims,
             SPLIT=self._splitting.split,
-            BLOCK=self._block(dims * query.dtype.itemsize),
-            num_warps=4,
-            num_stages=3,
+            BLOCK=block,
+            ONE_PAGE=pages.table.shape[1] == 1 or page_len % self._splitting.split == 0,
+            PDL=self._pdl,
+            launch_pdl=self._pdl,
+            num_warps=self._splitting.num_warps,
+            num_stages=self._num_stages(block * key_bytes),
         )
 
     def _block(self, key_bytes: int) -> int:
         """Returns how many positions are taken at a time, whose keys have `key_bytes` each."""
         return max(TILE, min(self._splitting.block, power_of_2(_BLOCK_BYTES // key_bytes)))
+
+    def _num_stages(self, block_bytes: int) -> int:
+        """Returns how many blocks of keys, and as many of values, are on their way at a time."""
+        return max(2, min(self._splitting.num_stages, self._staged_bytes // (2 * block_bytes)))
 
 
 def _num_tiles(group: int) -> int:

@@ -9,13 +9,15 @@ on the device: a captured graph serves every length.
                |─ piece 0 ─|─ piece 1 ─|─ piece 2 ─|─ ...      program p takes pieces p, p + P, ...
 
 Any page size, any grouped-query ratio, a sliding window. The reference is `gpu_plain`. Called by
-`triton_step`.
+`triton_attend`.
 """
 
 from __future__ import annotations
 
 import triton
 import triton.language as tl
+
+from midfill_engine.kernels.triton_norm import as_kept, start_after
 
 
 @triton.jit
@@ -40,16 +42,24 @@ def _piece(
     DIMS: tl.constexpr,
     SPLIT: tl.constexpr,
     BLOCK: tl.constexpr,
+    ONE_PAGE: tl.constexpr,
 ) -> tl.tensor:
     """Returns largest score, sum of weights and weighted values over [begin, begin + SPLIT)."""
     largest = tl.full((TILE,), float("-inf"), dtype=tl.float32)
     whole = tl.zeros((TILE,), dtype=tl.float32)
     total = tl.zeros((TILE, DIMS), dtype=tl.float32)
+    start = begin.to(tl.int64) * 0
+    if ONE_PAGE:  # else the look-up before every load keeps Triton from loading ahead
+        page = tl.load(table + begin // page_len)
+        start = page.to(tl.int64) * page_stride - begin // page_len * page_len * position_stride
     for block in range(begin, tl.minimum(begin + SPLIT, end), BLOCK):
         position = block + tl.arange(0, BLOCK)
         there = position < end
-        page = tl.load(table + position // page_len, there, other=0)
-        place = page.to(tl.int64) * page_stride + (position % page_len) * position_stride
+        if ONE_PAGE:
+            place = start + position * position_stride
+        else:
+            page = tl.load(table + position // page_len, there, other=0)
+            place = page.to(tl.int64) * page_stride + (position % page_len) * position_stride
         inside = there[:, None] & (dims[None, :] < HEAD_DIM)
         key = tl.load(keys + place[:, None] + dims[None, :], inside, other=0.0)
         value = tl.load(values + place[:, None] + dims[None, :], inside, other=0.0)
@@ -101,6 +111,8 @@ def attention_kernel(
     DIMS: tl.constexpr,
     SPLIT: tl.constexpr,
     BLOCK: tl.constexpr,
+    ONE_PAGE: tl.constexpr,
+    PDL: tl.constexpr,
 ) -> None:
     """Grid: (programs a tile, key/value heads x tiles, groups).
 
@@ -108,6 +120,7 @@ def attention_kernel(
     pieces, [R, H, max_pieces(, HEAD_DIM)] float32; `arrived` counts who is done with a tile,
     0 before and after.
     """
+    start_after(PDL)
     group = tl.program_id(2)
     kv_head = tl.program_id(1) % (NUM_HEADS // GROUP)
     tile = tl.program_id(1) // (NUM_HEADS // GROUP)
@@ -135,7 +148,7 @@ def attention_kernel(
                     queries, keys + offset, values + offset, table + slot * table_stride,
                     (first + piece) * SPLIT, end, lowest + flat // GROUP, valid, dims,
                     page_stride, position_stride, page_len, scale,
-                    HEAD_DIM, WINDOW, DOT, TILE, DIMS, SPLIT, BLOCK,
+                    HEAD_DIM, WINDOW, DOT, TILE, DIMS, SPLIT, BLOCK, ONE_PAGE,
                 )  # fmt: skip
                 place = pair.to(tl.int64) * max_pieces + piece
                 tl.store(part_largest + place, largest, valid)
@@ -187,4 +200,4 @@ def _sum_up(
         at = (place + piece)[:, None] * HEAD_DIM + dims[None, :]
         part = tl.load(part_total + at, inside, other=0.0, cache_modifier=".cg")
         total += share[:, None] * part
-    tl.store(out + wide_pair, (total / whole[:, None]).to(out.dtype.element_ty), inside)
+    tl.store(out + wide_pair, as_kept(total / whole[:, None], out), inside)

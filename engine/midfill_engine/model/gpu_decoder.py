@@ -1,8 +1,9 @@
 """The decoder on a GPU: whole steps of several sequences, and long parts of prompts.
 
-A step of up to MAX_ROWS rows is five launches a layer and one for the choice, all on buffers that
-stay where they are, so that it can be captured as a graph. Parts of prompts go through `Decoder`,
-whose products are the vendor's. Called by `exec.graphs` and `exec.gpu_forward`.
+A step of up to MAX_ROWS rows is the embedding, seven launches a layer, and three for head and
+choice, all on buffers that stay where they are, so that it can be captured as a graph. Parts of
+prompts go through `Decoder`, whose products are the vendor's. Called by `exec.graphs` and
+`exec.gpu_forward`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from midfill_engine.kernels.gpu_interface import (
     Attention,
     Choice,
     Groups,
+    Matrix,
     Operations,
     Pages,
     Rows,
@@ -29,7 +31,7 @@ from midfill_engine.model.rope import rotation_table
 from midfill_engine.model.spec import ModelSpec
 
 MAX_ROWS = 64
-"""Of one step; two tiles of 32 rows, which read the weights once from memory."""
+"""Of one step; four tiles of 16 rows, which read the weights once from memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +48,11 @@ class Inputs:
 class Buffers:
     """Where a step of R rows computes: views into memory that all steps share.
 
+    `normed`, `attended` and `inner` are what matrices take: see `operand_dtype`.
+
     Attributes:
         hidden: [R, C].
+        normed: [R, C].
         query: [R, H, D].
         attended: [R, H * D]; zero where no group writes, so that nothing unwritten is read.
         inner: [R, I].
@@ -56,6 +61,7 @@ class Buffers:
     """
 
     hidden: torch.Tensor
+    normed: torch.Tensor
     query: torch.Tensor
     attended: torch.Tensor
     inner: torch.Tensor
@@ -66,6 +72,7 @@ class Buffers:
         """Returns the buffers of the first rows."""
         return Buffers(
             self.hidden[:num_rows],
+            self.normed[:num_rows],
             self.query[:num_rows],
             self.attended[:num_rows],
             self.inner[:num_rows],
@@ -126,15 +133,17 @@ class GpuDecoder:
     def reserve(self, num_rows: int) -> Buffers:
         """Returns buffers of `num_rows` rows."""
         spec = self.spec
+        operands = operand_dtype(self._weights.layers[0].qkv, self.dtype)
 
         def empty(*shape: int, dtype: torch.dtype = self.dtype) -> torch.Tensor:
             return torch.zeros((num_rows, *shape), dtype=dtype, device=self.device)
 
         return Buffers(
             hidden=empty(spec.hidden_size),
+            normed=empty(spec.hidden_size, dtype=operands),
             query=empty(spec.num_heads, spec.head_dim),
-            attended=empty(spec.num_heads * spec.head_dim),
-            inner=empty(spec.intermediate_size),
+            attended=empty(spec.num_heads * spec.head_dim, dtype=operands),
+            inner=empty(spec.intermediate_size, dtype=operands),
             logits=empty(spec.vocab_size, dtype=torch.float32),
             outcome=empty(3, dtype=torch.float64),
         )
@@ -149,26 +158,32 @@ class GpuDecoder:
             layers: the cache's pages, one of each layer.
         """
         operations, weights = self.operations, self._weights
-        hidden = buffers.hidden
+        hidden, normed = buffers.hidden, buffers.normed
         torch.index_select(weights.embedding, 0, inputs.token_ids, out=hidden)
         for layer, pages, window in zip(weights.layers, layers, self.spec.windows, strict=True):
+            operations.normalise(hidden, layer.attention_norm, normed)
             operations.write_qkv(
-                hidden,
-                layer.attention_norm,
-                layer.qkv,
-                self._rotations,
-                inputs.rows,
-                pages,
-                buffers.query,
+                normed, layer.qkv, self._rotations, inputs.rows, pages, buffers.query
             )
             self.attention.attend(
                 buffers.query, pages, inputs.groups, window, self._scale, buffers.attended
             )
             operations.add_product(buffers.attended, layer.out, hidden)
-            operations.gate_up(hidden, layer.mlp_norm, layer.gate_up, buffers.inner)
+            operations.normalise(hidden, layer.mlp_norm, normed)
+            operations.gate_up(normed, layer.gate_up, buffers.inner)
             operations.add_product(buffers.inner, layer.down, hidden)
-        operations.project(hidden, weights.final_norm, weights.head, buffers.logits)
+        operations.normalise(hidden, weights.final_norm, normed)
+        operations.project(normed, weights.head, buffers.logits)
         operations.choose(buffers.logits, inputs.choice, buffers.outcome)
+
+
+def operand_dtype(matrix: Matrix, dtype: torch.dtype) -> torch.dtype:
+    """Returns what a matrix is multiplied by where the rest is in `dtype`.
+
+    One-byte weights become float16 in one instruction, bfloat16 takes several (docs/log.md).
+    """
+    one_byte = matrix.weight.dtype.itemsize == 1
+    return torch.float16 if one_byte and dtype == torch.bfloat16 else dtype
 
 
 def slot_pages(cache: KVCache, device: torch.device) -> list[Pages]:

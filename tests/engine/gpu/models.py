@@ -81,7 +81,7 @@ def triton_parts(kind: str, device: torch.device) -> Parts:
         num_processors=4,
         splitting=Splitting(split=32, block=32, programs_per_processor=1),
     )
-    operations = TritonOperations(Tiling(outputs=128, inputs=128, num_stages=2))
+    operations = TritonOperations(device, Tiling(128, 128, 4, 2))
     return Parts(operations, attention, Attention, "sdpa")
 
 

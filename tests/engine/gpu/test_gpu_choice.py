@@ -43,6 +43,28 @@ def test_fp8_needs_a_gpu_that_knows_it() -> None:
         check_kind("fp8", Device(CPU, (8, 0), 108))
 
 
+@pytest.mark.parametrize(
+    ("capability", "pdl", "roomy"),
+    [
+        ((8, 0), False, True),
+        ((8, 6), False, False),
+        ((8, 9), False, False),
+        ((9, 0), True, True),
+        ((10, 0), True, True),
+        ((10, 3), True, True),
+        ((12, 0), True, False),
+    ],
+)
+def test_what_a_device_can(capability: tuple[int, int], pdl: bool, roomy: bool) -> None:
+    pytest.importorskip("triton", reason="Triton is for Linux")
+    device = Device(CPU, capability, 80)
+    assert (device.has_dependent_launch, device.is_roomy) == (pdl, roomy)
+    parts = choose_parts(SPEC, torch.bfloat16, device, 64)
+    for part in (parts.operations, parts.attention):
+        assert vars(part)["_pdl"] is pdl
+    assert vars(parts.operations)["_roomy"] is roomy
+
+
 def fake_version(name: str) -> str:
     return {"flash_attn": "2.8.3"}[name]
 
