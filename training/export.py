@@ -97,7 +97,7 @@ def write_weights(state: dict[str, Tensor], out: Path) -> None:
 
 def load_checkpoint(path: Path) -> Decoder:
     """Returns the model of a checkpoint, in float32."""
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     model = Decoder(Shape(**state["shape"]))
     model.load_state_dict(state["model"])
     return model.eval()

@@ -61,10 +61,17 @@ SMALL = Recipe()
 FULL = replace(
     SMALL,
     shape=Shape(
-        vocab_size=16_384, hidden_size=512, num_layers=8, num_heads=8, num_kv_heads=4,
-        head_dim=64, ffn_size=1344, context_len=4096,
+        vocab_size=15_616, hidden_size=512, num_layers=8, num_heads=8, num_kv_heads=4,
+        head_dim=64, ffn_size=1408, context_len=4096,
     ),
-    late=Phase({512: 0.3, 1024: 0.3, 2048: 0.25, 4096: 0.15}, LATE.mix),
-    step_tokens=131_072,
+    shares={
+        "python": 0.74, "javascript": 0.08, "typescript": 0.06, "c": 0.025, "cpp": 0.025,
+        "shell": 0.002, "markdown": 0.05, "toml": 0.0005, "json": 0.0175,
+    },
+    early=Phase({256: 0.4, 512: 0.4, 1024: 0.2}, EARLY.mix),
+    late=Phase({256: 0.1, 512: 0.3, 1024: 0.3, 2048: 0.2, 4096: 0.1}, LATE.mix),
+    step_tokens=65_536,
 )  # fmt: skip
+"""The vocabulary is what 16 MB, the largest shard, hold; rows have few lengths, since each is
+compiled for."""
 SIZES = {"small": SMALL, "full": FULL}

@@ -28,6 +28,8 @@ SPECIAL = ("<unk>", "<s>", "</s>")
 SENTINELS = ("▁<PRE>", "▁<SUF>", "▁<MID>", "▁<EOT>")
 ALPHABET = ["\t", "\n", "\r", "▁", *(chr(code) for code in range(33, 127))]
 BYTES = tuple(f"<0x{byte:02X}>" for byte in range(256))
+SPARE = 256
+"""Pieces learnt beyond the vocabulary, in place of those of blanks that ``with_spaces`` drops."""
 PIECES = r"\n▁+(?=▁)|\n|\t+|▁+(?=▁)|\d|[▁_]?[^\W\d_]+|▁?_+|▁?[^\w\s▁]+|▁|\s"
 """A line end with the next line's indentation but for its last space; a digit; a word with the
 space or underscore before it; punctuation with the space before it. A line end only ever begins
@@ -39,7 +41,7 @@ def train(texts: Iterable[str], vocab_size: int) -> Tokenizer:
     learner = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     learner.normalizer = normalizers.Replace(" ", "▁")
     learner.pre_tokenizer = pre_tokenizers.Split(Regex(PIECES), "isolated")
-    size = vocab_size - len(SPECIAL) - len(BYTES) - len(SENTINELS)
+    size = vocab_size - len(SPECIAL) - len(BYTES) - len(SENTINELS) + SPARE
     learner.train_from_iterator(
         texts, BpeTrainer(vocab_size=size, special_tokens=[], show_progress=False, min_frequency=5,
                           limit_alphabet=len(ALPHABET), initial_alphabet=ALPHABET)

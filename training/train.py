@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,6 @@ logger = logging.getLogger(__name__)
 
 STOP = "stop"
 """A file of this name in the work folder ends the slice after its step, checkpoint saved."""
-
-LossOf = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 @dataclass(slots=True)
@@ -63,7 +61,8 @@ class Run:
 
     def load(self, path: Path) -> None:
         """Goes back to a checkpoint."""
-        state: dict[str, Any] = torch.load(path, weights_only=True)
+        device = self.model.embed_tokens.weight.device
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
         self.model.load_state_dict(state["model"])
         for optim, saved in zip(self.optims, state["optims"], strict=True):
             optim.load_state_dict(saved)
@@ -138,15 +137,15 @@ def train(
     if checkpoint.exists():
         run.load(checkpoint)
     steps = Steps(stream_of(work, recipe, schedule), run.step, schedule.num_steps)
-    loader = DataLoader(steps, batch_size=None, num_workers=num_workers)
-    loss_of: LossOf = torch.compile(run.model.loss, dynamic=False)  # pyright: ignore[reportUnknownMemberType]  # untyped
+    loader = DataLoader(steps, batch_size=None, num_workers=num_workers, pin_memory=device != "cpu")
+    run.model.compile_parts()
     began = last = saved = time.monotonic()
     losses: list[Tensor] = []
     batches: Iterator[Batch] = iter(loader)
     for batch in batches:
         factor = schedule.factor(run.step)
         set_rates(run.optims, base_rates, factor)
-        losses.append(update(run, loss_of, batch, recipe, device))
+        losses.append(update(run, batch, recipe, device))
         now = time.monotonic()
         run.elapsed_s, last = run.elapsed_s + now - last, now
         if run.step % recipe.log_every == 0:
@@ -169,11 +168,11 @@ def set_rates(optims: list[Optimizer], base_rates: list[list[float]], factor: fl
             group["lr"] = rate * factor
 
 
-def update(run: Run, loss_of: LossOf, batch: Batch, recipe: Recipe, device: str = "cpu") -> Tensor:
+def update(run: Run, batch: Batch, recipe: Recipe, device: str = "cpu") -> Tensor:
     """Does one step and returns its loss in nats, a tensor so that a GPU need not wait."""
     ids, targets, weights = (each.to(device, non_blocking=True) for each in batch)
     with torch.autocast(torch.device(device).type, dtype=torch.bfloat16):
-        loss = loss_of(ids, targets, weights)
+        loss = run.model.loss(ids, targets, weights)
     loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), recipe.clip)
     for optim in run.optims:
