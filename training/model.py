@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -123,8 +124,8 @@ class Decoder(nn.Module):
         The whole model at once takes eight times as long to compile.
         """
         for layer in self.layers:
-            layer.compile(dynamic=False)
-        self._weighted_loss = torch.compile(weighted_loss, dynamic=False)
+            cast("Any", layer).compile(dynamic=False)  # torch leaves it untyped
+        self._weighted_loss = cast("Any", torch).compile(weighted_loss, dynamic=False)
 
     def forward(self, ids: Tensor) -> Tensor:
         """Ids [B, T] -> hidden states [B, T, hidden] after the last norm."""

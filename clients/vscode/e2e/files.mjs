@@ -19,7 +19,7 @@ const WORKSPACE_SETTINGS = {
   "midfill.server.python": "/from/the/workspace",
   "midfill.engine.command": ["/from/the/workspace"],
   "midfill.backend.url": "/from/the/workspace",
-  "midfill.completion.candidates": 2,
+  "midfill.completion.candidates": 5,
 };
 
 export const FILES = {
@@ -36,7 +36,7 @@ export const FILES = {
   "killed.py": SHAPES,
   "lines.py": SHAPES,
   "menu.py": SHAPES,
-  "cycle.py": SHAPES,
+  "cycle.py": `${SHAPES}        value = \n`,
   "token.py": SHAPES,
   "untrusted.py": SHAPES,
   "indent.py": "def total(prices):\n    for price in prices:\n\n",

@@ -70,7 +70,7 @@ async function words(f) {
   await editor.goTo(8, 24);
   await editor.press("Enter");
   await editor.type("return i");
-  const ghost = await editor.untilGhost("(text) => text.length > 6");
+  const ghost = await editor.untilGhost("(text) => text.endsWith(')')"); // it has grown
   await editor.press("Control+ArrowRight");
   const rest = await editor.untilGhost(
     `(text) => text !== "" && ${JSON.stringify(ghost)}.endsWith(text) && text.length < ${ghost.length}`,

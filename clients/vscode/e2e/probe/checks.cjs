@@ -28,7 +28,7 @@ exports.checkSettings = () => {
     assert.equal(midfill.inspect(name).workspaceValue, undefined, name);
     assert.notEqual(JSON.stringify(midfill.get(name)), '"/from/the/workspace"', name);
   }
-  assert.equal(midfill.inspect("completion.candidates").workspaceValue, 2); // this it may
+  assert.equal(midfill.inspect("completion.candidates").workspaceValue, 5); // this it may
 };
 
 exports.isTrusted = () => vscode.workspace.isTrusted;
