@@ -121,7 +121,7 @@ class Decoder(nn.Module):
     def compile_parts(self) -> None:
         """Compiles one layer, whose code all share, and the loss, anew for each length of rows.
 
-        The whole model at once takes eight times as long to compile.
+        The whole model at once would compile each of its layers.
         """
         for layer in self.layers:
             cast("Any", layer).compile(dynamic=False)  # torch leaves it untyped
