@@ -51,6 +51,18 @@ test("the end is shown once, also where the text stays the same", () => {
   expect(growth.hasMore).toBe(false);
 });
 
+test("what stood behind another text is shown once more, all of it", () => {
+  const growth = new Growth<string>(PLACE, (item) => item);
+  growth.finish(["abc"]);
+  growth.show();
+  expect(growth.hasMore).toBe(false);
+  growth.stoodBehind();
+  expect(growth.hasMore).toBe(true);
+  expect(growth.isLonger).toBe(true);
+  expect(growth.show()).toEqual({ isFinished: true, items: ["abc"] });
+  expect(growth.hasMore).toBe(false);
+});
+
 test("an end without text begins and ends it", async () => {
   const growth = new Growth<string>(PLACE, (item) => item);
   growth.finish([]);

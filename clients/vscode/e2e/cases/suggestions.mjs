@@ -72,10 +72,6 @@ async function words(f) {
   await editor.press("Enter");
   await editor.type("return i"); // with the line end versions 2 to 10
   await f.probe.run("untilMark", { step: "answered", isFinished: true, version: 10 });
-  // Anew, and whole at once: of one that grew VS Code goes on with an earlier text (docs/log.md).
-  await editor.press("Escape");
-  await editor.noGhost();
-  await editor.press("Alt+\\");
   const ghost = await editor.untilGhost("(text) => text.endsWith(')')");
   await editor.press("Control+ArrowRight");
   const rest = await editor.untilGhost(

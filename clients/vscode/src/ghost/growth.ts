@@ -116,6 +116,12 @@ export class Growth<Item> {
     return { isFinished, items };
   }
 
+  /** What was shown stands behind another text: all of it is still to be shown. */
+  stoodBehind(): void {
+    this.shownLen = 0;
+    this.lastShown = undefined;
+  }
+
   private get grownLen(): number {
     return this.grown === undefined ? 0 : this.textOf(this.grown).length;
   }

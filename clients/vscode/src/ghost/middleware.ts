@@ -9,9 +9,10 @@
 import * as vscode from "vscode";
 import type { InlineCompletionItem, LanguageClient } from "vscode-languageclient/node";
 
+import { partTaken } from "./accepted";
 import { Early } from "./early";
 import { samePlace, type Place } from "./growth";
-import { itemOf, placeOf } from "./items";
+import { itemOf, placeOf, textOf } from "./items";
 import { mark } from "./marks";
 import { Nudge } from "./nudge";
 import { Stream } from "./stream";
@@ -31,6 +32,8 @@ export interface GhostParts {
 
 export class GhostText implements vscode.Disposable {
   private running: Stream | undefined;
+  /** What was shown last of a suggestion that grew: the editor keeps an earlier text before it. */
+  private grown: { readonly place: Place; readonly text: string } | undefined;
   /** A document that was changed, until its cursor has followed. */
   private changed: vscode.TextDocument | undefined;
   private readonly early = new Early();
@@ -77,7 +80,7 @@ export class GhostText implements vscode.Disposable {
     const nudge = context.triggerKind === Invoke ? this.nudge.take() : undefined;
     if (nudge !== undefined) {
       if (running && samePlace(running.growth.place, place)) {
-        return nudge === "more" ? this.show(running) : this.showAgain(running);
+        return nudge === "more" ? this.showMore(running) : this.showAgain(running);
       }
       // The user typed meanwhile: this stands for the request that the key makes.
       context = { ...context, triggerKind: Automatic };
@@ -108,7 +111,25 @@ export class GhostText implements vscode.Disposable {
     if (context.selectedCompletionInfo) await stream.growth.end();
     else await stream.growth.begin();
     dropped.dispose();
-    return token.isCancellationRequested ? [] : this.show(stream);
+    if (token.isCancellationRequested) return [];
+    const { growth } = stream;
+    const standsBehind = growth.isFinished && this.goesOn(stream);
+    const items = this.show(stream);
+    if (standsBehind) {
+      growth.stoodBehind();
+      void this.nudge.tell(stream);
+    } else if (growth.isFinished) {
+      this.leaveOnly(stream);
+    }
+    return items;
+  }
+
+  /** Whether a part of what grew was accepted, and this is the rest. */
+  private goesOn({ document, position, growth: { place } }: Stream): boolean {
+    if (!this.grown) return false;
+    const { line, character } = this.grown.place;
+    const taken = document.getText(new vscode.Range(line, character, position.line, position.character));
+    return partTaken(this.grown, { ...place, line, character, text: taken }, true) > 0;
   }
 
   /** Asks the server, unless it is not to be asked now. */
@@ -147,14 +168,27 @@ export class GhostText implements vscode.Disposable {
     const { growth, document, position } = stream;
     const { items, isFinished } = growth.show();
     if (items[0]) this.parts.onShowing(growth.place, items[0]);
-    if (isFinished && this.running === stream) this.leave();
     mark("answered", growth.place, { numItems: items.length, isFinished });
     return items.map((item) => itemOf(item, document, position));
+  }
+
+  /** Answers with what has come since something was shown. */
+  private showMore(stream: Stream): Answer {
+    const { growth } = stream;
+    const items = this.show(stream);
+    if (growth.shownItem) this.grown = { place: growth.place, text: textOf(growth.shownItem) };
+    if (growth.isFinished) this.leaveOnly(stream);
+    return items;
   }
 
   /** Answers with what is shown already. */
   private showAgain({ growth, document, position }: Stream): Answer {
     return growth.shownItem ? [itemOf(growth.shownItem, document, position)] : [];
+  }
+
+  /** Leaves a suggestion if it runs. */
+  private leaveOnly(stream: Stream): void {
+    if (this.running === stream) this.leave();
   }
 
   /** Leaves the suggestion that runs. */

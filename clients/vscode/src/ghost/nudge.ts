@@ -4,8 +4,9 @@
  * Three habits of VS Code stand in the way. It asks a second time at one place and version only if
  * the set of providers is another one by then: so each time a provider that has nothing takes the
  * place of the one before. It keeps what is shown as the first of the suggestions, and puts what
- * has come behind it: so it is made to show the next one, which asks as well. And it does not tell
- * when the user has sent a suggestion away: but then it does not obey that command, and the
+ * has come behind it: so it is made to show the next one, which asks as well; after a part of what
+ * grew was accepted it goes back to the first, and is made to show the next one again. And it does
+ * not tell when the user has sent a suggestion away: but then it does not obey that command, and the
  * suggestion is left in peace.
  */
 
