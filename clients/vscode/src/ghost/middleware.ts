@@ -89,13 +89,12 @@ export class GhostText implements vscode.Disposable {
     const isAutomatic = context.triggerKind === Automatic;
     const isPlain = isAutomatic && context.selectedCompletionInfo === undefined;
     this.early.editorAsked(place.uri, isPlain);
+    // Asked early, or VS Code asks again at one place, as it may before something is drawn.
     const stream =
-      isPlain && running?.isEarly && samePlace(running.growth.place, place)
+      isPlain && running && samePlace(running.growth.place, place)
         ? running
         : this.begin(document, position, context, false);
-    if (!stream) return [];
-    stream.isEarly = false;
-    return this.answer(stream, context, token);
+    return stream ? this.answer(stream, context, token) : [];
   }
 
   private async answer(
@@ -103,7 +102,9 @@ export class GhostText implements vscode.Disposable {
     context: vscode.InlineCompletionContext,
     token: vscode.CancellationToken,
   ): Promise<Answer> {
+    stream.numWaiting++;
     const dropped = token.onCancellationRequested(() => {
+      if (--stream.numWaiting > 0) return;
       if (this.running === stream) this.leave();
       else stream.end();
     });
@@ -112,6 +113,7 @@ export class GhostText implements vscode.Disposable {
     else await stream.growth.begin();
     dropped.dispose();
     if (token.isCancellationRequested) return [];
+    stream.numWaiting--;
     const { growth } = stream;
     const standsBehind = growth.isFinished && this.goesOn(stream);
     const items = this.show(stream);

@@ -18,8 +18,8 @@ let counter = 0;
 
 export class Stream {
   readonly growth: Growth<InlineCompletionItem>;
-  /** Asked before the editor did, and not yet claimed by its request. */
-  isEarly: boolean;
+  /** How many of the editor's requests wait for its first text. */
+  numWaiting = 0;
   private readonly cancel = new vscode.CancellationTokenSource();
 
   /** Asks the server. */
@@ -30,9 +30,8 @@ export class Stream {
     context: vscode.InlineCompletionContext,
     { isEarly, onError }: { isEarly: boolean; onError: (error: unknown) => void },
   ) {
-    this.isEarly = isEarly;
     this.growth = new Growth(placeOf(document, position), textOf);
-    void this.run(client, context, onError);
+    void this.run(client, context, isEarly, onError);
   }
 
   /** Whether the cursor still stands where the suggestion was asked for. */
@@ -55,6 +54,7 @@ export class Stream {
   private async run(
     client: LanguageClient,
     context: vscode.InlineCompletionContext,
+    isEarly: boolean,
     onError: (error: unknown) => void,
   ): Promise<void> {
     const { growth, document, position } = this;
@@ -64,7 +64,7 @@ export class Stream {
       growth.grow(item);
     });
     const params = client.code2ProtocolConverter.asInlineCompletionParams(document, position, context);
-    mark("sent", growth.place, { isEarly: this.isEarly, triggerKind: params.context.triggerKind });
+    mark("sent", growth.place, { isEarly, triggerKind: params.context.triggerKind });
     try {
       const list = await client.sendRequest<InlineCompletionList>(
         "midfill/completion",
