@@ -102,18 +102,9 @@ export class GhostText implements vscode.Disposable {
     context: vscode.InlineCompletionContext,
     token: vscode.CancellationToken,
   ): Promise<Answer> {
-    stream.numWaiting++;
-    const dropped = token.onCancellationRequested(() => {
-      if (--stream.numWaiting > 0) return;
-      if (this.running === stream) this.leave();
-      else stream.end();
-    });
     // What goes on from a menu's item is drawn beside the menu: it comes whole.
-    if (context.selectedCompletionInfo) await stream.growth.end();
-    else await stream.growth.begin();
-    dropped.dispose();
-    if (token.isCancellationRequested) return [];
-    stream.numWaiting--;
+    const what = context.selectedCompletionInfo ? "finished" : "begun";
+    if (!(await stream.waiting.until(what, token))) return [];
     const { growth } = stream;
     const standsBehind = growth.isFinished && this.goesOn(stream);
     const items = this.show(stream);
@@ -147,6 +138,10 @@ export class GhostText implements vscode.Disposable {
     const { onError } = this.parts;
     const stream = new Stream(client, document, position, context, { isEarly, onError });
     stream.growth.onMore = () => void this.nudge.tell(stream);
+    stream.waiting.onNobody = () => {
+      this.leaveOnly(stream);
+      stream.end();
+    };
     this.running = stream;
     return stream;
   }

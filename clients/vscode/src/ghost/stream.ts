@@ -11,6 +11,7 @@ import {
 import { Growth } from "./growth";
 import { placeOf, selectionIn, textOf } from "./items";
 import { mark } from "./marks";
+import { Waiting } from "./waiting";
 
 const PROGRESS = new ProgressType<InlineCompletionItem>();
 
@@ -18,8 +19,7 @@ let counter = 0;
 
 export class Stream {
   readonly growth: Growth<InlineCompletionItem>;
-  /** How many of the editor's requests wait for its first text. */
-  numWaiting = 0;
+  readonly waiting: Waiting;
   private readonly cancel = new vscode.CancellationTokenSource();
 
   /** Asks the server. */
@@ -31,6 +31,7 @@ export class Stream {
     { isEarly, onError }: { isEarly: boolean; onError: (error: unknown) => void },
   ) {
     this.growth = new Growth(placeOf(document, position), textOf);
+    this.waiting = new Waiting(this.growth);
     void this.run(client, context, isEarly, onError);
   }
 
