@@ -38,6 +38,7 @@ export class Growth<Item> {
   /** How much of the text was shown; infinite once the end was. */
   private shownLen: number | undefined;
   private lastShown: Item | undefined;
+  private showings = 0;
   private readonly begun = new Signal();
   private readonly ended = new Signal();
   /** Called when there is more than was shown; not before something was. */
@@ -80,6 +81,11 @@ export class Growth<Item> {
     return this.lastShown;
   }
 
+  /** How often it was shown. */
+  get numShowings(): number {
+    return this.showings;
+  }
+
   /** Takes the first item as far as it has come. */
   grow(item: Item): void {
     if (this.items !== undefined || this.textOf(item).length <= this.grownLen) return;
@@ -113,6 +119,7 @@ export class Growth<Item> {
     const items = this.items ?? (this.grown === undefined ? [] : [this.grown]);
     this.shownLen = isFinished ? Infinity : this.grownLen;
     this.lastShown = items[0];
+    this.showings++;
     return { isFinished, items };
   }
 

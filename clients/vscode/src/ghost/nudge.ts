@@ -6,8 +6,8 @@
  * place of the one before. It keeps what is shown as the first of the suggestions, and puts what
  * has come behind it: so it is made to show the next one, which asks as well; after a part of what
  * grew was accepted it goes back to the first, and is made to show the next one again. And it does
- * not tell when the user has sent a suggestion away: but then it does not obey that command, and the
- * suggestion is left in peace.
+ * not tell when the user has sent a suggestion away: but then it does not obey that command, nor does
+ * it ask by itself, and the suggestion is left in peace.
  */
 
 import * as vscode from "vscode";
@@ -17,9 +17,11 @@ import type { Stream } from "./stream";
 const TRIGGER = "editor.action.inlineSuggest.trigger";
 const SHOW_NEXT = "editor.action.inlineSuggest.showNext";
 
-/** How often, and how long apart, it is tried while the first text may not be drawn yet. */
-const NUM_TRIES = 10;
-const PAUSE_MS = 40;
+/** VS Code has mostly drawn by then what it was answered. A command before that puts it off by more. */
+const DRAWING_MS = 80;
+/** How often, and how long apart, is looked whether it has asked by itself. */
+const NUM_LOOKS = 10;
+const LOOK_MS = 40;
 
 /** What an explicit request of the editor's stands for: what has come, or what is shown again. */
 export type Kind = "more" | "same";
@@ -36,6 +38,8 @@ export class Nudge implements vscode.Disposable {
   private current: { readonly kind: Kind; wasAsked: boolean } | undefined;
   private isBusy = false;
   private waiting: Stream | undefined;
+  /** What the editor was last seen to have drawn. */
+  private drawn: Stream | undefined;
   private empty: vscode.Disposable | undefined;
 
   constructor(private readonly parts: NudgeParts) {}
@@ -70,21 +74,34 @@ export class Nudge implements vscode.Disposable {
 
   private async tellAll(stream: Stream): Promise<void> {
     const { growth } = stream;
-    let numTries = 0;
+    if (this.drawn !== stream) await pause(DRAWING_MS);
     while (this.isWanted(stream)) {
       // More candidates behind the same text: the first one stays in front.
       const isOnlyMore = !growth.isLonger && growth.numItems > 1;
       if (await this.run(SHOW_NEXT, isOnlyMore ? "same" : "more", stream)) {
-        numTries = NUM_TRIES; // it is drawn
+        this.drawn = stream;
         if (isOnlyMore && this.isWanted(stream)) await this.run(TRIGGER, "more", stream);
-      } else if (++numTries > NUM_TRIES) {
+      } else if (!(await this.asksItself(stream))) {
         if (this.isWanted(stream)) this.parts.onDismissed(stream);
-      } else {
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
       }
     }
     // The next request that the user makes here must reach the server.
     if (growth.isFinished) this.changeProviders(stream.document);
+  }
+
+  /**
+   * Whether the editor asks, and is answered, by itself: it does where nothing was drawn yet, since
+   * its providers have changed. Another command meanwhile would only put that off.
+   */
+  private async asksItself(stream: Stream): Promise<boolean> {
+    const { numShowings } = stream.growth;
+    for (let num = 0; num < NUM_LOOKS && this.isWanted(stream); num++) {
+      await pause(LOOK_MS);
+      if (stream.growth.numShowings === numShowings) continue;
+      await pause(DRAWING_MS);
+      return true;
+    }
+    return false;
   }
 
   private isWanted(stream: Stream): boolean {
@@ -114,4 +131,8 @@ export class Nudge implements vscode.Disposable {
     );
     before?.dispose();
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
