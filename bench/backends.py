@@ -26,6 +26,8 @@ START_TIMEOUT_S = 300.0
 REQUEST_TIMEOUT_S = 300.0
 """A machine that also trains once took over two minutes."""
 KEY = "bench-quality-key"
+MAX_INFILL = 1024
+"""Tokens of a prompt: what the bundled model gets on two threads. These engines have one each."""
 
 
 class EngineStartError(Exception):
@@ -94,7 +96,9 @@ def from_reference(folder: Path) -> Complete:
 
 
 @contextmanager
-def engines(model: Path, num_workers: int, dtype: str = "auto") -> Generator[list[Complete]]:
+def engines(
+    model: Path, num_workers: int, dtype: str = "auto", max_infill: int = MAX_INFILL
+) -> Generator[list[Complete]]:
     """Starts ``num_workers`` engines of one thread each on a folder.
 
     The folder's ``infill.json`` is hidden from them: a default of its own would change what the
@@ -107,11 +111,16 @@ def engines(model: Path, num_workers: int, dtype: str = "auto") -> Generator[lis
             if file.name != "infill.json":
                 (folder / "model" / file.name).symlink_to(file.resolve())
         places = [folder / str(idx) for idx in range(num_workers)]
-        yield [stack.enter_context(started(folder / "model", place, dtype)) for place in places]
+        yield [
+            stack.enter_context(started(folder / "model", place, dtype, max_infill))
+            for place in places
+        ]
 
 
 @contextmanager
-def started(model: Path, folder: Path, dtype: str = "auto") -> Generator[Complete]:
+def started(
+    model: Path, folder: Path, dtype: str = "auto", max_infill: int = MAX_INFILL
+) -> Generator[Complete]:
     """Starts an engine on ``model``, with its files in ``folder``, and yields its answers."""
     folder.mkdir()
     key_file, ready_file, log = folder / "key", folder / "ready.json", folder / "engine.log"
@@ -120,6 +129,7 @@ def started(model: Path, folder: Path, dtype: str = "auto") -> Generator[Complet
     command = [
         sys.executable, "-m", "midfill_engine.cli", "serve", "--model", str(model), "--port", "0",
         "--ready-file", str(ready_file), "--api-key-file", str(key_file), "--dtype", dtype,
+        "--max-infill", str(max_infill),
     ]  # fmt: skip
     with (
         log.open("w") as sink,

@@ -86,6 +86,9 @@ def parse() -> argparse.Namespace:
     add("--backend", choices=("engine", "transformers"), default="engine")
     add("--model", type=Path, help="folder of the model")
     add("--dtype", default="auto", help="of the engines that are started")
+    add(
+        "--max-infill", type=int, default=backends.MAX_INFILL, help="of the engines started, tokens"
+    )
     add("--url", help="a running engine")
     add("--api-key-file", type=Path, help="for --url")
     add("--workers", type=int, default=os.cpu_count() or 1, help="engines, of one thread each")
@@ -153,7 +156,7 @@ def completers(args: argparse.Namespace) -> Generator[list[Complete]]:
         with backends.attached(args.url, key) as complete:
             yield [complete]
     else:
-        with backends.engines(args.model, args.workers, args.dtype) as found:
+        with backends.engines(args.model, args.workers, args.dtype, args.max_infill) as found:
             yield found
 
 

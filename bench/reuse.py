@@ -187,8 +187,11 @@ class NoEngine:
         """Nothing to end."""
 
 
-def served_without_model(folder: Path, context: int) -> Served:
-    """Returns what the engine's parsing needs of a model's folder."""
+def served_without_model(folder: Path, context: int, max_infill: int | None = None) -> Served:
+    """Returns what the engine's parsing needs of a model's folder.
+
+    `max_infill` bounds infill prompts, in tokens; None leaves them to the context.
+    """
     tokenizer = Tokenizer.load(folder)
     family = find_family(tokenizer, vocab_size=tokenizer.vocab_size, wanted=None)
     return Served(
@@ -198,6 +201,7 @@ def served_without_model(folder: Path, context: int) -> Served:
         family=family,
         model_id=folder.name,
         max_total_tokens=context,
+        max_infill_tokens=max_infill or context,
         info=ModelInfo("none", 0, "none", "none", "none", "none"),
         infill_defaults=InfillDefaults.read(folder, family),
     )
@@ -232,7 +236,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     add = parser.add_argument
     add("--model", type=Path, default=ROOT / "engine" / "midfill_engine" / "starter")
-    add("--context", type=int, default=2048, help="tokens of the model's context")
+    add("--context", type=int, default=4096, help="tokens of the model's context")
+    add("--max-infill", type=int, default=1024, help="tokens of a prompt")
     add("--num-places", type=int, default=16, help="stretches that are typed")
     add("--chars", type=int, default=600, help="characters of each")
     add("--root", type=Path, action="append", help="folder of sources (repeatable)")
@@ -241,8 +246,15 @@ def main() -> None:
     args = parser.parse_args()
     roots = args.root or [Path(sysconfig.get_path("stdlib")), ROOT / "engine", ROOT / "lsp"]
     texts = list(read(roots, args.suffix or [".py"]))
-    result = measure(served_without_model(args.model, args.context), texts, args)
-    told = {"bench": "reuse", "model": args.model.name, "context": args.context, **result}
+    served = served_without_model(args.model, args.context, args.max_infill)
+    result = measure(served, texts, args)
+    told = {
+        "bench": "reuse",
+        "model": args.model.name,
+        "context": args.context,
+        "max_infill": args.max_infill,
+        **result,
+    }
     print(json.dumps({**told, "places": args.num_places, "chars": args.chars, "seed": args.seed}))
 
 

@@ -37,6 +37,8 @@ class ModelConfig:
         attention: what attends on a GPU while tokens are generated; "auto" takes our own.
         fim_family: an infill family's name, "none", or None to recognise it.
         max_context: prompt and generated tokens of one request; None takes the model's.
+        max_infill: tokens of an infill prompt; None takes on a CPU what it computes in about half
+            a second (`exec.cold_prompt`), elsewhere what the context holds.
         max_memory_mb: megabytes that the whole process must stay under, with all its models; on a
             GPU what it takes of the GPU's memory; None bounds keys and values only.
         memory_share: which part of the memory that is left the model may take (`serve.load`).
@@ -53,6 +55,7 @@ class ModelConfig:
     speculation: Speculate = "auto"
     fim_family: str | None = None
     max_context: int | None = None
+    max_infill: int | None = None
     max_memory_mb: int | None = None
     memory_share: float = 1.0
     memory_taken: int | None = None

@@ -64,6 +64,7 @@ def _model(options: argparse.Namespace, model: NamedModel) -> ModelConfig:
         speculation=options.speculation,
         fim_family=options.fim_family,
         max_context=options.max_context,
+        max_infill=options.max_infill,
         max_memory_mb=options.max_memory,
         num_threads=options.threads,
     )
@@ -134,6 +135,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     add("--speculation", default=default.speculation, choices=get_args(Speculate))
     add("--fim-family", metavar="NAME", help="infill family, or none; default: recognised")
     add("--max-context", type=_positive, metavar="N", help="tokens of prompt and completion")
+    add("--max-infill", type=_positive, metavar="N", help="tokens of an infill prompt")
     add("--max-memory", type=_megabytes, metavar="SIZE", help="of the process, as 2GB or 512MB")
     add("--threads", type=_threads, metavar="N", help="CPU threads; default: physical cores")
 

@@ -47,7 +47,7 @@ async def infill_prompt(
 ) -> InfillPrompt:
     """The prompt, of at most `budget_tokens`; long work is done off the event loop."""
     total = served.max_total_tokens
-    budget_tokens = prompt_budget(total, total - budget_tokens)
+    budget_tokens = min(prompt_budget(total, total - budget_tokens), served.max_infill_tokens)
     texts = _with_defaults(texts, served, family)
     builds_index = bool(texts.heal) and not served.pieces.ready
     if builds_index or texts.num_chars > served.limits.inline_chars:

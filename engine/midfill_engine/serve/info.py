@@ -109,4 +109,5 @@ def _infill_info(family: InfillFamily, served: Served) -> Json:
         "heal": defaults.heal,
         "line_start": defaults.line_start,
         "files": family.file_id is not None,
+        "max_tokens": served.max_infill_tokens,
     }

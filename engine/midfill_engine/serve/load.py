@@ -15,7 +15,7 @@ from midfill_engine.serve.served import ModelInfo, Served
 from midfill_engine.text.chat import Chat
 from midfill_engine.text.families import find_family
 from midfill_engine.text.fim import MIN_BUDGET_TOKENS
-from midfill_engine.text.heal import PieceIndex
+from midfill_engine.text.heal import MAX_BYTES, PieceIndex
 from midfill_engine.text.infill_defaults import InfillDefaults
 from midfill_engine.text.tokenizer import Tokenizer
 
@@ -34,6 +34,7 @@ def load_served(config: EngineConfig, on_progress: OnProgress = untold) -> Serve
         ModelError: in one line, what keeps the model from running.
     """
     from midfill_engine.exec.build import Wanted
+    from midfill_engine.exec.cold_prompt import infill_tokens
     from midfill_engine.exec.load_runner import load_runner
     from midfill_engine.model.source import resolve
     from midfill_engine.runtime.loop import EngineLoop
@@ -58,6 +59,11 @@ def load_served(config: EngineConfig, on_progress: OnProgress = untold) -> Serve
             f"a context of {runner.max_total_tokens} tokens is too short to serve: "
             f"{_MIN_TOTAL_TOKENS} are needed; see --max-context"
         )
+    if model.max_infill is not None and model.max_infill < MIN_BUDGET_TOKENS + MAX_BYTES:
+        raise ModelError(
+            f"an infill prompt of {model.max_infill} tokens is too short: "
+            f"{MIN_BUDGET_TOKENS + MAX_BYTES} are needed; see --max-infill"
+        )
     family = find_family(tokenizer, vocab_size=runner.vocab_size, wanted=model.fim_family)
     infill_defaults = InfillDefaults.read(folder, family)
     name = model.name or model_id(model.source)
@@ -69,6 +75,8 @@ def load_served(config: EngineConfig, on_progress: OnProgress = untold) -> Serve
     engine.start()
     logger.info("%s", runner.memory.told(runner.max_total_tokens))
     told = runner.describe()
+    parameters = int(str(told["parameters"]))
+    max_infill = model.max_infill or infill_tokens(str(told["device"]), parameters)
     return Served(
         engine=engine,
         tokenizer=tokenizer,
@@ -76,9 +84,10 @@ def load_served(config: EngineConfig, on_progress: OnProgress = untold) -> Serve
         family=family,
         model_id=name,
         max_total_tokens=runner.max_total_tokens,
+        max_infill_tokens=min(max_infill or runner.max_total_tokens, runner.max_total_tokens),
         info=ModelInfo(
             architecture=str(told["architecture"]),
-            parameters=int(str(told["parameters"])),
+            parameters=parameters,
             dtype=str(told["dtype"]),
             dtype_reason=str(told.get("dtype_reason", "as transformers runs it")),
             device=str(told["device"]),

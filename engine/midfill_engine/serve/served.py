@@ -123,6 +123,7 @@ class Served:
         family: its infill sentinels, or None.
         model_id: the name under which it is served.
         max_total_tokens: prompt and generated tokens of one request.
+        max_infill_tokens: of an infill prompt.
         info: for `/info`.
         infill_defaults: how the model wants to be asked to infill.
         chat: how the model is talked to, or None if it cannot chat.
@@ -140,6 +141,7 @@ class Served:
     family: InfillFamily | None
     model_id: str
     max_total_tokens: int
+    max_infill_tokens: int
     info: ModelInfo
     infill_defaults: InfillDefaults = field(default_factory=InfillDefaults)
     chat: Chat | None = None

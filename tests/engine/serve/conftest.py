@@ -56,6 +56,7 @@ def serve_with(
         family=find_family(tokenizer, vocab_size=512, wanted=None),
         model_id=name,
         max_total_tokens=total,
+        max_infill_tokens=total,
         info=ModelInfo("LlamaForCausalLM", 1000, "float32", "cpu", "sdpa", "torch (a test)"),
         limits=Limits(),
     )

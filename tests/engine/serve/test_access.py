@@ -176,4 +176,5 @@ async def test_info(client: httpx.AsyncClient) -> None:
         "heal": False,
         "line_start": "prefix",
         "files": False,
+        "max_tokens": 200,
     }

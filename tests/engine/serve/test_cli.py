@@ -105,6 +105,14 @@ def test_a_context_too_short_to_serve(
     assert "a context of 63 tokens is too short to serve: 64" in capsys.readouterr().err
 
 
+def test_an_infill_prompt_too_short(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["info", "--model", str(tiny_folder), "--max-infill"]
+    assert cli.main([*argv, "47"]) == 2
+    error = capsys.readouterr().err
+    assert "an infill prompt of 47 tokens is too short: 48 are needed; see --max-infill" in error
+    assert cli.main([*argv, "48"]) == 0
+
+
 def test_several_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     seen: list[EngineConfig] = []
 

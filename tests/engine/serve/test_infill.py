@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from midfill_engine.serve.served import Served
 from midfill_engine.text.tokenizer import Tokenizer
-from tests.engine.serve.conftest import sse_values
+from tests.engine.serve.conftest import client_of, sse_values
 from tests.engine.serve.fakes import FakeEngine, finished, token
 
 BODY: dict[str, Any] = {"input_prefix": "def add(a, b):\n    return ", "input_suffix": "\n"}
@@ -212,3 +214,21 @@ async def test_a_request_without_a_draft_has_none(
 ) -> None:
     assert (await client.post("/infill", json={**BODY, "draft": None})).status_code == 200
     assert engine.requests[0].draft == ()
+
+
+async def test_a_prompt_is_cut_to_the_tokens_that_infill_may_have(
+    served: Served, engine: FakeEngine
+) -> None:
+    """Which may be fewer than the context has; typing on only appends all the same."""
+    engine.script = (finished("length"),)
+    lines = "".join(f"value{idx} = {idx}\n" for idx in range(60))
+    seen: list[tuple[int, ...]] = []
+    async with client_of(replace(served, max_infill_tokens=64)) as client:
+        for typed in ("", "a", "ab"):
+            body = {"input_prefix": lines + typed, "input_suffix": lines, "n_predict": 8}
+            reply = (await client.post("/infill", json=body)).json()
+            assert reply["truncated"]
+            seen.append(tuple(engine.requests[-1].prompt_ids))
+    assert all(32 < len(ids) <= 64 for ids in seen)
+    assert seen[1][: len(seen[0])] == seen[0]
+    assert seen[2][: len(seen[1]) - 1] == seen[1][:-1]

@@ -1,0 +1,28 @@
+"""How long an infill prompt is where nobody says: on a CPU, what does not keep a typist waiting.
+
+After a jump in a file nothing of the prompt is in the cache, and whoever types waits for all of it.
+Called by `serve.load`.
+"""
+
+from __future__ import annotations
+
+import torch
+
+PRODUCTS_PER_THREAD = 20e9
+"""Weights times tokens, about half a second's work of one thread: on two of AVX2 the bundled model
+gets 1,024 tokens, where it has 2 points of exact match less than with 3,584, and takes 0.5 s in
+place of 1.7 (docs/log.md, 2026-11-26)."""
+LEAST_TOKENS = 512
+"""With less a model sees too little to be worth its wait."""
+
+
+def infill_tokens(device: str, num_parameters: int) -> int | None:
+    """Returns the tokens of an infill prompt, a power of two; None bounds it by the context alone.
+
+    It hangs on the model's size and the CPU's threads, not on a measurement, so that one machine
+    gives one model the same prompts at every start.
+    """
+    if device != "cpu":
+        return None
+    tokens = int(PRODUCTS_PER_THREAD * torch.get_num_threads() / max(1, num_parameters))
+    return max(LEAST_TOKENS, 1 << max(0, tokens.bit_length() - 1))

@@ -1,0 +1,39 @@
+"""How long an infill prompt is by default."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from midfill_engine.exec.cold_prompt import infill_tokens
+
+
+@pytest.fixture(autouse=True)
+def _same_threads() -> object:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize(
+    ("threads", "num_parameters", "tokens"),
+    [
+        (1, 31_600_000, 512),
+        (2, 31_600_000, 1024),
+        (8, 31_600_000, 4096),
+        (2, 5_500_000, 4096),
+        (2, 494_000_000, 512),  # over two seconds there, which is as low as it goes
+        (16, 494_000_000, 512),
+        (2, 7_000_000_000, 512),
+        (64, 31_600_000, 32_768),
+    ],
+)
+def test_it_hangs_on_the_threads_and_the_model(
+    threads: int, num_parameters: int, tokens: int
+) -> None:
+    torch.set_num_threads(threads)
+    assert infill_tokens("cpu", num_parameters) == tokens
+
+
+def test_a_gpu_takes_what_the_context_holds() -> None:
+    assert infill_tokens("cuda:0", 7_000_000_000) is None
