@@ -109,7 +109,15 @@ async def test_health_and_info_need_no_key(real_engine: RealEngine) -> None:
         "infill",
         "version",
     }
-    assert set(facts["infill"]) == {"family", "orders", "order", "heal", "line_start", "files"}
+    assert set(facts["infill"]) == {
+        "family",
+        "orders",
+        "order",
+        "heal",
+        "line_start",
+        "files",
+        "max_tokens",
+    }
 
 
 async def test_lease_names_the_process(client: httpx.AsyncClient, real_engine: RealEngine) -> None:

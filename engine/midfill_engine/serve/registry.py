@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import cast
@@ -209,8 +210,10 @@ def _memory(served: Served) -> int:
 
 async def _end(engine: Engine) -> None:
     """Close an engine off the event loop, for it waits for the step that runs; free its memory."""
-    await asyncio.to_thread(engine.close)
+    closing = threading.Thread(target=engine.close)  # one of a pool may hold it beyond its end
     del engine
+    closing.start()
+    await asyncio.to_thread(closing.join)
     await asyncio.to_thread(gc.collect)  # an engine refers to itself
 
 
