@@ -10,8 +10,8 @@ import torch
 
 PRODUCTS_PER_THREAD = 20e9
 """Weights times tokens, about half a second's work of one thread: on two of AVX2 the bundled model
-gets 1,024 tokens, where it has 2 points of exact match less than with 3,584, and takes 0.5 s in
-place of 1.7 (docs/log.md, 2026-11-26)."""
+gets 1,024 tokens, where it has 2 points of exact match less than with 3,584, and takes 0.6 s in
+place of 1.6 (docs/log.md, 2026-11-26)."""
 LEAST_TOKENS = 512
 """With less a model sees too little to be worth its wait."""
 
