@@ -118,9 +118,7 @@ def engines(
 
 
 @contextmanager
-def started(
-    model: Path, folder: Path, dtype: str = "auto", max_infill: int = MAX_INFILL
-) -> Generator[Complete]:
+def started(model: Path, folder: Path, dtype: str, max_infill: int) -> Generator[Complete]:
     """Starts an engine on ``model``, with its files in ``folder``, and yields its answers."""
     folder.mkdir()
     key_file, ready_file, log = folder / "key", folder / "ready.json", folder / "engine.log"

@@ -59,23 +59,17 @@ test("when both have gone, nobody is left, and it is told once", async () => {
   expect(told.numNobody).toBe(1);
 });
 
-test("cancelled in the same turn in which it came, with text there, it goes on", async () => {
+test.each([
+  { what: "begun", numNobody: 0 },
+  { what: "finished", numNobody: 1 },
+] as const)("text is there, and who waits for it to have $what goes at once", async ({ what, numNobody }) => {
   const { growth, waiting, told } = begun();
   growth.grow("a");
   const token = new Token();
-  const wanted = waiting.until("begun", token);
+  const wanted = waiting.until(what, token);
   token.cancel();
+  expect(told.numNobody).toBe(numNobody);
+  growth.finish([]);
   expect(await wanted).toBe(false);
-  expect(told.numNobody).toBe(0);
-  expect(await waiting.until("begun", new Token())).toBe(true);
-});
-
-test("who waits for the end leaves nobody behind while it grows", async () => {
-  const { growth, waiting, told } = begun();
-  growth.grow("a");
-  const token = new Token();
-  const wanted = waiting.until("finished", token);
-  token.cancel();
-  expect(await wanted).toBe(false);
-  expect(told.numNobody).toBe(1);
+  expect(await waiting.until(what, new Token())).toBe(true);
 });

@@ -40,6 +40,11 @@ def load_served(config: EngineConfig, on_progress: OnProgress = untold) -> Serve
     from midfill_engine.runtime.loop import EngineLoop
 
     model = config.model
+    if model.max_infill is not None and model.max_infill < MIN_BUDGET_TOKENS + MAX_BYTES:
+        raise ModelError(
+            f"an infill prompt of {model.max_infill} tokens is too short: "
+            f"{MIN_BUDGET_TOKENS + MAX_BYTES} are needed; see --max-infill"
+        )
     folder = resolve(model.source, on_progress)
     tokenizer = Tokenizer.load(folder)
     limit_mb = model.max_memory_mb
@@ -58,11 +63,6 @@ def load_served(config: EngineConfig, on_progress: OnProgress = untold) -> Serve
         raise ModelError(
             f"a context of {runner.max_total_tokens} tokens is too short to serve: "
             f"{_MIN_TOTAL_TOKENS} are needed; see --max-context"
-        )
-    if model.max_infill is not None and model.max_infill < MIN_BUDGET_TOKENS + MAX_BYTES:
-        raise ModelError(
-            f"an infill prompt of {model.max_infill} tokens is too short: "
-            f"{MIN_BUDGET_TOKENS + MAX_BYTES} are needed; see --max-infill"
         )
     family = find_family(tokenizer, vocab_size=runner.vocab_size, wanted=model.fim_family)
     infill_defaults = InfillDefaults.read(folder, family)
