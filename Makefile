@@ -3,6 +3,9 @@
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
+# By its exact version, before what needs it: a range would pull the newest build with gigabytes of
+# CUDA.
+TORCH = $$(grep '^torch==' constraints.txt)
 # Tests run side by side, file by file, since a file shares its engine.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores : 4)))
 
@@ -70,18 +73,18 @@ clean:  ## remove .venv, fetched editors and caches
 	@$(PIP) --quiet 'pip>=25.1'
 	@touch $@
 
-# torch by its exact version first: a range would pull the newest build with gigabytes of CUDA.
 .venv/.engine: .venv/.python pyproject.toml constraints.txt
-	@echo "== installing midfill with its engine (the first time takes some minutes)"
-	@$(PIP) --progress-bar on $$(grep '^torch==' constraints.txt)
+	@echo "== installing midfill with its engine (the first time takes a minute)"
 	@$(PIP) --quiet --progress-bar on -e '.[engine]'
 	@echo "== compiling the engine's kernels"
-	@$(BIN)/python -m midfill_engine.kernels.build || true
+	@$(BIN)/python -m midfill_engine.kernels.build || { \
+	  echo "== installing torch in their place"; $(PIP) --progress-bar on $(TORCH); }
 	@touch $@
 
 .venv/.dev: .venv/.engine
-	@echo "== installing what development needs"
-	@$(PIP) --quiet --progress-bar on --no-compile --group dev
+	@echo "== installing what development needs (the first time takes some minutes)"
+	@$(PIP) --progress-bar on $(TORCH)
+	@$(PIP) --quiet --progress-bar on --no-compile -e '.[torch]' --group dev
 	@touch $@
 
 # Client libraries that tests drive; without npm the test that needs them says what is missing.

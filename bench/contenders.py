@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast
 import torch
 
 from midfill_engine.exec.runner import Runner
-from midfill_engine.model.kv_cache import slot_bytes
+from midfill_engine.model.shapes import slot_bytes
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.runtime.loop import EngineLoop
 from midfill_engine.runtime.request import Event, Finished, GenerationRequest, TokenEvent
@@ -61,7 +61,7 @@ class Setup:
     def runner(self, dtype: str, kernels: str) -> Runner:
         """Returns the model, loaded, with at least `num_slots` slots."""
         # Reckoned for the widest cache; a narrower one gets more slots, which cost address space.
-        slot = slot_bytes(ModelSpec.from_folder(self.folder), self.context, torch.float32)
+        slot = slot_bytes(ModelSpec.from_folder(self.folder), self.context, item_bytes=4)
         return Runner.load(
             str(self.folder), device="cpu", dtype=dtype, kernels=kernels,
             max_total_tokens=self.context, cache_bytes=self.num_slots * slot,
@@ -82,8 +82,11 @@ class Contender(Protocol):
         """
         ...
 
-    def crowd(self, prompts: Sequence[Sequence[int]], count: int) -> float:
-        """Returns the seconds in which all prompts, asked at once, got `count` tokens each."""
+    def crowd(self, prompts: Sequence[Sequence[int]], count: int, known: int) -> float:
+        """Returns the seconds in which all prompts, asked at once, got `count` tokens each.
+
+        `known` as for `complete`.
+        """
         ...
 
     def close(self) -> None:
@@ -121,12 +124,18 @@ class Midfill:
         (trace,) = self._gather([request])
         return trace
 
-    def crowd(self, prompts: Sequence[Sequence[int]], count: int) -> float:
-        """As many requests as prompts, submitted together."""
+    def crowd(self, prompts: Sequence[Sequence[int]], count: int, known: int) -> float:
+        """As many requests as prompts, each with a session of its own, submitted together."""
+        sessions = [f"bench {idx}" if known else None for idx in range(len(prompts))]
+        both = list(zip(prompts, sessions, strict=True))
+        if known:
+            self._gather([GenerationRequest(tuple(each[:known]), 0, session=s) for each, s in both])
+        requests = [
+            GenerationRequest(tuple(each), count, session=session, cache_prompt=known > 0)
+            for each, session in both
+        ]
         begin = time.perf_counter()
-        self._gather(
-            [GenerationRequest(tuple(prompt), count, cache_prompt=False) for prompt in prompts]
-        )
+        self._gather(requests)
         return time.perf_counter() - begin
 
     def close(self) -> None:
@@ -204,8 +213,9 @@ class Transformers:
         self._generate([prompt], count, streamer=_Streamer(trace))
         return trace
 
-    def crowd(self, prompts: Sequence[Sequence[int]], count: int) -> float:
+    def crowd(self, prompts: Sequence[Sequence[int]], count: int, known: int) -> float:
         """One batch; the prompts are of one length, so that nothing is padded."""
+        del known
         begin = time.perf_counter()
         self._generate(prompts, count)
         return time.perf_counter() - begin

@@ -34,6 +34,7 @@ from bench.engine_report import plot, table
 from bench.llama import LlamaSettings, serving
 from bench.shapes import SHAPES, write_random
 from bench.timings import Plan, measure
+from midfill_engine.exec.threads import num_threads
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.text.tokenizer import Tokenizer
@@ -130,7 +131,7 @@ def compare(options: Options, model: str, picture: Path | None) -> dict[str, Any
         contenders = [options.make(kind, dtype) for kind, dtype in options.pairs]
         for each in contenders:
             stack.callback(each.close)
-        used = torch.get_num_threads()
+        used = num_threads()
         contenders += llama_servers(options, used, stack)
         results = measure(options.plan(), contenders)
     names = [each.name for each in contenders]

@@ -17,8 +17,12 @@ def table(results: Mapping[str, Any], names: Sequence[str]) -> str:
             rows.append((f"first token, {length} {label}, ms", values))
     rows.append(("per token, ms", results["ms_per_token"]))
     rows.append((f"completion of {results['new_tokens']} tokens, ms", results["completion_ms"]))
-    for num, values in results["crowd_tokens_per_s"].items():
-        rows.append((f"tokens/s, {num} at once, prompts included", values))
+    for key, label in (
+        ("crowd_tokens_per_s", "prompts included"),
+        ("typing_crowd_tokens_per_s", "one token typed"),
+    ):
+        for num, values in results[key].items():
+            rows.append((f"tokens/s, {num} at once, {label}", values))
     for key, label in (("load_s", "load, s"), ("peak_mb", "peak memory, MB")):
         rows.append((label, {name: found[key] for name, found in results["fresh"].items()}))
     lines = ["| | " + " | ".join(names) + " |", "| --- |" + " --- |" * len(names)]

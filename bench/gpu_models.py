@@ -19,8 +19,8 @@ from midfill_engine.exec.memory import MemoryPlan
 from midfill_engine.exec.runner import Runner
 from midfill_engine.model.checkpoint import TensorReader
 from midfill_engine.model.gpu_weights import GpuKind, gpu_weight_bytes, load_gpu_weights
-from midfill_engine.model.kv_cache import KVCache, slot_bytes
-from midfill_engine.model.shapes import expected_shapes
+from midfill_engine.model.kv_cache import KVCache
+from midfill_engine.model.shapes import expected_shapes, slot_bytes
 from midfill_engine.model.spec import ModelSpec
 
 
@@ -101,7 +101,7 @@ class Bench:
         """Returns what one token must read: the weights without the embedding, keys and values."""
         embedding = self.spec.vocab_size * self.spec.hidden_size * self.dtype.itemsize
         weights = gpu_weight_bytes(self.spec, self.kind, self.dtype) - embedding
-        return weights + slot_bytes(self.spec, context, self.dtype)
+        return weights + slot_bytes(self.spec, context, self.dtype.itemsize)
 
 
 def build(
@@ -125,10 +125,10 @@ def build(
     plan = MemoryPlan(
         process=0,
         weights=gpu_weight_bytes(spec, kind, dtype),
-        slot=slot_bytes(spec, max_len, dtype),
+        slot=slot_bytes(spec, max_len, dtype.itemsize),
         num_slots=num_slots,
         reserve=0,
     )
-    runner = Runner(spec, forward, cache, device, plan)
+    runner = Runner(spec, forward, cache, str(device), plan)
     ours = forward if isinstance(forward, GpuForward) else None
     return Bench(spec, runner, ours, cache, device, kind, dtype)

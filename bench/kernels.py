@@ -22,18 +22,19 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from midfill_engine.exec.placement import DTYPES
+from bench.torch_native import TorchNative
 from midfill_engine.kernels.library import CACHE_KINDS, WEIGHT_KINDS, Library
 from midfill_engine.model.checkpoint import FolderCheckpoint
 from midfill_engine.model.decoder import Decoder
 from midfill_engine.model.kv_cache import KVCache
-from midfill_engine.model.native import NativeDecoder, open_library
+from midfill_engine.model.native import open_library
 from midfill_engine.model.native_weights import WeightKind
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import DenseMlp, LayerWeights, ModelWeights, load_weights
 
 CPU = torch.device("cpu")
+_CACHE_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 QWEN2_HALF_B = {
     "architectures": ["Qwen2ForCausalLM"],
     "hidden_size": 896,
@@ -80,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cache = KVCache(spec, 1, max_len, decoder.dtype, CPU)
         found[name] = measure(decoder, cache, options)
         print(f"{name:26}" + "".join(f"  {key} {ms:.3f}" for key, ms in found[name].items()))
-        if isinstance(decoder, NativeDecoder):
+        if isinstance(decoder, TorchNative):
             decoder.close()
     print(json.dumps({"model": options.model, "threads": options.threads, "ms": found}))
 
@@ -115,9 +116,9 @@ def parse(arguments: Sequence[str] | None) -> Options:
 
 def contenders(
     options: Options, spec: ModelSpec, weights: ModelWeights, library: Library, max_len: int
-) -> list[tuple[str, Callable[[], Decoder | NativeDecoder]]]:
+) -> list[tuple[str, Callable[[], Decoder | TorchNative]]]:
     """Returns names and makers: the torch decoder, and each kind on each instruction set."""
-    made: list[tuple[str, Callable[[], Decoder | NativeDecoder]]] = []
+    made: list[tuple[str, Callable[[], Decoder | TorchNative]]] = []
     for kind in options.kinds:
         if kind == "torch":
 
@@ -128,13 +129,13 @@ def contenders(
             continue
         for name in options.sets or library.instruction_sets()[:1]:
 
-            def make(kind: str = kind, name: str = name) -> NativeDecoder:
-                return NativeDecoder(
+            def make(kind: str = kind, name: str = name) -> TorchNative:
+                return TorchNative(
                     spec,
                     weights,
                     library,
                     kind=cast("WeightKind", kind),
-                    cache_dtype=DTYPES[options.cache],
+                    cache_dtype=_CACHE_DTYPES[options.cache],
                     max_len=max_len,
                     num_threads=options.threads,
                     instruction_set=name,
@@ -144,7 +145,7 @@ def contenders(
     return made
 
 
-def measure(decoder: Decoder | NativeDecoder, cache: KVCache, options: Options) -> dict[str, float]:
+def measure(decoder: Decoder | TorchNative, cache: KVCache, options: Options) -> dict[str, float]:
     """Returns medians in milliseconds by what was run."""
     ids = torch.randint(3, decoder.spec.vocab_size, (cache.max_len,))
     decoder.forward(ids, 0, cache, 0, 0)

@@ -88,15 +88,17 @@ class LlamaServer:
         trace.seconds = [first + later * idx for idx in range(count)]
         return trace
 
-    def crowd(self, prompts: Sequence[Sequence[int]], count: int) -> float:
+    def crowd(self, prompts: Sequence[Sequence[int]], count: int, known: int) -> float:
         """As many requests as prompts, posted together, on this process's clock.
 
-        As `complete` where some end early.
+        As `complete` where some end early. The server finds the slot that knows a prompt.
         """
+        for prompt in prompts if known else ():
+            self._post(prompt[:known], 1)
         with ThreadPoolExecutor(len(prompts)) as pool:
             begin = time.perf_counter()
             replies = [
-                pool.submit(self._post, prompt, count, cache_prompt=False) for prompt in prompts
+                pool.submit(self._post, prompt, count, cache_prompt=known > 0) for prompt in prompts
             ]
             made = sum(int(reply.result()["tokens_predicted"]) for reply in replies)
             return (time.perf_counter() - begin) * len(prompts) * count / made

@@ -27,16 +27,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from training.heldout import SPLITS, MissingPackageError, held_out_files
 
 from bench.scores import Measure
-from midfill_engine.exec.placement import DTYPES
 from midfill_engine.kernels.library import CACHE_KINDS, WEIGHT_KINDS, Library
+from midfill_engine.model.arrays import stream_arrays
 from midfill_engine.model.checkpoint import FolderCheckpoint
-from midfill_engine.model.kv_cache import KVCache
 from midfill_engine.model.native import NativeDecoder, open_library
+from midfill_engine.model.native_cache import CacheKind, NativeCache
 from midfill_engine.model.native_rows import Rows
 from midfill_engine.model.native_weights import WeightKind
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
-from midfill_engine.model.weights import stream_weights
 
 WINDOW = 384
 """Tokens of a file; a file with fewer is left out."""
@@ -87,12 +86,12 @@ def main() -> int:
     except MissingPackageError as error:
         print(f"bench/precision.py: {error}", file=sys.stderr)
         return 1
-    base = run(folder, library, "float32", torch.float32, windows, args.threads)
+    base = run(folder, library, "float32", "float32", windows, args.threads)
     told: dict[str, dict[str, float]] = {}
     num_tokens = len(base.best)
     print(f"float32: {sum(base.losses) / num_tokens:.4f} nats a token over {num_tokens} tokens")
     for kind in args.kinds:
-        other = run(folder, library, kind, DTYPES[args.cache], windows, args.threads)
+        other = run(folder, library, kind, args.cache, windows, args.threads)
         told[kind] = compare(windows, base, other)
         print(f"{kind}: " + ", ".join(f"{name} {value:.5g}" for name, value in told[kind].items()))
     print(json.dumps({"model": args.model, "num_tokens": num_tokens, "kinds": told}))
@@ -119,23 +118,25 @@ def run(
     folder: Path,
     library: Library,
     kind: WeightKind,
-    kept: torch.dtype,
+    kept: CacheKind,
     windows: Sequence[Window],
     threads: int,
 ) -> Found:
     """Returns what the kernels say of the windows in one kind, the cache `kept` in a dtype."""
     spec = ModelSpec.from_folder(folder)
-    weights = stream_weights(spec, FolderCheckpoint.open(folder))
+    weights = stream_arrays(spec, FolderCheckpoint.open(folder))
     decoder = NativeDecoder(
-        spec, weights, library, kind=kind, cache_dtype=kept, max_len=WINDOW, num_threads=threads
+        spec, weights, library, kind=kind, cache_kind=kept, max_len=WINDOW, num_threads=threads
     )
-    cache = KVCache(spec, 1, WINDOW, kept, torch.device("cpu"))
+    cache = NativeCache(spec, 1, WINDOW, kept)
     rows = range(WINDOW)
     losses: list[float] = []
     best: list[torch.Tensor] = []
     for window in windows:
         step = Rows(window.token_ids, rows, (0,) * WINDOW, rows)
-        logits = decoder.step_rows(step, cache)[:-1]
+        found = decoder.step(step, cache, keep_logits=True).logits
+        assert found is not None, "they were asked for"
+        logits = torch.as_tensor(found)[:-1]
         loss = torch.nn.functional.cross_entropy(
             logits, torch.tensor(window.token_ids[1:]), reduction="sum"
         )

@@ -21,6 +21,8 @@ FIRST_TOKEN_LENGTHS = (64, 512, 2048)
 COMPLETION_PROMPT = 512
 CURVE_LENGTHS = (64, 256, 512, 1024, 2048, 4096)
 CROWD_PROMPT = 128
+TYPED_PROMPT = 512
+"""Of a crowd that types: all but its last token is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,8 @@ def measure(plan: Plan, contenders: Sequence[Contender]) -> dict[str, Any]:
         "ms_per_token": {name: ms_per_token(found) for name, found in traces.items()},
         "same_tokens": agreement(traces),
         "curve_ms_per_token": curve(plan, contenders),
-        "crowd_tokens_per_s": crowds(plan, contenders),
+        "crowd_tokens_per_s": crowds(plan, contenders, CROWD_PROMPT),
+        "typing_crowd_tokens_per_s": crowds(plan, contenders, TYPED_PROMPT, typed=1),
     }
 
 
@@ -103,16 +106,26 @@ def curve(plan: Plan, contenders: Sequence[Contender]) -> dict[int, Figures]:
     return found
 
 
-def crowds(plan: Plan, contenders: Sequence[Contender]) -> dict[int, Figures]:
-    """Returns tokens a second of all requests together, by how many ask at once."""
-    (length,) = plan.fitting((CROWD_PROMPT,), plan.new_tokens)
+def crowds(
+    plan: Plan, contenders: Sequence[Contender], length: int, typed: int | None = None
+) -> dict[int, Figures]:
+    """Returns tokens a second of all requests together, by how many ask at once.
+
+    Args:
+        plan: what is measured.
+        contenders: who is.
+        length: of the prompts, in tokens.
+        typed: how many of them are new; None computes all.
+    """
+    (length,) = plan.fitting((length,), plan.new_tokens)
+    known = 0 if typed is None else length - typed
     found: dict[int, Figures] = {}
     for num in plan.crowds:
         seconds: dict[str, list[float]] = {each.name: [] for each in contenders}
         for turn in range(plan.repetitions):
             prompts = [plan.prompt(length, turn * num + idx) for idx in range(num)]
             for each in contenders:
-                seconds[each.name].append(each.crowd(prompts, plan.new_tokens))
+                seconds[each.name].append(each.crowd(prompts, plan.new_tokens, known))
         made = num * plan.new_tokens
         found[num] = {name: made / statistics.median(each) for name, each in seconds.items()}
     return found

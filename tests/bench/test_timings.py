@@ -24,8 +24,8 @@ class Clockwork:
         trace.seconds = [(trace.computed + 2 * idx) / 1000 for idx in range(count)]
         return trace
 
-    def crowd(self, prompts: Sequence[Sequence[int]], count: int) -> float:
-        return len(prompts) * count / 500
+    def crowd(self, prompts: Sequence[Sequence[int]], count: int, known: int) -> float:
+        return len(prompts) * count / (900 if known else 500)
 
     def close(self) -> None:
         pass
@@ -49,6 +49,7 @@ def test_every_measure_is_taken_of_every_contender_in_its_unit() -> None:
     assert found["completion_ms"] == pytest.approx(dict.fromkeys(both, 520.0))
     assert list(found["curve_ms_per_token"]) == [64, 256, 512, 595]
     assert found["crowd_tokens_per_s"][4] == pytest.approx(dict.fromkeys(both, 500.0))
+    assert found["typing_crowd_tokens_per_s"][4] == pytest.approx(dict.fromkeys(both, 900.0))
     assert found["same_tokens"] == {"midfill float32": 3}
 
 

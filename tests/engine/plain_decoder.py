@@ -6,7 +6,6 @@ import torch
 
 from midfill_engine.kernels import reference
 from midfill_engine.kernels.library import BLOCK
-from midfill_engine.kernels.packing import dequantised
 from midfill_engine.model.native_weights import WeightKind, head_kind
 from midfill_engine.model.rope import rotation_table
 from midfill_engine.model.spec import ModelSpec
@@ -33,7 +32,7 @@ def _attended(spec: ModelSpec, qkv: torch.Tensor, window: int | None) -> torch.T
     heads, first_value = qkv.view(num_tokens, -1, dim), spec.num_heads + spec.num_kv_heads
     query, keys = heads[:, : spec.num_heads], heads[:, spec.num_heads : first_value]
     values = heads[:, first_value:]
-    rotations = rotation_table(spec.rope, dim, num_tokens)[:, None]
+    rotations = torch.as_tensor(rotation_table(spec.rope, dim, num_tokens))[:, None]
 
     def turned(vectors: torch.Tensor) -> torch.Tensor:
         pairs = vectors.reshape(*vectors.shape[:2], dim // 2, 2)
@@ -66,4 +65,4 @@ def _kept(kind: WeightKind, matrix: torch.Tensor) -> torch.Tensor:
     """Returns a matrix [inputs, outputs] as it is kept, in float32."""
     if kind == "float32":
         return matrix
-    return matrix.bfloat16().float() if kind == "bfloat16" else dequantised(kind, matrix)
+    return matrix.bfloat16().float() if kind == "bfloat16" else reference.dequantised(kind, matrix)

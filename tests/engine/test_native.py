@@ -6,15 +6,14 @@ from dataclasses import replace
 
 import pytest
 import torch
+from bench.torch_native import TorchNative
 from tokenizers import Tokenizer
 
 from midfill_engine.kernels import reference
 from midfill_engine.kernels.library import BLOCK, Library
-from midfill_engine.kernels.packing import dequantised
 from midfill_engine.model.checkpoint import FolderCheckpoint
 from midfill_engine.model.decoder import Decoder
 from midfill_engine.model.kv_cache import KVCache
-from midfill_engine.model.native import NativeDecoder
 from midfill_engine.model.native_weights import WeightKind
 from midfill_engine.model.source import STARTER_FOLDER
 from midfill_engine.model.spec import ModelSpec
@@ -56,7 +55,7 @@ def test_float32_logits_are_those_of_torch(library: Library, shape: str, chunk_l
     ids = random_ids(model.spec, 150)
     expected = torch_logits(model, ids)
     for name in library.instruction_sets():
-        native = NativeDecoder(
+        native = TorchNative(
             model.spec, model.weights, library, num_threads=2, instruction_set=name
         )
         cache = model.cache()
@@ -75,7 +74,7 @@ def test_bfloat16_is_float32_on_rounded_weights(library: Library, shape: str) ->
     weights = mapped(model.weights, lambda matrix: matrix.bfloat16().float())
     expected = torch_logits(RandomModel(model.spec, weights), ids)
     for name in library.instruction_sets():
-        native = NativeDecoder(
+        native = TorchNative(
             model.spec, model.weights, library, kind="bfloat16", instruction_set=name
         )
         found = native.forward(ids, 0, model.cache(), 0, 60)
@@ -90,7 +89,7 @@ def test_a_bfloat16_cache_stays_near_a_float32_one(library: Library, kind: Weigh
     ids = random_ids(model.spec, 100)
     found: list[torch.Tensor] = []
     for dtype in (torch.float32, torch.bfloat16):
-        native = NativeDecoder(model.spec, model.weights, library, kind=kind, cache_dtype=dtype)
+        native = TorchNative(model.spec, model.weights, library, kind=kind, cache_dtype=dtype)
         cache = model.cache(dtype=dtype)
         native.forward(ids[:99], 0, cache, 1, 0)
         found.append(native.forward(ids[99:], 99, cache, 1, 1))
@@ -102,7 +101,7 @@ def test_a_bfloat16_cache_stays_near_a_float32_one(library: Library, kind: Weigh
 def test_caches_of_both_decoders_are_interchangeable(library: Library) -> None:
     model = random_model("biased")
     ids = random_ids(model.spec, 50)
-    native = NativeDecoder(model.spec, model.weights, library)
+    native = TorchNative(model.spec, model.weights, library)
     decoder = Decoder(model.spec, model.weights, torch.float32, CPU)
     expected = torch_logits(model, ids)[-10:]
     for first, second in ((native, decoder), (decoder, native)):
@@ -119,15 +118,15 @@ def test_an_int8_product_is_that_of_its_own_numbers(library: Library, hidden_siz
     model = silenced(random_model_of(shape))
     ids = random_ids(model.spec, 40)
     rows = reference.rms_norm(
-        dequantised("int8", model.weights.embedding.t()).t()[ids],
+        reference.dequantised("int8", model.weights.embedding.t()).t()[ids],
         model.weights.final_norm,
         model.spec.rms_norm_eps,
     )
-    expected = reference.quantised_rows(rows, BLOCK) @ dequantised("int8", model.weights.head)
+    expected = reference.quantised_rows(rows, BLOCK) @ reference.dequantised(
+        "int8", model.weights.head
+    )
     for name in library.instruction_sets():
-        native = NativeDecoder(
-            model.spec, model.weights, library, kind="int8", instruction_set=name
-        )
+        native = TorchNative(model.spec, model.weights, library, kind="int8", instruction_set=name)
         found = native.forward(ids, 0, model.cache(), 0, 40)
         native.close()
         # A number that lies on the border of two may be rounded to either: one step of 1/127.
@@ -147,18 +146,16 @@ def test_an_int4_product_is_that_of_its_own_numbers(
     ids = random_ids(model.spec, 40)
 
     def product(rows: torch.Tensor, kind: str, matrix: torch.Tensor) -> torch.Tensor:
-        return reference.quantised_rows(rows, BLOCK) @ dequantised(kind, matrix)
+        return reference.quantised_rows(rows, BLOCK) @ reference.dequantised(kind, matrix)
 
-    hidden = dequantised("int8", model.weights.embedding.t()).t()[ids]
+    hidden = reference.dequantised("int8", model.weights.embedding.t()).t()[ids]
     normed = reference.rms_norm(hidden, layer.mlp_norm, eps)
     gated = reference.swiglu(product(normed, "int4", layer.mlp.gate_up))
     hidden = hidden + product(gated, "int4", layer.mlp.down)
     normed = reference.rms_norm(hidden, model.weights.final_norm, eps)
     expected = product(normed, "int8", model.weights.head)
     for name in library.instruction_sets():
-        native = NativeDecoder(
-            model.spec, model.weights, library, kind="int4", instruction_set=name
-        )
+        native = TorchNative(model.spec, model.weights, library, kind="int4", instruction_set=name)
         found = native.forward(ids, 0, model.cache(), 0, 40)
         native.close()
         assert_near(found, expected, 5e-3)  # rounded to the other side, as above
@@ -172,9 +169,7 @@ def test_int8_logits_stay_near_float32(library: Library, shape: str) -> None:
     ids = random_ids(model.spec, 60)
     expected = torch_logits(model, ids)
     for name in library.instruction_sets():
-        native = NativeDecoder(
-            model.spec, model.weights, library, kind="int8", instruction_set=name
-        )
+        native = TorchNative(model.spec, model.weights, library, kind="int8", instruction_set=name)
         found = native.forward(ids, 0, model.cache(), 0, 60)
         native.close()
         assert_near(found, expected, 1e-1)
@@ -187,12 +182,12 @@ def test_the_bundled_model_writes_the_same_200_tokens(library: Library) -> None:
     expected = greedy(Decoder(spec, weights, torch.float32, CPU))
     assert len(set(expected)) >= 10  # a loop of one token would prove little
     for name in library.instruction_sets():
-        native = NativeDecoder(spec, weights, library, num_threads=2, instruction_set=name)
+        native = TorchNative(spec, weights, library, num_threads=2, instruction_set=name)
         assert greedy(native) == expected, name
         native.close()
 
 
-def greedy(decoder: Decoder | NativeDecoder) -> list[int]:
+def greedy(decoder: Decoder | TorchNative) -> list[int]:
     """Returns the 200 tokens that the bundled model writes after PROMPT."""
     prompt = Tokenizer.from_file(str(STARTER_FOLDER / "tokenizer.json")).encode(PROMPT).ids
     cache = KVCache(decoder.spec, 1, 512, torch.float32, CPU)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from bench.torch_native import TorchNative
 
 from midfill_engine.errors import EngineError
 from midfill_engine.exec.runner import Runner
@@ -15,7 +16,6 @@ from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.exec.verify import choose, keep
 from midfill_engine.exec.work import Work
 from midfill_engine.kernels.library import WEIGHT_KINDS, Library
-from midfill_engine.model.native import NativeDecoder
 from midfill_engine.model.native_rows import Rows
 from midfill_engine.model.native_weights import WeightKind
 from tests.engine.native_models import RandomModel, library_or_skip, random_ids, random_model
@@ -29,7 +29,7 @@ def library() -> Library:
     return library_or_skip()
 
 
-def assert_chosen_as_sampled(native: NativeDecoder, model: RandomModel, num_rows: int) -> None:
+def assert_chosen_as_sampled(native: TorchNative, model: RandomModel, num_rows: int) -> None:
     rows = Rows(
         [int(token) for token in random_ids(model.spec, num_rows)],
         range(num_rows),
@@ -52,7 +52,7 @@ def test_the_best_token_is_the_samplers(library: Library, kind: WeightKind) -> N
     """333 tokens fill no whole panel; 270 rows are more than one portion."""
     model = random_model("odd-sizes")
     for name in library.instruction_sets():
-        native = NativeDecoder(
+        native = TorchNative(
             model.spec, model.weights, library, kind=kind, num_threads=2, instruction_set=name
         )
         for num_rows in (1, 270):
@@ -68,7 +68,7 @@ def test_among_equals_the_lowest_id_is_chosen(library: Library, first: int) -> N
     head = torch.cat((-column.expand(-1, first), column.expand(-1, 333 - first)), 1).contiguous()
     model = RandomModel(model.spec, replace(model.weights, head=head))
     for name in library.instruction_sets():
-        native = NativeDecoder(model.spec, model.weights, library, instruction_set=name)
+        native = TorchNative(model.spec, model.weights, library, instruction_set=name)
         assert_chosen_as_sampled(native, model, 20)
         native.close()
 

@@ -9,15 +9,17 @@ from dataclasses import replace
 
 import pytest
 import torch
+from bench.torch_native import TorchNative, arrays_of, shared
 
 from midfill_engine.errors import ModelError
 from midfill_engine.kernels.library import ISA_VARIABLE, WEIGHT_KINDS, Library
+from midfill_engine.model.arrays import LayerArrays
+from midfill_engine.model.checkpoint import Stored
 from midfill_engine.model.kv_cache import KVCache
 from midfill_engine.model.native import NativeDecoder, unsupported
 from midfill_engine.model.native_rows import Rows
 from midfill_engine.model.native_weights import WeightKind
 from midfill_engine.model.spec import ModelSpec
-from midfill_engine.model.weights import LayerWeights, StreamedWeights
 from tests.engine.native_models import (
     RandomModel,
     library_or_skip,
@@ -35,8 +37,8 @@ def library() -> Library:
 
 def make(
     model: RandomModel, library: Library, kind: WeightKind = "float32", **settings: object
-) -> NativeDecoder:
-    return NativeDecoder(model.spec, model.weights, library, kind=kind, **settings)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+) -> TorchNative:
+    return TorchNative(model.spec, model.weights, library, kind=kind, **settings)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize("kind", WEIGHT_KINDS)
@@ -220,14 +222,14 @@ def test_settings_that_cannot_be_are_refused(
     model = random_model("grouped")
     with pytest.raises(ModelError, match="0 threads"):
         make(model, library, num_threads=0)
-    with pytest.raises(ModelError, match=r"cache of torch\.float16"):
+    with pytest.raises(ModelError, match="cache of float16"):
         make(model, library, cache_dtype=torch.float16)
     monkeypatch.setenv(ISA_VARIABLE, "altivec")
     with pytest.raises(ModelError, match="MIDFILL_CPU_ISA is 'altivec'; here it can be"):
         make(model, library)
     monkeypatch.setenv(ISA_VARIABLE, "portable")
     native = make(model, library)
-    assert native.instruction_set == "portable"
+    assert native.native.instruction_set == "portable"
     native.close()
 
 
@@ -248,19 +250,21 @@ def test_a_layer_is_let_go_before_the_next_is_read(library: Library) -> None:
     ids = random_ids(model.spec, 9)
     kept = make(model, library)
     expected = kept.forward(ids, 0, model.cache(), 0, 9)
-    seen: list[weakref.ref[torch.Tensor]] = []
+    seen: list[weakref.ref[Stored]] = []
 
-    def layers() -> Iterator[LayerWeights]:
-        for layer in model.weights.layers:
+    def layers() -> Iterator[LayerArrays]:
+        for layer in arrays_of(model.weights).layers:
             assert not any(each() is not None for each in seen)
-            read = [replace(layer, qkv=layer.qkv.clone())]
+            read = [replace(layer, qkv=layer.qkv.copy())]
             seen.append(weakref.ref(read[0].qkv))
             yield read.pop()
 
-    weights = model.weights
-    streamed = StreamedWeights(weights.embedding, layers(), weights.final_norm, weights.head)
+    streamed = replace(arrays_of(model.weights), layers=layers())
     native = NativeDecoder(model.spec, streamed, library)
     assert len(seen) == 3
-    assert torch.equal(native.forward(ids, 0, model.cache(), 0, 9), expected)
+    rows = Rows([int(token) for token in ids], range(9), [0] * 9, range(9))
+    found = native.step(rows, shared(model.cache()), keep_logits=True).logits
+    assert found is not None
+    assert torch.equal(torch.as_tensor(found), expected)
     kept.close()
     native.close()

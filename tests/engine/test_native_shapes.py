@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 import pytest
 import torch
+from bench.torch_native import TorchNative
 
 from midfill_engine.kernels.library import WEIGHT_KINDS, Library
 from midfill_engine.model.decoder import Decoder
-from midfill_engine.model.native import NativeDecoder
 from midfill_engine.model.native_weights import WeightKind
 from tests.engine.native_models import RandomModel, library_or_skip, random_ids, random_model_of
 from tests.engine.plain_decoder import plain_logits
@@ -61,7 +61,7 @@ def random_shape(pick: random.Random) -> Mapping[str, object]:
 
 
 def in_portions(
-    native: NativeDecoder, model: RandomModel, ids: torch.Tensor, pick: random.Random
+    native: TorchNative, model: RandomModel, ids: torch.Tensor, pick: random.Random
 ) -> torch.Tensor:
     """Returns the logits of every position, run a few at a time in a slot among others."""
     cache, slot, at = model.cache(max_len=len(ids)), pick.randrange(3), 0
@@ -83,7 +83,7 @@ def errors(
     found: list[torch.Tensor] = []
     for name in library.instruction_sets():
         pick = random.Random(seed)
-        native = NativeDecoder(
+        native = TorchNative(
             model.spec,
             model.weights,
             library,

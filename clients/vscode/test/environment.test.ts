@@ -47,7 +47,7 @@ async function making(more: Partial<Making> = {}): Promise<{ making: Making; cal
       folder: path.join(folder, "environment"),
       wheel: { place: null, version: "0.1.0" },
       wheels: { [WHEEL]: createHash("sha256").update("wheel").digest("hex") },
-      withEngine: true,
+      extra: "engine",
       pipArguments: [],
       pythons: ["/gone/python", path.join(folder, "python")],
       log: () => undefined,

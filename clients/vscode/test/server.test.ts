@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 
 import { CrashGuard } from "../src/server/crashes";
 import { serverArguments, serverEnvironment, type LaunchSettings } from "../src/server/launch";
+import { hasGpu } from "../src/server/gpu";
 import { fetchArguments, installArguments, progressOf } from "../src/server/pip";
 import { readWheels, wrongWheel } from "../src/server/wheel";
 
@@ -62,8 +63,9 @@ test.each([
 });
 
 test("the engine comes along where it is wanted", () => {
-  expect(installArguments("/w.whl", true, ["-q"])).toEqual(["install", "--progress-bar", "raw", "-q", "/w.whl[engine]"]);
-  expect(installArguments("/w.whl", false, [])).toContain("/w.whl");
+  expect(installArguments("/w.whl", "engine", ["-q"])).toEqual(["install", "--progress-bar", "raw", "-q", "/w.whl[engine]"]);
+  expect(installArguments("/w.whl", "none", [])).toContain("/w.whl");
+  expect(installArguments("/w.whl", "torch", [])).toContain("/w.whl[torch]");
 });
 
 test.each([
@@ -86,4 +88,14 @@ test("a wheel is installed only if it is the one that was packaged with", async 
   expect(await wrongWheel(file, { [path.basename(file)]: "0".repeat(64) })).toContain(sha);
   expect(await wrongWheel(file, { "another.whl": sha })).toContain("none of this extension's");
   expect(await readWheels(folder)).toEqual({});
+});
+
+test("a GPU's driver brings torch along", () => {
+  const has = (...files: string[]) => (file: string) => files.includes(file);
+  expect(hasGpu("linux", has("/dev/nvidiactl"))).toBe(true);
+  expect(hasGpu("linux", has("/dev/dxg"))).toBe(true);
+  expect(hasGpu("linux", has())).toBe(false);
+  expect(hasGpu("darwin", has())).toBe(false);
+  expect(hasGpu("win32", (file) => file.endsWith("\\System32\\nvcuda.dll"))).toBe(true);
+  expect(hasGpu("win32", has())).toBe(false);
 });

@@ -9,13 +9,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import torch
-
 from midfill_engine.errors import ModelError
-from midfill_engine.exec.forward import Forward
-from midfill_engine.exec.gpu_choice import build_gpu_forward, gpu_needs
-from midfill_engine.exec.gpu_device import FP8, Device, check_without_gpu, find_gpu
-from midfill_engine.exec.kernel_choice import build_forward, choose, why_of
+from midfill_engine.exec.forward import Cache, Forward, NativeForward
+from midfill_engine.exec.kernel_choice import NativePlan, check_without_gpu, choose
 from midfill_engine.exec.memory import (
     DEFAULT_CACHE_BYTES,
     WHOLE,
@@ -27,12 +23,20 @@ from midfill_engine.exec.memory import (
     process_bytes,
 )
 from midfill_engine.exec.memory_errors import is_out_of_memory
-from midfill_engine.exec.placement import choose_device, choose_dtype
+from midfill_engine.exec.placement import (
+    ITEM_BYTES,
+    NO_TORCH,
+    choose_device,
+    free_gpu_bytes,
+)
+from midfill_engine.exec.threads import num_threads
+from midfill_engine.model import native
+from midfill_engine.model.arrays import stream_arrays
 from midfill_engine.model.checkpoint import Checkpoint
-from midfill_engine.model.gpu_weights import GpuKind
-from midfill_engine.model.kv_cache import KVCache, slot_bytes
+from midfill_engine.model.native import NativeDecoder
+from midfill_engine.model.native_cache import NativeCache
 from midfill_engine.model.native_weights import weight_bytes
-from midfill_engine.model.shapes import num_parameters
+from midfill_engine.model.shapes import num_parameters, slot_bytes
 from midfill_engine.model.spec import ModelSpec
 
 DEFAULT_MAX_TOTAL_TOKENS = 8192
@@ -57,73 +61,72 @@ class Built:
     """Parts that belong together."""
 
     forward: Forward
-    cache: KVCache
-    device: torch.device
+    cache: Cache
+    device: str
     memory: MemoryPlan
     dtype_reason: str
 
 
 def build(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted) -> Built:
-    """Loads a model.
+    """Loads a model; torch is imported only where it, or a GPU, is to run it.
 
     Raises:
         ModelError: anything that keeps it from running, in one line.
     """
-    place = choose_device(wanted.device)
-    gpu = find_gpu(wanted.kernels, spec, place)
-    if isinstance(gpu, Device):
-        return _build_gpu(spec, checkpoint, wanted, gpu)
-    check_without_gpu(wanted.dtype, wanted.attention, gpu)
-    plan = choose(wanted.kernels, wanted.dtype, spec, place, gpu)
-    max_len = choose_context(spec.max_position_embeddings, wanted.max_total_tokens)
-    packed = None if plan.kind is None else weight_bytes(spec, plan.kind)
-    needs = MemoryNeeds.of(spec, slot_bytes(spec, max_len, plan.dtype), plan.dtype.itemsize, packed)
-    memory = plan_for(needs, place, wanted)
-    with _loading(spec, plan.dtype, max_len, place):
-        forward = build_forward(plan, spec, checkpoint, place, max_len)
-        cache = KVCache(spec, memory.num_slots, max_len, plan.dtype, place)
-    return Built(forward, cache, place, memory, plan.why)
+    device, reason = choose_device(wanted.device), "a GPU"
+    if device == "cpu":
+        check_without_gpu(wanted.dtype, wanted.attention, "on cpu")
+        plan = choose(wanted.kernels, wanted.dtype, spec, device)
+        if isinstance(plan, NativePlan):
+            return _build_native(spec, checkpoint, wanted, plan)
+        reason = plan.reason
+    try:
+        from midfill_engine.exec.torch_build import build_on_torch
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        no_library = isinstance(native.open_library(), str)
+        remedy = ", or install a C++ compiler" if no_library else ""
+        raise ModelError(f"torch is to run it ({reason}), but {NO_TORCH}{remedy}") from None
+    return build_on_torch(spec, checkpoint, wanted, device)
 
 
-def _build_gpu(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted, device: Device) -> Built:
-    if wanted.dtype == "int4":
-        raise ModelError("dtype int4 needs the CPU kernels; use --dtype auto, int8 or fp8")
-    weights: GpuKind = (
-        "fp8" if wanted.dtype == FP8 else "int8" if wanted.dtype == "int8" else "plain"
-    )
-    dtype = choose_dtype(wanted.dtype if weights == "plain" else "auto", device.place)
+def _build_native(
+    spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted, plan: NativePlan
+) -> Built:
     max_len = choose_context(spec.max_position_embeddings, wanted.max_total_tokens)
-    needs = gpu_needs(spec, weights, dtype, slot_bytes(spec, max_len, dtype))
-    memory = plan_for(needs, device.place, wanted)
-    with _loading(spec, dtype, max_len, device.place):
-        cache = KVCache(spec, memory.num_slots, max_len, dtype, device.place)
-        forward = build_gpu_forward(
+    item_bytes = ITEM_BYTES[plan.cache_kind]
+    packed = weight_bytes(spec, plan.kind)
+    needs = MemoryNeeds.of(spec, slot_bytes(spec, max_len, item_bytes), item_bytes, packed)
+    memory = plan_for(needs, "cpu", wanted)
+    with loading(spec, plan.kind, max_len, "cpu"):
+        decoder = NativeDecoder(
             spec,
-            checkpoint,
-            cache,
-            device,
-            kind=weights,
-            dtype=dtype,
-            kernels=wanted.kernels,
-            attention=wanted.attention,
+            stream_arrays(spec, checkpoint),
+            plan.library,
+            kind=plan.kind,
+            cache_kind=plan.cache_kind,
+            max_len=max_len,
+            num_threads=num_threads(),
         )
-    return Built(forward, cache, device.place, memory, why_of(wanted.dtype))
+        cache = NativeCache(spec, memory.num_slots, max_len, plan.cache_kind)
+    return Built(NativeForward(decoder, cache), cache, "cpu", memory, plan.why)
 
 
-def plan_for(needs: MemoryNeeds, place: torch.device, wanted: Wanted) -> MemoryPlan:
+def plan_for(needs: MemoryNeeds, device: str, wanted: Wanted) -> MemoryPlan:
     """Returns how the memory of a device is divided.
 
     Raises:
         ModelError: not even one slot fits the limit.
     """
-    on_gpu = place.type == "cuda"
+    on_gpu = device != "cpu"
     part = wanted.part
     process = part.taken
     if process is None:
         process = 0 if on_gpu else process_bytes()
     cache_bytes = wanted.cache_bytes
     if cache_bytes is None and on_gpu:
-        cache_bytes = max(0, torch.cuda.mem_get_info(place)[0] - needs.loading) * 3 // 4
+        cache_bytes = max(0, free_gpu_bytes(device) - needs.loading) * 3 // 4
     elif cache_bytes is None:
         free = available_bytes()
         most = DEFAULT_CACHE_BYTES if free is None else free // 2
@@ -150,9 +153,7 @@ def choose_context(longest: int | None, asked: int | None) -> int:
 
 
 @contextmanager
-def _loading(
-    spec: ModelSpec, kind: torch.dtype, max_len: int, place: torch.device
-) -> Generator[None]:
+def loading(spec: ModelSpec, kind: str, max_len: int, device: str) -> Generator[None]:
     """Tells in one line that a model does not fit."""
     try:
         yield
@@ -161,5 +162,5 @@ def _loading(
             raise
         raise ModelError(
             f"{num_parameters(spec):,} parameters in {kind} and a context of {max_len} do not "
-            f"fit the memory of {place}; take a smaller model, dtype or context"
+            f"fit the memory of {device}; take a smaller model, dtype or context"
         ) from None

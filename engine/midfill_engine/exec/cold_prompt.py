@@ -6,7 +6,7 @@ Called by `serve.load`.
 
 from __future__ import annotations
 
-import torch
+from midfill_engine.exec.threads import num_threads
 
 PRODUCTS_PER_THREAD = 20e9
 """Weights times tokens, about half a second's work of one thread: on two of AVX2 the bundled model
@@ -25,5 +25,5 @@ def infill_tokens(device: str, num_parameters: int) -> int | None:
     """
     if device != "cpu":
         return None
-    tokens = int(PRODUCTS_PER_THREAD * torch.get_num_threads() / max(1, num_parameters))
+    tokens = int(PRODUCTS_PER_THREAD * num_threads() / max(1, num_parameters))
     return max(LEAST_TOKENS, 1 << max(0, tokens.bit_length() - 1))

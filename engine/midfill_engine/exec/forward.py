@@ -1,8 +1,8 @@
-"""Several sequences' rows through a decoder, and the tokens that come of them.
+"""Several sequences' rows through the native decoder at once, and the tokens that come of them.
 
-One after the other in torch, at once natively. Where the best token is all that a work wants, the
-native kernels find it on their way, and no logits leave them; `verify.choose` on logits is the
-reference. Called by `runner`.
+Where the best token is all that a work wants, the kernels find it on their way, and no logits leave
+them; `verify.choose` on logits is the reference. Without torch; its own way is in `torch_forward`.
+Called by `runner`.
 """
 
 from __future__ import annotations
@@ -10,19 +10,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import torch
-
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.verify import choose, keep
 from midfill_engine.exec.work import Work
-from midfill_engine.model.decoder import Decoder
-from midfill_engine.model.kv_cache import KVCache
 from midfill_engine.model.native import NativeDecoder
+from midfill_engine.model.native_cache import NativeCache
 from midfill_engine.model.native_rows import Rows
 
 
+class Cache(Protocol):
+    """Keys and values as `runner` uses them."""
+
+    @property
+    def num_slots(self) -> int:
+        """Number of sequences."""
+        ...
+
+    @property
+    def max_len(self) -> int:
+        """Positions of a sequence."""
+        ...
+
+    def copy_prefix(self, src: int, dst: int, length: int) -> None:
+        """Copies positions [0, length) of slot `src` to slot `dst`."""
+        ...
+
+
 class Forward(Protocol):
-    """A decoder as `runner` uses it."""
+    """A decoder and its cache as `runner` uses them."""
 
     @property
     def kernels(self) -> str:
@@ -44,53 +59,31 @@ class Forward(Protocol):
         """Whether a row's numbers are the same however many rows share the step."""
         ...
 
-    def run(self, works: Sequence[Work], cache: KVCache) -> list[list[SampledToken]]:
+    def run(self, works: Sequence[Work]) -> list[list[SampledToken]]:
         """Runs every work's tokens; returns what was chosen for each, see `Runner.run`."""
         ...
-
-
-class TorchForward:
-    """The plain way, on any device: a forward per sequence."""
-
-    exact = False
-
-    def __init__(self, decoder: Decoder, why: str) -> None:
-        """`why` tells what spoke against the native kernels."""
-        self._decoder = decoder
-        self.kernels = f"torch ({why})"
-        self.weights = str(decoder.dtype).removeprefix("torch.")
-        grouped = decoder.device.type == "cpu" and decoder.dtype == torch.float32
-        self.attention = "grouped+sdpa" if grouped else "sdpa"
-
-    def run(self, works: Sequence[Work], cache: KVCache) -> list[list[SampledToken]]:
-        """As `Forward.run`."""
-        return [self._one(work, cache) for work in works]
-
-    def _one(self, work: Work, cache: KVCache) -> list[SampledToken]:
-        token_ids = torch.tensor(work.token_ids, dtype=torch.int64, device=self._decoder.device)
-        logits = self._decoder.forward(token_ids, work.start, cache, work.slot, work.num_logits)
-        return choose(logits, work) if work.num_logits else []
 
 
 class NativeForward:
     """All rows of a step in one call of the CPU kernels."""
 
     exact = True
-    attention = "native"
 
-    def __init__(self, decoder: NativeDecoder) -> None:
-        """Takes a decoder that `kernel_choice` made."""
+    def __init__(self, decoder: NativeDecoder, cache: NativeCache) -> None:
+        """Takes what belongs together."""
         self._decoder = decoder
+        self._cache = cache
         self.kernels = f"native {decoder.instruction_set}"
+        self.attention = f"native, {cache.kind} cache"
         self.weights = decoder.kind
 
-    def run(self, works: Sequence[Work], cache: KVCache) -> list[list[SampledToken]]:
+    def run(self, works: Sequence[Work]) -> list[list[SampledToken]]:
         """As `Forward.run`."""
         plain = [work.plain for work in works]
         keep_logits = any(
             work.num_logits and not each for work, each in zip(works, plain, strict=True)
         )
-        outcome = self._decoder.step(_rows(works), cache, keep_logits=keep_logits)
+        outcome = self._decoder.step(_rows(works), self._cache, keep_logits=keep_logits)
         best = [*map(SampledToken, outcome.best, outcome.logprobs)]
         chosen: list[list[SampledToken]] = []
         begin = 0

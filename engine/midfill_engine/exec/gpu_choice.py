@@ -12,18 +12,19 @@ from functools import partial
 import torch
 
 from midfill_engine.errors import ModelError
-from midfill_engine.exec.forward import Forward, TorchForward
+from midfill_engine.exec.forward import Forward
 from midfill_engine.exec.gpu_check import failure
 from midfill_engine.exec.gpu_device import Device, check_kind
 from midfill_engine.exec.gpu_forward import GpuForward
 from midfill_engine.exec.graphs import Capture, CudaGraphs, Eager
 from midfill_engine.exec.memory import MemoryNeeds
+from midfill_engine.exec.torch_forward import TorchForward
 from midfill_engine.kernels import flash
 from midfill_engine.kernels.gpu_interface import Attention, Operations
 from midfill_engine.kernels.gpu_plain import PlainAttention, PlainOperations
 from midfill_engine.model.attention import Attention as SdpaAttention
 from midfill_engine.model.attention import AttentionFactory
-from midfill_engine.model.checkpoint import Checkpoint
+from midfill_engine.model.checkpoint import TensorSource
 from midfill_engine.model.decoder import Decoder
 from midfill_engine.model.gpu_decoder import MAX_ROWS, GpuDecoder
 from midfill_engine.model.gpu_weights import (
@@ -110,7 +111,7 @@ def plain_parts() -> Parts:
 
 def build_gpu_forward(
     spec: ModelSpec,
-    checkpoint: Checkpoint,
+    checkpoint: TensorSource,
     cache: KVCache,
     device: Device,
     *,
@@ -151,7 +152,8 @@ def build_gpu_forward(
         raise ModelError(f"the GPU kernels fail here ({reason}); use --kernels torch --dtype auto")
     logger.warning("the GPU kernels are not used, torch is slower: %s", reason)
     dense = dense_weights(weights, dtype)
-    return TorchForward(Decoder(spec, dense, dtype, device.place, cache.max_len), reason)
+    decoder = Decoder(spec, dense, dtype, device.place, cache.max_len)
+    return TorchForward(decoder, cache, reason)
 
 
 def assemble(

@@ -85,20 +85,6 @@ def find_gpu(kernels: str, spec: ModelSpec, place: torch.device) -> Device | str
     return reason
 
 
-def check_without_gpu(dtype: str, attention: str, reason: str) -> None:
-    """Checks that nothing was asked for that only our GPU kernels can do.
-
-    Raises:
-        ModelError: it was; `reason` tells why they do not run.
-    """
-    if dtype == FP8:
-        raise ModelError(f"dtype fp8 needs the GPU kernels ({reason}); use --dtype auto or int8")
-    if attention != "auto":
-        raise ModelError(
-            f"--attention {attention} needs the GPU kernels ({reason}); use --attention auto"
-        )
-
-
 def refusal(spec: ModelSpec, device: Device) -> str | None:
     """Returns why our kernels cannot run a model on a GPU, or None."""
     if spec.num_experts is not None:

@@ -26,7 +26,7 @@ _CHECKED_ROWS = 12
 
 
 class GpuForward:
-    """`forward.Forward` over one cache."""
+    """`forward.Forward` over the cache that its graphs were captured over."""
 
     def __init__(
         self,
@@ -62,9 +62,8 @@ class GpuForward:
         found = self._steps.logits(0, len(ids))
         return ((found - expected).square().sum() / expected.square().sum()).sqrt().item()
 
-    def run(self, works: Sequence[Work], cache: KVCache) -> list[list[SampledToken]]:
+    def run(self, works: Sequence[Work]) -> list[list[SampledToken]]:
         """As `Forward.run`."""
-        assert cache is self._cache, "graphs were captured over another cache"
         found: list[list[SampledToken]] = [[] for _ in works]
         parts: list[Part] = []
         for idx, work in enumerate(works):
@@ -74,7 +73,7 @@ class GpuForward:
                 parts.append(cut(idx, work, MAX_ROWS))
         for part in parts:
             if part.body:
-                self._decoder.prefill(part.body, part.body_start, cache, part.work.slot)
+                self._decoder.prefill(part.body, part.body_start, self._cache, part.work.slot)
         for batch in batches(parts, MAX_ROWS):
             outcome = self._steps.run(batch)
             row = 0

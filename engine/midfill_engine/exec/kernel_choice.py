@@ -1,4 +1,4 @@
-"""Native kernels or torch, in which precision, and why: what runs a model. Called by `runner`."""
+"""Native kernels or torch, in which precision, and why: what runs a model. Called by `build`."""
 
 from __future__ import annotations
 
@@ -6,25 +6,20 @@ import logging
 from dataclasses import dataclass
 from typing import Final, TypeGuard
 
-import torch
-
 from midfill_engine.errors import ModelError
-from midfill_engine.exec.forward import Forward, NativeForward, TorchForward
 from midfill_engine.exec.placement import choose_dtype
-from midfill_engine.kernels.library import Library, LibraryError
+from midfill_engine.kernels.library import CACHE_KINDS, Library, LibraryError
 from midfill_engine.model import native
-from midfill_engine.model.checkpoint import Checkpoint
-from midfill_engine.model.decoder import Decoder
-from midfill_engine.model.native import NativeDecoder
+from midfill_engine.model.native_cache import CacheKind
 from midfill_engine.model.native_weights import WeightKind
 from midfill_engine.model.spec import ModelSpec
-from midfill_engine.model.weights import load_weights, stream_weights
 
 logger = logging.getLogger(__name__)
 
 KERNELS = ("auto", "native", "torch")
 QUANTISED: Final = ("int8", "int4")
-"""The dtypes that only the native kernels know; all but the matrices is float32 there."""
+"""The dtypes that only the native kernels know. Keys and values are in bfloat16 there, which costs
+nothing that can be measured (docs/log.md, 2026-11-26), all else but the matrices in float32."""
 
 MAX_LOSS: Final = 0.005
 """Nats a token that a dtype may cost on code to be the default. The bundled model on 30,000 tokens
@@ -33,57 +28,70 @@ of held-out code (docs/log.md, 2026-11-25, precisions; `bench/precision.py`): bf
 _SLOW_INT8 = ("portable",)
 """Instruction sets that multiply float32 faster: four times on the portable one."""
 
-_KINDS: dict[torch.dtype, WeightKind] = {torch.float32: "float32", torch.bfloat16: "bfloat16"}
-
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What is to run a model.
+class NativePlan:
+    """The native kernels are to run a model.
 
     Attributes:
-        library: the native kernels, or why torch runs it.
-        dtype: of the cache, and of torch's weights.
-        kind: what the native kernels keep the matrices in; None where torch runs.
+        library: with their code.
+        kind: what they keep the matrices in.
+        cache_kind: and keys and values.
         why: what spoke for this precision, in words for `/info`.
     """
 
-    library: Library | str
-    dtype: torch.dtype
-    kind: WeightKind | None
+    library: Library
+    kind: WeightKind
+    cache_kind: CacheKind
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class TorchPlan:
+    """torch is to run a model.
+
+    Attributes:
+        reason: what speaks against kernels of our own.
+        dtype: of weights and cache, a key of `placement.ITEM_BYTES`.
+        why: as in `NativePlan`.
+    """
+
+    reason: str
+    dtype: str
     why: str
 
 
 def choose(
-    kernels: str, dtype: str, spec: ModelSpec, device: torch.device, gpu_refusal: str
-) -> Plan:
+    kernels: str, dtype: str, spec: ModelSpec, device: str, gpu_refusal: str | None = None
+) -> NativePlan | TorchPlan:
     """Returns what runs a model where the GPU's kernels do not.
 
     `auto` takes the fastest dtype that costs at most MAX_LOSS.
 
     Args:
         kernels: one of KERNELS.
-        dtype: `auto`, one of QUANTISED or a key of `placement.DTYPES`.
+        dtype: `auto`, one of QUANTISED or a key of `placement.ITEM_BYTES`.
         spec: the model's shape.
-        device: where it is to run.
-        gpu_refusal: what speaks against the GPU's kernels.
+        device: where it is to run, as `placement.choose_device` tells it.
+        gpu_refusal: what speaks against the GPU's kernels; None on a CPU.
 
     Raises:
         ModelError: a name is unknown, or what was asked for cannot be had.
     """
     quantised = _is_quantised(dtype)
-    on_cpu = device.type == "cpu"
-    torch_dtype = torch.float32 if quantised else choose_dtype(dtype, device)
-    library = choose_library(kernels, spec, torch_dtype, device) if on_cpu else gpu_refusal
+    kept = "float32" if quantised else choose_dtype(dtype, device)
+    library = gpu_refusal or choose_library(kernels, spec, kept)
     if isinstance(library, str):
         if quantised:
             raise ModelError(
                 f"dtype {dtype} needs kernels of our own ({library}); use --dtype auto"
             )
-        return Plan(library, torch_dtype, None, why_of(dtype))
+        return TorchPlan(library, kept, why_of(dtype))
     if dtype == "auto":
-        return Plan(library, torch_dtype, *_fastest(library))
-    kind = dtype if _is_quantised(dtype) else _KINDS[torch_dtype]
-    return Plan(library, torch_dtype, kind, why_of(dtype))
+        kind, why = _fastest(library)
+    else:
+        kind, why = _kind_of(dtype), why_of(dtype)
+    return NativePlan(library, kind, "float32" if kind == "float32" else "bfloat16", why)
 
 
 def why_of(dtype: str) -> str:
@@ -91,10 +99,22 @@ def why_of(dtype: str) -> str:
     return "auto: the device's own" if dtype == "auto" else "asked for"
 
 
-def choose_library(
-    kernels: str, spec: ModelSpec, dtype: torch.dtype, device: torch.device
-) -> Library | str:
-    """Returns the native library where it is to run the model, else why torch does.
+def check_without_gpu(dtype: str, attention: str, reason: str) -> None:
+    """Checks that nothing was asked for that only our GPU kernels can do.
+
+    Raises:
+        ModelError: it was; `reason` tells why they do not run.
+    """
+    if dtype == "fp8":
+        raise ModelError(f"dtype fp8 needs the GPU kernels ({reason}); use --dtype auto or int8")
+    if attention != "auto":
+        raise ModelError(
+            f"--attention {attention} needs the GPU kernels ({reason}); use --attention auto"
+        )
+
+
+def choose_library(kernels: str, spec: ModelSpec, dtype: str) -> Library | str:
+    """Returns the native library where it is to run the model on a CPU, else why torch does.
 
     Raises:
         ModelError: `native` was asked for and cannot be, or `kernels` is unknown.
@@ -103,40 +123,19 @@ def choose_library(
         raise ModelError(f"kernels {kernels!r} is unknown; use {', '.join(KERNELS)}")
     if kernels == "torch":
         return "asked for"
-    found = _reason(spec, dtype, device) or native.open_library()
+    unable = native.unsupported(spec) if dtype in CACHE_KINDS else f"no native {dtype}"
+    found = unable or native.open_library()
     if isinstance(found, str):
         if kernels == "native":
             raise ModelError(f"--kernels native is not possible: {found}; use --kernels auto")
-        if device.type == "cpu":
-            logger.warning("the CPU kernels are not used, torch is slower: %s", found)
+        logger.warning("the CPU kernels are not used, torch is slower: %s", found)
     return found
 
 
-def build_forward(
-    plan: Plan, spec: ModelSpec, checkpoint: Checkpoint, device: torch.device, max_len: int
-) -> Forward:
-    """Returns what runs the model at positions [0, max_len), its weights loaded.
-
-    Raises:
-        ModelError: the checkpoint is not the model's.
-        RuntimeError: torch cannot allocate it.
-        MemoryError: the native kernels cannot.
-    """
-    if isinstance(plan.library, str):
-        weights = load_weights(spec, checkpoint, plan.dtype, device)
-        decoder = Decoder(spec, weights, plan.dtype, device, max_len)
-        return TorchForward(decoder, plan.library)
-    assert plan.kind is not None, "the native kernels have one"
-    native_decoder = NativeDecoder(
-        spec,
-        stream_weights(spec, checkpoint),
-        plan.library,
-        kind=plan.kind,
-        cache_dtype=plan.dtype,
-        max_len=max_len,
-        num_threads=torch.get_num_threads(),
-    )
-    return NativeForward(native_decoder)
+def _kind_of(dtype: str) -> WeightKind:
+    if _is_quantised(dtype):
+        return dtype
+    return "bfloat16" if dtype == "bfloat16" else "float32"
 
 
 def _is_quantised(dtype: str) -> TypeGuard[WeightKind]:
@@ -153,11 +152,3 @@ def _fastest(library: Library) -> tuple[WeightKind, str]:
     if instruction_set in _SLOW_INT8:
         return "float32", why
     return "int8", f"{why} that costs at most {MAX_LOSS} nats a token"
-
-
-def _reason(spec: ModelSpec, dtype: torch.dtype, device: torch.device) -> str | None:
-    if device.type != "cpu":
-        return f"on {device.type}"
-    if dtype not in _KINDS:
-        return f"no native {str(dtype).removeprefix('torch.')}"
-    return native.unsupported(spec)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from midfill_engine.exec.build import Wanted
 from midfill_engine.exec.runner import Runner
-from midfill_engine.exec.transformers_runner import TransformersRunner
 from midfill_engine.model.progress import OnProgress, untold
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ARCHITECTURES, architecture_name, read_config
+
+if TYPE_CHECKING:
+    from midfill_engine.exec.transformers_runner import TransformersRunner
 
 
 def load_runner(
@@ -28,6 +32,8 @@ def load_runner(
     config = read_config(resolve(source))
     name = architecture_name(config)
     if name not in ARCHITECTURES and "model_type" in config:
+        from midfill_engine.exec.transformers_runner import TransformersRunner
+
         return TransformersRunner.load(source, wanted, num_threads)
     return Runner.load(
         source,

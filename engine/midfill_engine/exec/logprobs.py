@@ -6,16 +6,29 @@ Called by `sampling` and `verify`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from midfill_engine.exec.sampling_params import SampledToken, TokenLogprob
 
+if TYPE_CHECKING:
+    import torch
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Logits: TypeAlias = "Floats | torch.Tensor"
+"""The native kernels' are numpy's, all others torch's, on any device."""
 Ids: TypeAlias = npt.NDArray[np.int64]
 Doubles: TypeAlias = npt.NDArray[np.float64]
+
+
+def on_host(logits: Logits) -> Floats:
+    """Returns them as numpy has them, without a copy where they are on the host."""
+    if isinstance(logits, np.ndarray):
+        return logits
+    found: Floats = logits.cpu().numpy()
+    return found
 
 
 def likeliest(logprobs: Doubles, count: int, ids: Ids | None = None) -> tuple[TokenLogprob, ...]:
@@ -42,15 +55,15 @@ def likeliest(logprobs: Doubles, count: int, ids: Ids | None = None) -> tuple[To
     )
 
 
-def score(logits: torch.Tensor, token_ids: Sequence[int], top_n: int) -> list[SampledToken]:
+def score(logits: Logits, token_ids: Sequence[int], top_n: int) -> list[SampledToken]:
     """Returns each token's log-probability in the model's own distribution, with alternatives.
 
     Args:
-        logits: [len(token_ids), V] float32 on any device, of the places before the tokens.
+        logits: [len(token_ids), V] float32, of the places before the tokens.
         token_ids: what stood there.
         top_n: how many of the likeliest to tell.
     """
-    rows = logits.cpu().numpy()
+    rows = on_host(logits)
     found: list[SampledToken] = []
     for row, token_id in zip(rows, token_ids, strict=True):
         logprobs = normalised(row)

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
-import torch
+import numpy.typing as npt
 
-from midfill_engine.exec.placement import DTYPES
+from midfill_engine.exec import threads
+from midfill_engine.exec.placement import ITEM_BYTES, has_gpu
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SamplingParams
 from midfill_engine.exec.work import Work
@@ -110,19 +111,23 @@ class Gpu:
 
 def gpus() -> list[Gpu]:
     """Returns the GPUs that this process can use."""
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not has_gpu():
+        return []
+    import torch
+
+    count = torch.cuda.device_count()
     found = [cast("Any", torch.cuda).get_device_properties(idx) for idx in range(count)]
     return [Gpu(str(one.name), int(one.total_memory)) for one in found]
 
 
 def num_threads() -> int:
-    """Returns the threads that steps on the CPU took, once something was measured."""
-    return torch.get_num_threads()
+    """Returns the threads that steps on the CPU take."""
+    return threads.num_threads()
 
 
 def devices() -> list[str]:
     """Returns what can be measured here, the fastest first."""
-    return ["cuda", "cpu"] if torch.cuda.is_available() else ["cpu"]
+    return ["cuda", "cpu"] if has_gpu() else ["cpu"]
 
 
 def measure(device: str) -> Speed:
@@ -133,10 +138,10 @@ def measure(device: str) -> Speed:
     """
     stacks = (NARROW, MIDDLE, WIDE)
     runners = [_runner(stack, device) for stack in stacks]
-    caches = _Caches(device)
-    seconds = [_seconds(_step(runner, 1), caches) for runner in runners]
+    sweep = _sweeper(device)
+    seconds = [_seconds(_step(runner, 1), sweep) for runner in runners]
     weights = [num_parameters(runner.spec) for runner in runners]
-    prompts = [_seconds(_step(runner, _PROMPT_TOKENS), caches) for runner in runners[1:]]
+    prompts = [_seconds(_step(runner, _PROMPT_TOKENS), sweep) for runner in runners[1:]]
     told = runners[-1].describe()
     dtype = str(told["dtype"])
     weight_bytes = _weight_bytes(dtype)
@@ -178,7 +183,7 @@ def fit(
 
 def _runner(stack: Stack, device: str) -> Runner:
     spec = ModelSpec.from_config(stack.config)
-    made: dict[tuple[int, ...], torch.Tensor] = {}
+    made: dict[tuple[int, ...], npt.NDArray[np.float32]] = {}
     for shape in expected_shapes(spec).values():
         if shape not in made:
             made[shape] = _random(shape)
@@ -188,10 +193,10 @@ def _runner(stack: Stack, device: str) -> Runner:
     )
 
 
-def _random(shape: tuple[int, ...]) -> torch.Tensor:
+def _random(shape: tuple[int, ...]) -> npt.NDArray[np.float32]:
     """Returns one random row, repeated without memory of its own: every layer is packed from it."""
-    row = torch.linspace(-0.03, 0.03, shape[-1])
-    return row if len(shape) == 1 else row.expand(shape)
+    row = np.linspace(-0.03, 0.03, shape[-1], dtype=np.float32)
+    return row if len(shape) == 1 else np.broadcast_to(row, shape)
 
 
 def _step(runner: Runner, num_tokens: int) -> Callable[[], None]:
@@ -214,31 +219,42 @@ def _step(runner: Runner, num_tokens: int) -> Callable[[], None]:
     return step
 
 
-class _Caches:
-    """The caches of a device, which are swept by reading something else.
+def _sweeper(device: str) -> Callable[[], None]:
+    """Returns what sweeps a device's caches, by reading something else.
 
     Reading, for lines that were written would have to go to memory while the step waits; and on a
-    CPU by one thread, for torch's others spin on their cores for a while (docs/log.md).
+    CPU by one thread, for others would spin on their cores for a while (docs/log.md).
     """
-
-    def __init__(self, device: str) -> None:
-        self._others = torch.zeros(_SWEPT_BYTES // 4, device=device)
-
-    def sweep(self) -> None:
-        """Returns when nothing else is in them."""
-        if self._others.is_cuda:
-            self._others.sum().item()  # waits for the end
-        else:
-            self._others.numpy().sum()
+    return _sweep_cpu() if device == "cpu" else _sweep_gpu(device)
 
 
-def _seconds(step: Callable[[], None], caches: _Caches) -> float:
+def _sweep_cpu() -> Callable[[], None]:
+    others = np.ones(_SWEPT_BYTES // 4, np.float32)
+
+    def sweep() -> None:
+        others.sum()
+
+    return sweep
+
+
+def _sweep_gpu(device: str) -> Callable[[], None]:
+    import torch
+
+    others = torch.zeros(_SWEPT_BYTES // 4, device=device)
+
+    def sweep() -> None:
+        others.sum().item()  # waits for the end
+
+    return sweep
+
+
+def _seconds(step: Callable[[], None], sweep: Callable[[], None]) -> float:
     """Returns how long a step takes that nothing else disturbs: the quickest of several."""
     step()
     best, num_steps = math.inf, 0
     began = time.perf_counter()
     while num_steps < _FEWEST or time.perf_counter() - began < _STEP_S:
-        caches.sweep()
+        sweep()
         before = time.perf_counter()
         step()
         best = min(best, time.perf_counter() - before)
@@ -248,5 +264,5 @@ def _seconds(step: Callable[[], None], caches: _Caches) -> float:
 
 def _weight_bytes(dtype: str) -> float:
     side = 1024
-    kept = DTYPES.get(dtype)
-    return float(kept.itemsize) if kept is not None else packed_bytes(dtype, side, side) / side**2
+    kept = ITEM_BYTES.get(dtype)
+    return float(kept) if kept is not None else packed_bytes(dtype, side, side) / side**2

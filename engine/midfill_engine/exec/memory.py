@@ -12,12 +12,11 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from midfill_engine.errors import ModelError
-
-if TYPE_CHECKING:
-    from midfill_engine.model.spec import ModelSpec
+from midfill_engine.model.shapes import num_parameters
+from midfill_engine.model.spec import ModelSpec
 
 MB = 2**20
 MAX_SLOTS = 32
@@ -114,9 +113,6 @@ class MemoryNeeds:
 
         While those are packed, one layer stands beside them in float32, twice.
         """
-        # Brings torch: `serve` tells of plans before torch is loaded.
-        from midfill_engine.model.shapes import num_parameters
-
         if packed is None:
             read = num_parameters(spec) * item_bytes
             return cls(spec, slot, read, read)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from contextlib import contextmanager
-
-import torch
 
 from midfill_engine.errors import OutOfMemory
 
@@ -18,8 +17,7 @@ def memory_errors(num_tokens: int) -> Generator[None]:
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):
             raise
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        _empty_cache()
         raise OutOfMemory(
             f"out of memory while computing {num_tokens} tokens; shorten the prompt"
         ) from error
@@ -27,6 +25,13 @@ def memory_errors(num_tokens: int) -> Generator[None]:
 
 def is_out_of_memory(error: Exception) -> bool:
     """Whether it is one: torch's CPU allocator raises a plain RuntimeError."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "allocate memory" in str(
-        error
-    )
+    torch = sys.modules.get("torch")  # what was never imported has raised nothing
+    if torch is not None and isinstance(error, torch.OutOfMemoryError):
+        return True
+    return isinstance(error, MemoryError) or "allocate memory" in str(error)
+
+
+def _empty_cache() -> None:
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.empty_cache()

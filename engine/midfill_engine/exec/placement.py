@@ -1,64 +1,91 @@
-"""Where a model runs and in what: device, dtype, threads. Called by `runner`."""
+"""Where a model runs and in what: device and dtype, by name. Called by `build`.
+
+torch is asked only where it must be: a GPU was named, or there may be one.
+"""
 
 from __future__ import annotations
 
-import os
+import logging
+import sys
 from collections.abc import Mapping
-
-import torch
+from ctypes.util import find_library
+from pathlib import Path
 
 from midfill_engine.errors import ModelError
 
-DTYPES: Mapping[str, torch.dtype] = {
-    "float32": torch.float32,
-    "bfloat16": torch.bfloat16,
-    "float16": torch.float16,
-}
+logger = logging.getLogger(__name__)
+
+NO_TORCH = "torch is not installed: pip install 'midfill[torch]'"
+
+ITEM_BYTES: Mapping[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
+"""The dtypes that torch computes in, and a number's size."""
+
+_DRIVERS = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+"""NVIDIA's driver, the one of Windows' Linux, AMD's: without any of them torch finds no GPU."""
 
 
-def set_threads(num_threads: int | None = None) -> None:
-    """Sets torch's threads for the process: as given, or one per core this process may use."""
-    torch.set_num_threads(num_threads or _num_cores())
-
-
-def _num_cores() -> int:
-    """Returns the physical cores; hyperthreads share the units that the products keep busy."""
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    # torch's own default counts physical cores where it can tell.
-    return max(1, min(usable or 1, torch.get_num_threads()))
-
-
-def choose_device(name: str) -> torch.device:
-    """Returns the device that `auto`, `cpu`, `cuda` or `cuda:N` means.
+def choose_device(name: str) -> str:
+    """Returns the device that `auto`, `cpu`, `cuda` or `cuda:N` means: `cpu`, `cuda` or `cuda:N`.
 
     Raises:
         ModelError: there is no such device.
     """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cpu":
-        return torch.device("cpu")
+        return name
+    if name == "auto":
+        return "cuda" if has_gpu() else "cpu"
     kind, _, index = name.partition(":")
     if kind != "cuda" or (index and not index.isdecimal()):
         raise ModelError(f"device {name!r} is unknown; use auto, cpu, cuda or cuda:N")
+    try:
+        import torch
+    except ModuleNotFoundError:
+        raise ModelError(f"--device {name}: {NO_TORCH}") from None
     if not torch.cuda.is_available():
         raise ModelError(
             f"device {name!r}: torch {torch.__version__} finds no CUDA GPU; use --device cpu"
         )
     if index and int(index) >= torch.cuda.device_count():
         raise ModelError(f"device {name!r}: there are only {torch.cuda.device_count()} GPUs")
-    return torch.device(name)
+    return name
 
 
-def choose_dtype(name: str, device: torch.device) -> torch.dtype:
-    """Returns the dtype that a name means on a device.
+def has_gpu() -> bool:
+    """Whether torch finds a GPU; it is imported, which takes a second, only where one may be."""
+    if not may_have_gpu():
+        return False
+    try:
+        import torch
+    except ModuleNotFoundError:
+        logger.warning("there is a GPU's driver, but %s; the CPU is used", NO_TORCH)
+        return False
+    return torch.cuda.is_available()
+
+
+def may_have_gpu() -> bool:
+    """Whether a GPU's driver is there, or torch, which knows, is loaded already."""
+    if sys.modules.get("torch") is not None:
+        return True
+    if sys.platform == "win32":
+        return find_library("nvcuda") is not None
+    return any(Path(path).exists() for path in _DRIVERS)
+
+
+def free_gpu_bytes(device: str) -> int:
+    """Returns what of a GPU's memory nobody has taken."""
+    import torch
+
+    return int(torch.cuda.mem_get_info(device)[0])
+
+
+def choose_dtype(name: str, device: str) -> str:
+    """Returns the dtype that a name means on a device, one of ITEM_BYTES.
 
     Raises:
         ModelError: the name is unknown.
     """
     if name == "auto":
-        return torch.float32 if device.type == "cpu" else torch.bfloat16
-    dtype = DTYPES.get(name)
-    if dtype is None:
-        raise ModelError(f"dtype {name!r} is unknown; use auto, {', '.join(DTYPES)}")
-    return dtype
+        return "float32" if device == "cpu" else "bfloat16"
+    if name not in ITEM_BYTES:
+        raise ModelError(f"dtype {name!r} is unknown; use auto, {', '.join(ITEM_BYTES)}")
+    return name

@@ -6,15 +6,12 @@ Called by `sampling`; every function returns new scores and leaves its argument 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
+from midfill_engine.exec.logprobs import Floats
 from midfill_engine.exec.sampling_params import SamplingParams
-
-Floats: TypeAlias = npt.NDArray[np.float32]
 
 _GREEN_SHARE = 0.5
 _GREEN_BIAS = 2.0
@@ -42,7 +39,12 @@ def rescore(
 
 
 def _green(before: int, vocab_size: int) -> npt.NDArray[np.int64]:
-    """Ids of the favoured half behind a token, as the CPU's generator of torch shuffles them."""
+    """Ids of the favoured half behind a token, as the CPU's generator of torch shuffles them.
+
+    The first watermark of a process may import torch, which takes a second or two.
+    """
+    import torch
+
     generator = torch.Generator()
     generator.manual_seed(_HASH_KEY * before)
     shuffled = torch.randperm(vocab_size, generator=generator)

@@ -6,22 +6,28 @@ Plain integers in and out. Loading happens on any thread; after that one thread 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-import torch
+from typing import TYPE_CHECKING
 
 from midfill_engine.exec.build import Wanted, build
-from midfill_engine.exec.forward import Forward
+from midfill_engine.exec.forward import Cache, Forward
 from midfill_engine.exec.memory import WHOLE, MemoryPart, MemoryPlan
 from midfill_engine.exec.memory_errors import memory_errors
-from midfill_engine.exec.placement import set_threads
 from midfill_engine.exec.sampling_params import SampledToken
+from midfill_engine.exec.threads import set_threads
 from midfill_engine.exec.work import Work
-from midfill_engine.model.checkpoint import Checkpoint, FolderCheckpoint, MemoryCheckpoint
-from midfill_engine.model.kv_cache import KVCache
+from midfill_engine.model.checkpoint import (
+    Checkpoint,
+    FolderCheckpoint,
+    MemoryCheckpoint,
+    Stored,
+)
 from midfill_engine.model.progress import OnProgress, untold
 from midfill_engine.model.shapes import num_parameters
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Runner:
@@ -31,8 +37,8 @@ class Runner:
         self,
         spec: ModelSpec,
         forward: Forward,
-        cache: KVCache,
-        device: torch.device,
+        cache: Cache,
+        device: str,
         memory: MemoryPlan,
         dtype_reason: str = "asked for",
     ) -> None:
@@ -65,7 +71,7 @@ class Runner:
         Args:
             source: `starter`, a folder or a Hub id.
             device: `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
-            dtype: `auto` (see `kernel_choice.choose`), a key of `placement.DTYPES`, `int8` on
+            dtype: `auto` (see `kernel_choice.choose`), a key of `placement.ITEM_BYTES`, `int8` on
                 kernels of our own, `int4` on the CPU's, or `fp8` on a GPU's.
             kernels: `auto` (our own where they can be had), `native` (an error where they cannot)
                 or `torch`.
@@ -78,8 +84,8 @@ class Runner:
             max_memory: bytes that everything must stay under, on a GPU its memory; the cache then
                 takes what the rest leaves.
             part: what of that is for this model, where the process holds several.
-            num_threads: threads of the products, for the whole process; None takes one per
-                physical core, at most OMP_NUM_THREADS.
+            num_threads: threads of the products, of every model loaded from now on; None takes
+                one per physical core, at most OMP_NUM_THREADS.
             on_progress: told of the weights that are read.
 
         Raises:
@@ -104,7 +110,7 @@ class Runner:
     def from_parts(
         cls,
         config: Mapping[str, object],
-        tensors: Mapping[str, torch.Tensor],
+        tensors: Mapping[str, torch.Tensor | Stored],
         *,
         device: str = "cpu",
         dtype: str = "float32",
@@ -158,7 +164,7 @@ class Runner:
             "parameters": num_parameters(self.spec),
             "dtype": self._forward.weights,
             "dtype_reason": self._dtype_reason,
-            "device": str(self._device),
+            "device": self._device,
             "attention": self._forward.attention,
             "kernels": self._forward.kernels,
         }
@@ -175,7 +181,7 @@ class Runner:
             EngineError: see `sampling.sample`; the same holds.
         """
         with memory_errors(sum(len(work.token_ids) for work in works)):
-            return self._forward.run(works, self._cache)
+            return self._forward.run(works)
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:
         """Copies keys and values of positions [0, length) of one slot to another."""

@@ -13,21 +13,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-import torch
 
 from midfill_engine.errors import EngineError
-from midfill_engine.exec.logprobs import Doubles, likeliest, normalised
-from midfill_engine.exec.rescore import Floats, rescore
+from midfill_engine.exec.logprobs import Doubles, Floats, Logits, likeliest, normalised, on_host
+from midfill_engine.exec.rescore import rescore
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.exec.warp import warp
 from midfill_engine.exec.work import Mask
 
+if TYPE_CHECKING:
+    import torch
+
 
 def sample(
-    logits: torch.Tensor,
+    logits: Logits,
     params: SamplingParams,
     prompt_ids: Sequence[int],
     generated_ids: Sequence[int],
@@ -42,7 +44,7 @@ def sample(
     log_softmax of the warped scores). Greedy choice takes the lowest id among equals.
 
     Args:
-        logits: [V] float32 on any device.
+        logits: [V] float32.
         params: how to choose.
         prompt_ids: tokens that the repetition penalty covers.
         generated_ids: more of them; frequency and presence penalties count these only.
@@ -54,12 +56,12 @@ def sample(
         EngineError: the logits are not numbers (float16 overflowed, or the weights are broken).
     """
     plain = params.greedy and not params.rescored and allowed is None and not top_n
-    if plain and logits.device.type != "cpu":
+    if plain and not isinstance(logits, np.ndarray) and logits.device.type != "cpu":
         token = _greedy_on_device(logits)
         _check(token.logprob)
         return token
     # The decode step's one synchronisation with the device.
-    scores: Floats = logits.cpu().numpy()
+    scores = on_host(logits)
     _check(float(scores.max()))  # NaN if any is; a token may be ruled out by -inf, not all
     if params.rescored:
         scores = rescore(scores, params, prompt_ids, generated_ids)
@@ -114,6 +116,8 @@ def _greedy(scores: Floats, top_n: int) -> SampledToken:
 
 
 def _greedy_on_device(logits: torch.Tensor) -> SampledToken:
+    import torch
+
     best = logits.argmax()
     logprob = logits[best] - logits.logsumexp(-1)
     # The decode step's one synchronisation with the device; doubles hold a token id exactly.

@@ -16,8 +16,11 @@ from midfill_engine.errors import ModelError
 from midfill_engine.exec.build import Wanted, choose_context, plan_for
 from midfill_engine.exec.memory import MemoryNeeds, MemoryPlan, process_bytes
 from midfill_engine.exec.memory_errors import is_out_of_memory, memory_errors
-from midfill_engine.exec.placement import choose_device, choose_dtype, set_threads
+from midfill_engine.exec.placement import choose_device, choose_dtype
 from midfill_engine.exec.sampling_params import SampledToken
+from midfill_engine.exec.threads import num_threads as chosen_threads
+from midfill_engine.exec.threads import set_threads
+from midfill_engine.exec.torch_build import torch_dtype
 from midfill_engine.exec.transformers_caches import TransformersCaches
 from midfill_engine.exec.transformers_model import TransformersModel, load_model
 from midfill_engine.exec.verify import choose
@@ -75,16 +78,17 @@ class TransformersRunner:
             ModelError: anything that keeps the model from running, in one line.
         """
         _refuse(wanted)
-        folder, place = resolve(source), choose_device(wanted.device)
-        kind = choose_dtype(wanted.dtype, place)
+        folder, device = resolve(source), choose_device(wanted.device)
+        place, kind = torch.device(device), torch_dtype(choose_dtype(wanted.dtype, device))
         set_threads(num_threads)
+        torch.set_num_threads(chosen_threads())
         if wanted.part.taken is None:  # before the weights are there
             taken = 0 if place.type == "cuda" else process_bytes()
             wanted = replace(wanted, part=replace(wanted.part, taken=taken))
         try:
             model = load_model(folder, kind, place)
             max_len = choose_context(model.longest, wanted.max_total_tokens)
-            memory = plan_for(_needs(model, max_len), place, wanted)
+            memory = plan_for(_needs(model, max_len), device, wanted)
         except (RuntimeError, MemoryError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -10,17 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
-from midfill_engine.exec.logprobs import score
+from midfill_engine.exec.logprobs import Logits, score
 from midfill_engine.exec.sampling import checked, sample
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.work import Work
 
 
-def choose(
-    logits: torch.Tensor, work: Work, best: Sequence[SampledToken] = ()
-) -> list[SampledToken]:
+def choose(logits: Logits, work: Work, best: Sequence[SampledToken] = ()) -> list[SampledToken]:
     """Returns the scored tokens of the prompt, and behind them those that were chosen.
 
     Chosen is one at the end of the inputs and one behind each draft token that stood.

@@ -168,4 +168,4 @@ if __name__ == "__main__":
     try:
         sys.stdout.write(f"{ensure_built()}\n")
     except LibraryError as reason:
-        sys.exit(f"native kernels cannot be built: {reason}; the engine will use torch")
+        sys.exit(f"native kernels cannot be built: {reason}; the engine needs torch")

@@ -6,20 +6,27 @@
     int4      [panel][input / 32] blocks of 32 bfloat16 scales, 32 bfloat16 minima,
               [4][32 outputs][4 inputs], inputs 16 to 31 of the block in the high halves
 
-Inputs and outputs are padded with zeros to whole blocks and panels. Called by `model.native`.
+Inputs and outputs are padded with zeros to whole blocks and panels. numpy has no bfloat16: its
+bits are held in uint16. Called by `model.native_weights`.
 """
 
 from __future__ import annotations
 
-import torch
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
 
 from midfill_engine.kernels.library import BLOCK, PANEL
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Bits: TypeAlias = npt.NDArray[np.uint16]
+Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 _BLOCK_BYTES = {
     "int8": 2 * PANEL + BLOCK * PANEL,
     "int4": 4 * PANEL + BLOCK * PANEL // 2,
 }
-_PANELS_AT_ONCE = 64  # bounds what packing needs besides the matrices
 
 
 def padded(count: int) -> int:
@@ -35,107 +42,119 @@ def packed_bytes(kind: str, num_inputs: int, num_outputs: int) -> int:
     return panels * inputs * PANEL * (4 if kind == "float32" else 2)
 
 
-def pack(kind: str, matrix: torch.Tensor, out: torch.Tensor) -> None:
-    """Writes matrix [inputs, outputs] to `out`, uint8 [packed_bytes]."""
-    num_inputs, num_outputs = matrix.shape
-    panel_bytes = packed_bytes(kind, num_inputs, 1)
-    for begin in range(0, num_outputs, PANEL * _PANELS_AT_ONCE):
-        part = matrix[:, begin : begin + PANEL * _PANELS_AT_ONCE]
-        whole = torch.zeros(padded(num_inputs), padded(part.shape[1]))
-        whole[:num_inputs, : part.shape[1]] = part
-        panels = whole.view(whole.shape[0], -1, PANEL).transpose(0, 1)
-        first = begin // PANEL * panel_bytes
-        _pack_panels(kind, panels, out[first : first + panels.shape[0] * panel_bytes])
-
-
-def interleave_gates(gate_up: torch.Tensor) -> torch.Tensor:
-    """Returns columns gate [I], up [I] as panels of 16 gates and their 16 ups, padded.
+def pack(kind: str, rows: Floats, out: Bytes) -> None:
+    """Writes a matrix to `out`, uint8 [packed_bytes], contiguous.
 
     Args:
-        gate_up: [..., 2I].
+        kind: one of WEIGHT_KINDS.
+        rows: [outputs, inputs]. What it takes besides is about twice their size, so give large
+            ones in parts of whole panels.
+        out: where the panels go.
     """
-    half = PANEL // 2
-    gates = [
-        torch.nn.functional.pad(part, (0, padded(part.shape[-1]) - part.shape[-1]))
-        for part in gate_up.chunk(2, dim=-1)
-    ]
-    split = [part.reshape(*part.shape[:-1], -1, half) for part in gates]
-    return torch.stack(split, dim=-2).flatten(-3)
-
-
-def _pack_panels(kind: str, panels: torch.Tensor, out: torch.Tensor) -> None:
-    """Writes panels [P, inputs, 32] float32."""
-    count, num_inputs = panels.shape[:2]
+    num_outputs, num_inputs = rows.shape
+    whole = rows
+    if num_outputs % PANEL or num_inputs % BLOCK:
+        whole = np.zeros((padded(num_outputs), padded(num_inputs)), np.float32)
+        whole[:num_outputs, :num_inputs] = rows
+    count, inputs = whole.shape[0] // PANEL, whole.shape[1]
     if kind == "float32":
-        out.view(torch.float32).view(panels.shape).copy_(panels)
+        panels = whole.reshape(count, PANEL, inputs).transpose(0, 2, 1)
+        out.view(np.float32).reshape(panels.shape)[:] = panels
     elif kind == "bfloat16":
-        pairs = panels.reshape(count, num_inputs // 2, 2, PANEL).transpose(2, 3)
-        out.view(torch.bfloat16).view(pairs.shape).copy_(pairs)
-    elif kind == "int8":
-        blocks = out.view(count, num_inputs // BLOCK, _BLOCK_BYTES[kind])
-        scales, weights = quantise(panels.reshape(count, -1, BLOCK, PANEL))
-        blocks[:, :, : 2 * PANEL] = scales.view(torch.uint8)
-        blocks[:, :, 2 * PANEL :] = _in_fours(weights + 128).flatten(2)
+        pairs = to_bfloat16(whole).view(np.uint32).reshape(count, PANEL, inputs // 2)
+        out.view(np.uint32).reshape(count, inputs // 2, PANEL)[:] = pairs.transpose(0, 2, 1)
     else:
-        blocks = out.view(count, num_inputs // BLOCK, _BLOCK_BYTES[kind])
-        scales, minima, numbers = quantise_int4(panels.reshape(count, -1, BLOCK, PANEL))
-        blocks[:, :, : 2 * PANEL] = scales.view(torch.uint8)
-        blocks[:, :, 2 * PANEL : 4 * PANEL] = minima.view(torch.uint8)
-        low, high = _in_fours(numbers).chunk(2, dim=2)
-        blocks[:, :, 4 * PANEL :] = (low | high << 4).flatten(2)
+        blocks = out.reshape(count, inputs // BLOCK, _BLOCK_BYTES[kind])
+        _pack_blocks(kind, whole.reshape(count, PANEL, inputs // BLOCK, BLOCK), blocks)
 
 
-def _in_fours(numbers: torch.Tensor) -> torch.Tensor:
-    """Returns numbers [P, blocks, 32, 32] as uint8 [P, blocks, 8, 32 outputs, 4 inputs]."""
-    fours = numbers.view(*numbers.shape[:2], BLOCK // 4, 4, PANEL)
-    return fours.transpose(3, 4).to(torch.uint8)
+def _pack_blocks(kind: str, weights: Floats, blocks: Bytes) -> None:
+    """Writes weights [P, 32 outputs, blocks, 32 inputs] to [P, blocks, bytes]."""
+    scale_bytes = 2 * PANEL
+    if kind == "int8":
+        scales, numbers = quantise(weights)
+        blocks[:, :, scale_bytes:] = _in_fours((numbers + 128).astype(np.uint8))
+    else:
+        scales, minima, numbers = quantise_int4(weights)
+        blocks[:, :, scale_bytes : 2 * scale_bytes] = _of_outputs(minima)
+        small = numbers.astype(np.uint8)
+        half = BLOCK // 2
+        both: Bytes = small[..., :half] | small[..., half:] << np.uint8(4)
+        blocks[:, :, 2 * scale_bytes :] = _in_fours(both)
+    blocks[:, :, :scale_bytes] = _of_outputs(scales)
 
 
-def quantise(blocks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Returns scales bfloat16 [..., N] and whole weights [..., 32, N] float32 in [-127, 127].
+def _of_outputs(bits: Bits) -> Bytes:
+    """Returns [P, 32 outputs, blocks] as bytes [P, blocks, 64]."""
+    return np.ascontiguousarray(bits.transpose(0, 2, 1)).view(np.uint8)
+
+
+def _in_fours(numbers: Bytes) -> Bytes:
+    """Returns [P, 32 outputs, blocks, inputs] as [P, blocks, inputs / 4 * 32 outputs * 4]."""
+    count, _, num_blocks, _ = numbers.shape
+    fours = np.ascontiguousarray(numbers).view(np.uint32)
+    turned = np.ascontiguousarray(fours.transpose(0, 2, 3, 1))
+    return turned.reshape(count, num_blocks, -1).view(np.uint8)
+
+
+def interleave_gates(gates: npt.NDArray[Any], ups: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Returns gates and ups [I, ...] of one dtype as panels of 16 gates and their 16 ups.
+
+    Padded with zeros; bfloat16's bits are 0 there as well.
+    """
+    half, inner = PANEL // 2, gates.shape[0]
+    panels = np.zeros((padded(inner) // half, 2, half, *gates.shape[1:]), gates.dtype)
+    whole = inner // half
+    for idx, part in enumerate((gates, ups)):
+        panels[:whole, idx] = part[: whole * half].reshape(whole, half, *part.shape[1:])
+        panels[whole : whole + 1, idx, : inner % half] = part[whole * half :]
+    return panels.reshape(-1, *gates.shape[1:])
+
+
+def quantise(blocks: Floats) -> tuple[Bits, Floats]:
+    """Returns scales bfloat16 [...] and whole weights [..., 32] float32 in [-127, 127].
 
     A block's scale is its largest absolute value / 127, rounded up, so that no weight is clipped.
 
     Args:
-        blocks: [..., 32, N] float32.
+        blocks: [..., 32] float32, finite.
     """
-    exact = blocks.abs().amax(-2) / 127
-    bits = (exact.view(torch.int32) + 0xFFFF) >> 16
-    scales = bits.to(torch.int16).view(torch.bfloat16)
-    divisor = scales.float().unsqueeze(-2)
-    weights = torch.round(torch.where(divisor > 0, blocks / divisor, 0.0))
-    return scales, weights
+    sizes = blocks.view(np.uint32) & np.uint32(0x7FFFFFFF)  # whose order is that of the floats
+    exact = sizes.max(-1).view(np.float32) / np.float32(127)
+    scales = ((exact.view(np.uint32) + np.uint32(0xFFFF)) >> 16).astype(np.uint16)
+    return scales, np.rint(_over(blocks, from_bfloat16(scales)))
 
 
-def quantise_int4(
-    blocks: torch.Tensor,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Returns scales and minima bfloat16 [..., N] and numbers float32 [..., 32, N], 0 to 15.
+def quantise_int4(blocks: Floats) -> tuple[Bits, Bits, Floats]:
+    """Returns scales and minima bfloat16 [...] and numbers float32 [..., 32], 0 to 15.
 
     A weight is its block's minimum + scale * number. From the smallest to the largest, because
     that loses less than symmetric numbers or a range that is searched for (docs/log.md).
 
     Args:
-        blocks: [..., 32, N] float32.
+        blocks: [..., 32] float32, finite.
     """
-    lowest, highest = blocks.amin(-2), blocks.amax(-2)
-    minima = lowest.bfloat16()
-    scales = ((highest - minima.float()) / 15).bfloat16()
-    divisor = scales.float().unsqueeze(-2)
-    above = blocks - minima.float().unsqueeze(-2)
-    numbers = torch.round(torch.where(divisor > 0, above / divisor, 0.0)).clamp(0, 15)
-    return scales, minima, numbers
+    lowest, highest = blocks.min(-1), blocks.max(-1)
+    minima = to_bfloat16(lowest)
+    kept = from_bfloat16(minima)
+    scales = to_bfloat16((highest - kept) / np.float32(15))
+    numbers = np.rint(_over(blocks - kept[..., None], from_bfloat16(scales)))
+    return scales, minima, np.clip(numbers, 0, 15, out=numbers)
 
 
-def dequantised(kind: str, matrix: torch.Tensor) -> torch.Tensor:
-    """Returns matrix [inputs, outputs] as int8 or int4 hold it, in float32: the plain reference."""
-    num_inputs, num_outputs = matrix.shape
-    whole = torch.nn.functional.pad(matrix.float(), (0, 0, 0, padded(num_inputs) - num_inputs))
-    blocks = whole.view(-1, BLOCK, num_outputs)
-    if kind == "int8":
-        scales, weights = quantise(blocks)
-        found = weights * scales.float().unsqueeze(-2)
-    else:
-        scales, minima, numbers = quantise_int4(blocks)
-        found = numbers * scales.float().unsqueeze(-2) + minima.float().unsqueeze(-2)
-    return found.reshape(whole.shape)[:num_inputs]
+def _over(blocks: Floats, scales: Floats) -> Floats:
+    """Returns blocks [..., 32] / scales [...], 0 where the scale is."""
+    divisor: Floats = np.where(scales > 0, scales, np.float32(np.inf))
+    return blocks / divisor[..., None]
+
+
+def from_bfloat16(bits: Bits) -> Floats:
+    """Returns the float32 that bfloat16 bits mean."""
+    return (bits.astype(np.uint32) << 16).view(np.float32)
+
+
+def to_bfloat16(values: Floats) -> Bits:
+    """Returns the bits of the nearest bfloat16, the even one of two; NaN stays NaN."""
+    bits = np.ascontiguousarray(values).view(np.uint32)
+    rounded = (bits + np.uint32(0x7FFF) + (bits >> 16 & np.uint32(1))) >> 16
+    return np.where(np.isnan(values), np.uint32(0x7FC0), rounded).astype(np.uint16)

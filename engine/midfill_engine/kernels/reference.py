@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import torch
 
+from midfill_engine.kernels.library import BLOCK
+from midfill_engine.kernels.packing import from_bfloat16, padded, quantise, quantise_int4
+
 
 def rms_norm(hidden: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
     """Returns hidden [T, C] over its root mean square, times weight [C] (arXiv:1910.07467)."""
@@ -78,3 +81,18 @@ def quantised_rows(rows: torch.Tensor, block: int) -> torch.Tensor:
     inverse = torch.where(largest > 0, 127 / largest, 0.0)
     numbers = torch.round(parts * inverse)
     return (numbers * (largest / 127)).view(rows.shape[0], -1)[:, : rows.shape[1]]
+
+
+def dequantised(kind: str, matrix: torch.Tensor) -> torch.Tensor:
+    """Returns matrix [inputs, outputs] as int8 or int4 hold it, in float32."""
+    num_inputs, num_outputs = matrix.shape
+    whole = torch.zeros(num_outputs, padded(num_inputs))
+    whole[:, :num_inputs] = matrix.t()
+    blocks = whole.view(num_outputs, -1, BLOCK).numpy()
+    if kind == "int8":
+        scales, weights = quantise(blocks)
+        found = weights * from_bfloat16(scales)[..., None]
+    else:
+        scales, minima, numbers = quantise_int4(blocks)
+        found = numbers * from_bfloat16(scales)[..., None] + from_bfloat16(minima)[..., None]
+    return torch.as_tensor(found).view(whole.shape)[:, :num_inputs].t()

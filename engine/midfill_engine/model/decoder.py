@@ -41,7 +41,7 @@ class Decoder:
         self._scale = spec.head_dim**-0.5
         self._num_turned = spec.num_heads + spec.num_kv_heads
         table = rotation_table(spec.rope, spec.head_dim, max_len or spec.max_position_embeddings)
-        self._rotations = table[:, None].to(device)
+        self._rotations = torch.as_tensor(table)[:, None].to(device)
 
     @torch.inference_mode()
     def forward(

@@ -105,7 +105,7 @@ class GpuDecoder:
         self._weights = weights
         self._scale = spec.head_dim**-0.5
         table = rotation_table(spec.rope, spec.head_dim, max_len)
-        self._rotations = torch.view_as_real(table).contiguous().to(device)
+        self._rotations = torch.view_as_real(torch.as_tensor(table)).contiguous().to(device)
         self._prompts = Decoder(
             spec, dense_weights(weights, dtype), dtype, device, max_len, prompt_attention
         )

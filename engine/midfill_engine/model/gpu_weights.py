@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias, overload
 import torch
 
 from midfill_engine.kernels.gpu_interface import Matrix, Norm
-from midfill_engine.model.checkpoint import Checkpoint
+from midfill_engine.model.checkpoint import TensorSource
 from midfill_engine.model.shapes import check_shapes, num_parameters
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import (
@@ -56,7 +56,7 @@ class GpuWeights:
 
 def load_gpu_weights(
     spec: ModelSpec,
-    checkpoint: Checkpoint,
+    checkpoint: TensorSource,
     kind: GpuKind,
     dtype: torch.dtype,
     device: torch.device,

@@ -62,9 +62,3 @@ class KVCache:
             return
         for tensor in (self.keys, self.values):
             tensor[:, dst, :, :length].copy_(tensor[:, src, :, :length])
-
-
-def slot_bytes(spec: ModelSpec, max_len: int, dtype: torch.dtype) -> int:
-    """Returns the bytes of one slot of `max_len` positions."""
-    per_position = 2 * spec.num_layers * spec.num_kv_heads * spec.head_dim
-    return per_position * max_len * dtype.itemsize

@@ -1,26 +1,25 @@
 """The decoder on the engine's own CPU kernels: packs a model's weights, runs whole steps.
 
-The same arithmetic as `decoder`, on the same cache, in one call per step. A row's result does not
-depend on the rows beside it or on the number of threads. Called by `exec.runner`.
+The same arithmetic as `decoder`, on a cache of the same layout, in one call per step, without
+torch. A row's result does not depend on the rows beside it or on the number of threads. Called by
+`exec.forward`.
 """
 
 from __future__ import annotations
 
 import weakref
 from array import array
-from typing import Any, cast
 
-import torch
+import numpy as np
 
 from midfill_engine.errors import ModelError
-from midfill_engine.kernels.library import Batch, Library, LibraryError, load
-from midfill_engine.model.kv_cache import KVCache
+from midfill_engine.kernels.library import CACHE_KINDS, Batch, Library, LibraryError, load
+from midfill_engine.model.arrays import ModelArrays
+from midfill_engine.model.native_cache import CacheKind, NativeCache
 from midfill_engine.model.native_rows import Outcome, Rows, check_rows
 from midfill_engine.model.native_weights import WeightKind, pack_model
 from midfill_engine.model.spec import ModelSpec
-from midfill_engine.model.weights import Parts
 
-CACHE_DTYPES = (torch.float32, torch.bfloat16)
 _MAX_HEAD_DIM = 256
 _MAX_WIDTH = 2**20
 """Of a matrix: the threads' pool numbers its pieces of 32 outputs with 16 bits."""
@@ -55,11 +54,11 @@ class NativeDecoder:
     def __init__(
         self,
         spec: ModelSpec,
-        weights: Parts,
+        weights: ModelArrays,
         library: Library,
         *,
         kind: WeightKind = "float32",
-        cache_dtype: torch.dtype = torch.float32,
+        cache_kind: CacheKind = "float32",
         max_len: int | None = None,
         num_threads: int = 1,
         instruction_set: str | None = None,
@@ -68,11 +67,11 @@ class NativeDecoder:
 
         Args:
             spec: a model for which `unsupported` is None.
-            weights: as `load_weights` or `stream_weights` gives them, on the CPU.
+            weights: as `stream_arrays` gives them.
             library: from `open_library`.
             kind: what the matrices are kept in; all else is float32. With int4, head and
                 embedding are in int8.
-            cache_dtype: of the caches that `forward` will be given, float32 or bfloat16.
+            cache_kind: of the caches that `step` will be given.
             max_len: positions [0, max_len) can be run; None takes max_position_embeddings.
             num_threads: of the steps, the caller's included.
             instruction_set: one of the library's; None takes the best, or MIDFILL_CPU_ISA's.
@@ -83,14 +82,13 @@ class NativeDecoder:
         """
         self.spec = spec
         self.kind = kind
-        self.dtype = cache_dtype
-        self.device = torch.device("cpu")
+        self.cache_kind: CacheKind = cache_kind
         self.max_len = max_len or spec.max_position_embeddings
         reason = unsupported(spec)
         if reason is not None:
             raise ModelError(f"the native kernels cannot run {reason}; use the torch decoder")
-        if cache_dtype not in CACHE_DTYPES:
-            raise ModelError(f"the native kernels cannot keep a cache of {cache_dtype}")
+        if cache_kind not in CACHE_KINDS:
+            raise ModelError(f"the native kernels cannot keep a cache of {cache_kind}")
         if num_threads < 1:
             raise ModelError(f"{num_threads} threads cannot run; use 1 or more")
         try:
@@ -98,9 +96,9 @@ class NativeDecoder:
         except LibraryError as error:
             raise ModelError(str(error)) from None
         self._library = library
-        self._packed = pack_model(spec, weights, library, kind, self.max_len)
+        self._packed = pack_model(spec, weights, library, kind, self.max_len, num_threads)
         model = self._packed.model
-        model.cache_kind = CACHE_DTYPES.index(cache_dtype)
+        model.cache_kind = CACHE_KINDS.index(cache_kind)
         model.num_threads = num_threads
         self._handle = library.create(model, self.instruction_set)
         self._end = weakref.finalize(self, library.destroy, self._handle)
@@ -114,36 +112,7 @@ class NativeDecoder:
         """Ends the threads; nothing can be run any more."""
         self._end()
 
-    def forward(
-        self, token_ids: torch.Tensor, start: int, cache: KVCache, slot: int, num_logits: int
-    ) -> torch.Tensor:
-        """Returns the logits of the last `num_logits` positions, [num_logits, V] float32.
-
-        Arguments as those of `Decoder.forward`.
-
-        Raises:
-            ValueError: as `step_rows`.
-        """
-        num_tokens = token_ids.shape[0]
-        rows = Rows(
-            cast("list[int]", cast("Any", token_ids).tolist()),
-            range(start, start + num_tokens),
-            (slot,) * num_tokens,
-            range(num_tokens - num_logits, num_tokens),
-        )
-        return self.step_rows(rows, cache)
-
-    def step_rows(self, rows: Rows, cache: KVCache) -> torch.Tensor:
-        """Runs the rows; returns the logits of rows.logit_rows, [len(logit_rows), V] float32.
-
-        Raises:
-            ValueError: as `step`.
-        """
-        logits = self.step(rows, cache, keep_logits=True).logits
-        assert logits is not None, "they were asked for"
-        return logits
-
-    def step(self, rows: Rows, cache: KVCache, *, keep_logits: bool) -> Outcome:
+    def step(self, rows: Rows, cache: NativeCache, *, keep_logits: bool) -> Outcome:
         """Runs the rows; returns what is best behind each of rows.logit_rows.
 
         Raises:
@@ -155,12 +124,14 @@ class NativeDecoder:
         self._check_cache(cache)
         check_rows(rows, self.spec.vocab_size, min(self.max_len, cache.max_len), cache.num_slots)
         num_logits = len(rows.logit_rows)
-        logits = torch.empty(num_logits, self.spec.vocab_size) if keep_logits else None
+        logits = None
+        if keep_logits:
+            logits = np.empty((num_logits, self.spec.vocab_size), np.float32)
         best, logprobs = array("i", bytes(4 * num_logits)), array("f", bytes(4 * num_logits))
         kept = [array("i", part) for part in (rows.token_ids, rows.positions, rows.slots)]
         kept.append(array("i", rows.logit_rows))
         token_ids, positions, slots, logit_rows = (part.buffer_info()[0] for part in kept)
-        layer_stride, slot_stride, head_stride = cache.keys.stride()[:3]
+        layer_stride, slot_stride, head_stride = cache.strides
         batch = Batch(
             num_rows=len(rows.token_ids),
             num_logits=num_logits,
@@ -168,24 +139,25 @@ class NativeDecoder:
             positions=positions,
             slots=slots,
             logit_rows=logit_rows,
-            keys=cache.keys.data_ptr(),
-            values=cache.values.data_ptr(),
+            keys=cache.keys.ctypes.data,
+            values=cache.values.ctypes.data,
             layer_stride=layer_stride,
             slot_stride=slot_stride,
             head_stride=head_stride,
-            logits=None if logits is None else logits.data_ptr(),
+            logits=None if logits is None else logits.ctypes.data,
             best=best.buffer_info()[0],
             best_logprob=logprobs.buffer_info()[0],
         )
         self._library.step(self._handle, batch)
         return Outcome(best.tolist(), logprobs.tolist(), logits)
 
-    def _check_cache(self, cache: KVCache) -> None:
+    def _check_cache(self, cache: NativeCache) -> None:
         spec = self.spec
         shape = (spec.num_layers, cache.num_slots, spec.num_kv_heads, cache.max_len, spec.head_dim)
-        for tensor in (cache.keys, cache.values):
-            if tensor.shape != shape or not tensor.is_contiguous() or tensor.dtype != self.dtype:
+        for half in (cache.keys, cache.values):
+            fits = half.shape == shape and cache.kind == self.cache_kind
+            if not fits or not half.flags.c_contiguous:
                 raise ValueError(
-                    f"a cache {tuple(tensor.shape)} of {tensor.dtype}; "
-                    f"this model needs {shape} of {self.dtype}, contiguous"
+                    f"a cache {half.shape} of {cache.kind}; "
+                    f"this model needs {shape} of {self.cache_kind}, contiguous"
                 )

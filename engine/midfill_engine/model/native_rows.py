@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Outcome:
 
     best: list[int]
     logprobs: list[float]
-    logits: torch.Tensor | None
+    logits: npt.NDArray[np.float32] | None
 
 
 def check_rows(rows: Rows, vocab_size: int, max_len: int, num_slots: int) -> None:

@@ -1,7 +1,7 @@
 """Rotary position embedding: what config.json says of it, and the table the decoder multiplies by.
 
 Covers the scalings of the Llama family within `max_position_embeddings`. Called by `spec` (parsing)
-and `decoder` (table). Knows neither weights nor attention.
+and the decoders (table). Knows neither weights nor attention.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, cast
 
-import torch
+import numpy as np
+import numpy.typing as npt
 
 from midfill_engine.errors import ModelError
 
+Floats: TypeAlias = npt.NDArray[np.float32]
+Doubles: TypeAlias = npt.NDArray[np.float64]
 RopeKind: TypeAlias = Literal["default", "linear", "dynamic", "llama3", "yarn"]
 ROPE_KINDS: tuple[RopeKind, ...] = ("default", "linear", "dynamic", "llama3", "yarn")
 
@@ -135,41 +138,48 @@ def _yarn_magnitude(factor: float, mscale: float) -> float:
     return 1.0 if factor <= 1 else 0.1 * mscale * math.log(factor) + 1.0
 
 
-def rotation_table(rope: RopeSpec, head_dim: int, max_len: int) -> torch.Tensor:
-    """Returns the rotations [max_len, D/2] complex64: magnitude * exp(i * position * frequency).
+def rotation_table(rope: RopeSpec, head_dim: int, max_len: int) -> npt.NDArray[np.complex64]:
+    """Returns the rotations [max_len, D/2]: magnitude * exp(i * position * frequency).
 
-    Angles are computed in float32 as transformers does, so that logits agree at long positions.
+    Angles are products in float32 as transformers has them, so that logits agree at long positions.
     """
-    positions = torch.arange(max_len, dtype=torch.float32)
-    angles = torch.outer(positions, inverse_frequencies(rope, head_dim))
-    return torch.polar(torch.full_like(angles, rope.magnitude), angles)
+    positions = np.arange(max_len, dtype=np.float32)
+    angles = np.outer(positions, inverse_frequencies(rope, head_dim)).astype(np.float64)
+    table = np.empty(angles.shape, np.complex64)
+    table.real = rope.magnitude * np.cos(angles)
+    table.imag = rope.magnitude * np.sin(angles)
+    return table
 
 
-def inverse_frequencies(rope: RopeSpec, head_dim: int) -> torch.Tensor:
+def inverse_frequencies(rope: RopeSpec, head_dim: int) -> Floats:
     """Returns the angular steps per position, [D/2] float32.
+
+    Exponents and powers are rounded to float32 as transformers has them, so that angles agree at
+    long positions; torch's powers may miss the true ones by their last bit, these do not.
 
     Sources: RoFormer (arXiv:2104.09864), YaRN (arXiv:2309.00071), Llama 3.1's model card.
     """
-    exponents = torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim
-    frequencies = 1.0 / (rope.theta**exponents)
+    exponents = np.arange(0, head_dim, 2, dtype=np.float32) / np.float32(head_dim)
+    powers: Doubles = rope.theta ** exponents.astype(np.float64)
+    frequencies = (1 / powers.astype(np.float32)).astype(np.float64)
     if rope.kind == "linear":
-        return frequencies / rope.factor
-    if rope.kind == "llama3":
-        return _llama3(rope, frequencies)
-    if rope.kind == "yarn":
-        return _yarn(rope, frequencies, head_dim)
-    return frequencies
+        frequencies = frequencies / rope.factor
+    elif rope.kind == "llama3":
+        frequencies = _llama3(rope, frequencies)
+    elif rope.kind == "yarn":
+        frequencies = _yarn(rope, frequencies, head_dim)
+    return frequencies.astype(np.float32)
 
 
-def _llama3(rope: RopeSpec, frequencies: torch.Tensor) -> torch.Tensor:
+def _llama3(rope: RopeSpec, frequencies: Doubles) -> Doubles:
     """Long wavelengths are divided by the factor, short ones kept, the middle blended."""
     wavelengths = 2 * math.pi / frequencies
     blend = rope.original_len / wavelengths - rope.low_freq_factor
-    blend = (blend / (rope.high_freq_factor - rope.low_freq_factor)).clamp(0, 1)
+    blend = (blend / (rope.high_freq_factor - rope.low_freq_factor)).clip(0, 1)
     return (1 - blend) * frequencies / rope.factor + blend * frequencies
 
 
-def _yarn(rope: RopeSpec, frequencies: torch.Tensor, head_dim: int) -> torch.Tensor:
+def _yarn(rope: RopeSpec, frequencies: Doubles, head_dim: int) -> Doubles:
     """Dimensions that rotate often keep their frequency, slow ones are divided by the factor."""
 
     def dimension(rotations: float) -> float:
@@ -181,6 +191,5 @@ def _yarn(rope: RopeSpec, frequencies: torch.Tensor, head_dim: int) -> torch.Ten
         low, high = math.floor(low), math.ceil(high)
     low, high = max(low, 0), min(high, head_dim - 1)
     width = high - low or 0.001
-    steps = torch.arange(head_dim // 2, dtype=torch.float32)
-    interpolated = ((steps - low) / width).clamp(0, 1)
-    return frequencies / rope.factor * interpolated + frequencies * (1 - interpolated)
+    share: Doubles = ((np.arange(head_dim // 2) - low) / width).clip(0, 1)
+    return frequencies / rope.factor * share + frequencies * (1 - share)

@@ -1,11 +1,14 @@
-"""Which tensors a checkpoint of a model holds, by their names on the Hub. Called by `weights`."""
+"""Which tensors a checkpoint of a model holds, by their names on the Hub, and what they add up to.
+
+Called by whatever reads or counts weights.
+"""
 
 from __future__ import annotations
 
 import math
 
 from midfill_engine.errors import ModelError
-from midfill_engine.model.checkpoint import Checkpoint
+from midfill_engine.model.checkpoint import Named
 from midfill_engine.model.spec import ModelSpec
 
 
@@ -33,6 +36,12 @@ def num_parameters(spec: ModelSpec) -> int:
     return sum(math.prod(shape) for shape in expected_shapes(spec).values())
 
 
+def slot_bytes(spec: ModelSpec, max_len: int, item_bytes: int) -> int:
+    """Returns the bytes of one sequence's keys and values at `max_len` positions."""
+    per_position = 2 * spec.num_layers * spec.num_kv_heads * spec.head_dim
+    return per_position * max_len * item_bytes
+
+
 def _matrices(spec: ModelSpec) -> dict[str, tuple[int, int, bool]]:
     """Returns for each matrix of a layer its rows (out), columns (in) and if it has a bias."""
     hidden, inner = spec.hidden_size, spec.intermediate_size
@@ -57,7 +66,7 @@ def _matrices(spec: ModelSpec) -> dict[str, tuple[int, int, bool]]:
     return matrices
 
 
-def check_shapes(spec: ModelSpec, checkpoint: Checkpoint) -> None:
+def check_shapes(spec: ModelSpec, checkpoint: Named) -> None:
     """Checks that the checkpoint holds exactly what `spec` needs.
 
     Raises:

@@ -1,4 +1,4 @@
-"""A decoder's weights, fused and laid out for speed, from any `Checkpoint`.
+"""A decoder's weights, fused and laid out for speed, from any `TensorSource`.
 
 Matrices are kept as [in, out] so that `x @ w` is one call. On the CPU in float32 they are also
 stored that way round, because a product of one row then runs 1.2 to 1.6 times as fast
@@ -10,14 +10,13 @@ that the rotary embedding is one complex product; their scalar products do not c
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 
 from midfill_engine.errors import ModelError
-from midfill_engine.model.checkpoint import Checkpoint, TensorReader
+from midfill_engine.model.checkpoint import TensorReader, TensorSource
 from midfill_engine.model.shapes import check_shapes
 from midfill_engine.model.spec import ModelSpec
 
@@ -54,40 +53,6 @@ class LayerWeights:
     mlp: DenseMlp | ExpertMlp
 
 
-class Parts(Protocol):
-    """A decoder's weights where the layers may be read only as they are asked for, once."""
-
-    @property
-    def layers(self) -> Iterable[LayerWeights]:
-        """In order."""
-        ...
-
-    @property
-    def embedding(self) -> torch.Tensor:
-        """[V, C]."""
-        ...
-
-    @property
-    def final_norm(self) -> torch.Tensor:
-        """[C]."""
-        ...
-
-    @property
-    def head(self) -> torch.Tensor:
-        """[C, V]."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class StreamedWeights:
-    """Layers that are read one by one; the rest are views of the checkpoint, in its own dtype."""
-
-    embedding: torch.Tensor
-    layers: Iterator[LayerWeights]
-    final_norm: torch.Tensor
-    head: torch.Tensor
-
-
 @dataclass(frozen=True, slots=True)
 class ModelWeights:
     """embedding [V, C], final_norm [C], head [C, V]; with tied embeddings both share memory."""
@@ -108,7 +73,7 @@ class Ends:
 
 
 def load_weights(
-    spec: ModelSpec, checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device
+    spec: ModelSpec, checkpoint: TensorSource, dtype: torch.dtype, device: torch.device
 ) -> ModelWeights:
     """Returns the weights in `dtype` on `device`.
 
@@ -127,7 +92,7 @@ def load_weights(
 
 
 def read_layer(
-    spec: ModelSpec, checkpoint: Checkpoint, idx: int, dtype: torch.dtype, device: torch.device
+    spec: ModelSpec, checkpoint: TensorSource, idx: int, dtype: torch.dtype, device: torch.device
 ) -> LayerWeights:
     """Returns one layer of a checkpoint that `check_shapes` found right.
 
@@ -139,7 +104,7 @@ def read_layer(
 
 
 def read_ends(
-    spec: ModelSpec, checkpoint: Checkpoint, dtype: torch.dtype, device: torch.device
+    spec: ModelSpec, checkpoint: TensorSource, dtype: torch.dtype, device: torch.device
 ) -> Ends:
     """Returns embedding, last norm and head; as `read_layer`."""
     with checkpoint.reader() as read:
@@ -148,27 +113,6 @@ def read_ends(
         head = packer.matrix(head_name)
         embedding = head.t() if spec.tied_embeddings else packer.vector("model.embed_tokens.weight")
         return Ends(embedding, packer.vector("model.norm.weight"), head)
-
-
-def stream_weights(spec: ModelSpec, checkpoint: Checkpoint) -> StreamedWeights:
-    """Returns float32 layers on the CPU that are read when they are asked for, and the rest.
-
-    Whoever copies one part after the other has no more than one layer in memory twice.
-
-    Raises:
-        ModelError: as `load_weights`; a layer's tensors may raise when it is asked for.
-    """
-    check_shapes(spec, checkpoint)
-    cpu = torch.device("cpu")
-    layers = (
-        read_layer(spec, checkpoint, idx, torch.float32, cpu) for idx in range(spec.num_layers)
-    )
-    with checkpoint.reader() as read:
-        packer = _Packer(spec, read, torch.float32, cpu)
-        embedding = packer.tensor("model.embed_tokens.weight")
-        head = embedding if spec.tied_embeddings else packer.tensor("lm_head.weight")
-        final_norm = packer.tensor("model.norm.weight")
-    return StreamedWeights(embedding, layers, final_norm, head.t())
 
 
 class _Packer:

@@ -1,4 +1,4 @@
-"""From a model's name to a running engine. The only part of `serve` that imports torch, late."""
+"""From a model's name to a running engine, whose imports come late: the socket is bound first."""
 
 from __future__ import annotations
 

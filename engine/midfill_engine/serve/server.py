@@ -1,7 +1,7 @@
 """The process around the app: the socket, the model, uvicorn, the ready file, the end.
 
 `cli` calls `run_server` and knows nothing of uvicorn. The order is fixed: cheap checks, then the
-socket, so that a busy port is told at once, then torch and the model, then the ready file.
+socket, so that a busy port is told at once, then the model, then the ready file.
 """
 
 from __future__ import annotations

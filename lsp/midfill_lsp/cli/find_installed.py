@@ -45,7 +45,12 @@ def _torch() -> Finding:
     try:
         return Finding("torch", "ok", metadata.version("torch"))
     except metadata.PackageNotFoundError:
-        return Finding("torch", "missing", "not installed", 'run pip install "midfill[engine]"')
+        return Finding(
+            "torch",
+            "ok",
+            "not installed; GPUs need it, and what the CPU kernels cannot run "
+            '(pip install "midfill[torch]")',
+        )
 
 
 def _token() -> Finding:

@@ -110,7 +110,7 @@ def _described(machine: Machine) -> str:
     if machine.idle_gpu is not None:
         gpu = (
             f"{_gpu(machine.idle_gpu)}, which the engine cannot use: install a build of torch for "
-            "CUDA, and see midfill doctor"
+            'CUDA (pip install "midfill[torch]"), and see midfill doctor'
         )
     lines = [f"free memory {memory}; {gpu}"]
     lines += [f"not measured on {failure}" for failure in machine.failures]

@@ -21,7 +21,7 @@ PROTOCOL = 1
 Versions of Midfill with one protocol share an engine; others have one each.
 """
 
-_REQUIRED_MODULES = ("midfill_engine", "torch", "tokenizers", "safetensors", "starlette", "uvicorn")
+_REQUIRED_MODULES = ("midfill_engine", "numpy", "tokenizers", "safetensors", "starlette", "uvicorn")
 
 
 def missing_modules() -> tuple[str, ...]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pytest
-import torch
 
 from midfill_engine.exec.cold_prompt import infill_tokens
+from midfill_engine.exec.threads import set_threads
 
 
 @pytest.fixture(autouse=True)
-def _same_threads() -> object:
-    before = torch.get_num_threads()
+def _threads_as_before() -> object:
     yield
-    torch.set_num_threads(before)
+    set_threads(None)
 
 
 @pytest.mark.parametrize(
@@ -31,7 +30,7 @@ def _same_threads() -> object:
 def test_it_hangs_on_the_threads_and_the_model(
     threads: int, num_parameters: int, tokens: int
 ) -> None:
-    torch.set_num_threads(threads)
+    set_threads(threads)
     assert infill_tokens("cpu", num_parameters) == tokens
 
 

@@ -11,6 +11,7 @@ import torch
 from midfill_engine.errors import ModelError, OutOfMemory
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
+from midfill_engine.exec.threads import num_threads, set_threads
 from midfill_engine.exec.work import Work
 from midfill_engine.kernels.library import Library
 from midfill_engine.model.decoder import Decoder
@@ -100,8 +101,10 @@ def test_sizes(runner: Runner, folder: Path) -> None:
     assert (runner.num_slots, runner.max_total_tokens, runner.vocab_size) == (32, 64, 512)
     config = tiny_config("llama-gqa")
     slot = 2 * 3 * config["num_key_value_heads"] * config["head_dim"] * 64 * 4
-    three = Runner.load(str(folder), device="cpu", max_total_tokens=64, cache_bytes=slot * 3 + 1)
-    assert three.num_slots == 3
+    asked: dict[str, Any] = {"device": "cpu", "max_total_tokens": 64, "cache_bytes": slot * 3 + 1}
+    assert Runner.load(str(folder), dtype="float32", **asked).num_slots == 3
+    if "native" in KERNELS:  # keys and values in bfloat16
+        assert Runner.load(str(folder), dtype="int8", **asked).num_slots == 6
     small = Runner.load(str(folder), device="cpu", cache_bytes=0)
     assert (small.num_slots, small.max_total_tokens) == (1, 512)
 
@@ -109,11 +112,13 @@ def test_sizes(runner: Runner, folder: Path) -> None:
 def test_threads(folder: Path) -> None:
     before = torch.get_num_threads()
     try:
-        Runner.load(str(folder), device="cpu", max_total_tokens=64, num_threads=1)
-        assert torch.get_num_threads() == 1
-        Runner.load(str(folder), device="cpu", max_total_tokens=64, num_threads=2)
-        assert torch.get_num_threads() == 2
+        for count in (1, 2):
+            Runner.load(str(folder), device="cpu", max_total_tokens=64, num_threads=count)
+            assert num_threads() == count
+            Runner.load(str(folder), device="cpu", kernels="torch", num_threads=count)
+            assert torch.get_num_threads() == count
     finally:
+        set_threads(None)
         torch.set_num_threads(before)
 
 
@@ -137,7 +142,8 @@ def test_native_kernels_tell_what_they_are(folder: Path, dtype: str) -> None:
     native = Runner.load(str(folder), device="cpu", dtype=dtype, kernels="native", cache_bytes=0)
     told = native.describe()
     assert native.exact
-    assert (told["dtype"], told["attention"]) == (dtype, "native")
+    cache = "float32" if dtype == "float32" else "bfloat16"
+    assert (told["dtype"], told["attention"]) == (dtype, f"native, {cache} cache")
     assert told["dtype_reason"] == "asked for"
     assert str(told["kernels"]).startswith("native ")
     assert len(generate(native, 0, PROMPT, 0, GREEDY)) == 12
@@ -248,9 +254,14 @@ def test_too_large_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
 
-    monkeypatch.setattr("midfill_engine.exec.build.KVCache", fail)
-    with pytest.raises(ModelError, match="and a context of 512 do not fit"):
-        Runner.from_parts(tiny_config("codellama"), model.state_dict())
+    def fail_natively(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("midfill_engine.exec.torch_build.KVCache", fail)
+    monkeypatch.setattr("midfill_engine.exec.build.NativeCache", fail_natively)
+    for kernels in KERNELS:
+        with pytest.raises(ModelError, match="in float32 and a context of 512 do not fit"):
+            Runner.from_parts(tiny_config("codellama"), model.state_dict(), kernels=kernels)
 
 
 def test_a_step_of_several_sequences_is_each_ones_own(runner: Runner) -> None:

@@ -61,7 +61,7 @@ def gpu_model(
         spec, loaded, parts or plain_parts(), cache, capture, kind=weights, dtype=dtype
     )
     plan = MemoryPlan(process=0, weights=0, slot=0, num_slots=NUM_SLOTS, reserve=0)
-    return GpuModel(Runner(spec, forward, cache, device, plan), forward, cache)
+    return GpuModel(Runner(spec, forward, cache, str(device), plan), forward, cache)
 
 
 def triton_parts(kind: str, device: torch.device) -> Parts:

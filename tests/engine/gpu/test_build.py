@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from midfill_engine.errors import ModelError
-from midfill_engine.exec import build, gpu_choice
+from midfill_engine.exec import build, gpu_choice, torch_build
 from midfill_engine.exec.gpu_choice import Parts, plain_parts
 from midfill_engine.exec.gpu_device import Device
 from midfill_engine.exec.graphs import Eager
@@ -34,7 +34,8 @@ def put(monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str, result: 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tiny model, and a machine whose CPU passes for a GPU."""
-    put(monkeypatch, build, "find_gpu", Device(PLACE, (9, 0), 4))
+    put(monkeypatch, build, "choose_device", "cuda")
+    put(monkeypatch, torch_build, "find_gpu", Device(PLACE, (9, 0), 4))
     put(monkeypatch, gpu_choice, "choose_parts", plain_parts())
     put(monkeypatch, gpu_choice, "CudaGraphs", Eager())
     return write_tiny_model(tmp_path, "llama-gqa")
@@ -42,9 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("dtype", ["float32", "fp8", "int8"])
 def test_a_model_is_loaded_and_checked(folder: Path, dtype: str) -> None:
-    runner = Runner.load(
-        str(folder), device="cpu", dtype=dtype, max_total_tokens=64, cache_bytes=2**20
-    )
+    runner = Runner.load(str(folder), dtype=dtype, max_total_tokens=64, cache_bytes=2**20)
     told = runner.describe()
     assert (told["dtype"], told["kernels"]) == (dtype, "torch, no graphs")
     assert told["attention"] == "torch, prompts sdpa"
@@ -58,9 +57,9 @@ def test_kernels_that_fail_are_replaced_or_refused(
     plain = plain_parts()
     broken = Parts(Broken(1.0), plain.attention, plain.prompt_attention, "sdpa")
     put(monkeypatch, gpu_choice, "choose_parts", broken)
-    runner = Runner.load(str(folder), device="cpu", dtype="float32", cache_bytes=2**20)
+    runner = Runner.load(str(folder), dtype="float32", cache_bytes=2**20)
     assert str(runner.describe()["kernels"]).startswith("torch (their numbers are off by")
     assert "the GPU kernels are not used, torch is slower" in caplog.text
     for dtype, kernels in (("int8", "auto"), ("float32", "native")):
         with pytest.raises(ModelError, match=r"the GPU kernels fail here .*--kernels torch"):
-            Runner.load(str(folder), device="cpu", dtype=dtype, kernels=kernels, cache_bytes=2**20)
+            Runner.load(str(folder), dtype=dtype, kernels=kernels, cache_bytes=2**20)

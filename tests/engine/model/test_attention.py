@@ -41,7 +41,7 @@ def test_attention(seed: int, dtype: torch.dtype) -> None:
 
 def test_interleaved_rotation_keeps_scalar_products() -> None:
     """The decoder's complex product on neighbours equals the half-split rotation."""
-    table = rotation_table(RopeSpec(), 16, 50)
+    table = torch.as_tensor(rotation_table(RopeSpec(), 16, 50))
     query, key = torch.randn(50, 2, 16), torch.randn(50, 2, 16)
     turned_query, turned_key = (reference.rotate(each, table) for each in (query, key))
 

@@ -51,7 +51,8 @@ def test_rope_frequencies_as_transformers(scaling: dict[str, Any]) -> None:
     llama_config = cast("Any", transformers).LlamaConfig(**config)
     embedding = cast("Any", modeling_llama).LlamaRotaryEmbedding(llama_config)
     expected = embedding.inv_freq
-    torch.testing.assert_close(inverse_frequencies(rope, 64), expected, rtol=1e-6, atol=0)
+    found = torch.as_tensor(inverse_frequencies(rope, 64))
+    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
     assert rope.magnitude == pytest.approx(embedding.attention_scaling)
 
 

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
+from bench.torch_native import arrays_of
 
 from midfill_engine.errors import ModelError
-from midfill_engine.model.checkpoint import INDEX_FILE, SINGLE_FILE, FolderCheckpoint
+from midfill_engine.exec.runner import Runner
+from midfill_engine.exec.work import Work
+from midfill_engine.model.arrays import LayerArrays, stream_arrays
+from midfill_engine.model.checkpoint import (
+    INDEX_FILE,
+    SINGLE_FILE,
+    FolderCheckpoint,
+    MemoryCheckpoint,
+    widened,
+)
 from midfill_engine.model.shapes import num_parameters
 from midfill_engine.model.spec import ModelSpec
-from midfill_engine.model.weights import DenseMlp, load_weights, stream_weights
+from midfill_engine.model.weights import load_weights
 from tests.engine.model.conftest import load_decoder, random_ids
 from tests.engine.tiny import KINDS, tiny_config, tiny_reference, write_tiny_model
 
@@ -165,24 +177,70 @@ def test_weights_outlive_their_file(folder: Path) -> None:
     assert torch.equal(before, decoder.forward(random_ids(9), 0, cache, 0, 1))
 
 
-@pytest.mark.parametrize("name", ["llama-gqa", "tied"])
-def test_streamed_weights_are_the_loaded_ones(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["llama-gqa", "tied", "qwen2"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
+def test_arrays_are_torchs_weights(tmp_path: Path, name: str, dtype: torch.dtype) -> None:
     folder = write_tiny_model(tmp_path, name)
+    rewrite(folder, lambda them: them.update({key: each.to(dtype) for key, each in them.items()}))
     spec, checkpoint = ModelSpec.from_folder(folder), FolderCheckpoint.open(folder)
-    loaded = load_weights(spec, checkpoint, torch.float32, torch.device("cpu"))
-    streamed = stream_weights(spec, checkpoint)
-    assert torch.equal(streamed.embedding, loaded.embedding)
-    assert torch.equal(streamed.head, loaded.head)
-    assert torch.equal(streamed.final_norm, loaded.final_norm)
-    for found, expected in zip(streamed.layers, loaded.layers, strict=True):
-        assert isinstance(found.mlp, DenseMlp)
-        assert isinstance(expected.mlp, DenseMlp)
-        pairs = [
-            (found.qkv, expected.qkv),
-            (found.out, expected.out),
-            (found.attention_norm, expected.attention_norm),
-            (found.mlp_norm, expected.mlp_norm),
-            (found.mlp.gate_up, expected.mlp.gate_up),
-            (found.mlp.down, expected.mlp.down),
-        ]
-        assert all(torch.equal(*pair) for pair in pairs)
+    loaded = arrays_of(load_weights(spec, checkpoint, torch.float32, torch.device("cpu")))
+    streamed = stream_arrays(spec, checkpoint)
+    in_memory = stream_arrays(spec, MemoryCheckpoint(load_file(folder / SINGLE_FILE)))
+    for found in (streamed, in_memory):
+        for part in ("embedding", "head", "final_norm"):
+            assert np.array_equal(widened(getattr(found, part)), getattr(loaded, part))
+    layers = list(loaded.layers)
+    assert len(layers) == spec.num_layers
+    for found in (streamed, in_memory):
+        for layer, expected in zip(found.layers, layers, strict=True):
+            assert_same(layer, expected)
+
+
+def test_dtypes_may_be_mixed(folder: Path) -> None:
+    """bfloat16's bits among float32 would be huge numbers."""
+    odd = ("self_attn.k_proj.weight", "mlp.up_proj.weight")
+
+    def change(tensors: dict[str, torch.Tensor]) -> None:
+        tensors.update({key: each.bfloat16() for key, each in tensors.items()})
+        tensors.update({key: each.float() for key, each in tensors.items() if key.endswith(odd)})
+
+    rewrite(folder, change)
+    logits = [
+        Runner.load(str(folder), device="cpu", dtype="float32", kernels=kernels).run(
+            [Work(0, [5, 6, 7], 0, scored_ids=[6, 7])]
+        )
+        for kernels in ("auto", "torch")
+    ]
+    for one, other in zip(*logits, strict=True):
+        assert [each.logprob for each in one] == pytest.approx(
+            [each.logprob for each in other], abs=1e-4
+        )
+
+
+def assert_same(found: LayerArrays, expected: LayerArrays) -> None:
+    for each in fields(LayerArrays):
+        one, other = getattr(found, each.name), getattr(expected, each.name)
+        assert (one is None) == (other is None), each.name
+        assert one is None or np.array_equal(widened(one), other), each.name
+
+
+def test_integers_are_refused_by_arrays_too(folder: Path) -> None:
+    ones = torch.ones(48, dtype=torch.int8)
+    rewrite(folder, lambda tensors: tensors.update({"model.norm.weight": ones}))
+    spec = ModelSpec.from_folder(folder)
+    checkpoints = (
+        (FolderCheckpoint.open(folder), "I8"),
+        (MemoryCheckpoint(load_file(folder / SINGLE_FILE)), "torch.int8"),
+    )
+    for checkpoint, name in checkpoints:
+        with pytest.raises(ModelError, match=f"model.norm.weight is stored as {name}"):
+            stream_arrays(spec, checkpoint)
+
+
+def test_memory_of_arrays_becomes_torchs(folder: Path) -> None:
+    """bfloat16 in numpy is bits."""
+    tensors = load_file(folder / SINGLE_FILE)
+    bits = {name: each.bfloat16().view(torch.uint16).numpy() for name, each in tensors.items()}
+    with MemoryCheckpoint(bits).reader() as read:
+        for name, tensor in tensors.items():
+            assert torch.equal(read(name), tensor.bfloat16().float())

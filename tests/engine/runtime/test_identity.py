@@ -14,9 +14,9 @@ from typing import TypeAlias
 
 import pytest
 
-from midfill_engine.exec.placement import set_threads
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
+from midfill_engine.exec.threads import set_threads
 from midfill_engine.kernels.library import Library
 from midfill_engine.model.native import open_library
 from midfill_engine.model.source import resolve
@@ -203,7 +203,7 @@ def test_threads_change_nothing(
 ) -> None:
     """More threads than most machines have cores free: a step must end with whoever comes."""
     several = Runner.load("starter", kernels="native", max_total_tokens=512, num_threads=3)
-    set_threads(1)  # torch's, as the other tests have them; the native threads stay
+    set_threads(None)  # for the other tests; this runner has its threads
     loop = _open(several, starter, speculate=True)
     found = _replies(loop, requests, 16)
     loop.close()

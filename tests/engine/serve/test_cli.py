@@ -15,11 +15,11 @@ from pathlib import Path
 
 import httpx
 import pytest
-import torch
 
 from midfill_engine import cli
 from midfill_engine.config import EngineConfig, Limits, ModelConfig, ServerConfig
 from midfill_engine.errors import StartError
+from midfill_engine.exec.threads import num_threads, set_threads
 from midfill_engine.serve import keys
 
 
@@ -138,14 +138,13 @@ def test_several_models(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None
 
 def test_info(tiny_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
-    before = torch.get_num_threads()
-    argv = ["info", "--model", str(tiny_folder), "--device", "cpu", "--threads", str(before + 1)]
+    argv = ["info", "--model", str(tiny_folder), "--device", "cpu", "--threads", "3"]
     argv += ["--max-memory", "2GB"]
     try:
         assert cli.main(argv) == 0
-        assert torch.get_num_threads() == before + 1
+        assert num_threads() == 3
     finally:
-        torch.set_num_threads(before)
+        set_threads(None)
     told = json.loads(capsys.readouterr().out)
     assert (told["model_id"], told["architecture"]) == ("tiny", "LlamaForCausalLM")
     assert told["infill"]["family"] == "codellama"

@@ -77,7 +77,7 @@ def test_no_command_shows_help(capsys: pytest.CaptureFixture[str]) -> None:
 def test_serve_without_the_engine(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
-    monkeypatch.setattr("midfill_lsp.cli.serve.missing_modules", lambda: ("torch",))
+    monkeypatch.setattr("midfill_lsp.cli.serve.missing_modules", lambda: ("tokenizers",))
     assert main(arguments) == 1
     assert 'pip install "midfill[engine]"' in capsys.readouterr().err
 

@@ -76,7 +76,7 @@ async def test_program_that_does_not_exist() -> None:
 
 
 async def test_engine_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "missing_modules", lambda: ("torch",))
+    monkeypatch.setattr(command, "missing_modules", lambda: ("tokenizers",))
     assert 'pip install "midfill[engine]"' in await failure(EngineConfig())
 
 

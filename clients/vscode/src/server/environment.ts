@@ -11,14 +11,14 @@ import * as readline from "node:readline";
 import { promisify } from "node:util";
 
 import { privatePython } from "./find";
-import { fetchArguments, installArguments, progressOf, type WheelPlace } from "./pip";
+import { type Extra, fetchArguments, installArguments, progressOf, type WheelPlace } from "./pip";
 import { wrongWheel, type Wheels } from "./wheel";
 
 export interface Making {
   readonly folder: string;
   readonly wheel: WheelPlace;
   readonly wheels: Wheels;
-  readonly withEngine: boolean;
+  readonly extra: Extra;
   readonly pipArguments: readonly string[];
   readonly pythons: readonly string[];
   readonly log: (line: string) => void;
@@ -53,7 +53,7 @@ export async function makeEnvironment(making: Making): Promise<void> {
   await pip(["install", "--quiet", "pip>=25.1"]); // older ones do not tell their progress
   const file = await fetchWheel(making, pip);
   making.tell("installing");
-  await pip(installArguments(file, making.withEngine, making.pipArguments));
+  await pip(installArguments(file, making.extra, making.pipArguments));
 }
 
 async function fetchWheel(

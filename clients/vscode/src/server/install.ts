@@ -4,6 +4,7 @@ import * as vscode from "vscode";
 
 import { Cancelled, EnvironmentError, makeEnvironment } from "./environment";
 import type { Missing } from "./find";
+import { hasGpu } from "./gpu";
 import type { Session, SessionState } from "./session";
 import { textOf, type Surveyor } from "./surveyor";
 import { readWheels } from "./wheel";
@@ -74,7 +75,7 @@ export async function install(
       folder: surveyor.privateEnvironment,
       wheel: { place: textOf(server, "wheel"), version: surveyor.version },
       wheels,
-      withEngine: server.get("withEngine", true),
+      extra: server.get("withEngine", true) ? (hasGpu() ? "torch" : "engine") : "none",
       pipArguments: server.get<string[]>("pipArguments", []),
       pythons: python === null ? ["python3", "python"] : [python],
       log: (line) => {

@@ -16,13 +16,15 @@ export function fetchArguments(wheel: WheelPlace, folder: string, extra: readonl
   return [...download, "--no-index", "--find-links", wheel.place, requirement];
 }
 
+/**
+ * What is installed beside the language server: nothing; the engine, which needs no torch on a CPU;
+ * or the engine with torch, some gigabytes, for a GPU.
+ */
+export type Extra = "none" | "engine" | "torch";
+
 /** Returns pip's arguments that install the wheel with what it needs. */
-export function installArguments(
-  wheelFile: string,
-  withEngine: boolean,
-  extra: readonly string[],
-): string[] {
-  const requirement = withEngine ? `${wheelFile}[engine]` : wheelFile;
+export function installArguments(wheelFile: string, what: Extra, extra: readonly string[]): string[] {
+  const requirement = what === "none" ? wheelFile : `${wheelFile}[${what}]`;
   return ["install", "--progress-bar", "raw", ...extra, requirement];
 }
 
