@@ -14,6 +14,12 @@ struct Head {  // keys and values of one layer, slot and head: [max_len][head_di
   const void* values;
 };
 
+// Up to here queries read keys and values where they are; more of them share a copy in floats.
+constexpr int kDirectQueries = 2;
+
+template <bool kHalf>
+constexpr int64_t kWidth = kHalf ? 2 : 4;
+
 template <bool kHalf>
 MF_INLINE float cache_value(const void* rows, int64_t idx) {
   return kHalf ? widen(((const uint16_t*)rows)[idx]) : ((const float*)rows)[idx];
@@ -24,44 +30,113 @@ MF_INLINE Vec cache_vec(const void* rows, int64_t idx) {
   return kHalf ? vwiden((const uint16_t*)rows + idx) : vload((const float*)rows + idx);
 }
 
-// Keys [begin, begin + count) as panels of positions: out[panel][dimension][kPanel]. Positions
-// past `count` repeat the last one; their scores are never read.
+// Asks for a position's keys or values, some positions before it is their turn. A few lines at a
+// time: whoever asks for a whole span at once waits for places to note it (docs/log.md, 2026-11-26).
 template <bool kHalf>
-static void turn_keys(const void* keys, int begin, int count, int dim, float* out) {
-  const int whole = dim / kLanes * kLanes;
-  for (int j = 0; j < count; j += kLanes) {
-    float* to = out + j / kPanel * dim * kPanel + j % kPanel;
-    int64_t row[kLanes];
-    for (int i = 0; i < kLanes; i++)
-      row[i] = (int64_t)(begin + (j + i < count ? j + i : count - 1)) * dim;
-    for (int d = 0; d < whole; d += kLanes) {
-      Vec square[kLanes];
-      for (int i = 0; i < kLanes; i++) square[i] = cache_vec<kHalf>(keys, row[i] + d);
-      transpose(square);
-      for (int i = 0; i < kLanes; i++) vstore(to + (d + i) * kPanel, square[i]);
-    }
-    for (int d = whole; d < dim; d++)
-      for (int i = 0; i < kLanes; i++) to[d * kPanel + i] = cache_value<kHalf>(keys, row[i] + d);
-  }
+MF_INLINE void fetch_ahead(const void* rows, int64_t position, int dim) {
+  constexpr int64_t kAhead = 16;
+  const char* from = (const char*)rows + (position + kAhead) * dim * kWidth<kHalf>;
+  for (int64_t at = 0; at < dim * kWidth<kHalf>; at += 64) __builtin_prefetch(from + at);
 }
 
-// Values [begin, begin + count) as floats, out[position][padded]; the padding is never written.
+// Keys or values [begin, begin + count) as floats, [position][padded]: where they are, or a copy in
+// `out`, whose padding is zero and never written.
 template <bool kHalf>
-static void widen_values(const void* values, int begin, int count, int dim, int padded,
-                         float* out) {
+static const float* widened(const void* rows, int64_t begin, int count, int dim, int padded,
+                            float* out) {
+  if (!kHalf && dim == padded) return (const float*)rows + begin * dim;
   const int whole = dim / kLanes * kLanes;
   for (int j = 0; j < count; j++) {
-    const int64_t row = (int64_t)(begin + j) * dim;
+    const int64_t row = (begin + j) * dim;
+    fetch_ahead<kHalf>(rows, begin + j, dim);
     for (int d = 0; d < whole; d += kLanes)
-      vstore(out + j * padded + d, cache_vec<kHalf>(values, row + d));
-    for (int d = whole; d < dim; d++) out[j * padded + d] = cache_value<kHalf>(values, row + d);
+      vstore(out + j * padded + d, cache_vec<kHalf>(rows, row + d));
+    for (int d = whole; d < dim; d++) out[j * padded + d] = cache_value<kHalf>(rows, row + d);
+  }
+  return out;
+}
+
+// Scores of R queries with P positions from `first` on, none past `last`. Every score is kLanes
+// chains over the dimensions, added up in one order.
+template <bool kHalf, int R, int P>
+MF_INLINE void dots(const float* queries, const void* keys, int64_t first, int64_t last, int padded,
+                    float* scores) {
+  int64_t row[P];
+  for (int p = 0; p < P; p++) row[p] = (first + p < last ? first + p : last) * padded;
+  Vec sum[R][P];
+  for (int r = 0; r < R; r++)
+    for (int p = 0; p < P; p++) sum[r][p] = vset(0.0f);
+  for (int d = 0; d < padded; d += kLanes) {
+    Vec query[R];
+    for (int r = 0; r < R; r++) query[r] = vload(queries + r * padded + d);
+    for (int p = 0; p < P; p++) {
+      const Vec key = cache_vec<kHalf>(keys, row[p] + d);
+      for (int r = 0; r < R; r++) sum[r][p] = vfma(query[r], key, sum[r][p]);
+    }
+  }
+  for (int r = 0; r < R; r++)
+    for (int p = 0; p < P; p += 4) four_sums(sum[r] + p, scores + r * kSpan + p);
+}
+
+// Scores of all queries with positions [begin, begin + count) of keys [position][padded], as
+// scores[query][kSpan]. Some past `count` repeat the last one; they are never read.
+template <bool kHalf, bool kFetch>
+static void score(const float* queries, int num_queries, const void* keys, int64_t begin, int count,
+                  int padded, float* scores) {
+  const int64_t last = begin + count - 1;
+  for (int j = 0; j < count; j += 8) {
+    for (int p = 0; kFetch && p < 8; p++) fetch_ahead<kHalf>(keys, begin + j + p, padded);
+    int m = 0;
+    for (; m + 2 <= num_queries; m += 2)
+      for (int half = j; half < j + 8 && half < count; half += 4)
+        dots<kHalf, 2, 4>(queries + m * padded, keys, begin + half, last, padded,
+                          scores + m * kSpan + half);
+    if (m < num_queries)
+      dots<kHalf, 1, 8>(queries + m * padded, keys, begin + j, last, padded,
+                        scores + m * kSpan + j);
   }
 }
 
-// Asks for positions [begin, begin + count) of keys or values that are needed soon.
-MF_INLINE void fetch_ahead(const void* rows, int64_t begin, int64_t count, int64_t row_bytes) {
-  const char* from = (const char*)rows + begin * row_bytes;
-  for (int64_t at = 0; at < count * row_bytes; at += 64) __builtin_prefetch(from + at);
+// attended[query][padded] += scores[query][kSpan] . values [begin, begin + count), R queries, which
+// read the values where they are. The order of the sums is FloatTile's.
+template <bool kHalf, int R>
+MF_INLINE void add_direct(const float* scores, const void* values, int64_t begin, int count,
+                          int padded, float* attended) {
+  constexpr int kGroup = kPanel / kLanes < 8 / R ? kPanel / kLanes : 8 / R;
+  for (int d = 0; d < padded; d += kGroup * kLanes) {
+    Vec sum[R][kGroup];
+    for (int r = 0; r < R; r++)
+      for (int v = 0; v < kGroup; v++) sum[r][v] = vload(attended + r * padded + d + v * kLanes);
+    for (int j = 0; j < count; j++) {
+      if (d == 0) fetch_ahead<kHalf>(values, begin + j, padded);
+      for (int v = 0; v < kGroup; v++) {
+        const Vec value = cache_vec<kHalf>(values, (begin + j) * padded + d + v * kLanes);
+        for (int r = 0; r < R; r++)
+          sum[r][v] = vfma(vset(scores[r * kSpan + j]), value, sum[r][v]);
+      }
+    }
+    for (int r = 0; r < R; r++)
+      for (int v = 0; v < kGroup; v++) vstore(attended + r * padded + d + v * kLanes, sum[r][v]);
+  }
+}
+
+// The same of any number of queries, over floats [count][padded].
+static void add_values(const float* scores, int num_queries, const float* values, int count,
+                       int padded, float* attended) {
+  const int num_panels = padded / kPanel;
+  int wide = panels_at_once(num_queries);
+  for (int panel = 0; panel < num_panels; panel += wide) {
+    while (wide > num_panels - panel) wide /= 2;
+    TileJob job{{scores, nullptr, nullptr, nullptr, kSpan},
+                (const uint8_t*)(values + panel * kPanel),
+                padded * 4,
+                kPanel * 4,
+                count,
+                attended + panel * kPanel,
+                padded,
+                false};
+    run_rows<FloatTile>(job, num_queries, wide);
+  }
 }
 
 // Makes one query's scores of a span weights, and scales what was summed so far to them. `first`
@@ -90,24 +165,6 @@ MF_INLINE void soften(float* scores, int first, int last, float* peak, float* to
   }
   vstore(total, sum);
   for (int d = 0; d < padded; d += kLanes) vstore(attended + d, vmul(vload(attended + d), fade));
-}
-
-MF_INLINE void product(const float* x, int64_t x_stride, int num_rows, const void* weights,
-                       int64_t input_floats, int64_t panel_floats, int num_panels, int depth,
-                       float* sums, int64_t sums_stride, bool fresh) {
-  int wide = panels_at_once(num_rows);
-  for (int panel = 0; panel < num_panels; panel += wide) {
-    while (wide > num_panels - panel) wide /= 2;
-    TileJob job{{x, nullptr, nullptr, nullptr, x_stride},
-                (const uint8_t*)weights + panel * panel_floats * 4,
-                input_floats * 4,
-                panel_floats * 4,
-                depth,
-                sums + panel * kPanel,
-                sums_stride,
-                fresh};
-    run_rows<FloatTile>(job, num_rows, wide);
-  }
 }
 
 // Rows of one slot and the query heads of one key/value head.
@@ -139,14 +196,16 @@ static void attend(const Engine& engine, const AttentionTile& tile, const Scratc
     lowest = from < lowest ? from : lowest;
     highest = tile.positions[r] > highest ? tile.positions[r] : highest;
   }
+  const void *keys = tile.head.keys, *values = tile.head.values;
+  const bool direct = num_queries <= kDirectQueries && dim == padded;
   for (int64_t begin = lowest / kSpan * kSpan; begin <= highest; begin += kSpan) {
     const int count = (int)(highest + 1 - begin < kSpan ? highest + 1 - begin : kSpan);
-    fetch_ahead(tile.head.values, begin, count, dim * (kHalf ? 2 : 4));
-    turn_keys<kHalf>(tile.head.keys, (int)begin, count, dim, own.keys);
-    product(own.queries, padded, num_queries, own.keys, kPanel, (int64_t)dim * kPanel,
-            (count + kPanel - 1) / kPanel, dim, own.scores, kSpan, true);
-    if (begin + kSpan <= highest)
-      fetch_ahead(tile.head.keys, begin + kSpan, kSpan, dim * (kHalf ? 2 : 4));
+    if (direct)
+      score<kHalf, true>(own.queries, num_queries, keys, begin, count, padded, own.scores);
+    else
+      score<false, false>(own.queries, num_queries,
+                          widened<kHalf>(keys, begin, count, dim, padded, own.head), 0, count,
+                          padded, own.scores);
     for (int m = 0; m < num_queries; m++) {
       const int row = m / tile.group;
       const int64_t first = first_read(tile, row) - begin, last = tile.positions[row] - begin;
@@ -154,13 +213,14 @@ static void attend(const Engine& engine, const AttentionTile& tile, const Scratc
              last < kSpan ? (int)last : kSpan - 1, own.peak + m, own.total + m * 16,
              own.attended + m * padded, padded);
     }
-    const void* values = own.head_values;
-    if (!kHalf && dim == padded)
-      values = (const float*)tile.head.values + begin * dim;
+    if (direct && num_queries == 1)
+      add_direct<kHalf, 1>(own.scores, values, begin, count, padded, own.attended);
+    else if (direct)
+      add_direct<kHalf, 2>(own.scores, values, begin, count, padded, own.attended);
     else
-      widen_values<kHalf>(tile.head.values, (int)begin, count, dim, padded, own.head_values);
-    product(own.scores, kSpan, num_queries, values, padded, kPanel, padded / kPanel, count,
-            own.attended, padded, false);
+      add_values(own.scores, num_queries,
+                 widened<kHalf>(values, begin, count, dim, padded, own.head), count, padded,
+                 own.attended);
   }
   for (int m = 0; m < num_queries; m++) {
     const Vec total = vset(lane_sum(vload(own.total + m * 16)));

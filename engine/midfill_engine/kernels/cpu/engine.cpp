@@ -124,8 +124,7 @@ Scratch scratch_of_one(Owned& owned) {
   own.scores = owned.take<float>(tile * kSpan);
   own.peak = owned.take<float>(tile);
   own.total = owned.take<float>(tile * 16);
-  own.keys = owned.take<float>(head * kSpan);
-  own.head_values = owned.take<float>(head * kSpan);
+  own.head = owned.take<float>(head * kSpan);
   return own;
 }
 

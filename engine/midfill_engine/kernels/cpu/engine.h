@@ -17,8 +17,7 @@ struct Scratch {  // of one thread
   float* scores;      // [tile][kSpan]
   float* peak;        // [tile]
   float* total;       // [tile][16]
-  float* keys;        // [padded head * kSpan]
-  float* head_values;  // [kSpan][padded head]
+  float* head;        // [kSpan][padded head]: keys, then values
 };
 
 // Up to here every thread prepares all rows for itself, which saves a stage.

@@ -104,20 +104,11 @@ MF_INLINE float lane_max(Vec a) {
   return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
 }
 
-MF_INLINE void transpose(Vec* a) {
-  Vec b[8];
-  for (int i = 0; i < 8; i += 2) {
-    b[i] = _mm256_unpacklo_ps(a[i], a[i + 1]);
-    b[i + 1] = _mm256_unpackhi_ps(a[i], a[i + 1]);
-  }
-  Vec c[8];
-  for (int i = 0; i < 8; i += 4)
-    for (int j = 0; j < 2; j++) {
-      c[i + 2 * j] = _mm256_shuffle_ps(b[i + j], b[i + j + 2], 0x44);
-      c[i + 2 * j + 1] = _mm256_shuffle_ps(b[i + j], b[i + j + 2], 0xee);
-    }
-  for (int j = 0; j < 4; j++) {
-    a[j] = _mm256_permute2f128_ps(c[j], c[j + 4], 0x20);
-    a[j + 4] = _mm256_permute2f128_ps(c[j], c[j + 4], 0x31);
-  }
+// The sums of four vectors' lanes.
+MF_INLINE void four_sums(const Vec* a, float* out) {
+  Vec first = _mm256_add_ps(_mm256_unpacklo_ps(a[0], a[1]), _mm256_unpackhi_ps(a[0], a[1]));
+  Vec second = _mm256_add_ps(_mm256_unpacklo_ps(a[2], a[3]), _mm256_unpackhi_ps(a[2], a[3]));
+  Vec both = _mm256_add_ps(_mm256_shuffle_ps(first, second, 0x44),
+                           _mm256_shuffle_ps(first, second, 0xee));
+  _mm_storeu_ps(out, _mm_add_ps(_mm256_castps256_ps128(both), _mm256_extractf128_ps(both, 1)));
 }

@@ -95,28 +95,13 @@ MF_INLINE int32_t lane_total(IntVec a) { return _mm512_reduce_add_epi32(a); }
 MF_INLINE float lane_sum(Vec a) { return _mm512_reduce_add_ps(a); }
 MF_INLINE float lane_max(Vec a) { return _mm512_reduce_max_ps(a); }
 
-// Rows of 16 made columns: a[i][j] becomes a[j][i].
-MF_INLINE void transpose(Vec* a) {
-  Vec b[16];
-  for (int i = 0; i < 16; i += 2) {
-    b[i] = _mm512_unpacklo_ps(a[i], a[i + 1]);
-    b[i + 1] = _mm512_unpackhi_ps(a[i], a[i + 1]);
-  }
-  for (int i = 0; i < 16; i += 4)
-    for (int j = 0; j < 2; j++) {
-      __m512d first = _mm512_castps_pd(b[i + j]), second = _mm512_castps_pd(b[i + j + 2]);
-      a[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(first, second));
-      a[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(first, second));
-    }
-  for (int j = 0; j < 4; j++) {
-    Vec low = _mm512_shuffle_f32x4(a[j], a[j + 4], 0x88);
-    Vec high = _mm512_shuffle_f32x4(a[j + 8], a[j + 12], 0x88);
-    Vec low_odd = _mm512_shuffle_f32x4(a[j], a[j + 4], 0xdd);
-    Vec high_odd = _mm512_shuffle_f32x4(a[j + 8], a[j + 12], 0xdd);
-    b[j] = _mm512_shuffle_f32x4(low, high, 0x88);
-    b[j + 8] = _mm512_shuffle_f32x4(low, high, 0xdd);
-    b[j + 4] = _mm512_shuffle_f32x4(low_odd, high_odd, 0x88);
-    b[j + 12] = _mm512_shuffle_f32x4(low_odd, high_odd, 0xdd);
-  }
-  for (int i = 0; i < 16; i++) a[i] = b[i];
+// The sums of four vectors' lanes.
+MF_INLINE void four_sums(const Vec* a, float* out) {
+  Vec first = _mm512_add_ps(_mm512_unpacklo_ps(a[0], a[1]), _mm512_unpackhi_ps(a[0], a[1]));
+  Vec second = _mm512_add_ps(_mm512_unpacklo_ps(a[2], a[3]), _mm512_unpackhi_ps(a[2], a[3]));
+  Vec both = _mm512_add_ps(_mm512_shuffle_ps(first, second, 0x44),
+                           _mm512_shuffle_ps(first, second, 0xee));
+  both = _mm512_add_ps(both, _mm512_shuffle_f32x4(both, both, 0x4e));
+  both = _mm512_add_ps(both, _mm512_shuffle_f32x4(both, both, 0xb1));
+  _mm_storeu_ps(out, _mm512_castps512_ps128(both));
 }

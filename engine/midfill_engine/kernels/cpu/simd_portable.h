@@ -81,18 +81,13 @@ MF_INLINE IntVec nibble_total(IntVec sum) { return sum; }
 MF_INLINE void vstore_int8(int8_t* p, IntVec a) {
   for (int i = 0; i < 4; i++) p[i] = (int8_t)a[i];
 }
-MF_INLINE void transpose(Vec* a) {
-  for (int i = 0; i < 4; i++)
-    for (int j = 0; j < i; j++) {
-      float other = a[i][j];
-      a[i][j] = a[j][i];
-      a[j][i] = other;
-    }
-}
 MF_INLINE IntVec iadd(IntVec a, IntVec b) { return a + b; }
 MF_INLINE int32_t lane_total(IntVec a) { return a[0] + a[1] + a[2] + a[3]; }
 MF_INLINE float lane_sum(Vec a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 MF_INLINE float lane_max(Vec a) {
   float first = a[0] > a[1] ? a[0] : a[1], second = a[2] > a[3] ? a[2] : a[3];
   return first > second ? first : second;
+}
+MF_INLINE void four_sums(const Vec* a, float* out) {
+  for (int i = 0; i < 4; i++) out[i] = lane_sum(a[i]);
 }
