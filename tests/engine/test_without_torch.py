@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import metadata
+from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from midfill_engine.kernels.library import Library
 from midfill_engine.model.native import open_library
@@ -79,6 +82,39 @@ def test_what_needs_torch_says_so(arguments: list[str], needed: str) -> None:
     assert needed in last
     assert "torch is not installed" in last
     assert "pip install 'midfill[torch]'" in last
+
+
+def test_other_architectures_say_what_they_need(tmp_path: Path) -> None:
+    config = {"architectures": ["GPTNeoXForCausalLM"], "model_type": "gpt_neox"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    done = run(
+        BLOCKED
+        + f"""
+from midfill_engine.exec.build import Wanted
+from midfill_engine.exec.load_runner import load_runner
+from midfill_engine.errors import ModelError
+try:
+    load_runner({str(tmp_path)!r}, Wanted())
+except ModelError as error:
+    print(error)
+"""
+    )
+    assert "GPTNeoXForCausalLM runs through transformers and torch" in done.stdout, done.stderr
+    assert "pip install 'midfill[transformers]'" in done.stdout
+
+
+def test_the_engine_extra_brings_torch_to_windows_alone() -> None:
+    asked = [Requirement(each) for each in metadata.requires("midfill") or ()]
+    torch = [each for each in asked if each.name == "torch" and each.marker is not None]
+
+    def is_asked(extra: str, platform: str) -> bool:
+        environment = {"extra": extra, "sys_platform": platform}
+        return any(each.marker.evaluate(environment) for each in torch if each.marker)
+
+    assert not is_asked("engine", "linux")
+    assert not is_asked("engine", "darwin")
+    assert is_asked("engine", "win32")
+    assert is_asked("torch", "linux")
 
 
 def test_without_kernels_and_torch_both_remedies_are_told() -> None:

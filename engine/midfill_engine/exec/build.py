@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from midfill_engine.errors import ModelError
 from midfill_engine.exec.forward import Cache, Forward, NativeForward
@@ -80,6 +80,7 @@ def build(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted) -> Built:
         if isinstance(plan, NativePlan):
             return _build_native(spec, checkpoint, wanted, plan)
         reason = plan.reason
+    before = process_bytes()
     try:
         from midfill_engine.exec.torch_build import build_on_torch
     except ModuleNotFoundError as error:
@@ -88,6 +89,7 @@ def build(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted) -> Built:
         no_library = isinstance(native.open_library(), str)
         remedy = ", or install a C++ compiler" if no_library else ""
         raise ModelError(f"torch is to run it ({reason}), but {NO_TORCH}{remedy}") from None
+    wanted = replace(wanted, part=wanted.part.grown(before))
     return build_on_torch(spec, checkpoint, wanted, device)
 
 
@@ -131,6 +133,7 @@ def plan_for(needs: MemoryNeeds, device: str, wanted: Wanted) -> MemoryPlan:
         free = available_bytes()
         most = DEFAULT_CACHE_BYTES if free is None else free // 2
         cache_bytes = min(DEFAULT_CACHE_BYTES, most)
+    needs = replace(needs, libraries=0 if on_gpu else part.libraries)
     limit = None if wanted.max_memory is None else part.limit(process, wanted.max_memory)
     return plan_memory(needs, process=process, limit=limit, cache=part.of(cache_bytes))
 

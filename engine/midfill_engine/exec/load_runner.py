@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from midfill_engine.errors import ModelError
 from midfill_engine.exec.build import Wanted
+from midfill_engine.exec.memory import process_bytes
 from midfill_engine.exec.runner import Runner
 from midfill_engine.model.progress import OnProgress, untold
 from midfill_engine.model.source import resolve
@@ -32,8 +35,17 @@ def load_runner(
     config = read_config(resolve(source))
     name = architecture_name(config)
     if name not in ARCHITECTURES and "model_type" in config:
-        from midfill_engine.exec.transformers_runner import TransformersRunner
-
+        before = process_bytes()
+        try:
+            from midfill_engine.exec.transformers_runner import TransformersRunner
+        except ModuleNotFoundError as error:
+            if error.name != "torch":
+                raise
+            raise ModelError(
+                f"{name} runs through transformers and torch, which is not installed; "
+                "pip install 'midfill[transformers]'"
+            ) from None
+        wanted = replace(wanted, part=wanted.part.grown(before))
         return TransformersRunner.load(source, wanted, num_threads)
     return Runner.load(
         source,

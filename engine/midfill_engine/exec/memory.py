@@ -10,7 +10,7 @@ counts nothing there. Knows no torch; called by `runner`, told by `/info`.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -98,12 +98,14 @@ class MemoryNeeds:
         slot: bytes of one slot of the cache.
         weights: bytes of the weights as they are kept.
         loading: bytes of the weights at the most, while they are read and packed.
+        libraries: bytes of what was imported for this model; part of its reserve.
     """
 
     spec: Widths
     slot: int
     weights: int
     loading: int
+    libraries: int = 0
 
     @classmethod
     def of(
@@ -125,7 +127,7 @@ class MemoryNeeds:
         spec = self.spec
         wide = 4 * spec.hidden_size + 3 * spec.intermediate_size
         logits = num_slots * _LOGIT_ROWS * spec.vocab_size
-        return _RESERVE_BYTES + 4 * (_STEP_ROWS * wide + 2 * logits)
+        return _RESERVE_BYTES + self.libraries + 4 * (_STEP_ROWS * wide + 2 * logits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +138,19 @@ class MemoryPart:
         share: of what is left, that much.
         taken: bytes that the process and the other models take; None where there are no others:
             then the process is measured.
+        libraries: bytes that the process has grown by since, for this model: torch is imported
+            for the first that needs it.
     """
 
     share: float = 1.0
     taken: int | None = None
+    libraries: int = 0
+
+    def grown(self, before: int) -> MemoryPart:
+        """Returns it with what the process has grown by since it had `before` bytes."""
+        if self.taken is None:  # the process will be measured as it is then
+            return self
+        return replace(self, libraries=max(0, process_bytes() - before))
 
     def of(self, room: int) -> int:
         """The model's share of so many bytes."""
@@ -178,7 +189,8 @@ def plan_memory(
 
     if limit is None:
         return plan(min(max(cache // needs.slot, 1), MAX_SLOTS))
-    least = max(plan(1).total, process + needs.loading + _RESERVE_BYTES)
+    loading = needs.loading + needs.libraries + _RESERVE_BYTES
+    least = max(plan(1).total, process + loading)
     if least > limit:
         raise ModelError(_too_small(plan(1), least))
     return plan(max(count for count in range(1, MAX_SLOTS + 1) if plan(count).total <= limit))

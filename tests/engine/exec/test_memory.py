@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
@@ -10,7 +11,9 @@ from midfill_engine.errors import ModelError
 from midfill_engine.exec.memory import (
     MAX_SLOTS,
     MB,
+    WHOLE,
     MemoryNeeds,
+    MemoryPart,
     available_bytes,
     plan_memory,
     process_bytes,
@@ -66,6 +69,19 @@ def test_packing_takes_one_layer_more() -> None:
     assert wide.weights == wide.loading == 4 * num_parameters(SPEC)
     assert narrow.weights < wide.weights
     assert narrow.weights < narrow.loading < narrow.weights + wide.weights
+
+
+def test_libraries_that_came_for_a_model_count_as_its_reserve() -> None:
+    """Only where others were loaded before: the first model's process is measured with them."""
+    plain = MemoryNeeds.of(SPEC, MB, 4)
+    needs = replace(plain, libraries=150 * MB)
+    assert needs.reserve(2) == plain.reserve(2) + 150 * MB
+    limit = plan_memory(plain, process=0).total + 149 * MB
+    assert plan_memory(plain, process=0, limit=limit).num_slots == MAX_SLOTS
+    assert plan_memory(needs, process=0, limit=limit).num_slots < MAX_SLOTS
+    before = process_bytes() - 5 * MB
+    assert WHOLE.grown(before) == WHOLE
+    assert MemoryPart(1.0, taken=MB).grown(before).libraries >= 4 * MB
 
 
 def test_the_process_is_measured() -> None:

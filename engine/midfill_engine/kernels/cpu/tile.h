@@ -129,16 +129,25 @@ struct HalfTile {
 struct IntTile {
   static constexpr int kRows = kMaxIntTile;
   static constexpr int kChunk = 1024;
-  // Bytes, and from how many rows on: with fewer the processor's own fetching keeps up. Three rows
-  // of the bundled model on AVX2: 0.51 ms a step instead of 0.65 (docs/log.md, 2026-11-26).
-  static constexpr int kFetchAhead = 4 * kIntBlockBytes;
-  static constexpr int kFetchRows = 3;
+  // Blocks: what is asked for lies so far ahead, and a panel is gone over in parts in stretches so
+  // long, so that memory is kept busy in every part (docs/log.md, 2026-11-26).
+  static constexpr int kAhead = 4, kStretch = 4;
 
   // Several rows go over a panel in parts, where not all of their sums fit the registers.
   template <int R, int P>
   static __attribute__((noinline)) void run(const TileJob& job) {
     constexpr int kGroup = R > 1 && kVecs > kMaxIntVecs ? kMaxIntVecs : kVecs;
-    for (int v = 0; v < kVecs; v += kGroup) part<R, P, kGroup>(job, v);
+    const int most = kGroup < kVecs && job.fetch ? kStretch : job.depth;
+    for (int at = 0; at < job.depth; at += most) {
+      TileJob stretch = job;
+      stretch.weights += at * job.input_bytes;
+      stretch.x.quants += at * kBlock;
+      stretch.x.scales += at;
+      stretch.x.sums += at;
+      stretch.depth = job.depth - at < most ? job.depth - at : most;
+      stretch.fresh = job.fresh && at == 0;
+      for (int v = 0; v < kVecs; v += kGroup) part<R, P, kGroup>(stretch, v);
+    }
   }
 
   template <int R, int P, int G>
@@ -160,18 +169,24 @@ struct IntTile {
     for (int r = 0; r < R; r++)
       for (int v = 0; v < G; v++)
         dot[r][v] = iset(kUnsignedWeights ? job.x.sums[r * blocks + b] : 0);
-    const uint8_t* weights = block + kPanel * 2 + first * kLanes * 4;
-    if (R >= kFetchRows && job.fetch)
-      for (int i = 0; i < kIntBlockBytes; i += 64) __builtin_prefetch(block + kFetchAhead + i);
-    for (int k = 0; k < kBlock / 4; k++)
+    constexpr int kRowBytes = kPanel * 4;  // four inputs of all outputs
+    const int begin = first * kLanes * 4, end = (first + G) * kLanes * 4;
+    const uint8_t* weights = block + kPanel * 2 + begin;
+    const uint8_t* ahead = block + kAhead * kIntBlockBytes;
+    const bool fetch = job.fetch && begin % 64 == 0;
+    if (fetch && first == 0) __builtin_prefetch(ahead);
+    for (int k = 0; k < kBlock / 4; k++) {
+      for (int i = begin; fetch && i < end; i += 64)
+        __builtin_prefetch(ahead + kPanel * 2 + k * kRowBytes + i);
       for (int v = 0; v < G; v++) {
-        const Weights8 four = wload(weights + (k * kPanel + v * kLanes) * 4);
+        const Weights8 four = wload(weights + k * kRowBytes + v * kLanes * 4);
         for (int r = 0; r < R; r++) {
           int32_t x;
           memcpy(&x, job.x.quants + r * job.x.stride + b * kBlock + k * 4, 4);
           dot[r][v] = idot(dot[r][v], four, iset(x));
         }
       }
+    }
     for (int v = 0; v < G; v++) {
       const Vec scale = vwiden((const uint16_t*)block + (first + v) * kLanes);
       for (int r = 0; r < R; r++) {
