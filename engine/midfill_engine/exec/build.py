@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from midfill_engine.errors import ModelError
 from midfill_engine.exec.forward import Cache, Forward, NativeForward
-from midfill_engine.exec.kernel_choice import NativePlan, check_without_gpu, choose
+from midfill_engine.exec.kernel_choice import NativePlan, TorchPlan, check_without_gpu, choose
 from midfill_engine.exec.memory import (
     DEFAULT_CACHE_BYTES,
     WHOLE,
@@ -73,24 +73,25 @@ def build(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted) -> Built:
     Raises:
         ModelError: anything that keeps it from running, in one line.
     """
-    device, reason = choose_device(wanted.device), "a GPU"
+    device = choose_device(wanted.device)
+    plan: TorchPlan | None = None
     if device == "cpu":
         check_without_gpu(wanted.dtype, wanted.attention, "on cpu")
-        plan = choose(wanted.kernels, wanted.dtype, spec, device)
-        if isinstance(plan, NativePlan):
-            return _build_native(spec, checkpoint, wanted, plan)
-        reason = plan.reason
+        chosen = choose(wanted.kernels, wanted.dtype, spec, device)
+        if isinstance(chosen, NativePlan):
+            return _build_native(spec, checkpoint, wanted, chosen)
+        plan = chosen
     before = process_bytes()
     try:
         from midfill_engine.exec.torch_build import build_on_torch
     except ModuleNotFoundError as error:
-        if error.name != "torch":
+        if error.name != "torch" or plan is None:  # whoever chose a GPU has asked torch
             raise
         no_library = isinstance(native.open_library(), str)
         remedy = ", or install a C++ compiler" if no_library else ""
-        raise ModelError(f"torch is to run it ({reason}), but {NO_TORCH}{remedy}") from None
+        raise ModelError(f"torch is to run it ({plan.reason}), but {NO_TORCH}{remedy}") from None
     wanted = replace(wanted, part=wanted.part.grown(before))
-    return build_on_torch(spec, checkpoint, wanted, device)
+    return build_on_torch(spec, checkpoint, wanted, device, plan)
 
 
 def _build_native(

@@ -61,10 +61,8 @@ class TorchPlan:
     why: str
 
 
-def choose(
-    kernels: str, dtype: str, spec: ModelSpec, device: str, gpu_refusal: str | None = None
-) -> NativePlan | TorchPlan:
-    """Returns what runs a model where the GPU's kernels do not.
+def choose(kernels: str, dtype: str, spec: ModelSpec, device: str) -> NativePlan | TorchPlan:
+    """Returns what runs a model on a CPU.
 
     `auto` takes the fastest dtype that costs at most MAX_LOSS.
 
@@ -72,26 +70,31 @@ def choose(
         kernels: one of KERNELS.
         dtype: `auto`, one of QUANTISED or a key of `placement.ITEM_BYTES`.
         spec: the model's shape.
-        device: where it is to run, as `placement.choose_device` tells it.
-        gpu_refusal: what speaks against the GPU's kernels; None on a CPU.
+        device: as `placement.choose_device` tells it.
 
     Raises:
         ModelError: a name is unknown, or what was asked for cannot be had.
     """
-    quantised = _is_quantised(dtype)
-    kept = "float32" if quantised else choose_dtype(dtype, device)
-    library = gpu_refusal or choose_library(kernels, spec, kept)
+    kept = "float32" if _is_quantised(dtype) else choose_dtype(dtype, device)
+    library = choose_library(kernels, spec, kept)
     if isinstance(library, str):
-        if quantised:
-            raise ModelError(
-                f"dtype {dtype} needs kernels of our own ({library}); use --dtype auto"
-            )
-        return TorchPlan(library, kept, why_of(dtype))
+        return on_torch(dtype, device, library)
     if dtype == "auto":
         kind, why = _fastest(library)
     else:
         kind, why = _kind_of(dtype), why_of(dtype)
     return NativePlan(library, kind, "float32" if kind == "float32" else "bfloat16", why)
+
+
+def on_torch(dtype: str, device: str, reason: str) -> TorchPlan:
+    """Returns what torch runs a model in, where `reason` speaks against kernels of our own.
+
+    Raises:
+        ModelError: the dtype needs those, or is unknown.
+    """
+    if _is_quantised(dtype):
+        raise ModelError(f"dtype {dtype} needs kernels of our own ({reason}); use --dtype auto")
+    return TorchPlan(reason, choose_dtype(dtype, device), why_of(dtype))
 
 
 def why_of(dtype: str) -> str:

@@ -9,6 +9,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from ctypes.util import find_library
+from importlib.util import find_spec
 from pathlib import Path
 
 from midfill_engine.errors import ModelError
@@ -20,8 +21,10 @@ NO_TORCH = "torch is not installed: pip install 'midfill[torch]'"
 ITEM_BYTES: Mapping[str, int] = {"float32": 4, "bfloat16": 2, "float16": 2}
 """The dtypes that torch computes in, and a number's size."""
 
-_DRIVERS = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
-"""NVIDIA's driver, the one of Windows' Linux, AMD's: without any of them torch finds no GPU."""
+_NVIDIA = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/usr/lib/wsl/lib/libcuda.so.1")
+"""Its driver's files on Linux, the last one in Windows' Linux."""
+_AMD = "/dev/kfd"
+"""Many a processor's own graphics have it, and few a torch that can use them."""
 
 
 def choose_device(name: str) -> str:
@@ -57,7 +60,7 @@ def has_gpu() -> bool:
     try:
         import torch
     except ModuleNotFoundError:
-        logger.warning("there is a GPU's driver, but %s; the CPU is used", NO_TORCH)
+        logger.warning("there is an NVIDIA driver, but %s; the CPU is used", NO_TORCH)
         return False
     return torch.cuda.is_available()
 
@@ -68,7 +71,9 @@ def may_have_gpu() -> bool:
         return True
     if sys.platform == "win32":
         return find_library("nvcuda") is not None
-    return any(Path(path).exists() for path in _DRIVERS)
+    if any(Path(path).exists() for path in _NVIDIA):
+        return True
+    return Path(_AMD).exists() and find_spec("torch") is not None
 
 
 def free_gpu_bytes(device: str) -> int:

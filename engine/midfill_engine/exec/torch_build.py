@@ -11,7 +11,7 @@ from midfill_engine.errors import ModelError
 from midfill_engine.exec.build import Built, Wanted, choose_context, loading, plan_for
 from midfill_engine.exec.gpu_choice import build_gpu_forward, gpu_needs
 from midfill_engine.exec.gpu_device import FP8, Device, find_gpu
-from midfill_engine.exec.kernel_choice import TorchPlan, check_without_gpu, choose, why_of
+from midfill_engine.exec.kernel_choice import TorchPlan, check_without_gpu, on_torch, why_of
 from midfill_engine.exec.memory import MemoryNeeds
 from midfill_engine.exec.placement import choose_dtype
 from midfill_engine.exec.threads import num_threads
@@ -32,7 +32,13 @@ def torch_dtype(name: str) -> torch.dtype:
     return found
 
 
-def build_on_torch(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted, device: str) -> Built:
+def build_on_torch(
+    spec: ModelSpec,
+    checkpoint: Checkpoint,
+    wanted: Wanted,
+    device: str,
+    plan: TorchPlan | None = None,
+) -> Built:
     """Loads a model.
 
     Args:
@@ -40,19 +46,19 @@ def build_on_torch(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted, devi
         checkpoint: its weights.
         wanted: as `Runner.load` documents it.
         device: as `placement.choose_device` tells it.
+        plan: what was chosen for a CPU; None on a GPU.
 
     Raises:
         ModelError: anything that keeps it from running, in one line.
     """
     torch.set_num_threads(num_threads())
     place = torch.device(device)
-    gpu = find_gpu(wanted.kernels, spec, place)
-    if isinstance(gpu, Device):
-        return _build_gpu(spec, checkpoint, wanted, gpu)
-    check_without_gpu(wanted.dtype, wanted.attention, gpu)
-    refusal = None if device == "cpu" else gpu
-    plan = choose(wanted.kernels, wanted.dtype, spec, device, refusal)
-    assert isinstance(plan, TorchPlan), "`build` takes the others"
+    if plan is None:
+        gpu = find_gpu(wanted.kernels, spec, place)
+        if isinstance(gpu, Device):
+            return _build_gpu(spec, checkpoint, wanted, gpu)
+        check_without_gpu(wanted.dtype, wanted.attention, gpu)
+        plan = on_torch(wanted.dtype, device, gpu)
     dtype = torch_dtype(plan.dtype)
     max_len = choose_context(spec.max_position_embeddings, wanted.max_total_tokens)
     needs = MemoryNeeds.of(spec, slot_bytes(spec, max_len, dtype.itemsize), dtype.itemsize)

@@ -131,6 +131,7 @@ class NativeDecoder:
         kept = [array("i", part) for part in (rows.token_ids, rows.positions, rows.slots)]
         kept.append(array("i", rows.logit_rows))
         token_ids, positions, slots, logit_rows = (part.buffer_info()[0] for part in kept)
+        keys, values = cache.addresses
         layer_stride, slot_stride, head_stride = cache.strides
         batch = Batch(
             num_rows=len(rows.token_ids),
@@ -139,8 +140,8 @@ class NativeDecoder:
             positions=positions,
             slots=slots,
             logit_rows=logit_rows,
-            keys=cache.keys.ctypes.data,
-            values=cache.values.ctypes.data,
+            keys=keys,
+            values=values,
             layer_stride=layer_stride,
             slot_stride=slot_stride,
             head_stride=head_stride,

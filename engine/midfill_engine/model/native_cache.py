@@ -25,6 +25,12 @@ class NativeCache:
     What is valid is the caller's book-keeping, as in `kv_cache`. The memory is committed by the
     operating system, page by page, when it is first written, so that a short context costs what it
     uses.
+
+    Attributes:
+        keys: with rotary embedding.
+        values: beside them.
+        addresses: of both.
+        strides: elements from one layer, slot and head to the next.
     """
 
     def __init__(
@@ -53,12 +59,9 @@ class NativeCache:
         self.kind = kind
         self.keys, self.values = keys, values
         self.num_slots, self.max_len = keys.shape[1], keys.shape[3]
-
-    @property
-    def strides(self) -> tuple[int, int, int]:
-        """Elements from one layer, slot and head to the next."""
-        layer, slot, head = (stride // self.keys.itemsize for stride in self.keys.strides[:3])
-        return layer, slot, head
+        # What every step tells the kernels: numpy takes microseconds for it.
+        self.addresses = keys.ctypes.data, values.ctypes.data
+        self.strides = tuple(stride // keys.itemsize for stride in keys.strides[:3])
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:
         """Copies positions [0, length) of slot `src` to slot `dst`."""

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import * as path from "node:path";
 
-const LINUX = ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg"];
+const LINUX = ["/proc/driver/nvidia/version", "/dev/nvidiactl", "/usr/lib/wsl/lib/libcuda.so.1"];
 
 export function hasGpu(
   platform: NodeJS.Platform = process.platform,
