@@ -6,6 +6,7 @@ import { Cancelled, EnvironmentError, makeEnvironment } from "./environment";
 import type { Missing } from "./find";
 import { hasGpu } from "./gpu";
 import type { Session, SessionState } from "./session";
+import type { Extra } from "./pip";
 import { textOf, type Surveyor } from "./surveyor";
 import { readWheels } from "./wheel";
 
@@ -75,7 +76,7 @@ export async function install(
       folder: surveyor.privateEnvironment,
       wheel: { place: textOf(server, "wheel"), version: surveyor.version },
       wheels,
-      extra: server.get("withEngine", true) ? (hasGpu() ? "torch" : "engine") : "none",
+      extra: extraOf(server.get<boolean>("withEngine", true)),
       pipArguments: server.get<string[]>("pipArguments", []),
       pythons: python === null ? ["python3", "python"] : [python],
       log: (line) => {
@@ -115,4 +116,9 @@ async function tellFailure(error: unknown, log: vscode.LogOutputChannel): Promis
     SHOW_LOG,
   );
   if (picked === SHOW_LOG) log.show();
+}
+
+function extraOf(withEngine: boolean): Extra {
+  if (!withEngine) return "none";
+  return hasGpu() ? "torch" : "engine";
 }
