@@ -48,6 +48,8 @@ async function snoozes(f) {
   // Five minutes that pass at once: it ends by itself.
   await f.probe.run("hurryTimers", [300_000]);
   await snooze(f);
+  // It was ready before, too.
+  await f.until(async () => (await f.probe.run("hurriedTimers")).length > 0);
   await editor.untilStatus("Ready");
   assert.deepEqual(await f.probe.run("unhurryTimers"), [300_000]);
 }

@@ -12,6 +12,9 @@ exports.hurryTimers = (waits) => {
   };
 };
 
+/** Returns the waits so far. */
+exports.hurriedTimers = () => hurried;
+
 /** Ends that, and returns the waits that there were. */
 exports.unhurryTimers = () => {
   globalThis.setTimeout = real;
