@@ -17,8 +17,6 @@ from midfill_engine.model.spec import ModelSpec
 
 logger = logging.getLogger(__name__)
 
-FP8 = "fp8"
-"""The dtype that only our GPU kernels know: matrices in float8_e4m3fn, all else in bfloat16."""
 _LEAST_CAPABILITY = (8, 0)
 """Ampere: the first whose tensor cores know bfloat16."""
 _PDL_CAPABILITY = (9, 0)

@@ -21,6 +21,9 @@ QUANTISED: Final = ("int8", "int4")
 """The dtypes that only the native kernels know. Keys and values are in bfloat16 there, which costs
 nothing that can be measured (docs/log.md, 2026-11-26), all else but the matrices in float32."""
 
+FP8 = "fp8"
+"""The dtype that only our GPU kernels know: matrices in float8_e4m3fn, all else in bfloat16."""
+
 MAX_LOSS: Final = 0.005
 """Nats a token that a dtype may cost on code to be the default. The bundled model on 30,000 tokens
 of held-out code (docs/log.md, 2026-11-25, precisions; `bench/precision.py`): bfloat16 0.0000, int8
@@ -108,7 +111,7 @@ def check_without_gpu(dtype: str, attention: str, reason: str) -> None:
     Raises:
         ModelError: it was; `reason` tells why they do not run.
     """
-    if dtype == "fp8":
+    if dtype == FP8:
         raise ModelError(f"dtype fp8 needs the GPU kernels ({reason}); use --dtype auto or int8")
     if attention != "auto":
         raise ModelError(

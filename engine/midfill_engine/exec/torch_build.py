@@ -10,8 +10,8 @@ import torch
 from midfill_engine.errors import ModelError
 from midfill_engine.exec.build import Built, Wanted, choose_context, loading, plan_for
 from midfill_engine.exec.gpu_choice import build_gpu_forward, gpu_needs
-from midfill_engine.exec.gpu_device import FP8, Device, find_gpu
-from midfill_engine.exec.kernel_choice import TorchPlan, check_without_gpu, on_torch, why_of
+from midfill_engine.exec.gpu_device import Device, find_gpu
+from midfill_engine.exec.kernel_choice import FP8, TorchPlan, check_without_gpu, on_torch, why_of
 from midfill_engine.exec.memory import MemoryNeeds
 from midfill_engine.exec.placement import choose_dtype
 from midfill_engine.exec.threads import num_threads

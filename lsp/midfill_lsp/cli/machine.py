@@ -20,7 +20,7 @@ Device: TypeAlias = Literal["cpu", "cuda"]
 
 _TOOL_TIMEOUT_S = 10.0
 _MEASURE_TIMEOUT_S = 300.0
-"""It takes 6 s on two cores; a GPU compiles its kernels the first time."""
+"""It takes 2 to 4 s on two cores; a GPU compiles its kernels the first time."""
 
 
 class NotMeasured(MidfillError):
