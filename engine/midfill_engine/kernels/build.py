@@ -36,11 +36,13 @@ _COMMON = (
 )
 _AVX2 = ("-mavx2", "-mfma", "-mf16c")
 _AVX512 = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl")
+_VNNI = (*_AVX512, "-mavx512vnni", "-mprefer-vector-width=512")
 _X86_FLAGS: Mapping[str, tuple[str, ...]] = {
     "avx2": _AVX2,
     "avxvnni": (*_AVX2, "-mavxvnni"),
     "avx512": (*_AVX512, "-mprefer-vector-width=512"),
-    "avx512vnni": (*_AVX512, "-mavx512vnni", "-mprefer-vector-width=512"),
+    "avx512vnni": _VNNI,
+    "amx": (*_VNNI, "-mamx-tile", "-mamx-int8"),
 }
 _TIMEOUT_S = 300.0  # a compiler that hangs must not keep the engine from starting
 

@@ -34,9 +34,9 @@ MF_INLINE Vec cache_vec(const void* rows, int64_t idx) {
 // time: whoever asks for a whole span at once waits for places to note it (docs/log.md, 2026-11-26).
 template <bool kHalf>
 MF_INLINE void fetch_ahead(const void* rows, int64_t position, int dim) {
-  constexpr int64_t kAhead = 16;
-  const char* from = (const char*)rows + (position + kAhead) * dim * kWidth<kHalf>;
-  for (int64_t at = 0; at < dim * kWidth<kHalf>; at += 64) __builtin_prefetch(from + at);
+  const char* from = (const char*)rows + (position + kFetchAhead) * dim * kWidth<kHalf>;
+  for (int64_t at = 0; at < dim * kWidth<kHalf>; at += 64)
+    __builtin_prefetch(from + at, 0, kFetchLevel);
 }
 
 // Keys or values [begin, begin + count) as floats, [position][padded]: where they are, or a copy in

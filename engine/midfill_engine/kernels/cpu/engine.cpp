@@ -8,8 +8,13 @@
 #include <string>
 #include <vector>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #if defined(__linux__)
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 void step_portable(const Step& step);
@@ -24,6 +29,10 @@ void step_avx512(const Step& step);
 #endif
 #if defined(MF_HAS_AVX512VNNI)
 void step_avx512vnni(const Step& step);
+#endif
+
+#if defined(MF_HAS_AMX)
+void step_amx(const Step& step);
 #endif
 
 namespace {
@@ -43,6 +52,19 @@ bool has_avx512() {
   return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
          __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
 }
+
+// AMX's tiles for bytes; a process must ask Linux for them before its first use.
+bool has_amx() {
+#if defined(__linux__) && defined(SYS_arch_prctl)
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  const bool tiles = d >> 24 & 1, bytes = d >> 25 & 1;
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return tiles && bytes && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 #endif
 
 // Those that this machine runs, best first.
@@ -50,6 +72,10 @@ std::vector<InstructionSet> available() {
   std::vector<InstructionSet> found;
 #if defined(__x86_64__)
   __builtin_cpu_init();
+#endif
+#if defined(MF_HAS_AMX)
+  if (has_avx512() && __builtin_cpu_supports("avx512vnni") && has_amx())
+    found.push_back({"amx", step_amx});
 #endif
 #if defined(MF_HAS_AVX512VNNI)
   if (has_avx512() && __builtin_cpu_supports("avx512vnni"))
@@ -137,7 +163,7 @@ void allocate(Owned& owned) {
   engine.attended = owned.take<float>((int64_t)kMaxRows * engine.attended_padded);
   engine.gated = owned.take<float>((int64_t)kMaxRows * engine.intermediate_padded);
   engine.values = owned.take<float>(kMaxRows * wide);
-  engine.quants = owned.take<int8_t>(kMaxRows * wide);
+  engine.quants = owned.take<int8_t>((kMaxRows + kReadBeyond) * wide);
   engine.scales = owned.take<float>(kMaxRows * wide / kBlock);
   engine.block_sums = owned.take<int32_t>(kMaxRows * wide / kBlock);
   engine.tiles = owned.take<Tile>(kMaxRows);

@@ -22,6 +22,7 @@ struct Scratch {  // of one thread
 
 // Up to here every thread prepares all rows for itself, which saves a stage.
 constexpr int kPrivateRows = 4;
+constexpr int kReadBeyond = 16;  // a tile of AMX always reads sixteen rows
 constexpr int kSpan = 64;  // positions that attention takes at once
 constexpr int kTile = 32;  // query vectors that share the keys they read
 

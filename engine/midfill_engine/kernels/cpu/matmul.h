@@ -3,6 +3,7 @@
 // not depend on how many rows, panels or threads there are.
 #pragma once
 
+#include "amx.h"
 #include "tile.h"
 
 namespace {
@@ -73,6 +74,17 @@ MF_INLINE void chunked(TileJob job, int num_rows, int panels, int depth, int uni
   }
 }
 
+// Products of int8 or int4 weights: many rows in AMX's tiles, where there are such.
+template <class Tile>
+MF_INLINE void whole_numbers(TileJob job, int num_rows, int panels, int depth) {
+#if defined(__AMX_INT8__)
+  constexpr bool kInt4Weights = Tile::kBytes == kInt4BlockBytes;
+  if (num_rows >= kAmxFrom) return AmxTile<kInt4Weights>::run(job, num_rows, depth / kBlock);
+#endif
+  job.input_bytes = Tile::kBytes;
+  chunked<Tile>(job, num_rows, panels, depth, kBlock);
+}
+
 // Panels [begin, end) of the product of `num_rows` rows; each goes to finish(panel, sums, stride)
 // as sums[row * stride + output]. `sums` holds kMaxRows * kPanel floats.
 template <class Finish>
@@ -90,11 +102,9 @@ MF_INLINE void multiply(const Input& x, int num_rows, const Matrix& matrix, int 
       job.input_bytes = kPanel * 4;
       chunked<HalfTile>(job, num_rows, wide, matrix.depth, 2);
     } else if (matrix.kind == kInt8) {
-      job.input_bytes = kIntBlockBytes;
-      chunked<IntTile>(job, num_rows, wide, matrix.depth, kBlock);
+      whole_numbers<IntTile>(job, num_rows, wide, matrix.depth);
     } else {
-      job.input_bytes = kInt4BlockBytes;
-      chunked<Int4Tile>(job, num_rows, wide, matrix.depth, kBlock);
+      whole_numbers<Int4Tile>(job, num_rows, wide, matrix.depth);
     }
     for (int p = 0; p < wide; p++) finish(panel + p, sums + p * kPanel, wide * kPanel);
   }

@@ -10,6 +10,8 @@ constexpr bool kUnpackMany = true;
 constexpr int kMaxIntTile = 5;  // 4, 5 and 8 rows are a sixth quicker than with 3
 constexpr int kMaxIntVecs = 2;
 constexpr int kMaxWide = 2;
+constexpr int64_t kFetchAhead = 16;  // positions: so early keys and values are asked for
+constexpr int kFetchLevel = 3;  // into the first-level cache
 
 MF_INLINE Vec vload(const float* p) { return _mm256_loadu_ps(p); }
 MF_INLINE void vstore(float* p, Vec a) { _mm256_storeu_ps(p, a); }

@@ -10,6 +10,8 @@ constexpr bool kUnpackMany = false;  // whether it unpacks all weights of an inp
 constexpr int kMaxIntTile = 6;
 constexpr int kMaxIntVecs = 2;  // of a panel, for several rows at once
 constexpr int kMaxWide = 4;  // panels side by side where there is one row
+constexpr int64_t kFetchAhead = 32;  // positions: so early keys and values are asked for
+constexpr int kFetchLevel = 2;  // into the second-level cache
 
 MF_INLINE Vec vload(const float* p) { return _mm512_loadu_ps(p); }
 MF_INLINE void vstore(float* p, Vec a) { _mm512_storeu_ps(p, a); }

@@ -11,6 +11,8 @@ constexpr bool kUnpackMany = false;
 constexpr int kMaxIntTile = 2;
 constexpr int kMaxIntVecs = 1;
 constexpr int kMaxWide = 1;
+constexpr int64_t kFetchAhead = 16;  // positions: so early keys and values are asked for
+constexpr int kFetchLevel = 3;  // into the first-level cache
 
 MF_INLINE Vec vload(const float* p) {
   Vec a;

@@ -127,6 +127,7 @@ struct HalfTile {
 };
 
 struct IntTile {
+  static constexpr int kBytes = kIntBlockBytes;
   static constexpr int kRows = kMaxIntTile;
   static constexpr int kChunk = 1024;
   // Blocks: what is asked for lies so far ahead, and a panel is gone over in parts in stretches so
@@ -200,6 +201,7 @@ struct IntTile {
 // As IntTile; the numbers are 0 to 15 and have no sign, so that a block's products are summed in
 // 16 bits where there is no instruction for more.
 struct Int4Tile {
+  static constexpr int kBytes = kInt4BlockBytes;
   static constexpr int kRows = kMaxIntTile;
   static constexpr int kChunk = 1024;
 
