@@ -150,7 +150,7 @@ struct AmxTile {
   // Asks for lines [begin, end) of a block of the next panel: a few at a time, all along.
   MF_INLINE void fetch(const TileJob& job, int b, int begin, int end) {
     const uint8_t* next = job.weights + job.panel_bytes + b * kBlockBytes;
-    for (int i = begin; job.fetch && i < end; i++) __builtin_prefetch(next + i * 64);
+    for (int i = begin; job.fetch && i < end; i++) __builtin_prefetch(next + i * 64, 0, kFetchLevel);
   }
 
   // Adds a stretch's whole numbers, scaled, to the sums of R rows of a tile, from `first` on.

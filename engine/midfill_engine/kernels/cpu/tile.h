@@ -175,10 +175,10 @@ struct IntTile {
     const uint8_t* weights = block + kPanel * 2 + begin;
     const uint8_t* ahead = block + kAhead * kIntBlockBytes;
     const bool fetch = job.fetch && begin % 64 == 0;
-    if (fetch && first == 0) __builtin_prefetch(ahead);
+    if (fetch && first == 0) __builtin_prefetch(ahead, 0, kFetchLevel);
     for (int k = 0; k < kBlock / 4; k++) {
       for (int i = begin; fetch && i < end; i += 64)
-        __builtin_prefetch(ahead + kPanel * 2 + k * kRowBytes + i);
+        __builtin_prefetch(ahead + kPanel * 2 + k * kRowBytes + i, 0, kFetchLevel);
       for (int v = 0; v < G; v++) {
         const Weights8 four = wload(weights + k * kRowBytes + v * kLanes * 4);
         for (int r = 0; r < R; r++) {
@@ -202,6 +202,7 @@ struct IntTile {
 // 16 bits where there is no instruction for more.
 struct Int4Tile {
   static constexpr int kBytes = kInt4BlockBytes;
+  static constexpr int kAhead = 8;  // blocks, as in IntTile
   static constexpr int kRows = kMaxIntTile;
   static constexpr int kChunk = 1024;
 
@@ -235,7 +236,12 @@ struct Int4Tile {
     for (int r = 0; r < R; r++)
       for (int v = 0; v < G; v++) dot[r][v] = iset(0);
     const uint8_t* numbers = block + kPanel * 4 + first * kLanes * 4;
-    for (int k = 0; k < kBlock / 8; k++)
+    const uint8_t* ahead = block + kAhead * kInt4BlockBytes;
+    const bool fetch = job.fetch && first == 0;
+    for (int i = 0; fetch && i < kPanel * 4; i += 64) __builtin_prefetch(ahead + i, 0, kFetchLevel);
+    for (int k = 0; k < kBlock / 8; k++) {
+      for (int i = 0; fetch && i < kPanel * 4; i += 64)
+        __builtin_prefetch(ahead + kPanel * 4 + k * kPanel * 4 + i, 0, kFetchLevel);
       for (int v = 0; v < G; v++) {
         const IntVec both = iload(numbers + (k * kPanel + v * kLanes) * 4);
         const IntVec low = nibbles_low(both), high = nibbles_high(both);
@@ -244,6 +250,7 @@ struct Int4Tile {
           dot[r][v] = nibble_dot(dot[r][v], high, four(job, r, b * kBlock + kBlock / 2 + k * 4));
         }
       }
+    }
     for (int v = 0; v < G; v++) {
       const uint16_t* halves = (const uint16_t*)block + (first + v) * kLanes;
       const Vec scale = vwiden(halves), minimum = vwiden(halves + kPanel);
