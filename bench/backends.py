@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,19 +120,28 @@ def engines(
 @contextmanager
 def started(model: Path, folder: Path, dtype: str, max_infill: int) -> Generator[Complete]:
     """Starts an engine on ``model``, with its files in ``folder``, and yields its answers."""
+    options = ("--dtype", dtype, "--max-infill", str(max_infill))
+    with serving(model, folder, options, ONE_THREAD) as url, attached(url, KEY) as complete:
+        yield complete
+
+
+@contextmanager
+def serving(
+    model: Path, folder: Path, options: Sequence[str], env: Mapping[str, str]
+) -> Generator[str]:
+    """Starts an engine with ``KEY`` and more options, its files in ``folder``; yields its URL."""
     folder.mkdir()
     key_file, ready_file, log = folder / "key", folder / "ready.json", folder / "engine.log"
     key_file.touch(mode=0o600)
     key_file.write_text(KEY)
     command = [
         sys.executable, "-m", "midfill_engine.cli", "serve", "--model", str(model), "--port", "0",
-        "--ready-file", str(ready_file), "--api-key-file", str(key_file), "--dtype", dtype,
-        "--max-infill", str(max_infill),
+        "--ready-file", str(ready_file), "--api-key-file", str(key_file), *options,
     ]  # fmt: skip
     with (
         log.open("w") as sink,
         subprocess.Popen(
-            command, stdout=sink, stderr=subprocess.STDOUT, env={**os.environ, **ONE_THREAD}
+            command, stdout=sink, stderr=subprocess.STDOUT, env={**os.environ, **env}
         ) as process,
     ):
         try:
@@ -141,8 +150,7 @@ def started(model: Path, folder: Path, dtype: str, max_infill: int) -> Generator
                 if process.poll() is not None or time.monotonic() > deadline:
                     raise EngineStartError(f"the engine did not start: {log.read_text().strip()}")
                 time.sleep(0.1)
-            with attached(json.loads(ready_file.read_text())["url"], KEY) as complete:
-                yield complete
+            yield json.loads(ready_file.read_text())["url"]
         finally:
             process.terminate()
 

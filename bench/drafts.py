@@ -53,12 +53,14 @@ class Edit:
         known: the completion's ids.
         text: ids of the suffix and of the prefix, in this order.
         hint: ids of the earlier completion from the cursor's line on, empty at first requests.
+        earlier: that completion's text.
     """
 
     ask: Ask
     known: list[int]
     text: list[int]
     hint: list[int]
+    earlier: str
 
 
 def main() -> int:
@@ -167,7 +169,8 @@ def edit(vocabulary: Vocabulary, asked: Ask, answer: Answer, earlier: Answer | N
     head = asked.prefix[asked.prefix.rfind("\n") + 1 :]
     # The key that diverged is the last of the line; the hint is what it would have been.
     hint = vocabulary.encode(head[:-1] + earlier.text) if earlier else []
-    return Edit(asked, answer.ids, [*vocabulary.encode(asked.suffix), *before], hint)
+    text = [*vocabulary.encode(asked.suffix), *before]
+    return Edit(asked, answer.ids, text, hint, earlier.text if earlier else "")
 
 
 def drafters(

@@ -2,8 +2,9 @@
 
 Two `tokenizers` objects stand behind one `Tokenizer`: `plain` has no control tokens at all, so
 that a sentinel in a user's code stays plain text; `rich` is the file as it is, for the dialects
-whose text means its control tokens. Both are only read after loading, which makes this object
-safe to share between threads. Knows no model families; called by `fim`, `serve` and `runtime`.
+whose text means its control tokens. Both are only read after loading, and what `line_encoder`
+remembers is behind a lock, which makes this object safe to share between threads. Knows no model
+families; called by `fim`, `serve` and `runtime`.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from tokenizers import Tokenizer as RawTokenizer
 from midfill_engine.errors import ModelError
 from midfill_engine.text import pieces
 from midfill_engine.text.control_tokens import CONTROL, plain_spec
+from midfill_engine.text.line_encoder import LineEncoder
 from midfill_engine.text.special_ids import SpecialIds
 
 _LLAMA_SENTINEL: Final = re.compile(r" ?<(PRE|SUF|MID|EOT)>")
@@ -29,6 +31,7 @@ _LLAMA_PIECES: Final = tuple(f"{pieces.METASPACE}<{name}>" for name in ("PRE", "
 class _Coders:
     rich: RawTokenizer
     plain: RawTokenizer
+    lines: LineEncoder  # `plain`'s
     kind: pieces.Kind
     leading_space: str
     spaces_once: bool
@@ -88,7 +91,8 @@ class Tokenizer:
         try:
             spec: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             rich = RawTokenizer.from_str(json.dumps({**spec, "post_processor": None}))
-            plain = RawTokenizer.from_str(json.dumps(plain_spec(spec)))
+            bare = plain_spec(spec)
+            plain = RawTokenizer.from_str(json.dumps(bare))
         except FileNotFoundError:
             raise ModelError(f"no tokenizer at {path}: {remedy}") from None
         except Exception as error:  # `tokenizers` raises bare Exception for a broken file
@@ -99,6 +103,7 @@ class Tokenizer:
         coders = _Coders(
             rich,
             plain,
+            LineEncoder(plain, bare),
             pieces.kind_of(spec),
             pieces.leading_space_of(spec),
             spaces_once=pieces.spaces_once(spec),
@@ -117,7 +122,7 @@ class Tokenizer:
         text = without_surrogates(text)
         if leading_space and text and self._wants_space(text):
             text = " " + text
-        ids: list[int] = self._coders.plain.encode(text, add_special_tokens=False).ids
+        ids = self._coders.lines.encode(text)
         if not self._control.isdisjoint(ids):
             ids = [part for token_id in ids for part in self._spelled_out(token_id)]
         return [*self._bos(bos), *ids]

@@ -1,0 +1,132 @@
+"""Ids by lines are the ids of the whole text, and only lines that changed are encoded again."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from tokenizers import Encoding, Regex, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer as RawTokenizer
+from tokenizers.trainers import BpeTrainer
+from training.tokenizer import PIECES
+
+from midfill_engine.model.source import STARTER_FOLDER
+from midfill_engine.text.control_tokens import plain_spec
+from midfill_engine.text.line_encoder import (
+    BUNDLED_PATTERN,
+    CL100K_PATTERN,
+    LineEncoder,
+    cuts_of,
+)
+from tests.engine.text.vocabularies import byte_level, code_llama
+
+SYMBOLS = (
+    *("\n", "\n", "\n", "\r", "\r\n", "\t", " ", " ", "    ", "\x0b", "\x0c", "\x1c", "\x85"),
+    *("\u00a0", "\u2028", "▁", "a", "def", "return", "B", "é", "e\u0301", "\u0301", "字", "😀"),
+    *("1", "23", "_", "__", ".", ";", "{", ")", '"', "'s", "'", "<s>", "</s>", "#", "ﬁ"),
+)
+OWN_SOURCE = Path(__file__).read_text(encoding="utf-8")
+
+
+def random_text(rng: random.Random) -> str:
+    return "".join(rng.choices(SYMBOLS, k=rng.randrange(40)))
+
+
+def spec_of(folder: Path) -> dict[str, Any]:
+    return plain_spec(json.loads((folder / "tokenizer.json").read_text()))
+
+
+def cl100k(pattern: str = CL100K_PATTERN) -> dict[str, Any]:
+    """The file of a small tokenizer of Qwen 2's kind, whose merges like blanks and line ends."""
+    learner = RawTokenizer(models.BPE())
+    learner.normalizer = normalizers.NFC()
+    learner.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(pattern), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    rng = random.Random(5)
+    texts = [OWN_SOURCE, *(random_text(rng) for _ in range(300))]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = BpeTrainer(vocab_size=900, initial_alphabet=alphabet, show_progress=False)
+    learner.train_from_iterator(texts, trainer)
+    return cast("dict[str, Any]", json.loads(learner.to_str()))
+
+
+@pytest.fixture(params=["bundled", "code_llama", "cl100k", "llama3"])
+def spec(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
+    if request.param == "bundled":
+        return spec_of(STARTER_FOLDER)
+    if request.param == "code_llama":
+        code_llama(tmp_path)
+        return spec_of(tmp_path)
+    digits = r"\p{N}{1,3}" if request.param == "llama3" else r"\p{N}"
+    return cl100k(CL100K_PATTERN.replace(r"\p{N}|", digits + "|"))
+
+
+def test_ids_are_those_of_the_whole_text(spec: dict[str, Any]) -> None:
+    coder = RawTokenizer.from_str(json.dumps(spec))
+    encoder = LineEncoder(coder, spec)
+    assert encoder.cuts is not None
+    rng = random.Random(1)
+    mixed = (random_text(rng) for _ in range(4000))
+    for text in (OWN_SOURCE, "x" * 3000 + "\n" * 50, *mixed):
+        expected = coder.encode(text, add_special_tokens=False).ids
+        assert encoder.encode(text) == expected, repr(text)
+        assert encoder.encode(text) == expected, "the second time"
+
+
+def test_only_the_line_that_changed_is_encoded_again() -> None:
+    spec = spec_of(STARTER_FOLDER)
+    asked: list[str] = []
+
+    class Counting:
+        coder = RawTokenizer.from_str(json.dumps(spec))
+
+        def encode(self, text: str, add_special_tokens: bool) -> Encoding:
+            asked.append(text)
+            return self.coder.encode(text, add_special_tokens=add_special_tokens)
+
+    encoder = LineEncoder(cast("RawTokenizer", Counting()), spec)
+    encoder.encode("def first():\n    pass\n\n\ndef second():\n    ret")
+    asked.clear()
+    encoder.encode("def first():\n    pass\n\n\ndef second():\n    retu")
+    assert asked == ["\n    retu"]
+
+
+def test_the_bundled_pattern_is_the_one_that_training_uses() -> None:
+    assert BUNDLED_PATTERN == PIECES
+
+
+def test_where_nothing_surely_cuts_whole_texts_are_remembered(tmp_path: Path) -> None:
+    byte_level(tmp_path)
+    spec = spec_of(tmp_path)
+    assert cuts_of(spec) is None
+    coder = RawTokenizer.from_str(json.dumps(spec))
+    encoder = LineEncoder(coder, spec)
+    for _ in range(2):
+        assert encoder.encode(OWN_SOURCE) == coder.encode(OWN_SOURCE).ids
+
+
+@pytest.mark.parametrize("change", ["token", "strip", "normalizer", "merge", "dropout", "pattern"])
+def test_what_reaches_over_a_line_end_forbids_cuts(tmp_path: Path, change: str) -> None:
+    code_llama(tmp_path)
+    spec = spec_of(tmp_path)
+    added = {"id": 31000, "content": "\n\n", "special": False, "lstrip": False, "rstrip": False}
+    if change == "token":
+        spec["added_tokens"] = [added]
+    elif change == "strip":
+        spec["added_tokens"] = [{**added, "content": "x", "rstrip": True}]
+    elif change == "normalizer":
+        spec["normalizer"] = {"type": "Strip", "strip_left": True, "strip_right": True}
+    elif change == "merge":
+        spec["model"]["vocab"]["\n▁"] = 31000
+    elif change == "dropout":
+        spec["model"]["dropout"] = 0.1
+    else:
+        spec["pre_tokenizer"] = {"type": "Whitespace"}
+    assert cuts_of(spec) is None
