@@ -28,8 +28,8 @@ struct AmxTiles {
   ~AmxTiles() { __asm__ volatile("tilerelease"); }
 };
 
-// The compilers' own intrinsics want a literal for a tile's number, and GCC's before 13.3 do not say
-// that they read memory, so that what was stored for them may be left out.
+// The compilers' own intrinsics want a literal for a tile's number, and GCC 12's do not say that they
+// read memory, so that what was stored for them may be left out.
 template <int kTile>
 MF_INLINE void tile_load(const void* from, int64_t row_stride) {
   __asm__ volatile("tileloadd (%1,%2,1), %%tmm%c0"
