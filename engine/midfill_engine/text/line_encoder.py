@@ -9,6 +9,8 @@ match's end to the next:
 
     no pattern, and no token with a line end in it     before every "\n"
     the bundled model's: "\n" only begins a match      before every "\n"
+    DeepSeek-Coder's: line ends are cut out first      before every "\n"
+    GPT-2's, as in StarCoder: text ends with a blank   before "\n" behind a visible character
     cl100k's, of Llama 3 and Qwen 2: `\s*[\r\n]+`, or
     `[\r\n]*` behind punctuation, ends a match         behind "\n", where a line with text follows
 
@@ -31,7 +33,9 @@ CL100K_PATTERN: Final = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
+LINE_ENDS_PATTERN: Final = "[\r\n]"
 _BEFORE_LINE_ENDS: Final = re.compile(r"(?=\n)")
+_BEHIND_TEXT: Final = re.compile(r"(?<=[!-~])(?=\n)")
 _BEHIND_LINE_ENDS: Final = re.compile(r"(?<=\n)(?=[ \t]*[!-~])")
 _LONGEST_LINE: Final = 1000
 """Characters; longer ones are encoded anew."""
@@ -75,8 +79,12 @@ def cuts_of(spec: Mapping[str, Any]) -> re.Pattern[str] | None:
     if not steps:
         return _BEFORE_LINE_ENDS if _line_end_is_alone(model) else None
     pattern = _pattern_of(steps[0])
-    if pattern == BUNDLED_PATTERN and len(steps) == 1:
+    if pattern == LINE_ENDS_PATTERN or (pattern == BUNDLED_PATTERN and len(steps) == 1):
         return _BEFORE_LINE_ENDS
+    if steps[0].get("type") == "Digits":
+        steps = steps[1:]
+    if len(steps) == 1 and _cuts_as_gpt2(steps[0]):
+        return _BEHIND_TEXT
     if pattern.replace(r"\p{N}{1,3}", r"\p{N}") == CL100K_PATTERN and _only_bytes(steps[1:]):
         return _BEHIND_LINE_ENDS
     return None
@@ -107,6 +115,14 @@ def _pattern_of(step: Mapping[str, Any]) -> str:
     isolated = step.get("behavior") == "Isolated" and not step.get("invert")
     pattern: Mapping[str, str] = step.get("pattern") or {}
     return pattern.get("Regex", "") if step.get("type") == "Split" and isolated else ""
+
+
+def _cuts_as_gpt2(step: Mapping[str, Any]) -> bool:
+    return (
+        step.get("type") == "ByteLevel"
+        and step.get("use_regex", True)
+        and not step.get("add_prefix_space")
+    )
 
 
 def _only_bytes(steps: list[dict[str, Any]]) -> bool:

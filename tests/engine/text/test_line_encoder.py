@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from tokenizers import Encoding, Regex, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as RawTokenizer
+from tokenizers.pre_tokenizers import PreTokenizer
 from tokenizers.trainers import BpeTrainer
 from training.tokenizer import PIECES
 
@@ -18,10 +20,11 @@ from midfill_engine.text.control_tokens import plain_spec
 from midfill_engine.text.line_encoder import (
     BUNDLED_PATTERN,
     CL100K_PATTERN,
+    LINE_ENDS_PATTERN,
     LineEncoder,
     cuts_of,
 )
-from tests.engine.text.vocabularies import byte_level, code_llama
+from tests.engine.text.vocabularies import code_llama
 
 SYMBOLS = (
     *("\n", "\n", "\n", "\r", "\r\n", "\t", " ", " ", "    ", "\x0b", "\x0c", "\x1c", "\x85"),
@@ -39,16 +42,11 @@ def spec_of(folder: Path) -> dict[str, Any]:
     return plain_spec(json.loads((folder / "tokenizer.json").read_text()))
 
 
-def cl100k(pattern: str = CL100K_PATTERN) -> dict[str, Any]:
-    """The file of a small tokenizer of Qwen 2's kind, whose merges like blanks and line ends."""
+def of_bytes(*steps: PreTokenizer) -> dict[str, Any]:
+    """The file of a small byte-level tokenizer, whose merges like blanks and line ends."""
     learner = RawTokenizer(models.BPE())
     learner.normalizer = normalizers.NFC()
-    learner.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(pattern), "isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
+    learner.pre_tokenizer = pre_tokenizers.Sequence([*steps])
     rng = random.Random(5)
     texts = [OWN_SOURCE, *(random_text(rng) for _ in range(300))]
     alphabet = pre_tokenizers.ByteLevel.alphabet()
@@ -57,15 +55,46 @@ def cl100k(pattern: str = CL100K_PATTERN) -> dict[str, Any]:
     return cast("dict[str, Any]", json.loads(learner.to_str()))
 
 
-@pytest.fixture(params=["bundled", "code_llama", "cl100k", "llama3"])
+def bytes_alone() -> PreTokenizer:
+    return pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+
+
+def cl100k(pattern: str) -> dict[str, Any]:
+    return of_bytes(pre_tokenizers.Split(Regex(pattern), "isolated"), bytes_alone())
+
+
+def gpt2() -> dict[str, Any]:
+    return of_bytes(pre_tokenizers.ByteLevel(add_prefix_space=False))
+
+
+def starcoder() -> dict[str, Any]:
+    digits = pre_tokenizers.Digits(individual_digits=True)
+    return of_bytes(digits, pre_tokenizers.ByteLevel(add_prefix_space=False))
+
+
+def deepseek() -> dict[str, Any]:
+    patterns = (LINE_ENDS_PATTERN, r"\s?\p{L}+", r"\s?\p{P}+")
+    splits = (pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in patterns)
+    return of_bytes(*splits, pre_tokenizers.Digits(individual_digits=True), bytes_alone())
+
+
+MADE: dict[str, Callable[[], dict[str, Any]]] = {
+    "qwen2": lambda: cl100k(CL100K_PATTERN),
+    "llama3": lambda: cl100k(CL100K_PATTERN.replace(r"\p{N}|", r"\p{N}{1,3}|")),
+    "gpt2": gpt2,
+    "starcoder": starcoder,
+    "deepseek": deepseek,
+}
+
+
+@pytest.fixture(params=["bundled", "code_llama", *MADE])
 def spec(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, Any]:
     if request.param == "bundled":
         return spec_of(STARTER_FOLDER)
     if request.param == "code_llama":
         code_llama(tmp_path)
         return spec_of(tmp_path)
-    digits = r"\p{N}{1,3}" if request.param == "llama3" else r"\p{N}"
-    return cl100k(CL100K_PATTERN.replace(r"\p{N}|", digits + "|"))
+    return MADE[request.param]()
 
 
 def test_ids_are_those_of_the_whole_text(spec: dict[str, Any]) -> None:
@@ -103,8 +132,8 @@ def test_the_bundled_pattern_is_the_one_that_training_uses() -> None:
 
 
 def test_where_nothing_surely_cuts_whole_texts_are_remembered(tmp_path: Path) -> None:
-    byte_level(tmp_path)
-    spec = spec_of(tmp_path)
+    code_llama(tmp_path)
+    spec = {**spec_of(tmp_path), "pre_tokenizer": {"type": "Whitespace"}}
     assert cuts_of(spec) is None
     coder = RawTokenizer.from_str(json.dumps(spec))
     encoder = LineEncoder(coder, spec)
