@@ -10,7 +10,7 @@ match's end to the next:
     no pattern, and no token with a line end in it     before every "\n"
     the bundled model's: "\n" only begins a match      before every "\n"
     DeepSeek-Coder's: line ends are cut out first      before every "\n"
-    GPT-2's, as in StarCoder: text ends with a blank   before "\n" behind a visible character
+    GPT-2's, as in StarCoder: a word ends at a blank   before "\n" behind a visible character
     cl100k's, of Llama 3 and Qwen 2: `\s*[\r\n]+`, or
     `[\r\n]*` behind punctuation, ends a match         behind "\n", where a line with text follows
 
@@ -20,6 +20,7 @@ A look-ahead must see the same before a cut as at the text's end; these do. Call
 from __future__ import annotations
 
 import re
+from array import array
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -37,9 +38,10 @@ LINE_ENDS_PATTERN: Final = "[\r\n]"
 _BEFORE_LINE_ENDS: Final = re.compile(r"(?=\n)")
 _BEHIND_TEXT: Final = re.compile(r"(?<=[!-~])(?=\n)")
 _BEHIND_LINE_ENDS: Final = re.compile(r"(?<=\n)(?=[ \t]*[!-~])")
-_LONGEST_LINE: Final = 1000
+_LONGEST_LINE: Final = 400
 """Characters; longer ones are encoded anew."""
 _NUM_LINES: Final = 8192
+"""Some 3 MB of lines of 40 characters."""
 _NUM_TEXTS: Final = 32
 
 
@@ -62,8 +64,8 @@ class LineEncoder:
             ids += (self._line if len(piece) <= _LONGEST_LINE else self._encoded)(piece)
         return ids
 
-    def _encoded(self, text: str) -> tuple[int, ...]:
-        return tuple(self._coder.encode(text, add_special_tokens=False).ids)
+    def _encoded(self, text: str) -> array[int]:
+        return array("I", self._coder.encode(text, add_special_tokens=False).ids)
 
 
 def cuts_of(spec: Mapping[str, Any]) -> re.Pattern[str] | None:
