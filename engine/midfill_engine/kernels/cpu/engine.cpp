@@ -2,19 +2,16 @@
 // portions of at most kMaxRows rows. Built for the plainest machine.
 #include "engine.h"
 
+#include "features.h"
+
 #include <cstdlib>
 #include <cstring>
 #include <new>
 #include <string>
 #include <vector>
 
-#if defined(__x86_64__)
-#include <cpuid.h>
-#endif
 #if defined(__linux__)
 #include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
 void step_portable(const Step& step);
@@ -42,53 +39,26 @@ struct InstructionSet {
   StepFunction step;
 };
 
-#if defined(__x86_64__)
-bool has_avx2() {
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
-         __builtin_cpu_supports("f16c");
-}
-
-bool has_avx512() {
-  return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
-}
-
-// AMX's tiles for bytes; a process must ask Linux for them before its first use.
-bool has_amx() {
-#if defined(__linux__) && defined(SYS_arch_prctl)
-  unsigned a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-  const bool tiles = d >> 24 & 1, bytes = d >> 25 & 1;
-  constexpr long kRequestPermission = 0x1023, kTileData = 18;
-  return tiles && bytes && syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
-#else
-  return false;
-#endif
-}
-#endif
-
 // Those that this machine runs, best first.
 std::vector<InstructionSet> available() {
   std::vector<InstructionSet> found;
 #if defined(__x86_64__)
-  __builtin_cpu_init();
+  static const Features machine = features();
 #endif
 #if defined(MF_HAS_AMX)
-  if (has_avx512() && __builtin_cpu_supports("avx512vnni") && has_amx())
-    found.push_back({"amx", step_amx});
+  if (machine.amx) found.push_back({"amx", step_amx});
 #endif
 #if defined(MF_HAS_AVX512VNNI)
-  if (has_avx512() && __builtin_cpu_supports("avx512vnni"))
-    found.push_back({"avx512vnni", step_avx512vnni});
+  if (machine.avx512vnni) found.push_back({"avx512vnni", step_avx512vnni});
 #endif
 #if defined(MF_HAS_AVX512)
-  if (has_avx512()) found.push_back({"avx512", step_avx512});
+  if (machine.avx512) found.push_back({"avx512", step_avx512});
 #endif
 #if defined(MF_HAS_AVXVNNI)
-  if (has_avx2() && __builtin_cpu_supports("avxvnni")) found.push_back({"avxvnni", step_avxvnni});
+  if (machine.avxvnni) found.push_back({"avxvnni", step_avxvnni});
 #endif
 #if defined(MF_HAS_AVX2)
-  if (has_avx2()) found.push_back({"avx2", step_avx2});
+  if (machine.avx2) found.push_back({"avx2", step_avx2});
 #endif
   found.push_back({"portable", step_portable});
   return found;
