@@ -34,7 +34,7 @@ CL100K_PATTERN: Final = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
     r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
-LINE_ENDS_PATTERN: Final = "[\r\n]"
+LINE_ENDS_PATTERN: Final = r"[\r\n]"
 _BEFORE_LINE_ENDS: Final = re.compile(r"(?=\n)")
 _BEHIND_TEXT: Final = re.compile(r"(?<=[!-~])(?=\n)")
 _BEHIND_LINE_ENDS: Final = re.compile(r"(?<=\n)(?=[ \t]*[!-~])")
@@ -80,7 +80,7 @@ def cuts_of(spec: Mapping[str, Any]) -> re.Pattern[str] | None:
     steps = steps_of(spec.get("pre_tokenizer"), "pretokenizers")
     if not steps:
         return _BEFORE_LINE_ENDS if _line_end_is_alone(model) else None
-    pattern = _pattern_of(steps[0])
+    pattern = _pattern_of(steps[0]).replace("\r", r"\r").replace("\n", r"\n")
     if pattern == LINE_ENDS_PATTERN or (pattern == BUNDLED_PATTERN and len(steps) == 1):
         return _BEFORE_LINE_ENDS
     if steps[0].get("type") == "Digits":

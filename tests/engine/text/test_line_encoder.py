@@ -73,7 +73,7 @@ def starcoder() -> dict[str, Any]:
 
 
 def deepseek() -> dict[str, Any]:
-    patterns = (LINE_ENDS_PATTERN, r"\s?\p{L}+", r"\s?\p{P}+")
+    patterns = ("[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+")
     splits = (pre_tokenizers.Split(Regex(pattern), "isolated") for pattern in patterns)
     return of_bytes(*splits, pre_tokenizers.Digits(individual_digits=True), bytes_alone())
 
@@ -125,6 +125,12 @@ def test_only_the_line_that_changed_is_encoded_again() -> None:
     asked.clear()
     encoder.encode("def first():\n    pass\n\n\ndef second():\n    retu")
     assert asked == ["\n    retu"]
+
+
+def test_a_pattern_may_spell_line_ends_or_hold_them() -> None:
+    spelled = deepseek()
+    spelled["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = LINE_ENDS_PATTERN
+    assert cuts_of(spelled) == cuts_of(deepseek())
 
 
 def test_the_bundled_pattern_is_the_one_that_training_uses() -> None:

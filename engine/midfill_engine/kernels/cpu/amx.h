@@ -13,14 +13,15 @@ constexpr int kAmxFrom = 12;    // rows; fewer are as fast in vectors (docs/log.
 constexpr int kAmxStretch = 4;  // blocks whose sums are taken up together
 
 // The shapes of tiles: 0 to 3 sums [row][output] of a half panel, in turn two for a block; 4
-// activations [row][input]; 5 and 6 weights [input / 4][output][4]. A thread's tiles are set for one
-// product and given back, because they cost a switch of threads 8 KB, and because the caller's may
-// be in use for something else.
+// activations [row][input]; 5 and 6 weights [input / 4][output][4]. A thread's tiles are set for
+// one product and given back, because they cost a switch of threads 8 KB, and because the caller's
+// may be in use for something else.
 struct AmxTiles {
   AmxTiles() {
     alignas(64) uint8_t shapes[64] = {1};  // the palette
     const uint16_t row_bytes[] = {64, 64, 64, 64, kBlock, 64, 64};
-    const uint8_t rows[] = {kAmxRows, kAmxRows, kAmxRows, kAmxRows, kAmxRows, kBlock / 4, kBlock / 4};
+    const uint8_t rows[] = {kAmxRows, kAmxRows, kAmxRows,   kAmxRows,
+                            kAmxRows, kBlock / 4, kBlock / 4};
     memcpy(shapes + 16, row_bytes, sizeof(row_bytes));
     memcpy(shapes + 48, rows, sizeof(rows));
     __asm__ volatile("ldtilecfg %0" : : "m"(shapes));
@@ -28,8 +29,8 @@ struct AmxTiles {
   ~AmxTiles() { __asm__ volatile("tilerelease"); }
 };
 
-// The compilers' own intrinsics want a literal for a tile's number, and GCC 12's do not say that they
-// read memory, so that what was stored for them may be left out.
+// The compilers' own intrinsics want a literal for a tile's number, and GCC 12's do not say that
+// they read memory, so that what was stored for them may be left out.
 template <int kTile>
 MF_INLINE void tile_load(const void* from, int64_t row_stride) {
   __asm__ volatile("tileloadd (%1,%2,1), %%tmm%c0"
