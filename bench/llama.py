@@ -10,8 +10,8 @@ files are the user's:
     python vendor/llama.cpp/convert_hf_to_gguf.py --outtype f32 --outfile f32.gguf MODEL_DIR
     build/bin/llama-quantize f32.gguf q8_0.gguf Q8_0
 
-On a machine with AMX its products crash as built by GCC 12.2, whose `_tile_loadconfig` says that it
-reads eight bytes only: take another compiler, or a barrier before the call (docs/log.md, 2026-11-26).
+On a machine with AMX its products crash as built by GCC 12.2, whose `_tile_loadconfig` says that
+it reads eight bytes only: take another compiler, or a barrier before the call (docs/log.md).
 """
 
 from __future__ import annotations

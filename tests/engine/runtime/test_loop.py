@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 
 import pytest
 
 from midfill_engine.errors import EngineDied, EngineError, OutOfMemory, Overloaded, ValidationError
 from midfill_engine.runtime.loop import EngineLoop
-from midfill_engine.runtime.request import GenerationRequest
+from midfill_engine.runtime.request import GenerationRequest, TokenEvent
 from midfill_engine.runtime.sequence import PREFILL_CHUNK
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.conftest import Collector, request, run
@@ -27,6 +28,25 @@ def test_a_request_gets_its_tokens_and_one_end(loop: EngineLoop) -> None:
     assert end.timings.prompt_tokens == 3
     assert end.timings.generated_tokens == 5
     assert loop.num_open == 0
+
+
+def test_a_first_text_and_an_end_leave_before_the_next_step(
+    loop: EngineLoop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine's thread gives way behind them, and behind no other token."""
+    collector, counts = Collector(), list[int]()
+    sleep = time.sleep
+
+    def slept(seconds: float) -> None:
+        if seconds == 0:
+            counts.append(sum(isinstance(each, TokenEvent) for each in collector.arrived))
+        sleep(seconds)
+
+    monkeypatch.setattr(time, "sleep", slept)
+    loop.submit(request([1, 50, 60], 5), collector)
+    collector.finished()
+    loop.close()
+    assert counts == [1, 5]
 
 
 def test_an_extended_prompt_computes_only_the_new_tokens(
