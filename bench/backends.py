@@ -159,16 +159,19 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 """Two engines of one thread answer more than one of two: none waits for the other's barrier."""
 
 
+def client(url: str, key: str) -> httpx.Client:
+    """Returns a client that may ask the engine at ``url``; without a key where it is blank."""
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    return httpx.Client(base_url=url, headers=headers, timeout=REQUEST_TIMEOUT_S, trust_env=False)
+
+
 @contextmanager
 def attached(url: str, key: str) -> Generator[Complete]:
     """Yields the answers of the engine at ``url``; raises ``httpx.HTTPError`` when it refuses."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    with httpx.Client(
-        base_url=url, headers=headers, timeout=REQUEST_TIMEOUT_S, trust_env=False
-    ) as client:
+    with client(url, key) as engine:
 
         def complete(ask: Ask) -> Answer:
-            with client.stream("POST", "/infill", json=body(ask)) as reply:
+            with engine.stream("POST", "/infill", json=body(ask)) as reply:
                 if reply.status_code >= 400:
                     reply.read()
                     raise httpx.HTTPError(f"{url} answered {reply.status_code}: {reply.text[:500]}")

@@ -54,6 +54,7 @@ class Edit:
         text: ids of the suffix and of the prefix, in this order.
         hint: ids of the earlier completion from the cursor's line on, empty at first requests.
         earlier: that completion's text.
+        cluster: the cursor's file, as `scores` resamples it.
     """
 
     ask: Ask
@@ -61,6 +62,7 @@ class Edit:
     text: list[int]
     hint: list[int]
     earlier: str
+    cluster: str
 
 
 def main() -> int:
@@ -137,19 +139,22 @@ def edits(
     """
     asks = [ask(case, 0, variant) for case in cases]
     answers = list(spread(workers, asks))
-    first = [edit(vocabulary, *pair) for pair in zip(asks, answers, strict=True)]
+    first = [
+        edit(vocabulary, case, asked, answer)
+        for case, asked, answer in zip(cases, asks, answers, strict=True)
+    ]
     shared = [
         common_len(case.expected, answer.text) for case, answer in zip(cases, answers, strict=True)
     ]
     typed = [
-        (ask(case, num + 1, variant), answer)
+        (case, ask(case, num + 1, variant), answer)
         for case, answer, num in zip(cases, answers, shared, strict=True)
         if num + 1 < len(case.expected.split("\n")[0])
     ]
-    later = spread(workers, [one for one, _ in typed])
+    later = spread(workers, [one for _, one, _ in typed])
     again = [
-        edit(vocabulary, one, answer, earlier)
-        for (one, earlier), answer in zip(typed, later, strict=True)
+        edit(vocabulary, case, one, answer, earlier)
+        for (case, one, earlier), answer in zip(typed, later, strict=True)
     ]
     return first, again
 
@@ -161,7 +166,9 @@ def ask(case: Case, num_typed: int, variant: str) -> Ask:
     return Ask(prefix, suffix, VARIANTS[variant], NUM_PREDICT[case.kind], case.num_lines)
 
 
-def edit(vocabulary: Vocabulary, asked: Ask, answer: Answer, earlier: Answer | None = None) -> Edit:
+def edit(
+    vocabulary: Vocabulary, case: Case, asked: Ask, answer: Answer, earlier: Answer | None = None
+) -> Edit:
     """Returns the edit with its texts as ids; healed, as the engine has them."""
     before = vocabulary.encode(asked.prefix)
     if asked.variant.heal:
@@ -170,7 +177,8 @@ def edit(vocabulary: Vocabulary, asked: Ask, answer: Answer, earlier: Answer | N
     # The key that diverged is the last of the line; the hint is what it would have been.
     hint = vocabulary.encode(head[:-1] + earlier.text) if earlier else []
     text = [*vocabulary.encode(asked.suffix), *before]
-    return Edit(asked, answer.ids, text, hint, earlier.text if earlier else "")
+    shown = earlier.text if earlier else ""
+    return Edit(asked, answer.ids, text, hint, shown, case.cluster)
 
 
 def drafters(

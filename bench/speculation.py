@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import random
-import statistics
 import sys
 import tempfile
 import time
@@ -22,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -30,11 +29,10 @@ from training.heldout import SPLITS, held_out_files
 from training.reference import Vocabulary
 from training.sources import default_roots
 
-from bench.backends import KEY, REQUEST_TIMEOUT_S, VARIANTS, attached, body, serving
+from bench.backends import KEY, VARIANTS, attached, body, client, serving
 from bench.cases import draw
-from bench.drafts import FAILURES, KINDS, Edit, edits
-
-RESAMPLES = 2000
+from bench.drafts import FAILURES, KINDS, Edit, edits, table
+from bench.scores import Measure
 
 
 def main() -> int:
@@ -45,15 +43,7 @@ def main() -> int:
     except FAILURES as error:
         print(f"bench/speculation.py: {error}", file=sys.stderr)
         return 1
-    print("| kind | request | requests | tokens | off, ms | on, ms | times as fast |")
-    print("|" + " --- |" * 7)
-    for row in rows:
-        low, high = row["interval"]
-        print(
-            f"| {row['kind']} | {row['request']} | {row['requests']} | {row['tokens']} | "
-            f"{row['off_ms']:.2f} | {row['on_ms']:.2f} | "
-            f"{row['speedup']:.2f} ({low:.2f} to {high:.2f}) |"
-        )
+    print(table(rows))
     print(json.dumps({"bench": "speculation", "model": str(args.model), "rows": rows}))
     return 0
 
@@ -84,8 +74,8 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
         serving(args.model, Path(scratch) / "off", options(args, "off"), {}) as off,
         serving(args.model, Path(scratch) / "on", options(args, "on"), {}) as on,
         attached(off, KEY) as complete,
-        client(off) as plain,
-        client(on) as drafting,
+        client(off, KEY) as plain,
+        client(on, KEY) as drafting,
     ):
         for kind in KINDS:
             cases = draw(files, kind, args.num_cases, args.seed)
@@ -95,20 +85,13 @@ def measure(args: argparse.Namespace) -> list[dict[str, Any]]:
                 if not asked:
                     continue
                 pairs = [(timed(plain, edit), timed(drafting, edit)) for edit in asked]
-                tokens = sum(len(edit.known) for edit in asked)
-                rows.append({"kind": kind, "request": name, "tokens": tokens, **summary(pairs)})
+                rows.append({"kind": kind, "request": name, **summary(asked, pairs)})
     return rows
 
 
 def options(args: argparse.Namespace, speculation: str) -> list[str]:
     """Returns an engine's options; it computes on the threads that it chooses itself."""
     return ["--dtype", args.dtype, "--speculation", speculation]
-
-
-def client(url: str) -> httpx.Client:
-    """Returns a client that may ask an engine of `serving`."""
-    headers = {"Authorization": f"Bearer {KEY}"}
-    return httpx.Client(base_url=url, headers=headers, timeout=REQUEST_TIMEOUT_S, trust_env=False)
 
 
 def timed(engine: httpx.Client, edit: Edit) -> float:
@@ -123,22 +106,18 @@ def timed(engine: httpx.Client, edit: Edit) -> float:
     return (time.perf_counter() - begin) * 1e3
 
 
-def summary(pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
-    """Returns mean times, their ratio and its 95 % interval, by resampling requests."""
-    rng = random.Random(0)
-    ratios = sorted(ratio(rng.choices(pairs, k=len(pairs))) for _ in range(RESAMPLES))
+def summary(asked: Sequence[Edit], pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
+    """Returns mean times and how many times as fast it is with drafts, with its interval."""
+    off, on = np.array(pairs).T
+    speedup, low, high = Measure(off, on, tuple(edit.cluster for edit in asked)).interval()
     return {
-        "requests": len(pairs),
-        "off_ms": statistics.mean(off for off, _ in pairs),
-        "on_ms": statistics.mean(on for _, on in pairs),
-        "speedup": ratio(pairs),
-        "interval": (ratios[RESAMPLES // 40], ratios[-RESAMPLES // 40]),
+        "requests": len(asked),
+        "tokens": sum(len(edit.known) for edit in asked),
+        "off_ms": round(float(off.mean()), 2),
+        "on_ms": round(float(on.mean()), 2),
+        "speedup": round(speedup, 2),
+        "interval": f"{low:.2f} to {high:.2f}",
     }
-
-
-def ratio(pairs: Sequence[tuple[float, float]]) -> float:
-    """Returns how many times as fast the second of each pair is, over all of them."""
-    return sum(off for off, _ in pairs) / sum(on for _, on in pairs)
 
 
 if __name__ == "__main__":

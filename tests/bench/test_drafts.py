@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from bench import drafts
 from bench.backends import VARIANTS, Answer, Ask
+from bench.cases import Case
 from bench.drafting import Replay, cost_of, from_flags, from_text, longest_match, replay
 from training.reference import Vocabulary
 
@@ -75,7 +76,9 @@ def test_another_model_drafts_right_up_to_its_first_disagreement() -> None:
 
 def test_an_edit_has_the_earlier_text_from_the_line_start_on(vocabulary: Vocabulary) -> None:
     asked = Ask("a\nself.cat", "\n", VARIANTS["spm"], 32)
-    made = drafts.edit(vocabulary, asked, Answer("x", [1]), Answer("bus(1)", [2]))
+    case = Case("line", "package", "a.py", "python", "a\nself.cat", "\n", "alogue")
+    made = drafts.edit(vocabulary, case, asked, Answer("x", [1]), Answer("bus(1)", [2]))
+    assert (made.earlier, made.cluster) == ("bus(1)", case.cluster)
     assert vocabulary.decode(made.hint) == "self.cabus(1)"
     assert vocabulary.decode(made.text) == "\na\nself.cat"
 

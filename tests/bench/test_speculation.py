@@ -7,15 +7,18 @@ from pathlib import Path
 
 import pytest
 from bench import speculation
+from bench.backends import VARIANTS, Ask
+from bench.drafts import Edit
 
 
-def test_the_ratio_is_of_the_sums_and_lies_in_its_interval() -> None:
-    pairs = [(2.0, 1.0), (10.0, 5.0), (3.0, 3.0), (8.0, 4.0)]
-    found = speculation.summary(pairs)
-    assert found["speedup"] == pytest.approx(23 / 13)
-    low, high = found["interval"]
-    assert 1 < low < found["speedup"] < high <= 2
-    assert (found["requests"], found["off_ms"], found["on_ms"]) == (4, 5.75, 3.25)
+def test_the_ratio_is_of_the_sums_and_files_are_resampled() -> None:
+    asked = Ask("", "", VARIANTS["spm"], 4)
+    edits = [Edit(asked, [1, 2], [], [], "", file) for file in ("a", "a", "b", "c")]
+    found = speculation.summary(edits, [(2.0, 1.0), (10.0, 5.0), (3.0, 3.0), (8.0, 4.0)])
+    assert found["speedup"] == round(23 / 13, 2)
+    assert found["interval"] == "1.00 to 2.00"
+    assert (found["requests"], found["tokens"]) == (4, 8)
+    assert (found["off_ms"], found["on_ms"]) == (5.75, 3.25)
 
 
 @pytest.mark.e2e

@@ -166,12 +166,14 @@ struct AmxTile {
       const int line = kLinesInTiles + first / kGroup * kLinesInGroup;
       if (R == kGroup) fetch(job, b, line, line + kLinesInGroup);
       for (int r = 0; r < R; r++) {
-        const float unit = job.x.scales[from + r * per_row + b];
-        const float total = (float)job.x.sums[from + r * per_row + b] * (-1.0f / 128) * unit;
+        const int64_t block = from + r * per_row + b;
+        const Vec unit = vset(job.x.scales[block]);
         for (int v = 0; v < kVecs; v++) {
-          if constexpr (kInt4Weights)
-            sum[r][v] = vfma(vload(own.minima[b] + v * kLanes), vset(total), sum[r][v]);
-          const Vec both = vmul(vload(own.scales[b] + v * kLanes), vset(unit));
+          if constexpr (kInt4Weights) {
+            const Vec total = vset(block_total(job.x, block));
+            sum[r][v] = vfma(vload(own.minima[b] + v * kLanes), total, sum[r][v]);
+          }
+          const Vec both = vmul(vload(own.scales[b] + v * kLanes), unit);
           sum[r][v] = vfma(vfloat(iload(own.dots[b][v][first + r])), both, sum[r][v]);
         }
       }

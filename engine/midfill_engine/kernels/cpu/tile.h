@@ -20,6 +20,11 @@ struct Input {
   int64_t stride;
 };
 
+// The sum of a block's activations, which int4's minima are multiplied with.
+MF_INLINE float block_total(const Input& x, int64_t block) {
+  return (float)x.sums[block] * (-1.0f / 128) * x.scales[block];
+}
+
 // What one call of a tile computes: sums[row][panel * kPanel + output] (+)= x . w.
 struct TileJob {
   Input x;
@@ -255,11 +260,10 @@ struct Int4Tile {
       const uint16_t* halves = (const uint16_t*)block + (first + v) * kLanes;
       const Vec scale = vwiden(halves), minimum = vwiden(halves + kPanel);
       for (int r = 0; r < R; r++) {
-        const float unit = job.x.scales[r * blocks + b];
-        const float total = (float)job.x.sums[r * blocks + b] * (-1.0f / 128) * unit;
+        const Vec unit = vset(job.x.scales[r * blocks + b]);
         Vec& to = sum[r * sum_step][v];
-        to = vfma(minimum, vset(total), to);
-        to = vfma(vfloat(nibble_total(dot[r][v])), vmul(scale, vset(unit)), to);
+        to = vfma(minimum, vset(block_total(job.x, r * blocks + b)), to);
+        to = vfma(vfloat(nibble_total(dot[r][v])), vmul(scale, unit), to);
       }
     }
   }
