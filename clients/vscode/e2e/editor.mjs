@@ -144,28 +144,36 @@ export class Editor {
 
   async focusGroup(number) {
     this.group = number;
-    await this.page.keyboard.press(`Control+${number}`);
-    await this.page.waitForFunction(
-      (idx) => document.querySelectorAll(".editor-group-container")[idx]?.classList.contains("active"),
-      number - 1,
-    );
-    await this.focusEditor();
+    await this.press(`Control+${number}`);
+    await this.holdFocus();
   }
 
-  async focusEditor(options = {}) {
-    await this.page.waitForFunction(() => document.activeElement?.closest(".monaco-editor") !== null, null, options);
+  async focusEditor() {
+    await this.page.waitForFunction(() => document.activeElement?.closest(".monaco-editor") !== null);
   }
 
-  /** Waits for the focus in the editor, and takes it back from a view that was opened before and took it late. */
+  /**
+   * Waits for the focus in the group of editors last gone to, and takes it there again from a view
+   * that took it late, or did not let the key through.
+   */
   async holdFocus() {
-    for (let tries = 1; tries < FOCUS_TRIES; tries++) {
+    for (let tries = 1; ; tries++) {
       try {
-        return await this.focusEditor({ timeout: TIMEOUT_MS / FOCUS_TRIES });
-      } catch {
+        await this.page.waitForFunction(
+          (idx) => {
+            const focused = document.activeElement;
+            const group = document.querySelectorAll(".editor-group-container")[idx];
+            return group?.contains(focused) && focused.closest(".monaco-editor") !== null;
+          },
+          this.group - 1,
+          { timeout: TIMEOUT_MS / FOCUS_TRIES },
+        );
+        return;
+      } catch (error) {
+        if (tries === FOCUS_TRIES) throw error;
         await this.press(`Control+${this.group}`);
       }
     }
-    return this.focusEditor();
   }
 
   type(text) {

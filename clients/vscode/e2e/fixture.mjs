@@ -147,10 +147,11 @@ export class Fixture {
   async chatServer() {
     if (!this.chats) {
       this.chats = await ChatServer.start();
-      // Completions would be asked of it as well.
-      const changes = { "backend.kind": "openai", "backend.url": this.chats.url, "completion.enabled": false };
-      for (const [name, value] of Object.entries(changes)) this.machineSettings[`midfill.${name}`] = value;
-      await this.set({});
+      await this.set({
+        "midfill.backend.kind": "openai",
+        "midfill.backend.url": this.chats.url,
+        "midfill.completion.enabled": false, // completions would be asked of it as well
+      });
       await this.editor.untilStatus("ompletion.enabled is false");
     }
     return this.chats;
@@ -183,6 +184,8 @@ export class Fixture {
     await this.pace(0);
     this.machineSettings = this.firstSettings;
     await this.set({});
+    // Else the next case that changes them would take what the window says of now for its own.
+    await this.untilBackend("engine").catch(() => undefined);
     await this.chats?.close();
     this.chats = undefined;
   }

@@ -17,8 +17,10 @@ export class Talk {
   }
 
   /** Waits until the cursor is where questions are typed: a command that shows the chat is over. */
-  untilFocused() {
-    return this.frame.locator("#question:focus").waitFor();
+  async untilFocused() {
+    // The frame takes itself for focused as long as it lives, so both are asked.
+    await this.frame.locator("#question:focus").waitFor();
+    await this.page.waitForFunction(() => document.activeElement?.matches("iframe.webview"));
   }
 
   /** Asks, and waits until the question stands there. */

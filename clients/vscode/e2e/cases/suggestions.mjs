@@ -98,16 +98,25 @@ async function lines(f) {
 
 async function brackets(f) {
   const { editor } = f;
+  const typed = async () => (await editor.save("reader.py")).split("\n")[9];
   await editor.open("reader.py");
-  await editor.goTo(9, 40);
-  await editor.press("Enter");
-  await editor.type("with open(");
-  const ghost = await editor.untilGhost();
+  let ghost;
+  // Now and then (one in 300) VS Code does not close what is typed: then there is nothing to look at.
+  for (let tries = 1; ; tries++) {
+    await editor.goTo(9, 40);
+    await editor.press("Enter");
+    await editor.type("with open(");
+    ghost = await editor.untilGhost();
+    const line = await typed();
+    if (line.endsWith("open()")) break;
+    assert.ok(tries < 3, line);
+    await editor.press("Escape");
+    await editor.press("Control+Shift+k");
+  }
   await f.screenshot("brackets");
   await editor.press("Tab");
   await editor.noGhost();
-  const text = await editor.save("reader.py");
-  const line = text.split("\n")[9];
+  const line = await typed();
   const opened = line.split("(").length;
   assert.equal(line.split(")").length, opened, `${line} after ${ghost}`);
   assert.ok(line.length > "    with open()".length, line);

@@ -26,7 +26,9 @@ const HOSTILE = `Hi <script>window.hit = 1</script> <img src=x onerror="window.h
 async function cannotChat(f) {
   const { editor, talk } = f;
   await editor.command("Midfill: Open the Chat");
-  await talk.ask("What does it do?");
+  await talk.untilFocused();
+  await editor.type("What does it do?");
+  await editor.press("Enter");
   const answer = await talk.answer();
   await answer.locator("[role=alert]", { hasText: "cannot chat" }).waitFor();
   await answer.getByText("Choose the model…").waitFor();

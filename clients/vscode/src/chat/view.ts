@@ -66,9 +66,10 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
 
   /** Brings the view in front, with the cursor where the question is typed. */
   async show(): Promise<void> {
-    this.isFocusDue = true;
-    await vscode.commands.executeCommand(`${VIEW}.focus`);
+    this.isFocusDue = true; // where the page is not there yet
+    // Ahead of the view's own: behind it, it would take the focus back from whoever has gone on by then.
     this.post({ kind: "focus" });
+    await vscode.commands.executeCommand(`${VIEW}.focus`);
   }
 
   turnChanged(turn: Turn): void {
