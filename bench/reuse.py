@@ -19,7 +19,7 @@ import random
 import sys
 import sysconfig
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.traces import State, places, type_again
 from midfill_engine.metrics import EngineLoad, StepMetrics
-from midfill_engine.runtime.request import EventSink, GenerationRequest
+from midfill_engine.runtime.request import EventSink, GenerationRequest, untold
 from midfill_engine.runtime.slots import SlotTable
 from midfill_engine.serve.infill_request import read_infill_request
 from midfill_engine.serve.served import Handle, ModelInfo, Served
@@ -178,7 +178,11 @@ class NoEngine:
     steps = StepMetrics()
 
     def submit(
-        self, request: GenerationRequest, sink: EventSink, after: int | None = None
+        self,
+        request: GenerationRequest,
+        sink: EventSink,
+        after: int | None = None,
+        on_told: Callable[[], None] = untold,
     ) -> Handle:
         """Never called."""
         raise AssertionError("nothing is generated here")

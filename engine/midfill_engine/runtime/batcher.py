@@ -20,7 +20,7 @@ from midfill_engine.exec.work import Work
 from midfill_engine.metrics import EngineLoad, Method, StepMetrics
 from midfill_engine.runtime.draft import Drafter
 from midfill_engine.runtime.interface import ModelRunner
-from midfill_engine.runtime.request import FinishReason
+from midfill_engine.runtime.request import Event, FinishReason
 from midfill_engine.runtime.schedule import most_plain, next_placed, pick
 from midfill_engine.runtime.sequence import Sequence
 from midfill_engine.runtime.slots import SlotTable
@@ -47,6 +47,7 @@ class Batcher:
         self._waiting: list[Sequence] = []
         self._running: list[Sequence] = []
         self._num_steps = 0
+        self._untold = set[Callable[[], None]]()  # who waits for word that something was told
         self._is_awaited = False  # a first text or an end was told since the last step
         self.steps = StepMetrics()
 
@@ -72,6 +73,7 @@ class Batcher:
         session = sequence.request.session
         if session is not None:
             self._finish_those(lambda old: old.request.session == session, "superseded")
+            self._told()
         sequence.submitted_step = self._num_steps
         held = (*self._running, *self._waiting)
         leaders = (one for one in held if one.request_id == sequence.leader_id)
@@ -81,10 +83,12 @@ class Batcher:
     def abort(self, request_id: int) -> None:
         """End a sequence, if it has not ended."""
         self._finish_those(lambda old: old.request_id == request_id, "aborted")
+        self._told()
 
     def finish_all(self, reason: FinishReason, error: str | None = None) -> None:
         """End every sequence."""
         self._finish_those(lambda _: True, reason, error)
+        self._told()
 
     def measure(self) -> None:
         """Time steps while nothing runs, for the length of drafts."""
@@ -109,6 +113,7 @@ class Batcher:
         self._place_waiting()
         if self._running:
             self._step()
+        self._told()
         if self._is_awaited:
             # The event loop's thread goes first: once the next step has begun on all cores, a first
             # text that was told leaves 1.2 ms later (docs/log.md, 2026-11-26).
@@ -197,7 +202,7 @@ class Batcher:
         sequence.num_drafted += work.num_drafts
         scored = sequence.accept_scored(tokens[:num_scored])
         if scored is not None:
-            sequence.sink(scored)
+            self._tell(sequence, scored)
         for idx, token in enumerate(tokens[num_scored:]):
             if idx:  # the draft token before it stood
                 self._note_computed(sequence, (work.token_ids[num_inputs + idx - 1],))
@@ -206,7 +211,7 @@ class Batcher:
             if event is not None:
                 self._is_awaited = self._is_awaited or not sequence.was_told
                 sequence.was_told = True
-                sequence.sink(event)
+                self._tell(sequence, event)
             reason = sequence.finish_reason()
             if reason is not None:
                 self._finish(sequence, reason)
@@ -239,9 +244,21 @@ class Batcher:
         self._on_end()
         self._is_awaited = True
         try:
-            sequence.sink(event)
+            self._tell(sequence, event)
         except Exception:
             logger.exception("the receiver of request %d failed", sequence.request_id)
+
+    def _tell(self, sequence: Sequence, event: Event) -> None:
+        self._untold.add(sequence.on_told)
+        sequence.sink(event)
+
+    def _told(self) -> None:
+        """Say that something was told, to each who waits for it once."""
+        while self._untold:
+            try:
+                self._untold.pop()()
+            except Exception:
+                logger.exception("a receiver could not be woken")
 
 
 def _method(works: Seq[Work]) -> Method:

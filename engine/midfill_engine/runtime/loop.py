@@ -18,7 +18,12 @@ from midfill_engine.errors import EngineDied, Overloaded, ValidationError
 from midfill_engine.metrics import EngineLoad, StepMetrics
 from midfill_engine.runtime.batcher import Batcher
 from midfill_engine.runtime.interface import ModelRunner
-from midfill_engine.runtime.request import EventSink, FinishReason, GenerationRequest
+from midfill_engine.runtime.request import (
+    EventSink,
+    FinishReason,
+    GenerationRequest,
+    untold,
+)
 from midfill_engine.runtime.sequence import Sequence
 from midfill_engine.runtime.speculate import Speculation
 from midfill_engine.text.tokenizer import Tokenizer
@@ -99,7 +104,11 @@ class EngineLoop:
         return self._batcher.steps
 
     def submit(
-        self, request: GenerationRequest, sink: EventSink, after: int | None = None
+        self,
+        request: GenerationRequest,
+        sink: EventSink,
+        after: int | None = None,
+        on_told: Callable[[], None] = untold,
     ) -> RequestHandle:
         """Queue a request; its events go to `sink` on the engine thread.
 
@@ -107,6 +116,8 @@ class EngineLoop:
             request: what to continue.
             sink: takes the events.
             after: id of a request with the same prompt: this one copies what that one computes.
+            on_told: called on the engine thread when all that a step has for sinks is told: once
+                for all requests with the same one, so that one wake-up is enough for them.
 
         Raises:
             ValidationError: a token is none of the model's.
@@ -130,6 +141,7 @@ class EngineLoop:
             tokenizer=self._tokenizer,
             request_id=next(self._ids),
             submitted_at=time.perf_counter(),
+            on_told=on_told,
             leader_id=after,
         )
         with self._lock:

@@ -134,4 +134,8 @@ class Finished:
 
 Event: TypeAlias = PromptScored | TokenEvent | Finished
 EventSink: TypeAlias = Callable[[Event], None]
-"""Called on the engine thread; must return at once (`loop.call_soon_threadsafe`)."""
+"""Called on the engine thread; must return at once."""
+
+
+def untold() -> None:
+    """What is called behind a step's events where nobody waits for that."""

@@ -7,6 +7,7 @@ texts are found and held back, and the end is decided.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field, replace
 
@@ -21,6 +22,7 @@ from midfill_engine.runtime.request import (
     PromptScored,
     Timings,
     TokenEvent,
+    untold,
 )
 from midfill_engine.runtime.restriction import Restriction
 from midfill_engine.text.detokenize import Detokenizer
@@ -50,6 +52,7 @@ class Sequence:
     tokenizer: Tokenizer
     request_id: int
     submitted_at: float
+    on_told: Callable[[], None] = untold
     leader_id: int | None = None
     submitted_step: int = 0
     slot: int | None = None

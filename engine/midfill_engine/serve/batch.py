@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from midfill_engine.runtime.request import Finished, GenerationRequest, TokenEvent
+from midfill_engine.serve.merged import merged
 from midfill_engine.serve.samples import Samples
 from midfill_engine.serve.served import Served
 
@@ -25,15 +25,22 @@ class Batch:
         *,
         dialect: str,
         started_at: float,
+        is_whole: bool = False,
     ) -> None:
         """Submit all or none; raises as `Samples` does."""
         assert requests, "the dialect must check"
         self.samples: list[Samples] = []
         try:
             for request in requests:
-                self.samples.append(
-                    Samples(served, request, num_samples, dialect=dialect, started_at=started_at)
+                samples = Samples(
+                    served,
+                    request,
+                    num_samples,
+                    dialect=dialect,
+                    started_at=started_at,
+                    is_whole=is_whole,
                 )
+                self.samples.append(samples)
         except BaseException:
             self.close()
             raise
@@ -50,25 +57,8 @@ class Batch:
 
     async def events(self) -> AsyncIterator[tuple[int, int, TokenEvent | Finished]]:
         """Every event as it comes, with the prompt's index and the sample's."""
-        queue: asyncio.Queue[tuple[int, int, TokenEvent | Finished]] = asyncio.Queue()
-
-        async def pass_on(idx: int, samples: Samples) -> None:
-            async for number, event in samples.events():
-                queue.put_nowait((idx, number, event))
-
-        tasks = [
-            asyncio.ensure_future(pass_on(idx, samples)) for idx, samples in enumerate(self.samples)
-        ]
-        try:
-            num_left = sum(len(samples.generations) for samples in self.samples)
-            while num_left:
-                idx, number, event = await queue.get()
-                num_left -= isinstance(event, Finished)
-                yield idx, number, event
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async for idx, (number, event) in merged([one.events() for one in self.samples]):
+            yield idx, number, event
 
     def close(self) -> None:
         """Abort what has not finished; later calls do nothing."""

@@ -66,7 +66,12 @@ class ChatRoutes:
 async def _answer(request: Request, served: Served, body: Json, started_at: float) -> Response:
     parsed = await read_chat_request(body, served, started_at=started_at)
     samples = Samples(
-        served, parsed.generation, parsed.num_choices, dialect="chat", started_at=started_at
+        served,
+        parsed.generation,
+        parsed.num_choices,
+        dialect="chat",
+        started_at=started_at,
+        is_whole=not parsed.stream,
     )
     named = (served.model_id, served.tokenizer)
     if parsed.stream:

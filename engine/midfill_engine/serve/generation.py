@@ -1,6 +1,6 @@
 """One request from its submission to its last event, seen from the event loop.
 
-Bridges the engine thread's sink to an asyncio queue, makes sure of exactly one abort when the
+Brings what the engine thread tells to whoever awaits it, makes sure of exactly one abort when the
 client goes first, and writes the request's log line. Used by every dialect; knows none of them.
 """
 
@@ -10,6 +10,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, TypeVar
 
@@ -57,6 +58,7 @@ class Generation:
         dialect: str,
         started_at: float,
         after: Generation | None = None,
+        is_whole: bool = False,
     ) -> None:
         """Submit; must run on the event loop.
 
@@ -67,6 +69,7 @@ class Generation:
             started_at: when the dialect began to work on it.
             after: another generation of the same prompt, which is then computed once; see
                 `serve.samples`.
+            is_whole: nobody needs an event before the last: the event loop is woken for that only.
 
         Raises:
             ValidationError: a token is none of the model's.
@@ -84,12 +87,15 @@ class Generation:
         self._dialect = dialect
         self._live = served.live
         self._metrics = served.metrics
-        self._loop = asyncio.get_running_loop()
-        self._queue: asyncio.Queue[Event] = asyncio.Queue()
+        self._mailbox = served.live.own_mailbox()
+        self._is_whole = is_whole
+        self._is_told_whole = False
+        self._events = deque[Event]()
+        self._waiter: asyncio.Future[None] | None = None
         self._has_ended = False
         self._closed = False
         leader_id = None if after is None else after.engine_id
-        self._handle = served.engine.submit(request, self._sink, leader_id)
+        self._handle = served.engine.submit(request, self._sink, leader_id, self._wake)
         self._live.add(self._handle.abort)
 
     @property
@@ -100,7 +106,10 @@ class Generation:
     async def events(self) -> AsyncIterator[TokenEvent | Finished]:
         """Every token and the end, also noted in `tokens`, `text`, `finished`."""
         while self.finished is None:
-            event = await self._queue.get()
+            while not self._events:
+                self._waiter = asyncio.get_running_loop().create_future()
+                await self._waiter
+            event = self._events.popleft()
             if isinstance(event, PromptScored):
                 self.prompt_tokens = event.tokens
                 continue
@@ -132,12 +141,20 @@ class Generation:
         if not self._has_ended:
             self._handle.abort()
 
+    @property
+    def has_more(self) -> bool:
+        """Whether more of the text, or the end, is there by now."""
+        return any(isinstance(event, Finished) or _shown(event) for event in self._events)
+
     def _sink(self, event: Event) -> None:
         """On the engine thread."""
-        try:
-            self._loop.call_soon_threadsafe(self._receive, event)
-        except RuntimeError:
-            logger.debug("the event loop has closed before request %s ended", self.request_id)
+        self._mailbox.post(self._receive, event)
+        self._is_told_whole = isinstance(event, Finished)
+
+    def _wake(self) -> None:
+        """On the engine thread."""
+        if self._is_told_whole or not self._is_whole:
+            self._mailbox.wake()
 
     def _receive(self, event: Event) -> None:
         if isinstance(event, Finished):
@@ -145,7 +162,9 @@ class Generation:
             self._log(event)
             if event.reason in ("length", "eos_token", "stop_sequence"):
                 self._measure(event)
-        self._queue.put_nowait(event)
+        self._events.append(event)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _measure(self, finished: Finished) -> None:
         metrics, timings = self._metrics, finished.timings
@@ -177,6 +196,10 @@ class Generation:
             (time.perf_counter() - self.started_at) * 1e3,
             finished.reason,
         )
+
+
+def _shown(event: Event) -> bool:
+    return isinstance(event, TokenEvent) and bool(event.delta)
 
 
 def checked(finished: Finished) -> Finished:

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from midfill_engine.errors import RequestError
 from midfill_engine.serve.generation import unless_disconnected
 from midfill_engine.serve.infill_request import read_infill_request
 from midfill_engine.serve.llama_completion import Completion, final_fields, select
@@ -57,7 +58,12 @@ async def _answer(
 ) -> Response:
     options = parsed.options
     samples = Samples(
-        served, parsed.generation, options.num_completions, dialect=dialect, started_at=started_at
+        served,
+        parsed.generation,
+        options.num_completions,
+        dialect=dialect,
+        started_at=started_at,
+        is_whole=not options.stream and not options.has_limits,
     )
     completions = [Completion(generation, options) for generation in samples.generations]
     if options.stream:
@@ -83,16 +89,25 @@ async def _collect(samples: Samples, completions: list[Completion]) -> None:
 async def _events(
     samples: Samples, completions: list[Completion], parsed: LlamaRequest, served: Served
 ) -> AsyncIterator[bytes]:
+    told = b""
     async for idx, event in samples.events():
         completion = completions[idx]
-        delta = completion.feed(event)
+        try:
+            delta = completion.feed(event)
+        except RequestError:
+            if told:
+                yield told
+            raise
         body: Json = {"index": idx, "content": delta}
         body |= _tokens(completion, parsed.options, served)
         if completion.finished is not None:
             body |= _rest(idx, samples, completions, parsed, served)
-            yield sse_event(select(body, parsed.options.response_fields))
+            told += sse_event(select(body, parsed.options.response_fields))
         elif delta:
-            yield sse_event({**body, "stop": False})
+            told += sse_event({**body, "stop": False})
+        if told and not samples.has_more:  # what one step made goes out in one piece
+            yield told
+            told = b""
 
 
 def _tokens(completion: Completion, options: LlamaOptions, served: Served) -> Json:

@@ -52,6 +52,11 @@ class LlamaOptions:
     response_fields: tuple[str, ...] | None
 
     @property
+    def has_limits(self) -> bool:
+        """Whether a completion may end by what it says or how long it takes, while it grows."""
+        return self.max_predict_ms is not None or self.min_indent > 0
+
+    @property
     def top_n(self) -> int:
         """How many of the likeliest tokens the engine has to look for at every place.
 

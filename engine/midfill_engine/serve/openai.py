@@ -50,7 +50,14 @@ class OpenAIRoutes:
 async def _answer(request: Request, served: Served, body: Json, started_at: float) -> Response:
     parsed = await read_completions_request(body, served)
     requests = [prompt.generation for prompt in parsed.prompts]
-    batch = Batch(served, requests, parsed.best_of, dialect="openai", started_at=started_at)
+    batch = Batch(
+        served,
+        requests,
+        parsed.best_of,
+        dialect="openai",
+        started_at=started_at,
+        is_whole=not parsed.stream,
+    )
     if parsed.stream:
         keep_alive_s = served.limits.sse_keep_alive_s
         return EventStream(batch, _events(parsed, batch, served), keep_alive_s=keep_alive_s)

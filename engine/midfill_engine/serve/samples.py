@@ -6,12 +6,12 @@ seed s + i gives. Used by the dialects; knows none of them.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
 from midfill_engine.runtime.request import Finished, GenerationRequest, TokenEvent
 from midfill_engine.serve.generation import Generation
+from midfill_engine.serve.merged import merged
 from midfill_engine.serve.served import Served
 
 _U64 = 2**64 - 1
@@ -32,8 +32,11 @@ class Samples:
         *,
         dialect: str,
         started_at: float,
+        is_whole: bool = False,
     ) -> None:
         """Submit all or none; must run on the event loop.
+
+        `is_whole`: as in `Generation`.
 
         Raises:
             ValidationError: a token is none of the model's.
@@ -50,6 +53,7 @@ class Samples:
                     dialect=dialect,
                     started_at=started_at,
                     after=self.generations[0] if idx else None,
+                    is_whole=is_whole,
                 )
                 self.generations.append(generation)
         except BaseException:
@@ -60,6 +64,11 @@ class Samples:
     def request_id(self) -> str:
         """The first one's, for the log."""
         return self.generations[0].request_id
+
+    @property
+    def has_more(self) -> bool:
+        """Whether more text, or an end, is there by now."""
+        return any(generation.has_more for generation in self.generations)
 
     async def results(self) -> list[Finished]:
         """Wait for every end.
@@ -72,26 +81,8 @@ class Samples:
 
     async def events(self) -> AsyncIterator[tuple[int, TokenEvent | Finished]]:
         """Every sample's events as they come, each with the sample's index."""
-        queue: asyncio.Queue[tuple[int, TokenEvent | Finished]] = asyncio.Queue()
-
-        async def pass_on(idx: int, generation: Generation) -> None:
-            async for event in generation.events():
-                queue.put_nowait((idx, event))
-
-        tasks = [
-            asyncio.ensure_future(pass_on(idx, generation))
-            for idx, generation in enumerate(self.generations)
-        ]
-        try:
-            num_left = len(tasks)
-            while num_left:
-                idx, event = await queue.get()
-                num_left -= isinstance(event, Finished)
-                yield idx, event
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+        async for idx, event in merged([one.events() for one in self.generations]):
+            yield idx, event
 
     def close(self) -> None:
         """Abort what has not finished; later calls do nothing."""

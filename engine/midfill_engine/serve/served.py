@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -13,7 +14,8 @@ from midfill_engine.config import Limits
 from midfill_engine.exec.constrain import GrammarCompiler
 from midfill_engine.exec.memory import MemoryPlan
 from midfill_engine.metrics import EngineLoad, RequestMetrics, StepMetrics
-from midfill_engine.runtime.request import EventSink, GenerationRequest
+from midfill_engine.runtime.request import EventSink, GenerationRequest, untold
+from midfill_engine.serve.mailbox import Mailbox
 from midfill_engine.serve.vocabulary import grammar_vocabulary
 from midfill_engine.text.chat import Chat
 from midfill_engine.text.families import InfillFamily
@@ -59,11 +61,16 @@ class Engine(Protocol):
         ...
 
     def submit(
-        self, request: GenerationRequest, sink: EventSink, after: int | None = None
+        self,
+        request: GenerationRequest,
+        sink: EventSink,
+        after: int | None = None,
+        on_told: Callable[[], None] = untold,
     ) -> Handle:
         """Queue a request; raises ValidationError, Overloaded or EngineDied.
 
-        `after` is the id of a request with the same prompt, which is then computed once.
+        `after` is the id of a request with the same prompt, which is then computed once; `on_told`
+        is called behind all that a step tells.
         """
         ...
 
@@ -94,10 +101,19 @@ class LiveStreams:
     Attributes:
         closers: one function per open reply; each ends its reply soon.
         ending: whether a shutdown has begun.
+        mailbox: what the engines tell, for the event loop that answers; None before it does.
     """
 
     closers: set[Callable[[], None]] = field(default_factory=set[Callable[[], None]])
     ending: bool = False
+    mailbox: Mailbox | None = None
+
+    def own_mailbox(self) -> Mailbox:
+        """Return the mailbox of the event loop that runs."""
+        loop = asyncio.get_running_loop()
+        if self.mailbox is None or self.mailbox.loop is not loop:
+            self.mailbox = Mailbox(loop)
+        return self.mailbox
 
     def add(self, close: Callable[[], None]) -> None:
         """Note an open reply; one that begins during a shutdown is ended at once."""

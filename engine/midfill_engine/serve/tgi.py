@@ -102,6 +102,7 @@ async def answer(
         parsed.best_of,
         dialect="tgi",
         started_at=parsed.started_at,
+        is_whole=True,
     )
     try:
         await unless_disconnected(request.receive, samples.results())

@@ -15,6 +15,7 @@ from midfill_engine.runtime.request import (
     GenerationRequest,
     Timings,
     TokenEvent,
+    untold,
 )
 
 
@@ -22,11 +23,17 @@ from midfill_engine.runtime.request import (
 class FakeHandle:
     """Counts aborts."""
 
-    sink: EventSink
+    tell: EventSink
+    on_told: Callable[[], None] = untold
     request_id: int = 0
     ended: bool = False
     num_aborts: int = 0
     aborted: threading.Event = field(default_factory=threading.Event)
+
+    def sink(self, event: Event) -> None:
+        """Tells an event as a step of its own."""
+        self.tell(event)
+        self.on_told()
 
     def abort(self) -> None:
         self.num_aborts += 1
@@ -52,17 +59,21 @@ class FakeEngine:
         self.steps = StepMetrics()
 
     def submit(
-        self, request: GenerationRequest, sink: EventSink, after: int | None = None
+        self,
+        request: GenerationRequest,
+        sink: EventSink,
+        after: int | None = None,
+        on_told: Callable[[], None] = untold,
     ) -> FakeHandle:
         error = self.refuse()
         if error is not None:
             raise error
         self.requests.append(request)
-        handle = FakeHandle(sink, len(self.handles) + 1)
+        handle = FakeHandle(sink, on_told, len(self.handles) + 1)
         self.handles.append(handle)
         self.leaders.append(after)
         for event in self.script or ():
-            sink(event)
+            handle.sink(event)
             handle.ended = isinstance(event, Finished)
         self.submitted.set()
         return handle
