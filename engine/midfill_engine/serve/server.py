@@ -25,6 +25,7 @@ from midfill_engine.config import EngineConfig, ServerConfig, version
 from midfill_engine.errors import StartError
 from midfill_engine.serve.admin import Loader, ModelAdmin
 from midfill_engine.serve.app import build_app
+from midfill_engine.serve.http import BoundedHttp
 from midfill_engine.serve.keys import ApiKey, write_key, write_private
 from midfill_engine.serve.lease import Leases
 from midfill_engine.serve.load import check_names, load_all
@@ -174,8 +175,10 @@ class EngineServer(uvicorn.Server):
                 access_log=False,
                 log_config=None,
                 lifespan="on",
-                # Named, so that other packages that happen to be installed change nothing.
-                http="h11",
+                # Named, so that other packages that happen to be installed change nothing. uvloop
+                # gains 1 to 3 % of whole replies and loses as much of streams.
+                http=BoundedHttp,
+                loop="asyncio",
                 ws="none",
                 server_header=False,
                 timeout_keep_alive=config.keep_alive_s,

@@ -144,6 +144,25 @@ def test_requests_share_the_engine_fairly(loop: EngineLoop, runner: FakeRunner) 
     assert long.token_ids == expected_tokens([1], len(long.token_ids))
 
 
+def test_a_step_says_once_that_it_told(runner: FakeRunner, tokenizer: Tokenizer) -> None:
+    loop = EngineLoop(runner, tokenizer)
+    said: list[int] = []
+
+    def on_told() -> None:
+        said.append(loop.num_steps)
+
+    collectors = [Collector() for _ in range(3)]
+    for idx, collector in enumerate(collectors):
+        loop.submit(request([idx + 1], 4), collector, on_told=on_told)
+    loop.submit(request([9], 4), Collector())  # nobody waits for word of this one
+    loop.start()
+    for collector in collectors:
+        assert len(collector.finished().delta + collector.text) > 0
+        assert len(collector.tokens) == 4
+    loop.close()
+    assert said == [1, 2, 3, 4]
+
+
 def test_stop_text_over_two_tokens_is_held_back(loop: EngineLoop, runner: FakeRunner) -> None:
     script = [FIRST_BYTE_TOKEN + byte for byte in b"abSTcSTOPd"]
     runner.choose = lambda tokens: script[len(tokens) - 1]

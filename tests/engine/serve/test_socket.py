@@ -13,6 +13,7 @@ import pytest
 
 from midfill_engine.config import EngineConfig, ServerConfig
 from midfill_engine.errors import StartError
+from midfill_engine.serve.http import MAX_HEAD_BYTES
 from midfill_engine.serve.keys import ApiKey
 from midfill_engine.serve.registry import Models
 from midfill_engine.serve.served import Served
@@ -47,6 +48,30 @@ def test_idle_connections_outlive_the_clients_patience(
     client_s = httpx.Limits().keepalive_expiry
     assert client_s is not None
     assert live.server.config.timeout_keep_alive > 2 * client_s
+
+
+def test_a_head_without_end_is_refused(
+    tokenizer: Tokenizer, start_server: Callable[..., LiveServer]
+) -> None:
+    live = start_server(serve_with(FakeEngine(), tokenizer))
+    with live.client() as client:  # bodies do not count, nor do the heads before
+        for _ in range(2 * MAX_HEAD_BYTES // 2**15):
+            body = {"input_prefix": "a" * 2**15, "input_suffix": ""}
+            assert client.post("/infill", json=body).status_code == 200
+    sent = 0
+    host, port = live.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as peer:
+        peer.sendall(b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\nx-endless: ")
+        try:
+            while sent < 100 * MAX_HEAD_BYTES:
+                sent += peer.send(b"a" * 1_000)
+        except OSError:  # it has hung up
+            pass
+        else:
+            pytest.fail("it takes in a head without end")
+    assert sent > MAX_HEAD_BYTES
+    with live.client() as client:
+        assert client.get("/health").status_code == 200
 
 
 def test_head_of_a_lease_ends_and_holds_nothing(
