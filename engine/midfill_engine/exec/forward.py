@@ -13,6 +13,7 @@ from typing import Protocol
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.verify import choose, keep
 from midfill_engine.exec.work import Work
+from midfill_engine.model.ahead import Ahead, StepMade
 from midfill_engine.model.native import NativeDecoder
 from midfill_engine.model.native_cache import NativeCache
 from midfill_engine.model.native_rows import Rows
@@ -97,6 +98,10 @@ class NativeForward:
                 chosen.append([])
             begin = end
         return chosen
+
+    def run_ahead(self, ahead: Ahead) -> list[StepMade]:
+        """As `Runner.run_ahead`."""
+        return self._decoder.run_ahead(ahead, self._cache)
 
 
 def _rows(works: Sequence[Work]) -> Rows:

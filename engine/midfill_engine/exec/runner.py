@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from midfill_engine.exec.build import Wanted, build
-from midfill_engine.exec.forward import Cache, Forward
+from midfill_engine.exec.forward import Cache, Forward, NativeForward
 from midfill_engine.exec.memory import WHOLE, MemoryPart, MemoryPlan
 from midfill_engine.exec.memory_errors import memory_errors
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.threads import set_threads
 from midfill_engine.exec.work import Work
+from midfill_engine.model.ahead import Ahead, RunAhead, StepMade
 from midfill_engine.model.checkpoint import (
     Checkpoint,
     FolderCheckpoint,
@@ -182,6 +183,22 @@ class Runner:
         """
         with memory_errors(sum(len(work.token_ids) for work in works)):
             return self._forward.run(works)
+
+    @property
+    def run_ahead(self) -> RunAhead | None:
+        """Runs steps of one sequence that follow each other, as `run` one after the other.
+
+        None where a step is no single call. Raises OutOfMemory where the first does not fit.
+        """
+        forward = self._forward
+        if not isinstance(forward, NativeForward):
+            return None
+
+        def run(ahead: Ahead) -> list[StepMade]:
+            with memory_errors(1):
+                return forward.run_ahead(ahead)
+
+        return run
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:
         """Copies keys and values of positions [0, length) of one slot to another."""

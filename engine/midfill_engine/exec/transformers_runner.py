@@ -46,6 +46,7 @@ class TransformersRunner:
     """Runs steps of many sequences; slots are numbered [0, num_slots)."""
 
     exact = False
+    run_ahead = None
 
     def __init__(
         self,

@@ -44,6 +44,8 @@ _X86_FLAGS: Mapping[str, tuple[str, ...]] = {
     "avx512vnni": _VNNI,
     "amx": (*_VNNI, "-mamx-tile", "-mamx-int8"),
 }
+_SHARED = ("pool", "ahead")
+"""Sources without vectors, compiled once."""
 _TIMEOUT_S = 300.0  # a compiler that hangs must not keep the engine from starting
 
 
@@ -114,14 +116,15 @@ def _compile(compiler: Compiler, scratch: Path) -> Path:
         name: _start(compiler, "step.cpp", scratch / f"{name}.o", (f"-DMF_STEP=step_{name}", *more))
         for name, more in {"portable": (), **sets}.items()
     }
-    jobs["pool"] = _start(compiler, "pool.cpp", scratch / "pool.o", ())
+    for name in _SHARED:
+        jobs[name] = _start(compiler, f"{name}.cpp", scratch / f"{name}.o", ())
     refused = {name: message for name, job in jobs.items() if (message := _failure(job))}
-    for name in ("portable", "pool"):
+    for name in ("portable", *_SHARED):
         if name in refused:
             raise BuildError(f"{compiler.command[0]} fails on {name}: {refused[name]}")
     there = [name for name in sets if name not in refused]
     defines = [f"-DMF_HAS_{name.upper()}" for name in there]
-    objects = [scratch / f"{name}.o" for name in (*there, "portable", "pool", "engine")]
+    objects = [scratch / f"{name}.o" for name in (*there, "portable", *_SHARED, "engine")]
     linked = scratch / "linked"
     _finish(_start(compiler, "engine.cpp", scratch / "engine.o", defines), compiler)
     _finish(

@@ -14,7 +14,7 @@ import platformdirs
 
 from midfill_engine.kernels.build import LIBRARY_NAME, BuildError, Compiler, build, build_key
 
-ABI_VERSION = 3
+ABI_VERSION = 4
 PANEL = 32
 """Outputs that lie side by side in a packed matrix."""
 
@@ -99,6 +99,51 @@ class Batch(ctypes.Structure):
     )
 
 
+class Drafts(ctypes.Structure):
+    """`mf_drafts` of cpu/abi.h."""
+
+    _fields_ = (
+        ("text", _address),
+        ("hint", _address),
+        ("text_len", _int32),
+        ("hint_len", _int32),
+        ("hint_at", _int32),
+        ("at", _int32),
+        ("in_hint", _int32),
+        ("agreed", _int32),
+        ("rates", _address),
+        ("cost_rows", _address),
+        ("cost_ms", _address),
+        ("num_costs", _int32),
+    )
+
+
+class AheadStep(ctypes.Structure):
+    """`mf_ahead_step` of cpu/abi.h."""
+
+    _fields_ = (("num_rows", _int32), ("num_tokens", _int32), ("ms", ctypes.c_double))
+
+
+class Ahead(ctypes.Structure):
+    """`mf_ahead` of cpu/abi.h."""
+
+    _fields_ = (
+        ("slot", _int32),
+        ("last", _int32),
+        ("position", _int32),
+        ("most_tokens", _int32),
+        ("ends", _address),
+        ("interrupt", _address),
+        ("budget_ms", ctypes.c_double),
+        ("drafts", ctypes.POINTER(Drafts)),
+        ("tokens", _address),
+        ("logprobs", _address),
+        ("steps", ctypes.POINTER(AheadStep)),
+        ("num_tokens", _int32),
+        ("num_steps", _int32),
+    )
+
+
 class Library:
     """The opened library."""
 
@@ -120,6 +165,8 @@ class Library:
         opened.mf_create.argtypes = (ctypes.POINTER(Model), ctypes.c_char_p)
         opened.mf_step.restype = ctypes.c_bool
         opened.mf_step.argtypes = (_address, ctypes.POINTER(Batch))
+        opened.mf_run_ahead.restype = ctypes.c_bool
+        opened.mf_run_ahead.argtypes = (_address, ctypes.POINTER(Batch), ctypes.POINTER(Ahead))
         opened.mf_destroy.restype = None
         opened.mf_destroy.argtypes = (_address,)
         opened.mf_advise_huge.restype = None
@@ -162,6 +209,16 @@ class Library:
         """
         if not self._opened.mf_step(handle, ctypes.byref(batch)):
             raise MemoryError(f"a step of {batch.num_logits} logit rows does not fit the memory")
+
+    def run_ahead(self, handle: int, cache: Batch, ahead: Ahead) -> None:
+        """Runs steps of one sequence; releases the interpreter's lock meanwhile.
+
+        Raises:
+            MemoryError: the first step's scratch memory does not fit.
+        """
+        whole = self._opened.mf_run_ahead(handle, ctypes.byref(cache), ctypes.byref(ahead))
+        if not whole and not ahead.num_steps:
+            raise MemoryError("a step does not fit the memory")
 
     def destroy(self, handle: int) -> None:
         """Ends an engine's threads and frees its memory."""

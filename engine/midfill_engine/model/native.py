@@ -14,7 +14,9 @@ import numpy as np
 
 from midfill_engine.errors import ModelError
 from midfill_engine.kernels.library import CACHE_KINDS, Batch, Library, LibraryError, load
+from midfill_engine.model.ahead import Ahead, StepMade
 from midfill_engine.model.arrays import ModelArrays
+from midfill_engine.model.native_ahead import run_ahead
 from midfill_engine.model.native_cache import CacheKind, NativeCache
 from midfill_engine.model.native_rows import Outcome, Rows, check_rows
 from midfill_engine.model.native_weights import WeightKind, pack_model
@@ -119,8 +121,6 @@ class NativeDecoder:
             ValueError: the rows do not fit each other, the model or the cache.
             MemoryError: the logits do not fit.
         """
-        if not self._end.alive:
-            raise ValueError("the native decoder is closed")
         self._check_cache(cache)
         check_rows(rows, self.spec.vocab_size, min(self.max_len, cache.max_len), cache.num_slots)
         num_logits = len(rows.logit_rows)
@@ -131,28 +131,35 @@ class NativeDecoder:
         kept = [array("i", part) for part in (rows.token_ids, rows.positions, rows.slots)]
         kept.append(array("i", rows.logit_rows))
         token_ids, positions, slots, logit_rows = (part.buffer_info()[0] for part in kept)
-        keys, values = cache.addresses
-        layer_stride, slot_stride, head_stride = cache.strides
-        batch = Batch(
-            num_rows=len(rows.token_ids),
-            num_logits=num_logits,
-            token_ids=token_ids,
-            positions=positions,
-            slots=slots,
-            logit_rows=logit_rows,
-            keys=keys,
-            values=values,
-            layer_stride=layer_stride,
-            slot_stride=slot_stride,
-            head_stride=head_stride,
-            logits=None if logits is None else logits.ctypes.data,
-            best=best.buffer_info()[0],
-            best_logprob=logprobs.buffer_info()[0],
-        )
+        batch = _cache_batch(cache)
+        batch.num_rows, batch.num_logits = len(rows.token_ids), num_logits
+        batch.token_ids, batch.positions, batch.slots = token_ids, positions, slots
+        batch.logit_rows = logit_rows
+        batch.logits = None if logits is None else logits.ctypes.data
+        batch.best, batch.best_logprob = best.buffer_info()[0], logprobs.buffer_info()[0]
         self._library.step(self._handle, batch)
         return Outcome(best.tolist(), logprobs.tolist(), logits)
 
+    def run_ahead(self, ahead: Ahead, cache: NativeCache) -> list[StepMade]:
+        """Runs steps of one sequence, see `Ahead`.
+
+        Raises:
+            ValueError: they do not fit the model or the cache.
+            MemoryError: the first of them does not fit.
+        """
+        self._check_cache(cache)
+        most = min(self.max_len, cache.max_len) - ahead.position
+        inputs = Rows([ahead.last], [ahead.position], [ahead.slot], [0])
+        check_rows(inputs, self.spec.vocab_size, ahead.position + most, cache.num_slots)
+        if not 0 < ahead.most_tokens <= most:
+            raise ValueError(f"{ahead.most_tokens} tokens ahead; there is room for {most}")
+        return run_ahead(
+            self._library, self._handle, ahead, _cache_batch(cache), self.spec.vocab_size
+        )
+
     def _check_cache(self, cache: NativeCache) -> None:
+        if not self._end.alive:
+            raise ValueError("the native decoder is closed")
         spec = self.spec
         shape = (spec.num_layers, cache.num_slots, spec.num_kv_heads, cache.max_len, spec.head_dim)
         for half in (cache.keys, cache.values):
@@ -162,3 +169,16 @@ class NativeDecoder:
                     f"a cache {half.shape} of {cache.kind}; "
                     f"this model needs {shape} of {self.cache_kind}, contiguous"
                 )
+
+
+def _cache_batch(cache: NativeCache) -> Batch:
+    """Returns a step's structure with nothing in it but the cache."""
+    keys, values = cache.addresses
+    layer_stride, slot_stride, head_stride = cache.strides
+    return Batch(
+        keys=keys,
+        values=values,
+        layer_stride=layer_stride,
+        slot_stride=slot_stride,
+        head_stride=head_stride,
+    )

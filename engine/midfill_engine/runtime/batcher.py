@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Seq
 from functools import partial
 
@@ -18,13 +18,16 @@ from midfill_engine.errors import EngineError
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.work import Work
 from midfill_engine.metrics import EngineLoad, Method, StepMetrics
+from midfill_engine.model.ahead import Ahead
+from midfill_engine.runtime.ahead import RunsAhead
 from midfill_engine.runtime.draft import Drafter
 from midfill_engine.runtime.interface import ModelRunner
-from midfill_engine.runtime.request import Event, FinishReason
+from midfill_engine.runtime.request import FinishReason
 from midfill_engine.runtime.schedule import most_plain, next_placed, pick
 from midfill_engine.runtime.sequence import Sequence
 from midfill_engine.runtime.slots import SlotTable
 from midfill_engine.runtime.speculate import Speculation
+from midfill_engine.runtime.tell import Teller
 
 logger = logging.getLogger(__name__)
 
@@ -37,18 +40,22 @@ class Batcher:
     """
 
     def __init__(
-        self, runner: ModelRunner, speculation: Speculation | None, on_end: Callable[[], None]
+        self,
+        runner: ModelRunner,
+        speculation: Speculation | None,
+        ahead: RunsAhead,
+        on_end: Callable[[], None],
     ) -> None:
         """Begin with no sequence; `on_end` is called before each one's `Finished`."""
         self._runner = runner
         self._speculation = speculation
+        self._ahead = ahead
         self._on_end = on_end
         self._slots = SlotTable(runner.num_slots)
         self._waiting: list[Sequence] = []
         self._running: list[Sequence] = []
         self._num_steps = 0
-        self._untold = set[Callable[[], None]]()  # who waits for word that something was told
-        self._is_awaited = False  # a first text or an end was told since the last step
+        self._teller = Teller()
         self.steps = StepMetrics()
 
     @property
@@ -73,7 +80,7 @@ class Batcher:
         session = sequence.request.session
         if session is not None:
             self._finish_those(lambda old: old.request.session == session, "superseded")
-            self._told()
+            self._teller.told()
         sequence.submitted_step = self._num_steps
         held = (*self._running, *self._waiting)
         leaders = (one for one in held if one.request_id == sequence.leader_id)
@@ -83,15 +90,16 @@ class Batcher:
     def abort(self, request_id: int) -> None:
         """End a sequence, if it has not ended."""
         self._finish_those(lambda old: old.request_id == request_id, "aborted")
-        self._told()
+        self._teller.told()
 
     def finish_all(self, reason: FinishReason, error: str | None = None) -> None:
         """End every sequence."""
         self._finish_those(lambda _: True, reason, error)
-        self._told()
+        self._teller.told()
 
     def measure(self) -> None:
-        """Time steps while nothing runs, for the length of drafts."""
+        """Time steps while nothing runs, for the length of drafts, and get ready to run ahead."""
+        self._ahead.measure()
         if self._speculation is not None:
             try:
                 self._speculation.measure(self._runner)
@@ -113,12 +121,8 @@ class Batcher:
         self._place_waiting()
         if self._running:
             self._step()
-        self._told()
-        if self._is_awaited:
-            # The event loop's thread goes first: once the next step has begun on all cores, a first
-            # text that was told leaves 1.2 ms later (docs/log.md, 2026-11-26).
-            self._is_awaited = False
-            time.sleep(0)
+        self._teller.told()
+        self._teller.give_way()
 
     def _place_waiting(self) -> None:
         while self._slots.has_free and (ready := self._placeable()):
@@ -165,6 +169,10 @@ class Batcher:
         batch = self._prepared(pick(self._running))
         if not batch:
             return
+        ahead = None if self._waiting else self._ahead.wanted(batch)
+        if ahead is not None:
+            self._guard(batch[0], partial(self._run_ahead, batch[0], ahead))
+            return
         speculation = self._speculation
         works = speculation.plan(batch) if speculation else [s.next_work() for s in batch]
         method = _method(works)
@@ -191,33 +199,49 @@ class Batcher:
             self._guard(sequence, sequence.prepare)
         return [sequence for sequence in batch if sequence in self._running]
 
+    def _run_ahead(self, sequence: Sequence, ahead: Ahead) -> None:
+        """Run steps that follow each other, and tell what all of them made."""
+        self._num_steps -= 1  # this one, which is several
+        for step, tokens in self._ahead.run(ahead):
+            self._num_steps += 1
+            self.steps.started["decode"] += 1
+            self.steps.note("decode", step.ms / 1e3)
+            if not sequence.ended:
+                self._note_computed(sequence, sequence.generated_ids[-1:])
+                sequence.num_drafted += step.num_rows - 1
+                self._accept(sequence, tokens)
+
     def _run_alone(self, sequence: Sequence, work: Work) -> None:
         self._take(sequence, work, self._runner.run([work])[0])
 
     def _take(self, sequence: Sequence, work: Work, tokens: Seq[SampledToken]) -> None:
         """Note what was computed, tell what was chosen, and end the sequence if that was all."""
-        num_inputs = len(work.token_ids) - work.num_drafts
         num_scored = len(work.scored_ids)
-        self._note_computed(sequence, work.token_ids[:num_inputs])
+        self._note_computed(sequence, work.token_ids[: len(work.token_ids) - work.num_drafts])
         sequence.num_drafted += work.num_drafts
         scored = sequence.accept_scored(tokens[:num_scored])
         if scored is not None:
-            self._tell(sequence, scored)
-        for idx, token in enumerate(tokens[num_scored:]):
-            if idx:  # the draft token before it stood
-                self._note_computed(sequence, (work.token_ids[num_inputs + idx - 1],))
+            self._teller.tell(sequence, scored)
+        self._accept(sequence, tokens[num_scored:])
+        if sequence.request.max_new_tokens == 0 and not sequence.prompt_left:
+            self._finish(sequence, "length")
+
+    def _accept(self, sequence: Sequence, tokens: Iterable[SampledToken]) -> None:
+        """Tell what a step has chosen: the first behind its inputs, each behind the one before."""
+        before: int | None = None
+        for token in tokens:
+            if before is not None:  # a draft token, which stood
+                self._note_computed(sequence, (before,))
                 sequence.num_accepted += 1
+            before = token.token_id
             event = sequence.accept(token)
             if event is not None:
-                self._is_awaited = self._is_awaited or not sequence.was_told
+                self._teller.tell(sequence, event)
                 sequence.was_told = True
-                self._tell(sequence, event)
             reason = sequence.finish_reason()
             if reason is not None:
                 self._finish(sequence, reason)
                 return
-        if sequence.request.max_new_tokens == 0 and not sequence.prompt_left:
-            self._finish(sequence, "length")
 
     def _note_computed(self, sequence: Sequence, token_ids: Seq[int]) -> None:
         assert sequence.slot is not None
@@ -242,23 +266,10 @@ class Batcher:
             keep = sequence.request.cache_prompt and reason != "error"
             self._slots.release(sequence.slot, keep=keep)
         self._on_end()
-        self._is_awaited = True
         try:
-            self._tell(sequence, event)
+            self._teller.tell(sequence, event)
         except Exception:
             logger.exception("the receiver of request %d failed", sequence.request_id)
-
-    def _tell(self, sequence: Sequence, event: Event) -> None:
-        self._untold.add(sequence.on_told)
-        sequence.sink(event)
-
-    def _told(self) -> None:
-        """Say that something was told, to each who waits for it once."""
-        while self._untold:
-            try:
-                self._untold.pop()()
-            except Exception:
-                logger.exception("a receiver could not be woken")
 
 
 def _method(works: Seq[Work]) -> Method:

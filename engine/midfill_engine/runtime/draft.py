@@ -18,12 +18,16 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from midfill_engine.model.ahead import Guesses
+from midfill_engine.runtime.step_costs import StepCosts
+
 _MATCHES = (8, 4, 3, 2, 1)
 """Lengths of tokens that are looked up. More lengths, which is what a suffix automaton would find,
 accept no more; without the 1, steps yield 8 to 15 % fewer tokens (docs/log.md, 2026-11-25)."""
 _SURE = 8
 """Agreed tokens beyond which more make no difference."""
 _PRIOR = 0.5
+_CODEC = f"utf-32-{sys.byteorder[0]}e"
 _MEMORY = 1 / 32
 
 
@@ -45,6 +49,11 @@ class AcceptanceRates:
         rates = self._rates[in_hint]
         rising = rates[min(agreed, _SURE) :][:count]
         return rising + rates[_SURE:] * (count - len(rising))
+
+    @property
+    def table(self) -> tuple[float, ...]:
+        """Those of guesses in the text, by the tokens that agreed, then of those in the hint."""
+        return (*self._rates[False], *self._rates[True])
 
     def note(self, in_hint: bool, agreed: int, *, right: bool) -> None:
         """The next token of a guess was compared with what came."""
@@ -92,6 +101,22 @@ class Drafter:
             followed = (followed * -(-most // len(followed)))[:most]
         return [ord(letter) for letter in followed]
 
+    def guesses(self, costs: StepCosts) -> Guesses:
+        """What the guesses rest on, for steps that are run ahead."""
+        place = self._place or _Place(in_hint=False, at=-1, agreed=0)
+        cost_rows, cost_ms = costs.table
+        return Guesses(
+            text=_spelled(self._text),
+            hint=_spelled(self._hint),
+            hint_at=self._hint_at,
+            at=place.at,
+            in_hint=place.in_hint,
+            agreed=place.agreed,
+            rates=self._rates.table,
+            cost_rows=cost_rows,
+            cost_ms=cost_ms,
+        )
+
     def accept(self, token_id: int) -> None:
         """Take in the next token of the sequence."""
         letter = chr(token_id)
@@ -125,5 +150,9 @@ class Drafter:
 
 def _spell(token_ids: Sequence[int]) -> str:
     """A character for each; decoding an array takes a fifth of the time that joining them does."""
-    letters = array("I", token_ids)
-    return letters.tobytes().decode(f"utf-32-{sys.byteorder[0]}e", "surrogatepass")
+    return array("I", token_ids).tobytes().decode(_CODEC, "surrogatepass")
+
+
+def _spelled(text: str) -> bytes:
+    """The other way round: four bytes for each token."""
+    return text.encode(_CODEC, "surrogatepass")

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.work import Work
+from midfill_engine.model.ahead import RunAhead
 
 
 class ModelRunner(Protocol):
@@ -38,6 +39,11 @@ class ModelRunner(Protocol):
         Returns for each its scored tokens, then those chosen: at the end of its inputs and behind
         each draft token that stood. May be called again with the same works after it raised.
         """
+        ...
+
+    @property
+    def run_ahead(self) -> RunAhead | None:
+        """Runs greedy steps of one sequence at once, as `run` would; None where that cannot be."""
         ...
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:

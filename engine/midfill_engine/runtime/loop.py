@@ -11,11 +11,13 @@ import logging
 import queue
 import threading
 import time
+from array import array
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from midfill_engine.errors import EngineDied, Overloaded, ValidationError
 from midfill_engine.metrics import EngineLoad, StepMetrics
+from midfill_engine.runtime.ahead import RunsAhead
 from midfill_engine.runtime.batcher import Batcher
 from midfill_engine.runtime.interface import ModelRunner
 from midfill_engine.runtime.request import (
@@ -65,7 +67,10 @@ class EngineLoop:
         self._runner = runner
         self._tokenizer = tokenizer
         self._max_requests = max_requests
-        self._batcher = Batcher(runner, Speculation() if speculate else None, self._note_end)
+        speculation = Speculation() if speculate else None
+        self._interrupt = array("i", [0])  # whether a message has come, for steps that run ahead
+        ahead = RunsAhead(runner, tokenizer, speculation, self._interrupt)
+        self._batcher = Batcher(runner, speculation, ahead, self._note_end)
         self._inbox: queue.SimpleQueue[Sequence | int | None] = queue.SimpleQueue()
         self._ids = itertools.count(1)
         self._lock = threading.Lock()  # guards _open_requests and _dead
@@ -150,8 +155,8 @@ class EngineLoop:
             if self._open_requests >= self._max_requests:
                 raise Overloaded("Model is overloaded")
             self._open_requests += 1
-            self._inbox.put(sequence)
-        return RequestHandle(sequence.request_id, self._inbox.put)
+            self._send(sequence)
+        return RequestHandle(sequence.request_id, self._send)
 
     def check_integrity(self) -> None:
         """Raise AssertionError if the books disagree.
@@ -163,9 +168,13 @@ class EngineLoop:
 
     def close(self) -> None:
         """Abort everything and end the thread; returns when it has ended."""
-        self._inbox.put(None)
+        self._send(None)
         if self._thread.is_alive():
             self._thread.join()
+
+    def _send(self, message: Sequence | int | None) -> None:
+        self._inbox.put(message)
+        self._interrupt[0] = 1
 
     def _main(self) -> None:
         try:
@@ -180,6 +189,7 @@ class EngineLoop:
 
     def _take_messages(self, *, wait: bool) -> None:
         """Empty the inbox; block for the first message if there is nothing else to do."""
+        self._interrupt[0] = 0  # first: what comes from here on is found, or sets it again
         try:
             message = self._inbox.get(block=wait)
             while True:

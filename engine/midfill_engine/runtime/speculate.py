@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence as Seq
 
 from midfill_engine.exec.work import Work
+from midfill_engine.model.ahead import Guesses, StepMade
 from midfill_engine.runtime.draft import AcceptanceRates
 from midfill_engine.runtime.interface import ModelRunner
 from midfill_engine.runtime.sequence import Sequence
@@ -54,6 +55,17 @@ class Speculation:
                 num_rows += length
                 expected += gain
         return works
+
+    def guesses(self, sequence: Sequence) -> Guesses | None:
+        """Return what drafts of a sequence rest on, None where nothing can be drafted."""
+        if self._costs is None or sequence.drafter is None:
+            return None
+        return sequence.drafter.guesses(self._costs)
+
+    def note_ahead(self, step: StepMade) -> None:
+        """Learn from a step that was run ahead."""
+        if self._costs is not None:
+            self._costs.note(step.num_rows, step.ms)
 
     def note(self, works: Seq[Work], took_ms: float) -> None:
         """Learn from a step; those with a part of a prompt tell nothing of the others."""

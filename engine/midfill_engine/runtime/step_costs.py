@@ -49,6 +49,11 @@ class StepCosts:
             measured[size] = min(_run(runner, context, size) for _ in range(2))
         return cls(measured)
 
+    @property
+    def table(self) -> tuple[tuple[int, ...], tuple[float, ...]]:
+        """The sizes, ascending, and their milliseconds."""
+        return tuple(self._sizes), tuple(self._ms)
+
     def ms(self, num_rows: int) -> float:
         """What a step of so many rows costs."""
         idx = min(max(bisect_right(self._sizes, num_rows) - 1, 0), len(self._sizes) - 2)

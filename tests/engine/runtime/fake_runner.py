@@ -41,6 +41,8 @@ def next_token(tokens: Sequence[int]) -> int:
 class FakeRunner:
     """Keeps tokens where a real runner keeps keys and values."""
 
+    run_ahead = None
+
     def __init__(self, num_slots: int = 3, max_total_tokens: int = 10**9) -> None:
         self._num_slots = num_slots
         self._max_total_tokens = max_total_tokens

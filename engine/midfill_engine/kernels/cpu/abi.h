@@ -20,7 +20,7 @@
 #define MF_EXPORT extern "C" __attribute__((visibility("default")))
 #endif
 
-constexpr int32_t kAbiVersion = 3;
+constexpr int32_t kAbiVersion = 4;
 constexpr int kPanel = 32;
 constexpr int kBlock = 32;
 constexpr int kMaxRows = 256;  // of one pass; longer steps are taken in portions
@@ -69,6 +69,37 @@ struct mf_batch {
   float* best_logprob;  // [num_logits] its log-probability; NaN where a logit is NaN or infinite
 };
 
+// What guesses rest on; runtime/draft.py tells of each.
+struct mf_drafts {
+  const int32_t* text;  // prompt and answer so far
+  const int32_t* hint;
+  int32_t text_len, hint_len, hint_at;
+  int32_t at, in_hint, agreed;  // where the guess is read; at < 0: to be found
+  const float* rates;           // [2][9]: of guesses in the text, then in the hint
+  const int32_t* cost_rows;     // ascending, at least two
+  const double* cost_ms;        // of steps of so many rows
+  int32_t num_costs;
+};
+
+struct mf_ahead_step {
+  int32_t num_rows, num_tokens;  // run, made
+  double ms;
+};
+
+// Steps of one sequence, greedy, until a token that ends it, or one whose log-probability is NaN.
+struct mf_ahead {
+  int32_t slot, last, position;  // the last token, not in the cache yet, and its place there
+  int32_t most_tokens;           // at least 1
+  const uint8_t* ends;           // [vocab] whether no step follows a token; null: never
+  const volatile int32_t* interrupt;  // no step follows once it is not 0
+  double budget_ms;                   // nor after so long
+  const mf_drafts* drafts;            // null: nothing is drafted
+  int32_t* tokens;                    // [most_tokens] what was made
+  float* logprobs;
+  mf_ahead_step* steps;  // [most_tokens]
+  int32_t num_tokens, num_steps;
+};
+
 MF_EXPORT int32_t mf_abi_version(void);
 // Names of the instruction sets that this machine runs and this build has, best first, by commas.
 MF_EXPORT const char* mf_instruction_sets(void);
@@ -76,6 +107,9 @@ MF_EXPORT const char* mf_instruction_sets(void);
 MF_EXPORT void* mf_create(const mf_model* model, const char* instruction_set);
 // False where memory is short; then nothing was computed.
 MF_EXPORT bool mf_step(void* engine, const mf_batch* batch);
+// As many steps as `ahead` says, with the cache that `cache` names, whose rows are not read. False
+// where memory is short; what `ahead` tells of was made all the same.
+MF_EXPORT bool mf_run_ahead(void* engine, const mf_batch* cache, mf_ahead* ahead);
 MF_EXPORT void mf_destroy(void* engine);
 // Asks the kernel for huge pages behind [address, address + bytes); a hint only.
 MF_EXPORT void mf_advise_huge(void* address, int64_t bytes);
