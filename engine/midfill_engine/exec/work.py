@@ -57,6 +57,11 @@ class Work:
         return 0 if self.sampling is None else 1 + self.num_drafts
 
     @property
+    def has_prompt(self) -> bool:
+        """Whether some part of a prompt is run, not only the token before and drafts."""
+        return self.sampling is None or len(self.token_ids) - self.num_drafts > 1
+
+    @property
     def plain(self) -> bool:
         """Whether the best token behind each place and its log-probability are all it takes.
 

@@ -51,7 +51,7 @@ class RunsAhead:
     def measure(self) -> None:
         """Look through the vocabulary for ends of lines, which every editor's engine needs."""
         if self._run is not None:
-            self._ends(frozenset(), _LINE)
+            self._ends(frozenset[int](), _LINE)
 
     def wanted(self, running: Seq[Sequence]) -> Ahead | None:
         """Return the steps that may be run at once, None where it is one at a time."""

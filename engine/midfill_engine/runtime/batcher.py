@@ -23,7 +23,7 @@ from midfill_engine.runtime.ahead import RunsAhead
 from midfill_engine.runtime.draft import Drafter
 from midfill_engine.runtime.interface import ModelRunner
 from midfill_engine.runtime.request import FinishReason
-from midfill_engine.runtime.schedule import most_plain, next_placed, pick
+from midfill_engine.runtime.schedule import next_placed, pick, placeable
 from midfill_engine.runtime.sequence import Sequence
 from midfill_engine.runtime.slots import SlotTable
 from midfill_engine.runtime.speculate import Speculation
@@ -125,7 +125,10 @@ class Batcher:
         self._teller.give_way()
 
     def _place_waiting(self) -> None:
-        while self._slots.has_free and (ready := self._placeable()):
+        num_slots = self._runner.num_slots
+        while self._slots.has_free and (
+            ready := placeable(self._waiting, self._running, num_slots)
+        ):
             sequence = next_placed(ready)
             self._waiting.remove(sequence)
             request = sequence.request
@@ -144,14 +147,6 @@ class Batcher:
                     self._runner.copy_prefix, source, placement.slot, placement.cached_len
                 )
                 self._guard(sequence, copy)
-
-    def _placeable(self) -> list[Sequence]:
-        """Those that may take a free slot; see `schedule.most_plain`."""
-        ready = [one for one in self._waiting if one.ready]
-        plain = sum(one.request.session is None for one in self._running)
-        if plain < most_plain(self._runner.num_slots):
-            return ready
-        return [one for one in ready if one.request.session is not None]
 
     def _guard(self, sequence: Sequence, work: Callable[[], None]) -> None:
         """Run one piece of a sequence's work; a failure ends that sequence only."""
@@ -175,7 +170,7 @@ class Batcher:
             return
         speculation = self._speculation
         works = speculation.plan(batch) if speculation else [s.next_work() for s in batch]
-        method = _method(works)
+        method: Method = "prefill" if any(work.has_prompt for work in works) else "decode"
         self.steps.started[method] += 1
         began = time.perf_counter()
         try:
@@ -270,11 +265,3 @@ class Batcher:
             self._teller.tell(sequence, event)
         except Exception:
             logger.exception("the receiver of request %d failed", sequence.request_id)
-
-
-def _method(works: Seq[Work]) -> Method:
-    """What a step does: some part of a prompt, or one token behind each."""
-    for work in works:
-        if work.sampling is None or len(work.token_ids) - work.num_drafts > 1:
-            return "prefill"
-    return "decode"

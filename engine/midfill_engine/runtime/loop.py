@@ -179,8 +179,10 @@ class EngineLoop:
     def _main(self) -> None:
         try:
             self._batcher.measure()
-            while not self._closing:
+            while True:
                 self._take_messages(wait=not self._batcher.num_held)
+                if self._closing:
+                    break
                 self._batcher.advance()
         except Exception:
             logger.exception("the engine thread died")

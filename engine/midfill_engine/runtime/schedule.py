@@ -35,6 +35,16 @@ def most_plain(num_slots: int) -> int:
     return num_slots - 1 if num_slots >= _SLOTS_TO_KEEP_ONE else num_slots
 
 
+def placeable(
+    waiting: Iterable[Sequence], running: Iterable[Sequence], num_slots: int
+) -> list[Sequence]:
+    """Return those of `waiting` that may take a free slot."""
+    ready = [one for one in waiting if one.ready]
+    if sum(one.request.session is None for one in running) < most_plain(num_slots):
+        return ready
+    return [one for one in ready if one.request.session is not None]
+
+
 def next_placed(waiting: Iterable[Sequence]) -> Sequence:
     """Return whom the next free slot belongs to; `waiting` is not empty."""
     return min(waiting, key=lambda sequence: (_due(sequence), sequence.request_id))

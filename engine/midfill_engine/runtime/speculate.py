@@ -19,8 +19,8 @@ from midfill_engine.runtime.sequence import Sequence
 from midfill_engine.runtime.step_costs import StepCosts
 
 MAX_DRAFT = 16
-_LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16)
-_SMALLEST_RATE = 0.05
+LENGTHS = (1, 2, 3, 4, 6, 8, 12, 16)
+SMALLEST_RATE = 0.05
 """A draft whose first token is less likely is not even weighed."""
 
 
@@ -49,7 +49,7 @@ class Speculation:
                 continue
             guess = sequence.drafter.guess(most)
             rates = sequence.drafter.rates(len(guess))
-            length, gain = self._best_length(rates, num_rows, expected)
+            length, gain = best_length(self._costs, rates, num_rows, expected)
             if length:
                 works[idx] = sequence.with_drafts(work, guess[:length])
                 num_rows += length
@@ -74,20 +74,29 @@ class Speculation:
         ):
             self._costs.note(sum(len(work.token_ids) for work in works), took_ms)
 
-    def _best_length(self, rates: Seq[float], num_rows: int, expected: float) -> tuple[int, float]:
-        """Return the draft length that pays best and the tokens that it may gain."""
-        assert self._costs is not None
-        best, best_gain = 0, 0.0
-        if not rates or rates[0] < _SMALLEST_RATE:
-            return best, best_gain
-        best_speed = expected / self._costs.ms(num_rows)
-        gain, chance = 0.0, 1.0
-        for length, rate in enumerate(rates, start=1):
-            chance *= rate
-            gain += chance
-            if length not in _LENGTHS and length < len(rates):
-                continue
-            speed = (expected + gain) / self._costs.ms(num_rows + length)
-            if speed > best_speed:
-                best, best_gain, best_speed = length, gain, speed
+
+def best_length(
+    costs: StepCosts, rates: Seq[float], num_rows: int, expected: float
+) -> tuple[int, float]:
+    """Return the draft length that pays best and the tokens that it may gain.
+
+    Args:
+        costs: of steps.
+        rates: the chance of each guessed token, given that those before it stood.
+        num_rows: what the step has without the draft.
+        expected: the tokens that it makes without it.
+    """
+    best, best_gain = 0, 0.0
+    if not rates or rates[0] < SMALLEST_RATE:
         return best, best_gain
+    best_speed = expected / costs.ms(num_rows)
+    gain, chance = 0.0, 1.0
+    for length, rate in enumerate(rates, start=1):
+        chance *= rate
+        gain += chance
+        if length not in LENGTHS and length < len(rates):
+            continue
+        speed = (expected + gain) / costs.ms(num_rows + length)
+        if speed > best_speed:
+            best, best_gain, best_speed = length, gain, speed
+    return best, best_gain

@@ -18,6 +18,7 @@ from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.exec.threads import set_threads
 from midfill_engine.kernels.library import Library
+from midfill_engine.model.ahead import Ahead, RunAhead, StepMade
 from midfill_engine.model.native import open_library
 from midfill_engine.model.source import resolve
 from midfill_engine.runtime.loop import EngineLoop
@@ -122,21 +123,38 @@ def requests(starter: Starter) -> list[GenerationRequest]:
 
 
 class _Checked:
-    """A runner before every step of which the books are checked."""
+    """A runner before every call of which the books are checked; plain: it runs nothing ahead."""
 
-    def __init__(self, runner: Runner) -> None:
+    def __init__(self, runner: Runner, *, plain: bool) -> None:
         self._runner = runner
+        self._plain = plain
         self.loop: EngineLoop | None = None
 
     def __getattr__(self, name: str) -> object:
         if name == "run":
-            assert self.loop is not None
-            self.loop.check_integrity()
+            self._check()
         return getattr(self._runner, name)
 
+    @property
+    def run_ahead(self) -> RunAhead | None:
+        run_ahead = self._runner.run_ahead
+        assert run_ahead is not None
 
-def _open(runner: Runner, starter: Starter, *, speculate: bool) -> EngineLoop:
-    checked = _Checked(runner)
+        def run(ahead: Ahead) -> list[StepMade]:
+            self._check()
+            steps = run_ahead(ahead)
+            Totals.ahead += len(steps) - 1
+            return steps
+
+        return None if self._plain else run
+
+    def _check(self) -> None:
+        assert self.loop is not None
+        self.loop.check_integrity()
+
+
+def _open(runner: Runner, starter: Starter, *, speculate: bool, plain: bool = False) -> EngineLoop:
+    checked = _Checked(runner, plain=plain)
     loop = EngineLoop(checked, starter.tokenizer, speculate=speculate)  # type: ignore[arg-type]  # passes everything on
     checked.loop = loop
     loop.start()
@@ -164,18 +182,19 @@ def _replies(loop: EngineLoop, requests: Sequence[GenerationRequest], at_once: i
 
 
 class Totals:
-    """Over a test: that something was drafted at all."""
+    """Over a test: that something was drafted at all, and steps followed each other in one call."""
 
     drafted = 0
     accepted = 0
+    ahead = 0
 
 
 @pytest.fixture(scope="module")
 def alone(
     runner: Runner, starter: Starter, requests: list[GenerationRequest]
 ) -> Iterator[list[Reply]]:
-    """One request after the other without any draft."""
-    loop = _open(runner, starter, speculate=False)
+    """One request after the other, step by step, without any draft."""
+    loop = _open(runner, starter, speculate=False, plain=True)
     yield _replies(loop, requests, 1)
     loop.close()
 
@@ -196,6 +215,19 @@ def test_speculation_and_company_change_nothing(
         assert reply == expected, asked.sampling
     assert Totals.drafted > NUM_REQUESTS / 4
     assert Totals.accepted > NUM_REQUESTS / 8
+
+
+def test_steps_that_follow_each_other_change_nothing(
+    runner: Runner, starter: Starter, requests: list[GenerationRequest], alone: list[Reply]
+) -> None:
+    for speculate in (False, True):
+        Totals.ahead = 0
+        loop = _open(runner, starter, speculate=speculate)
+        found = _replies(loop, requests, 1)
+        loop.close()
+        for asked, reply, expected in zip(requests, found, alone, strict=True):
+            assert reply == expected, asked.sampling
+        assert Totals.ahead > NUM_REQUESTS / 8
 
 
 def test_threads_change_nothing(

@@ -20,20 +20,6 @@ from tests.engine.serve.fakes import FakeEngine, finished, token
 STREAM = {"input_prefix": "a", "input_suffix": "", "stream": True}
 
 
-@pytest.fixture
-def wakes(monkeypatch: pytest.MonkeyPatch) -> list[Mailbox]:
-    """Every mailbox once for each time that its loop was woken."""
-    found: list[Mailbox] = []
-    deliver = Mailbox._deliver
-
-    def noted(mailbox: Mailbox) -> None:
-        found.append(mailbox)
-        deliver(mailbox)
-
-    monkeypatch.setattr(Mailbox, "_deliver", noted)
-    return found
-
-
 async def test_nothing_is_lost_between_two_threads() -> None:
     mailbox = Mailbox(asyncio.get_running_loop())
     received: list[str] = []
@@ -72,8 +58,17 @@ async def test_a_closed_loop_is_no_error() -> None:
 
 @pytest.mark.parametrize(("is_whole", "most"), [(True, 1), (False, 4)])
 async def test_a_whole_reply_wakes_the_loop_at_its_end(
-    tokenizer: Tokenizer, wakes: list[Mailbox], *, is_whole: bool, most: int
+    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch, *, is_whole: bool, most: int
 ) -> None:
+    wakes: list[Callable[..., object]] = []
+    loop = asyncio.get_running_loop()
+    call_soon = loop.call_soon_threadsafe
+
+    def noted(callback: Callable[..., object]) -> object:
+        wakes.append(callback)
+        return call_soon(callback)
+
+    monkeypatch.setattr(loop, "call_soon_threadsafe", noted)
     engine = FakeEngine()
     engine.script = None
     request = GenerationRequest((1, 2), 3)
