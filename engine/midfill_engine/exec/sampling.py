@@ -66,6 +66,8 @@ def sample(
     if params.rescored:
         scores = rescore(scores, params, prompt_ids, generated_ids)
     if allowed is not None:
+        if params.greedy and not top_n:
+            return _greedy_among(scores, allowed)
         scores = _restrict(scores, allowed)
     if params.greedy:
         return _greedy(scores, top_n)
@@ -113,6 +115,15 @@ def _greedy(scores: Floats, top_n: int) -> SampledToken:
         logprobs = normalised(scores)
         return SampledToken(token_id, float(logprobs[token_id]), likeliest(logprobs, top_n))
     return SampledToken(token_id, -float(np.log(np.exp(scores - scores[token_id]).sum())))
+
+
+def _greedy_among(scores: Floats, allowed: Mask) -> SampledToken:
+    """As `_greedy` on what `_restrict` leaves, without the tokens that are ruled out."""
+    ids = np.flatnonzero(allowed[: len(scores)])
+    among: Floats = scores[ids]
+    _check(float(among.max()) if len(ids) else -math.inf)
+    found = _greedy(among, 0)
+    return SampledToken(int(ids[found.token_id]), found.logprob)
 
 
 def _greedy_on_device(logits: torch.Tensor) -> SampledToken:

@@ -52,7 +52,7 @@ async def read_infill_request(body: Json, served: Served) -> LlamaRequest:
         healing=prompt.healing,
         top_n=options.top_n,
         grammar=await compile_grammar(source, served, field=grammar_field, healing=prompt.healing),
-        draft=() if not draft else _draft_ids(draft, texts, prompt, served),
+        draft=_draft_ids(draft or "", texts, prompt, served),
     )
     return LlamaRequest(generation, options, prompt.truncated)
 
@@ -93,8 +93,11 @@ def _draft_ids(
 ) -> tuple[int, ...]:
     """The draft's tokens: what was typed of it left out, what healing repeats put in front.
 
+    Without a draft what healing took back is one: mostly the cursor does stand between two tokens.
     A wrong guess of where the cursor stands in it only makes the hint worse.
     """
+    if not draft:
+        return () if prompt.healing is None else prompt.healing.ids
     before = texts.prefix + texts.middle_start
     most = min(len(draft), len(before), _TYPED_CHARS)
     num_typed = next((n for n in range(most, 0, -1) if before.endswith(draft[:n])), 0)

@@ -121,9 +121,10 @@ def _prefix(
 def _take_back(tokenizer: Tokenizer, pieces: PieceIndex, ids: list[int]) -> Healing | None:
     """Cut the tokens that the cursor may stand in off the end of `ids`."""
     kept_len = len(ids) - pieces.take_back(ids)
-    text = b"".join(tokenizer.token_bytes(token_id) for token_id in ids[kept_len:])
+    taken = tuple(ids[kept_len:])
     del ids[kept_len:]
-    return Healing(text, pieces) if text else None
+    text = b"".join(map(tokenizer.token_bytes, taken))
+    return Healing(text, pieces, taken) if text else None
 
 
 def _arrange(

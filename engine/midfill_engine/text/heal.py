@@ -151,10 +151,12 @@ class Healing:
     Attributes:
         text: its bytes, at most MAX_BYTES; the answer begins with them, the reply without them.
         pieces: the vocabulary that the answer is written in.
+        ids: the tokens that it was, which the answer may well repeat.
     """
 
     text: bytes
     pieces: PieceIndex = field(repr=False, compare=False)
+    ids: tuple[int, ...] = ()
 
 
 @dataclass(slots=True)
