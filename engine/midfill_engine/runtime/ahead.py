@@ -8,6 +8,7 @@ long. Called by `batcher`.
 
 from __future__ import annotations
 
+import time
 from array import array
 from collections.abc import Iterator
 from collections.abc import Sequence as Seq
@@ -25,7 +26,8 @@ from midfill_engine.runtime.speculate import Speculation
 from midfill_engine.text.tokenizer import Tokenizer
 
 BUDGET_MS = 4.0
-"""How long text may wait to be told: a quarter of a frame of a screen."""
+"""How long text may wait to be told: a quarter of a frame of a screen. And no longer than text has
+been coming, since an editor often needs a second or third token to know what to show."""
 _LINE = ("\n",)
 
 
@@ -59,7 +61,7 @@ class RunsAhead:
             return None
         (sequence,) = running
         request = sequence.request
-        if sequence.prompt_left or not sequence.was_told or request.grammar is not None:
+        if sequence.prompt_left or sequence.told_at is None or request.grammar is not None:
             return None
         work = sequence.next_work()
         if not work.plain or (request.stop and self._tokenizer.kind == "other"):
@@ -72,7 +74,7 @@ class RunsAhead:
             most_tokens=sequence.most_drafts + 1,
             ends=self._ends(request.stop_token_ids, request.stop),
             interrupt=self._interrupt,
-            budget_ms=BUDGET_MS,
+            budget_ms=min(BUDGET_MS, (time.perf_counter() - sequence.told_at) * 1e3),
             guesses=None if speculation is None else speculation.guesses(sequence),
         )
 

@@ -232,7 +232,6 @@ class Batcher:
             event = sequence.accept(token)
             if event is not None:
                 self._teller.tell(sequence, event)
-                sequence.was_told = True
             reason = sequence.finish_reason()
             if reason is not None:
                 self._finish(sequence, reason)

@@ -41,7 +41,7 @@ class Sequence:
     Positions [0, computed_len) of prompt + generated tokens are in the slot's cache.
 
     Attributes:
-        was_told: whether a token of the answer was.
+        told_at: when the first token of the answer was told, None before.
         leader_id: the request whose prompt it shares, if any.
         leader: that one's sequence, if it was there: this one is placed once its prompt is
             computed, and copies it.
@@ -64,7 +64,7 @@ class Sequence:
     drafter: Drafter | None = None
     num_drafted: int = 0
     num_accepted: int = 0
-    was_told: bool = False
+    told_at: float | None = None
     ended: bool = False
     leader: Sequence | None = None
     _scored: list[SampledToken] = field(default_factory=list[SampledToken])

@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from midfill_engine.runtime.request import Event, Finished
+from midfill_engine.runtime.request import Event, Finished, TokenEvent
 from midfill_engine.runtime.sequence import Sequence
 
 logger = logging.getLogger(__name__)
@@ -25,8 +25,10 @@ class Teller:
 
     def tell(self, sequence: Sequence, event: Event) -> None:
         """Give an event to its sequence's sink; raises what that raises."""
-        if isinstance(event, Finished) or not sequence.was_told:
+        if isinstance(event, Finished) or sequence.told_at is None:
             self._is_awaited = True
+        if isinstance(event, TokenEvent) and sequence.told_at is None:
+            sequence.told_at = time.perf_counter()
         self._untold.add(sequence.on_told)
         sequence.sink(event)
 

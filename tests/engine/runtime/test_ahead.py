@@ -10,6 +10,7 @@ import pytest
 from midfill_engine.exec.sampling_params import SamplingParams
 from midfill_engine.exec.work import Work
 from midfill_engine.model.ahead import Ahead, RunAhead, StepMade
+from midfill_engine.runtime.ahead import BUDGET_MS
 from midfill_engine.runtime.loop import EngineLoop
 from midfill_engine.runtime.request import GenerationRequest
 from midfill_engine.text.heal import Healing, PieceIndex
@@ -94,6 +95,17 @@ def test_the_first_token_is_told_alone_and_then_several(
     assert told == [1, 6, 11, 13]  # the last one with the end
     assert loop.num_steps == 12
     assert loop.steps.started["decode"] == 11
+
+
+def test_text_waits_no_longer_than_it_has_been_coming(
+    loop: EngineLoop, runner: AheadRunner
+) -> None:
+    runner.step_s = 0.002
+    run(loop, request([1], 20))
+    budgets = [ahead.budget_ms for ahead, _ in runner.calls]
+    assert budgets == sorted(budgets)
+    assert budgets[0] < 2.0
+    assert budgets[-1] == BUDGET_MS
 
 
 def test_whoever_comes_waits_for_one_step(loop: EngineLoop, runner: AheadRunner) -> None:
