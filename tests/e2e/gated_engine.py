@@ -38,4 +38,5 @@ def num_steps(folder: Path) -> int:
 
 if __name__ == "__main__":
     Runner.run = gated_run  # type: ignore[method-assign]
+    Runner.run_ahead = None  # type: ignore[assignment, method-assign]  # a step at a time
     sys.exit(main([*sys.argv[1:], "--speculation", "off"]))

@@ -48,4 +48,5 @@ def paced_run(self: Runner, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  
 if __name__ == "__main__":
     FolderCheckpoint.open = paced_open  # type: ignore[method-assign, assignment]
     Runner.run = paced_run  # type: ignore[method-assign]
+    Runner.run_ahead = None  # type: ignore[assignment, method-assign]  # a step at a time
     sys.exit(main(sys.argv[1:]))

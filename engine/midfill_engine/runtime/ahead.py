@@ -52,7 +52,7 @@ class RunsAhead:
 
     def measure(self) -> None:
         """Look through the vocabulary for ends of lines, which every editor's engine needs."""
-        if self._run is not None:
+        if self._run is not None and self._tokenizer.kind != "other":
             self._ends(frozenset[int](), _LINE)
 
     def wanted(self, running: Seq[Sequence]) -> Ahead | None:
