@@ -22,7 +22,7 @@ class Guesses:
         text: prompt and answer so far, an int32 a token.
         hint: what may well be the answer, likewise.
         hint_at: what comes of the hint is at or behind it.
-        at: where the guess is read; -1: to be found.
+        at: where the guess is read; None: to be found.
         in_hint: whether that is a place in the hint.
         agreed: how many tokens before it are the sequence's own.
         rates: chances by the tokens that agreed, nine in the text, then nine in the hint.
@@ -33,7 +33,7 @@ class Guesses:
     text: bytes
     hint: bytes
     hint_at: int
-    at: int
+    at: int | None
     in_hint: bool
     agreed: int
     rates: tuple[float, ...]

@@ -59,7 +59,8 @@ class _Guesses:
 
     def __init__(self, guesses: Guesses) -> None:
         text, hint = (np.frombuffer(part, np.int32) for part in (guesses.text, guesses.hint))
-        if guesses.at >= len(hint if guesses.in_hint else text) or len(guesses.cost_rows) < 2:
+        at = -1 if guesses.at is None else guesses.at
+        if at >= len(hint if guesses.in_hint else text) or len(guesses.cost_rows) < 2:
             raise ValueError("a guess is read where there is nothing, or its cost is not known")
         rates, sizes = array("f", guesses.rates), array("i", guesses.cost_rows)
         costs = array("d", guesses.cost_ms)
@@ -70,7 +71,7 @@ class _Guesses:
             text_len=len(text),
             hint_len=len(hint),
             hint_at=guesses.hint_at,
-            at=guesses.at,
+            at=at,
             in_hint=guesses.in_hint,
             agreed=guesses.agreed,
             rates=rates.buffer_info()[0],

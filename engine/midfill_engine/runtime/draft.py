@@ -103,15 +103,15 @@ class Drafter:
 
     def guesses(self, costs: StepCosts) -> Guesses:
         """What the guesses rest on, for steps that are run ahead."""
-        place = self._place or _Place(in_hint=False, at=-1, agreed=0)
+        place = self._place
         cost_rows, cost_ms = costs.table
         return Guesses(
             text=_spelled(self._text),
             hint=_spelled(self._hint),
             hint_at=self._hint_at,
-            at=place.at,
-            in_hint=place.in_hint,
-            agreed=place.agreed,
+            at=None if place is None else place.at,
+            in_hint=place is not None and place.in_hint,
+            agreed=0 if place is None else place.agreed,
             rates=self._rates.table,
             cost_rows=cost_rows,
             cost_ms=cost_ms,
