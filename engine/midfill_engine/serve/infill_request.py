@@ -93,7 +93,7 @@ def _draft_ids(
 ) -> tuple[int, ...]:
     """The draft's tokens: what was typed of it left out, what healing repeats put in front.
 
-    Without a draft what healing took back is one: mostly the cursor does stand between two tokens.
+    Without a draft what healing took back is one: the cursor may well stand between two tokens.
     A wrong guess of where the cursor stands in it only makes the hint worse.
     """
     if not draft:
