@@ -196,9 +196,8 @@ class Batcher:
 
     def _run_ahead(self, sequence: Sequence, ahead: Ahead) -> None:
         """Run steps that follow each other, and tell what all of them made."""
-        self._num_steps -= 1  # this one, which is several
-        for step, tokens in self._ahead.run(ahead):
-            self._num_steps += 1
+        for idx, (step, tokens) in enumerate(self._ahead.run(ahead)):
+            self._num_steps += idx > 0  # the first is counted already
             self.steps.started["decode"] += 1
             self.steps.note("decode", step.ms / 1e3)
             if not sequence.ended:

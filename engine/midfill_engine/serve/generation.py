@@ -24,6 +24,7 @@ from midfill_engine.runtime.request import (
     GenerationRequest,
     PromptScored,
     TokenEvent,
+    untold,
 )
 from midfill_engine.serve.served import LiveStreams, Served
 
@@ -89,13 +90,13 @@ class Generation:
         self._metrics = served.metrics
         self._mailbox = served.live.own_mailbox()
         self._is_whole = is_whole
-        self._is_told_whole = False
         self._events = deque[Event]()
         self._waiter: asyncio.Future[None] | None = None
         self._has_ended = False
         self._closed = False
         leader_id = None if after is None else after.engine_id
-        self._handle = served.engine.submit(request, self._sink, leader_id, self._wake)
+        on_told = untold if is_whole else self._mailbox.wake
+        self._handle = served.engine.submit(request, self._sink, leader_id, on_told)
         self._live.add(self._handle.abort)
 
     @property
@@ -149,11 +150,7 @@ class Generation:
     def _sink(self, event: Event) -> None:
         """On the engine thread."""
         self._mailbox.post(self._receive, event)
-        self._is_told_whole = isinstance(event, Finished)
-
-    def _wake(self) -> None:
-        """On the engine thread."""
-        if self._is_told_whole or not self._is_whole:
+        if self._is_whole and isinstance(event, Finished):
             self._mailbox.wake()
 
     def _receive(self, event: Event) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 2**16
-"""Of a request, before its body. What arrives at once is taken in first, so that up to four times
-as much may pass."""
+"""Of a request, before its body. What arrives at once, at most 256 KB, is taken in first."""
 
 
 class BoundedHttp(HttpToolsProtocol):

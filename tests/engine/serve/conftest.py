@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from midfill_engine.text.heal import PieceIndex
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.fake_runner import FakeRunner
 from tests.engine.serve.chat_models import load_chat
-from tests.engine.serve.fakes import FakeEngine
+from tests.engine.serve.fakes import FakeEngine, FakeHandle
 from tests.engine.text.chat_vocabularies import TOOLS
 from tests.engine.tiny import write_tiny_model, write_tiny_tokenizer
 
@@ -185,6 +186,17 @@ def start_server() -> Iterator[Callable[..., LiveServer]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@contextmanager
+def fed_stream(
+    live: LiveServer, engine: FakeEngine, body: Mapping[str, object]
+) -> Generator[tuple[httpx.Response, FakeHandle]]:
+    """An infill stream under way, and the handle through which the test tells its events."""
+    engine.script = None
+    with live.client() as client, client.stream("POST", "/infill", json=body) as reply:
+        assert engine.submitted.wait(30)
+        yield reply, engine.handles[0]
 
 
 @pytest.fixture

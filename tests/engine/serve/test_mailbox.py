@@ -13,8 +13,8 @@ import pytest
 from midfill_engine.runtime.request import Event, GenerationRequest, TokenEvent
 from midfill_engine.serve.generation import Generation
 from midfill_engine.serve.mailbox import Mailbox
-from midfill_engine.text.tokenizer import Tokenizer
-from tests.engine.serve.conftest import LiveServer, serve_with
+from midfill_engine.serve.served import Served
+from tests.engine.serve.conftest import LiveServer, fed_stream
 from tests.engine.serve.fakes import FakeEngine, finished, token
 
 STREAM = {"input_prefix": "a", "input_suffix": "", "stream": True}
@@ -58,7 +58,12 @@ async def test_a_closed_loop_is_no_error() -> None:
 
 @pytest.mark.parametrize(("is_whole", "most"), [(True, 1), (False, 4)])
 async def test_a_whole_reply_wakes_the_loop_at_its_end(
-    tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch, *, is_whole: bool, most: int
+    engine: FakeEngine,
+    served: Served,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_whole: bool,
+    most: int,
 ) -> None:
     wakes: list[Callable[..., object]] = []
     loop = asyncio.get_running_loop()
@@ -69,12 +74,9 @@ async def test_a_whole_reply_wakes_the_loop_at_its_end(
         return call_soon(callback)
 
     monkeypatch.setattr(loop, "call_soon_threadsafe", noted)
-    engine = FakeEngine()
     engine.script = None
     request = GenerationRequest((1, 2), 3)
-    generation = Generation(
-        serve_with(engine, tokenizer), request, dialect="x", started_at=0.0, is_whole=is_whole
-    )
+    generation = Generation(served, request, dialect="x", started_at=0.0, is_whole=is_whole)
     result = asyncio.ensure_future(generation.result())
     for event in (token("a"), token("b"), token("c"), finished("length", generated=3)):
         engine.handles[0].sink(event)
@@ -86,14 +88,9 @@ async def test_a_whole_reply_wakes_the_loop_at_its_end(
 
 
 def test_what_one_step_made_leaves_in_one_piece(
-    tokenizer: Tokenizer, start_server: Callable[..., LiveServer]
+    engine: FakeEngine, served: Served, start_server: Callable[..., LiveServer]
 ) -> None:
-    engine = FakeEngine()
-    engine.script = None
-    live = start_server(serve_with(engine, tokenizer))
-    with live.client() as client, client.stream("POST", "/infill", json=STREAM) as reply:
-        assert engine.submitted.wait(30)
-        handle = engine.handles[0]
+    with fed_stream(start_server(served), engine, STREAM) as (reply, handle):
         pieces = reply.iter_raw()
         handle.tell(token("a"))
         handle.tell(token("b", delta=""))  # held back: a stop text might begin

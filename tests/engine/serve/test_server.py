@@ -13,9 +13,10 @@ import httpx
 import pytest
 
 from midfill_engine.runtime.loop import EngineLoop
+from midfill_engine.serve.served import Served
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.fake_runner import FakeRunner
-from tests.engine.serve.conftest import AUTH, KEY, LiveServer, serve_with
+from tests.engine.serve.conftest import AUTH, KEY, LiveServer, fed_stream, serve_with
 from tests.engine.serve.fakes import FakeEngine, finished, token
 
 INFILL = {"input_prefix": "a", "input_suffix": "b", "n_predict": 10**8, "stream": True}
@@ -84,14 +85,9 @@ def test_closing_an_unanswered_request_aborts(
 
 
 def test_events_arrive_while_the_answer_grows(
-    tokenizer: Tokenizer, start_server: Callable[..., LiveServer]
+    engine: FakeEngine, served: Served, start_server: Callable[..., LiveServer]
 ) -> None:
-    engine = FakeEngine()
-    engine.script = None
-    live = start_server(serve_with(engine, tokenizer))
-    with live.client() as client, client.stream("POST", "/infill", json=INFILL) as reply:
-        assert engine.submitted.wait(30)
-        handle = engine.handles[0]
+    with fed_stream(start_server(served), engine, INFILL) as (reply, handle):
         events = _events(reply)
         for text in ("a", "b"):
             handle.sink(token(text))
@@ -103,14 +99,11 @@ def test_events_arrive_while_the_answer_grows(
 
 
 def test_an_abandoned_stream_is_aborted_once(
-    tokenizer: Tokenizer, start_server: Callable[..., LiveServer]
+    engine: FakeEngine, served: Served, start_server: Callable[..., LiveServer]
 ) -> None:
-    engine = FakeEngine()
-    engine.script = None
-    live = start_server(serve_with(engine, tokenizer))
-    with live.client() as client, client.stream("POST", "/infill", json=INFILL):
-        assert engine.submitted.wait(30)
-    handle = engine.handles[0]
+    live = start_server(served)
+    with fed_stream(live, engine, INFILL) as (_, handle):
+        pass
     assert handle.aborted.wait(30)
     live.stop()
     assert handle.num_aborts == 1
