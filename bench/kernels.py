@@ -28,13 +28,14 @@ from midfill_engine.model.checkpoint import FolderCheckpoint
 from midfill_engine.model.decoder import Decoder
 from midfill_engine.model.kv_cache import KVCache
 from midfill_engine.model.native import open_library
+from midfill_engine.model.native_cache import NativeCache
 from midfill_engine.model.native_weights import WeightKind
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import DenseMlp, LayerWeights, ModelWeights, load_weights
 
 CPU = torch.device("cpu")
-_CACHE_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+_CACHE_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "int8": torch.int8}
 QWEN2_HALF_B = {
     "architectures": ["Qwen2ForCausalLM"],
     "hidden_size": 896,
@@ -78,7 +79,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found: dict[str, dict[str, float]] = {}
     for name, make in contenders(options, spec, weights, library, max_len):
         decoder = make()
-        cache = KVCache(spec, 1, max_len, decoder.dtype, CPU)
+        cache: KVCache | NativeCache
+        if decoder.dtype == torch.int8:
+            cache = NativeCache(spec, 1, max_len, "int8")
+        else:
+            cache = KVCache(spec, 1, max_len, decoder.dtype, CPU)
         found[name] = measure(decoder, cache, options)
         print(f"{name:26}" + "".join(f"  {key} {ms:.3f}" for key, ms in found[name].items()))
         if isinstance(decoder, TorchNative):
@@ -145,22 +150,25 @@ def contenders(
     return made
 
 
-def measure(decoder: Decoder | TorchNative, cache: KVCache, options: Options) -> dict[str, float]:
+def measure(
+    decoder: Decoder | TorchNative, cache: KVCache | NativeCache, options: Options
+) -> dict[str, float]:
     """Returns medians in milliseconds by what was run."""
     ids = torch.randint(3, decoder.spec.vocab_size, (cache.max_len,))
-    decoder.forward(ids, 0, cache, 0, 0)
+    forward = cast("Callable[..., torch.Tensor]", decoder.forward)  # of its own kind of cache
+    forward(ids, 0, cache, 0, 0)
     found: dict[str, float] = {}
     for context in options.contexts:
         for rows in options.rows:
             part, start = ids[:rows], min(context, cache.max_len - rows)
 
             def run(part: torch.Tensor = part, start: int = start) -> torch.Tensor:
-                return decoder.forward(part, start, cache, 0, len(part))
+                return forward(part, start, cache, 0, len(part))
 
             found[f"{rows}@{context}"] = median_ms(run, options.seconds)
     prompt = ids[: options.prefill]
     found[f"prefill{options.prefill}"] = median_ms(
-        lambda: decoder.forward(prompt, 0, cache, 0, 1), options.seconds
+        lambda: forward(prompt, 0, cache, 0, 1), options.seconds
     )
     return found
 

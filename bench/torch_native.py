@@ -6,7 +6,7 @@ Memory is shared, not copied. Called by bench/kernels.py and by tests.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 
@@ -58,7 +58,12 @@ class TorchNative:
         self.native.close()
 
     def forward(
-        self, token_ids: torch.Tensor, start: int, cache: KVCache, slot: int, num_logits: int
+        self,
+        token_ids: torch.Tensor,
+        start: int,
+        cache: KVCache | NativeCache,
+        slot: int,
+        num_logits: int,
     ) -> torch.Tensor:
         """Returns the logits of the last `num_logits` positions, as `Decoder.forward`."""
         num_tokens = token_ids.shape[0]
@@ -70,15 +75,16 @@ class TorchNative:
         )
         return self.step_rows(rows, cache)
 
-    def step_rows(self, rows: Rows, cache: KVCache) -> torch.Tensor:
+    def step_rows(self, rows: Rows, cache: KVCache | NativeCache) -> torch.Tensor:
         """Runs the rows; returns the logits of rows.logit_rows, [len(logit_rows), V] float32."""
         logits = self.step(rows, cache, keep_logits=True).logits
         assert logits is not None, "they were asked for"
         return torch.as_tensor(logits)
 
-    def step(self, rows: Rows, cache: KVCache, *, keep_logits: bool) -> Outcome:
+    def step(self, rows: Rows, cache: KVCache | NativeCache, *, keep_logits: bool) -> Outcome:
         """As `NativeDecoder.step`."""
-        return self.native.step(rows, shared(cache), keep_logits=keep_logits)
+        kept = cache if isinstance(cache, NativeCache) else shared(cache)
+        return self.native.step(rows, kept, keep_logits=keep_logits)
 
 
 def shared(cache: KVCache) -> NativeCache:
@@ -90,7 +96,7 @@ def shared(cache: KVCache) -> NativeCache:
 
 def _kind_of(dtype: torch.dtype) -> CacheKind:
     # Others are refused by the decoder, by this name.
-    return cast("Literal['float32', 'bfloat16']", str(dtype).removeprefix("torch."))
+    return cast("CacheKind", str(dtype).removeprefix("torch."))
 
 
 def arrays_of(weights: ModelWeights) -> StreamedArrays:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from midfill_engine.kernels.library import Library
 from midfill_engine.model.kv_cache import KVCache
 from midfill_engine.model.native import open_library
+from midfill_engine.model.native_cache import NativeCache
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import DenseMlp, LayerWeights, ModelWeights
 
@@ -57,6 +60,22 @@ class RandomModel:
         cache.keys.fill_(7.0)  # readable garbage: what is read by mistake changes the result
         cache.values.fill_(-7.0)
         return cache
+
+    def int8_cache(self, num_slots: int = 3, max_len: int = 700) -> NativeCache:
+        """Returns a cache of int8, of readable garbage too."""
+        cache = NativeCache(self.spec, num_slots, max_len, "int8")
+        for array, garbage in zip(int8_parts(cache), INT8_GARBAGE, strict=True):
+            array.fill(garbage)
+        return cache
+
+
+INT8_GARBAGE = (77, -77, 7.0, -7.0)
+"""Of an int8 cache's keys, values, and the scales of both."""
+
+
+def int8_parts(cache: NativeCache) -> tuple[npt.NDArray[np.generic], ...]:
+    """Returns its keys, values, and the scales of both."""
+    return cache.keys, cache.values, *cache.scales
 
 
 def random_model(name: str, seed: int = 0) -> RandomModel:

@@ -68,10 +68,21 @@ def model(library: Library) -> Model:
     return make(library)
 
 
-def make(library: Library, kind: WeightKind = "float32", isa: str | None = None) -> Model:
+def make(
+    library: Library,
+    kind: WeightKind = "float32",
+    isa: str | None = None,
+    cache: torch.dtype = torch.float32,
+) -> Model:
     made = random_model_of({"vocab_size": 40})  # so few that it repeats itself
     native = TorchNative(
-        made.spec, made.weights, library, kind=kind, num_threads=2, instruction_set=isa
+        made.spec,
+        made.weights,
+        library,
+        kind=kind,
+        cache_dtype=cache,
+        num_threads=2,
+        instruction_set=isa,
     )
     return Model(native.native)
 
@@ -102,7 +113,7 @@ def drafting(
 @pytest.mark.parametrize("kind", ["float32", "bfloat16", "int8", "int4"])
 def test_they_make_what_steps_one_by_one_make(library: Library, kind: WeightKind) -> None:
     for isa in library.instruction_sets():
-        model = make(library, kind, isa)
+        model = make(library, kind, isa, torch.int8 if kind == "int8" else torch.float32)
         for num, prompt in enumerate(prompts(model, 1, 8)):
             expected = model.one_by_one(prompt, 40)
             assert flat(model.run(model.ahead(prompt))) == expected

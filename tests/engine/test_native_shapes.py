@@ -11,6 +11,7 @@ from bench.torch_native import TorchNative
 
 from midfill_engine.kernels.library import WEIGHT_KINDS, Library
 from midfill_engine.model.decoder import Decoder
+from midfill_engine.model.native_cache import CacheKind
 from midfill_engine.model.native_weights import WeightKind
 from tests.engine.native_models import RandomModel, library_or_skip, random_ids, random_model_of
 from tests.engine.plain_decoder import plain_logits
@@ -64,7 +65,10 @@ def in_portions(
     native: TorchNative, model: RandomModel, ids: torch.Tensor, pick: random.Random
 ) -> torch.Tensor:
     """Returns the logits of every position, run a few at a time in a slot among others."""
-    cache, slot, at = model.cache(max_len=len(ids)), pick.randrange(3), 0
+    of_int8 = native.dtype == torch.int8
+    size = len(ids)
+    cache = model.int8_cache(max_len=size) if of_int8 else model.cache(3, size, native.dtype)
+    slot, at = pick.randrange(3), 0
     found: list[torch.Tensor] = []
     while at < len(ids):
         part = ids[at : at + pick.choice((1, 1, 2, 3, 4, 5, 9, 33, 64))]
@@ -74,12 +78,17 @@ def in_portions(
 
 
 def errors(
-    library: Library, kind: WeightKind, shape: Mapping[str, object], seed: int, num_tokens: int
+    library: Library,
+    kind: WeightKind,
+    shape: Mapping[str, object],
+    seed: int,
+    num_tokens: int,
+    cache: CacheKind = "float32",
 ) -> torch.Tensor:
     """Returns every row's largest error by the largest logit, of each instruction set."""
     model = random_model_of(shape, seed)
     ids = random_ids(model.spec, num_tokens, seed)
-    expected = plain_logits(model, ids, kind)
+    expected = plain_logits(model, ids, kind, cache)
     found: list[torch.Tensor] = []
     for name in library.instruction_sets():
         pick = random.Random(seed)
@@ -88,6 +97,7 @@ def errors(
             model.weights,
             library,
             kind=kind,
+            cache_dtype=getattr(torch, cache),
             num_threads=pick.randint(1, 2),
             instruction_set=name,
         )
@@ -96,20 +106,34 @@ def errors(
     return (torch.stack(found) - expected).abs().amax(-1) / expected.abs().max()
 
 
-def assert_small(off: torch.Tensor, kind: WeightKind, shape: Mapping[str, object]) -> None:
-    bound = ROUNDED_TOLERANCE if kind in ("int8", "int4") else TOLERANCE
+def assert_small(
+    off: torch.Tensor,
+    kind: WeightKind,
+    shape: Mapping[str, object],
+    cache: CacheKind = "float32",
+) -> None:
+    rounded = kind in ("int8", "int4") or cache != "float32"
+    bound = ROUNDED_TOLERANCE if rounded else TOLERANCE
     assert off.max() < bound, f"{dict(shape)} is off by {off.max():.1e} of the largest"
 
 
-@pytest.mark.parametrize("kind", WEIGHT_KINDS)
-def test_random_shapes(library: Library, kind: WeightKind) -> None:
+@pytest.mark.parametrize(
+    ("kind", "cache"),
+    [
+        *((kind, "float32") for kind in WEIGHT_KINDS),
+        ("float32", "bfloat16"),
+        ("float32", "int8"),
+        ("int8", "int8"),
+    ],
+)
+def test_random_shapes(library: Library, kind: WeightKind, cache: CacheKind) -> None:
     """In whole numbers most rows are exact as well: what is rounded otherwise is rare."""
     exact, count = 0, 0
     for seed in range(12):
         pick = random.Random(seed)
         shape = random_shape(pick)
-        off = errors(library, kind, shape, seed, pick.randint(2, 100))
-        assert_small(off, kind, shape)
+        off = errors(library, kind, shape, seed, pick.randint(2, 100), cache)
+        assert_small(off, kind, shape, cache)
         exact += int((off < TOLERANCE).sum())
         count += off.numel()
     assert exact > 0.6 * count

@@ -10,6 +10,7 @@ from typing import NoReturn, get_args
 
 from midfill_engine.config import (
     Attention,
+    CacheDtype,
     Dtype,
     EngineConfig,
     Kernels,
@@ -59,6 +60,7 @@ def _model(options: argparse.Namespace, model: NamedModel) -> ModelConfig:
         name=model.name,
         device=options.device,
         dtype=options.dtype,
+        cache_dtype=options.cache_dtype,
         kernels=options.kernels,
         attention=options.attention,
         speculation=options.speculation,
@@ -130,6 +132,7 @@ def _add_model_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--device", default=default.device, choices=("auto", "cpu", "cuda"))
     add("--dtype", default=default.dtype, choices=get_args(Dtype))
+    add("--cache-dtype", default=default.cache_dtype, choices=get_args(CacheDtype))
     add("--kernels", default=default.kernels, choices=get_args(Kernels))
     add("--attention", default=default.attention, choices=get_args(Attention))
     add("--speculation", default=default.speculation, choices=get_args(Speculate))

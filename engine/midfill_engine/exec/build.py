@@ -11,7 +11,13 @@ from dataclasses import dataclass, replace
 
 from midfill_engine.errors import ModelError
 from midfill_engine.exec.forward import Cache, Forward, NativeForward
-from midfill_engine.exec.kernel_choice import NativePlan, TorchPlan, check_without_gpu, choose
+from midfill_engine.exec.kernel_choice import (
+    NativePlan,
+    TorchPlan,
+    check_cache_dtype,
+    check_without_gpu,
+    choose,
+)
 from midfill_engine.exec.memory import (
     DEFAULT_CACHE_BYTES,
     WHOLE,
@@ -24,7 +30,6 @@ from midfill_engine.exec.memory import (
 )
 from midfill_engine.exec.memory_errors import is_out_of_memory
 from midfill_engine.exec.placement import (
-    ITEM_BYTES,
     NO_TORCH,
     choose_device,
     free_gpu_bytes,
@@ -34,9 +39,9 @@ from midfill_engine.model import native
 from midfill_engine.model.arrays import stream_arrays
 from midfill_engine.model.checkpoint import Checkpoint
 from midfill_engine.model.native import NativeDecoder
-from midfill_engine.model.native_cache import NativeCache
+from midfill_engine.model.native_cache import NativeCache, cache_slot_bytes
 from midfill_engine.model.native_weights import weight_bytes
-from midfill_engine.model.shapes import num_parameters, slot_bytes
+from midfill_engine.model.shapes import num_parameters
 from midfill_engine.model.spec import ModelSpec
 
 DEFAULT_MAX_TOTAL_TOKENS = 8192
@@ -48,6 +53,7 @@ class Wanted:
 
     device: str = "auto"
     dtype: str = "auto"
+    cache_dtype: str = "auto"
     kernels: str = "auto"
     attention: str = "auto"
     max_total_tokens: int | None = None
@@ -77,10 +83,13 @@ def build(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted) -> Built:
     plan: TorchPlan | None = None
     if device == "cpu":
         check_without_gpu(wanted.dtype, wanted.attention, "on cpu")
-        chosen = choose(wanted.kernels, wanted.dtype, spec, device)
+        chosen = choose(wanted.kernels, wanted.dtype, spec, device, wanted.cache_dtype)
         if isinstance(chosen, NativePlan):
             return _build_native(spec, checkpoint, wanted, chosen)
+        check_cache_dtype(wanted.cache_dtype, chosen.reason)
         plan = chosen
+    else:
+        check_cache_dtype(wanted.cache_dtype, f"on {device}")
     before = process_bytes()
     try:
         from midfill_engine.exec.torch_build import build_on_torch
@@ -98,9 +107,8 @@ def _build_native(
     spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted, plan: NativePlan
 ) -> Built:
     max_len = choose_context(spec.max_position_embeddings, wanted.max_total_tokens)
-    item_bytes = ITEM_BYTES[plan.cache_kind]
-    packed = weight_bytes(spec, plan.kind)
-    needs = MemoryNeeds.of(spec, slot_bytes(spec, max_len, item_bytes), item_bytes, packed)
+    slot = cache_slot_bytes(spec, max_len, plan.cache_kind)
+    needs = MemoryNeeds.of_packed(spec, slot, weight_bytes(spec, plan.kind))
     memory = plan_for(needs, "cpu", wanted)
     with loading(spec, plan.kind, max_len, "cpu"):
         decoder = NativeDecoder(

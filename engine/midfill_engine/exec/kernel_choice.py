@@ -8,7 +8,7 @@ from typing import Final, TypeGuard
 
 from midfill_engine.errors import ModelError
 from midfill_engine.exec.placement import choose_dtype
-from midfill_engine.kernels.library import CACHE_KINDS, Library, LibraryError
+from midfill_engine.kernels.library import CACHE_KINDS, WEIGHT_KINDS, Library, LibraryError
 from midfill_engine.model import native
 from midfill_engine.model.native_cache import CacheKind
 from midfill_engine.model.native_weights import WeightKind
@@ -18,8 +18,9 @@ logger = logging.getLogger(__name__)
 
 KERNELS = ("auto", "native", "torch")
 QUANTISED: Final = ("int8", "int4")
-"""The dtypes that only the native kernels know. Keys and values are in bfloat16 there, which costs
-nothing that can be measured (docs/log.md, 2026-11-26), all else but the matrices in float32."""
+"""The dtypes that only the native kernels know. Keys and values are in int8 there, which costs the
+bundled model nothing that can be measured (docs/log.md, 2026-11-27), or with biases in bfloat16;
+all else but the matrices is in float32."""
 
 FP8 = "fp8"
 """The dtype that only our GPU kernels know: matrices in float8_e4m3fn, all else in bfloat16."""
@@ -64,7 +65,9 @@ class TorchPlan:
     why: str
 
 
-def choose(kernels: str, dtype: str, spec: ModelSpec, device: str) -> NativePlan | TorchPlan:
+def choose(
+    kernels: str, dtype: str, spec: ModelSpec, device: str, cache_dtype: str = "auto"
+) -> NativePlan | TorchPlan:
     """Returns what runs a model on a CPU.
 
     `auto` takes the fastest dtype that costs at most MAX_LOSS.
@@ -74,6 +77,7 @@ def choose(kernels: str, dtype: str, spec: ModelSpec, device: str) -> NativePlan
         dtype: `auto`, one of QUANTISED or a key of `placement.ITEM_BYTES`.
         spec: the model's shape.
         device: as `placement.choose_device` tells it.
+        cache_dtype: of keys and values: `auto` or a `CacheKind`.
 
     Raises:
         ModelError: a name is unknown, or what was asked for cannot be had.
@@ -86,7 +90,7 @@ def choose(kernels: str, dtype: str, spec: ModelSpec, device: str) -> NativePlan
         kind, why = _fastest(library)
     else:
         kind, why = _kind_of(dtype), why_of(dtype)
-    return NativePlan(library, kind, "float32" if kind == "float32" else "bfloat16", why)
+    return NativePlan(library, kind, _cache_kind(cache_dtype, kind, spec), why)
 
 
 def on_torch(dtype: str, device: str, reason: str) -> TorchPlan:
@@ -119,6 +123,18 @@ def check_without_gpu(dtype: str, attention: str, reason: str) -> None:
         )
 
 
+def check_cache_dtype(cache_dtype: str, reason: str) -> None:
+    """Checks that keys and values are not asked to be what only the CPU's kernels keep.
+
+    Raises:
+        ModelError: they are; `reason` tells why those do not run.
+    """
+    if cache_dtype != "auto":
+        raise ModelError(
+            f"--cache-dtype {cache_dtype} needs the CPU kernels ({reason}); use --cache-dtype auto"
+        )
+
+
 def choose_library(kernels: str, spec: ModelSpec, dtype: str) -> Library | str:
     """Returns the native library where it is to run the model on a CPU, else why torch does.
 
@@ -129,7 +145,7 @@ def choose_library(kernels: str, spec: ModelSpec, dtype: str) -> Library | str:
         raise ModelError(f"kernels {kernels!r} is unknown; use {', '.join(KERNELS)}")
     if kernels == "torch":
         return "asked for"
-    unable = native.unsupported(spec) if dtype in CACHE_KINDS else f"no native {dtype}"
+    unable = native.unsupported(spec) if dtype in WEIGHT_KINDS else f"no native {dtype}"
     found = unable or native.open_library()
     if isinstance(found, str):
         if kernels == "native":
@@ -142,6 +158,18 @@ def _kind_of(dtype: str) -> WeightKind:
     if _is_quantised(dtype):
         return dtype
     return "bfloat16" if dtype == "bfloat16" else "float32"
+
+
+def _cache_kind(cache_dtype: str, kind: WeightKind, spec: ModelSpec) -> CacheKind:
+    if cache_dtype == "auto":
+        if kind == "float32" or kind == "bfloat16":
+            return kind
+        # A bias makes few dimensions of all keys large (Qwen2's), and the scale is the largest's.
+        return "bfloat16" if spec.qkv_bias else "int8"
+    for known in CACHE_KINDS:
+        if known == cache_dtype:
+            return known
+    raise ModelError(f"cache dtype {cache_dtype!r} is unknown; use auto, {', '.join(CACHE_KINDS)}")
 
 
 def _is_quantised(dtype: str) -> TypeGuard[WeightKind]:

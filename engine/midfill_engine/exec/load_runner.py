@@ -51,6 +51,7 @@ def load_runner(
         source,
         device=wanted.device,
         dtype=wanted.dtype,
+        cache_dtype=wanted.cache_dtype,
         kernels=wanted.kernels,
         attention=wanted.attention,
         max_total_tokens=wanted.max_total_tokens,

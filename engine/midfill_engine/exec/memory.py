@@ -108,16 +108,14 @@ class MemoryNeeds:
     libraries: int = 0
 
     @classmethod
-    def of(
-        cls, spec: ModelSpec, slot: int, item_bytes: int, packed: int | None = None
-    ) -> MemoryNeeds:
-        """Count the weights of `item_bytes` each, or take the bytes of the packed ones.
+    def of(cls, spec: ModelSpec, slot: int, item_bytes: int) -> MemoryNeeds:
+        """Counts weights of `item_bytes` each."""
+        read = num_parameters(spec) * item_bytes
+        return cls(spec, slot, read, read)
 
-        While those are packed, one layer stands beside them in float32, twice.
-        """
-        if packed is None:
-            read = num_parameters(spec) * item_bytes
-            return cls(spec, slot, read, read)
+    @classmethod
+    def of_packed(cls, spec: ModelSpec, slot: int, packed: int) -> MemoryNeeds:
+        """Takes the bytes of packed weights; one layer stands beside them in float32, twice."""
         ends = (1 if spec.tied_embeddings else 2) * spec.vocab_size * spec.hidden_size
         layer = 4 * (num_parameters(spec) - ends) // spec.num_layers
         return cls(spec, slot, packed, packed + 2 * layer)

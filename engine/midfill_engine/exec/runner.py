@@ -58,6 +58,7 @@ class Runner:
         *,
         device: str = "auto",
         dtype: str = "auto",
+        cache_dtype: str = "auto",
         kernels: str = "auto",
         attention: str = "auto",
         max_total_tokens: int | None = None,
@@ -74,6 +75,7 @@ class Runner:
             device: `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
             dtype: `auto` (see `kernel_choice.choose`), a key of `placement.ITEM_BYTES`, `int8` on
                 kernels of our own, `int4` on the CPU's, or `fp8` on a GPU's.
+            cache_dtype: `auto` or a `CacheKind`, for the CPU's kernels.
             kernels: `auto` (our own where they can be had), `native` (an error where they cannot)
                 or `torch`.
             attention: a key of `gpu_choice.ATTENTIONS`, for a GPU.
@@ -98,6 +100,7 @@ class Runner:
         wanted = Wanted(
             device=device,
             dtype=dtype,
+            cache_dtype=cache_dtype,
             kernels=kernels,
             attention=attention,
             max_total_tokens=max_total_tokens,

@@ -162,6 +162,7 @@ def _refuse(wanted: Wanted) -> None:
     for option, value, ours in (
         ("--kernels", wanted.kernels, ("native",)),
         ("--dtype", wanted.dtype, ("int8", "int4", "fp8")),
+        ("--cache-dtype", wanted.cache_dtype, ("float32", "bfloat16", "int8")),
     ):
         if value in ours:
             told = f"{option} {value} is not possible: this architecture runs in transformers"

@@ -9,12 +9,13 @@ import ctypes
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import platformdirs
 
 from midfill_engine.kernels.build import LIBRARY_NAME, BuildError, Compiler, build, build_key
 
-ABI_VERSION = 4
+ABI_VERSION = 5
 PANEL = 32
 """Outputs that lie side by side in a packed matrix."""
 
@@ -22,7 +23,7 @@ BLOCK = 32
 """Inputs that share a scale; all depths are padded to it."""
 
 WEIGHT_KINDS = ("float32", "bfloat16", "int8", "int4")
-CACHE_KINDS = ("float32", "bfloat16")
+CACHE_KINDS: Final = ("float32", "bfloat16", "int8")
 ISA_VARIABLE = "MIDFILL_CPU_ISA"
 
 _int32 = ctypes.c_int32
@@ -90,6 +91,8 @@ class Batch(ctypes.Structure):
         ("logit_rows", _address),
         ("keys", _address),
         ("values", _address),
+        ("key_scales", _address),
+        ("value_scales", _address),
         ("layer_stride", _int64),
         ("slot_stride", _int64),
         ("head_stride", _int64),

@@ -173,11 +173,13 @@ class NativeDecoder:
 
 def _cache_batch(cache: NativeCache) -> Batch:
     """Returns a step's structure with nothing in it but the cache."""
-    keys, values = cache.addresses
+    keys, values, key_scales, value_scales = cache.addresses
     layer_stride, slot_stride, head_stride = cache.strides
     return Batch(
         keys=keys,
         values=values,
+        key_scales=key_scales,
+        value_scales=value_scales,
         layer_stride=layer_stride,
         slot_stride=slot_stride,
         head_stride=head_stride,

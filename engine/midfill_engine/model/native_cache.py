@@ -9,12 +9,15 @@ from typing import Final, Literal, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from midfill_engine.model.shapes import slot_bytes
 from midfill_engine.model.spec import ModelSpec
 
-CacheKind: TypeAlias = Literal["float32", "bfloat16"]
-_HELD: Final[dict[CacheKind, type[np.float32] | type[np.uint16]]] = {
+CacheKind: TypeAlias = Literal["float32", "bfloat16", "int8"]
+Array: TypeAlias = npt.NDArray[np.generic]
+_HELD: Final[dict[CacheKind, type[np.generic]]] = {
     "float32": np.float32,
     "bfloat16": np.uint16,
+    "int8": np.int8,
 }
 """numpy has no bfloat16, and nothing here computes."""
 
@@ -29,7 +32,9 @@ class NativeCache:
     Attributes:
         keys: with rotary embedding.
         values: beside them.
-        addresses: of both.
+        scales: of keys and of values, [L, num_slots, K, max_len] float32 each: in int8 a head's
+            key or value is its numbers times its scale. Empty for other kinds.
+        addresses: of keys, values and scales; None where there are none.
         strides: elements from one layer, slot and head to the next.
     """
 
@@ -42,25 +47,27 @@ class NativeCache:
             MemoryError: it does not fit.
         """
         shape = (spec.num_layers, num_slots, spec.num_kv_heads, max_len, spec.head_dim)
-        self._take(kind, _reserved(shape, kind), _reserved(shape, kind))
+        held = _HELD[kind]
+        scales: tuple[Array, ...] = ()
+        if kind == "int8":
+            scales = _reserved(shape[:-1], np.float32), _reserved(shape[:-1], np.float32)
+        self._take(kind, _reserved(shape, held), _reserved(shape, held), scales)
 
     @classmethod
-    def over(
-        cls, keys: npt.NDArray[np.generic], values: npt.NDArray[np.generic], kind: CacheKind
-    ) -> NativeCache:
-        """Returns a cache in somebody else's memory, as another decoder's."""
+    def over(cls, keys: Array, values: Array, kind: CacheKind) -> NativeCache:
+        """Returns a cache in somebody else's memory, as another decoder's; not of int8."""
+        assert kind != "int8", "no other decoder keeps scales"
         cache = cls.__new__(cls)
-        cache._take(kind, keys, values)
+        cache._take(kind, keys, values, ())
         return cache
 
-    def _take(
-        self, kind: CacheKind, keys: npt.NDArray[np.generic], values: npt.NDArray[np.generic]
-    ) -> None:
+    def _take(self, kind: CacheKind, keys: Array, values: Array, scales: tuple[Array, ...]) -> None:
         self.kind = kind
-        self.keys, self.values = keys, values
+        self.keys, self.values, self.scales = keys, values, scales
         self.num_slots, self.max_len = keys.shape[1], keys.shape[3]
         # What every step tells the kernels: numpy takes microseconds for it.
-        self.addresses = keys.ctypes.data, values.ctypes.data
+        at: list[int | None] = [array.ctypes.data for array in (keys, values, *scales)]
+        self.addresses = (*at, *[None] * (4 - len(at)))
         self.strides = tuple(stride // keys.itemsize for stride in keys.strides[:3])
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:
@@ -68,15 +75,22 @@ class NativeCache:
         assert 0 <= length <= self.max_len, f"prefix of {length} in a cache of {self.max_len}"
         if src == dst:
             return
-        for array in (self.keys, self.values):
+        for array in (self.keys, self.values, *self.scales):
             array[:, dst, :, :length] = array[:, src, :, :length]
 
 
-def _reserved(shape: tuple[int, ...], kind: CacheKind) -> npt.NDArray[np.generic]:
+def cache_slot_bytes(spec: ModelSpec, max_len: int, kind: CacheKind) -> int:
+    """Returns the bytes of one slot."""
+    numbers = slot_bytes(spec, max_len, np.dtype(_HELD[kind]).itemsize)
+    scales = slot_bytes(spec, max_len, 4) // spec.head_dim if kind == "int8" else 0
+    return numbers + scales
+
+
+def _reserved(shape: tuple[int, ...], held: type[np.generic]) -> Array:
     """Returns memory of its own mapping: numpy asks for huge pages, which commit what is unused."""
-    held = np.dtype(_HELD[kind])
+    dtype = np.dtype(held)
     try:
-        memory = mmap.mmap(-1, prod(shape) * held.itemsize)
+        memory = mmap.mmap(-1, prod(shape) * dtype.itemsize)
     except (OSError, OverflowError) as error:
         raise MemoryError(f"keys and values of {shape} cannot be had ({error})") from None
-    return np.frombuffer(memory, held).reshape(shape)
+    return np.frombuffer(memory, dtype).reshape(shape)

@@ -52,6 +52,7 @@ def load_served(config: EngineConfig, on_progress: OnProgress = untold) -> Serve
         device=model.device,
         dtype=model.dtype,
         kernels=model.kernels,
+        cache_dtype=model.cache_dtype,
         attention=model.attention,
         max_total_tokens=model.max_context,
         max_memory=None if limit_mb is None else limit_mb * MB,

@@ -30,7 +30,11 @@ def test_a_limit_is_never_passed_and_used_as_far_as_whole_slots_go() -> None:
     rng = random.Random(3)
     for _ in range(300):
         slot, process = rng.randrange(1, 64) * MB, rng.randrange(300) * MB
-        needs = MemoryNeeds.of(SPEC, slot, rng.choice([2, 4]), rng.choice([None, MB]))
+        packed = rng.choice([None, MB])
+        if packed is None:
+            needs = MemoryNeeds.of(SPEC, slot, rng.choice([2, 4]))
+        else:
+            needs = MemoryNeeds.of_packed(SPEC, slot, packed)
         limit = rng.randrange(1, 3000) * MB
         try:
             plan = plan_memory(needs, process=process, limit=limit)
@@ -65,7 +69,7 @@ def test_without_a_limit_the_cache_is_bounded() -> None:
 
 def test_packing_takes_one_layer_more() -> None:
     wide = MemoryNeeds.of(SPEC, MB, 4)
-    narrow = MemoryNeeds.of(SPEC, MB, 4, weight_bytes(SPEC, "int8"))
+    narrow = MemoryNeeds.of_packed(SPEC, MB, weight_bytes(SPEC, "int8"))
     assert wide.weights == wide.loading == 4 * num_parameters(SPEC)
     assert narrow.weights < wide.weights
     assert narrow.weights < narrow.loading < narrow.weights + wide.weights

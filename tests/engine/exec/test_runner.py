@@ -104,8 +104,11 @@ def test_sizes(runner: Runner, folder: Path) -> None:
     slot = 2 * 3 * config["num_key_value_heads"] * config["head_dim"] * 64 * 4
     asked: dict[str, Any] = {"device": "cpu", "max_total_tokens": 64, "cache_bytes": slot * 3 + 1}
     assert Runner.load(str(folder), dtype="float32", **asked).num_slots == 3
-    if "native" in KERNELS:  # keys and values in bfloat16
-        assert Runner.load(str(folder), dtype="int8", **asked).num_slots == 6
+    if "native" in KERNELS:
+        halves = Runner.load(str(folder), dtype="int8", cache_dtype="bfloat16", **asked)
+        assert halves.num_slots == 6
+        # A scale beside every twelve numbers.
+        assert Runner.load(str(folder), dtype="int8", **asked).num_slots == 9
     small = Runner.load(str(folder), device="cpu", cache_bytes=0)
     assert (small.num_slots, small.max_total_tokens) == (1, 512)
 
@@ -143,10 +146,28 @@ def test_native_kernels_tell_what_they_are(folder: Path, dtype: str) -> None:
     native = Runner.load(str(folder), device="cpu", dtype=dtype, kernels="native", cache_bytes=0)
     told = native.describe()
     assert native.exact
-    cache = "float32" if dtype == "float32" else "bfloat16"
+    cache = dtype if dtype in ("float32", "bfloat16") else "int8"
     assert (told["dtype"], told["attention"]) == (dtype, f"native, {cache} cache")
     assert told["dtype_reason"] == "asked for"
     assert str(told["kernels"]).startswith("native ")
+    assert len(generate(native, 0, PROMPT, 0, GREEDY)) == 12
+
+
+@pytest.mark.skipif("native" not in KERNELS, reason="the library cannot be had here")
+def test_keys_with_biases_keep_bfloat16(tmp_path: Path) -> None:
+    write_tiny_model(tmp_path, "llama")
+    native = Runner.load(str(tmp_path), device="cpu", dtype="int8", cache_bytes=0)
+    assert native.describe()["attention"] == "native, bfloat16 cache"
+
+
+@pytest.mark.skipif("native" not in KERNELS, reason="the library cannot be had here")
+@pytest.mark.parametrize("dtype", ["float32", "int8"])
+@pytest.mark.parametrize("cache", ["float32", "bfloat16", "int8"])
+def test_keys_and_values_are_kept_as_asked(folder: Path, dtype: str, cache: str) -> None:
+    native = Runner.load(
+        str(folder), device="cpu", dtype=dtype, cache_dtype=cache, kernels="native", cache_bytes=0
+    )
+    assert native.describe()["attention"] == f"native, {cache} cache"
     assert len(generate(native, 0, PROMPT, 0, GREEDY)) == 12
 
 
@@ -195,6 +216,10 @@ def test_from_parts() -> None:
             r"int8 needs kernels of our own \(asked for\)",
         ),
         ({"device": "cpu", "dtype": "fp8"}, r"dtype fp8 needs the GPU kernels \(on cpu\)"),
+        (
+            {"device": "cpu", "kernels": "torch", "cache_dtype": "int8"},
+            r"--cache-dtype int8 needs the CPU kernels \(asked for\); use --cache-dtype auto",
+        ),
         ({"device": "cpu", "attention": "flash"}, r"--attention flash needs the GPU kernels"),
         (
             {"device": "cpu", "kernels": "torch", "dtype": "int4"},

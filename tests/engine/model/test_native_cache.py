@@ -14,16 +14,18 @@ from tests.engine.tiny import tiny_config
 SPEC = ModelSpec.from_config(tiny_config("llama-gqa"))
 
 
-@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+@pytest.mark.parametrize("kind", ["float32", "bfloat16", "int8"])
 def test_a_prefix_is_copied_and_nothing_else(kind: str) -> None:
     cache = NativeCache(SPEC, 3, 20, kind)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     rng = np.random.default_rng(0)
-    for half in (cache.keys, cache.values):
+    halves = (cache.keys, cache.values, *cache.scales)
+    assert len(halves) == (4 if kind == "int8" else 2)
+    for half in halves:
         half[:] = rng.integers(1, 100, half.shape)
-    before = cache.keys.copy(), cache.values.copy()
+    before = [half.copy() for half in halves]
     cache.copy_prefix(2, 0, 7)
     cache.copy_prefix(1, 1, 20)
-    for half, old in zip((cache.keys, cache.values), before, strict=True):
+    for half, old in zip(halves, before, strict=True):
         assert np.array_equal(half[:, 0, :, :7], old[:, 2, :, :7])
         assert np.array_equal(half[:, 0, :, 7:], old[:, 0, :, 7:])
         assert np.array_equal(half[:, 1:], old[:, 1:])

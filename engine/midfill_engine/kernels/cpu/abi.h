@@ -20,12 +20,12 @@
 #define MF_EXPORT extern "C" __attribute__((visibility("default")))
 #endif
 
-constexpr int32_t kAbiVersion = 4;
+constexpr int32_t kAbiVersion = 5;
 constexpr int kPanel = 32;
 constexpr int kBlock = 32;
 constexpr int kMaxRows = 256;  // of one pass; longer steps are taken in portions
 constexpr int32_t kFloat32 = 0, kBfloat16 = 1, kInt8 = 2, kInt4 = 3;  // weight_kind
-constexpr int32_t kCacheFloat32 = 0, kCacheBfloat16 = 1;           // cache_kind
+constexpr int32_t kCacheFloat32 = 0, kCacheBfloat16 = 1, kCacheInt8 = 2;  // cache_kind
 
 struct mf_layer {
   const float* attention_norm;  // [hidden padded]
@@ -63,6 +63,8 @@ struct mf_batch {
   const int32_t* logit_rows;  // ascending
   void* keys;                 // [layer][slot][head][max_len][head_dim], contiguous in the last two
   void* values;
+  float* key_scales;  // [layer][slot][head][max_len], contiguous; of kCacheInt8 alone
+  float* value_scales;
   int64_t layer_stride, slot_stride, head_stride;  // in elements
   float* logits;       // [num_logits][vocab], or null where only the best are wanted
   int32_t* best;       // [num_logits] the token with the largest logit, the lowest among equals

@@ -4,6 +4,7 @@
 // (arXiv:1805.02867), so that a row's result does not depend on the rows beside it.
 #pragma once
 
+#include "cache.h"
 #include "engine.h"
 #include "matmul.h"
 
@@ -12,53 +13,16 @@ namespace {
 struct Head {  // keys and values of one layer, slot and head: [max_len][head_dim]
   const void* keys;
   const void* values;
+  const float* key_scales;  // [max_len], of int8 alone
+  const float* value_scales;
 };
 
 // Up to here queries read keys and values where they are; more of them share a copy in floats.
 constexpr int kDirectQueries = 2;
 
-template <bool kHalf>
-constexpr int64_t kWidth = kHalf ? 2 : 4;
-
-template <bool kHalf>
-MF_INLINE float cache_value(const void* rows, int64_t idx) {
-  return kHalf ? widen(((const uint16_t*)rows)[idx]) : ((const float*)rows)[idx];
-}
-
-template <bool kHalf>
-MF_INLINE Vec cache_vec(const void* rows, int64_t idx) {
-  return kHalf ? vwiden((const uint16_t*)rows + idx) : vload((const float*)rows + idx);
-}
-
-// Asks for a position's keys or values, some positions before it is their turn. A few lines at a
-// time: whoever asks for a whole span at once waits for places to note it (docs/log.md, 2026-11-26).
-template <bool kHalf>
-MF_INLINE void fetch_ahead(const void* rows, int64_t position, int dim) {
-  const char* from = (const char*)rows + (position + kFetchAhead) * dim * kWidth<kHalf>;
-  for (int64_t at = 0; at < dim * kWidth<kHalf>; at += 64)
-    __builtin_prefetch(from + at, 0, kFetchLevel);
-}
-
-// Keys or values [begin, begin + count) as floats, [position][padded]: where they are, or a copy in
-// `out`, whose padding is zero and never written.
-template <bool kHalf>
-static const float* widened(const void* rows, int64_t begin, int count, int dim, int padded,
-                            float* out) {
-  if (!kHalf && dim == padded) return (const float*)rows + begin * dim;
-  const int whole = dim / kLanes * kLanes;
-  for (int j = 0; j < count; j++) {
-    const int64_t row = (begin + j) * dim;
-    fetch_ahead<kHalf>(rows, begin + j, dim);
-    for (int d = 0; d < whole; d += kLanes)
-      vstore(out + j * padded + d, cache_vec<kHalf>(rows, row + d));
-    for (int d = whole; d < dim; d++) out[j * padded + d] = cache_value<kHalf>(rows, row + d);
-  }
-  return out;
-}
-
 // Scores of R queries with P positions from `first` on, none past `last`. Every score is kLanes
 // chains over the dimensions, added up in one order.
-template <bool kHalf, int R, int P>
+template <int kKind, int R, int P>
 MF_INLINE void dots(const float* queries, const void* keys, int64_t first, int64_t last, int padded,
                     float* scores) {
   int64_t row[P];
@@ -70,7 +34,7 @@ MF_INLINE void dots(const float* queries, const void* keys, int64_t first, int64
     Vec query[R];
     for (int r = 0; r < R; r++) query[r] = vload(queries + r * padded + d);
     for (int p = 0; p < P; p++) {
-      const Vec key = cache_vec<kHalf>(keys, row[p] + d);
+      const Vec key = cache_vec<kKind>(keys, row[p] + d);
       for (int r = 0; r < R; r++) sum[r][p] = vfma(query[r], key, sum[r][p]);
     }
   }
@@ -80,26 +44,26 @@ MF_INLINE void dots(const float* queries, const void* keys, int64_t first, int64
 
 // Scores of all queries with positions [begin, begin + count) of keys [position][padded], as
 // scores[query][kSpan]. Some past `count` repeat the last one; they are never read.
-template <bool kHalf, bool kFetch>
+template <int kKind, bool kFetch>
 static void score(const float* queries, int num_queries, const void* keys, int64_t begin, int count,
                   int padded, float* scores) {
   const int64_t last = begin + count - 1;
   for (int j = 0; j < count; j += 8) {
-    for (int p = 0; kFetch && p < 8; p++) fetch_ahead<kHalf>(keys, begin + j + p, padded);
+    for (int p = 0; kFetch && p < 8; p++) fetch_ahead<kKind>(keys, begin + j + p, padded);
     int m = 0;
     for (; m + 2 <= num_queries; m += 2)
       for (int half = j; half < j + 8 && half < count; half += 4)
-        dots<kHalf, 2, 4>(queries + m * padded, keys, begin + half, last, padded,
+        dots<kKind, 2, 4>(queries + m * padded, keys, begin + half, last, padded,
                           scores + m * kSpan + half);
     if (m < num_queries)
-      dots<kHalf, 1, 8>(queries + m * padded, keys, begin + j, last, padded,
+      dots<kKind, 1, 8>(queries + m * padded, keys, begin + j, last, padded,
                         scores + m * kSpan + j);
   }
 }
 
 // attended[query][padded] += scores[query][kSpan] . values [begin, begin + count), R queries, which
 // read the values where they are. The order of the sums is FloatTile's.
-template <bool kHalf, int R>
+template <int kKind, int R>
 MF_INLINE void add_direct(const float* scores, const void* values, int64_t begin, int count,
                           int padded, float* attended) {
   constexpr int kGroup = kPanel / kLanes < 8 / R ? kPanel / kLanes : 8 / R;
@@ -108,9 +72,9 @@ MF_INLINE void add_direct(const float* scores, const void* values, int64_t begin
     for (int r = 0; r < R; r++)
       for (int v = 0; v < kGroup; v++) sum[r][v] = vload(attended + r * padded + d + v * kLanes);
     for (int j = 0; j < count; j++) {
-      if (d == 0) fetch_ahead<kHalf>(values, begin + j, padded);
+      if (d == 0) fetch_ahead<kKind>(values, begin + j, padded);
       for (int v = 0; v < kGroup; v++) {
-        const Vec value = cache_vec<kHalf>(values, (begin + j) * padded + d + v * kLanes);
+        const Vec value = cache_vec<kKind>(values, (begin + j) * padded + d + v * kLanes);
         for (int r = 0; r < R; r++)
           sum[r][v] = vfma(vset(scores[r * kSpan + j]), value, sum[r][v]);
       }
@@ -181,7 +145,7 @@ MF_INLINE int64_t first_read(const AttentionTile& tile, int row) {
 }
 
 // Attends scratch.queries [num_rows * group][padded] and leaves the result in scratch.attended.
-template <bool kHalf>
+template <int kKind>
 static void attend(const Engine& engine, const AttentionTile& tile, const Scratch& own) {
   const int dim = engine.model.head_dim, padded = engine.head_padded;
   const int num_queries = tile.num_rows * tile.group;
@@ -201,11 +165,13 @@ static void attend(const Engine& engine, const AttentionTile& tile, const Scratc
   for (int64_t begin = lowest / kSpan * kSpan; begin <= highest; begin += kSpan) {
     const int count = (int)(highest + 1 - begin < kSpan ? highest + 1 - begin : kSpan);
     if (direct)
-      score<kHalf, true>(own.queries, num_queries, keys, begin, count, padded, own.scores);
+      score<kKind, true>(own.queries, num_queries, keys, begin, count, padded, own.scores);
     else
-      score<false, false>(own.queries, num_queries,
-                          widened<kHalf>(keys, begin, count, dim, padded, own.head), 0, count,
+      score<kCacheFloat32, false>(own.queries, num_queries,
+                          widened<kKind>(keys, begin, count, dim, padded, own.head), 0, count,
                           padded, own.scores);
+    if (kKind == kCacheInt8)
+      scale_span(tile.head.key_scales + begin, count, num_queries, own.scores);
     for (int m = 0; m < num_queries; m++) {
       const int row = m / tile.group;
       const int64_t first = first_read(tile, row) - begin, last = tile.positions[row] - begin;
@@ -213,13 +179,15 @@ static void attend(const Engine& engine, const AttentionTile& tile, const Scratc
              last < kSpan ? (int)last : kSpan - 1, own.peak + m, own.total + m * 16,
              own.attended + m * padded, padded);
     }
+    if (kKind == kCacheInt8)
+      scale_span(tile.head.value_scales + begin, count, num_queries, own.scores);
     if (direct && num_queries == 1)
-      add_direct<kHalf, 1>(own.scores, values, begin, count, padded, own.attended);
+      add_direct<kKind, 1>(own.scores, values, begin, count, padded, own.attended);
     else if (direct)
-      add_direct<kHalf, 2>(own.scores, values, begin, count, padded, own.attended);
+      add_direct<kKind, 2>(own.scores, values, begin, count, padded, own.attended);
     else
       add_values(own.scores, num_queries,
-                 widened<kHalf>(values, begin, count, dim, padded, own.head), count, padded,
+                 widened<kKind>(values, begin, count, dim, padded, own.head), count, padded,
                  own.attended);
   }
   for (int m = 0; m < num_queries; m++) {
@@ -253,14 +221,15 @@ static void attend_tile(const Step& step, int layer, const Scratch& own, const i
   const mf_batch& batch = *step.batch;
   const int dim = model.head_dim, group = model.num_heads / model.num_kv_heads;
   const int64_t query_stride = (int64_t)model.num_heads * dim;
-  const int64_t width = model.cache_kind == kCacheBfloat16 ? 2 : 4;
   const int first = rows ? rows[part.begin] : part.begin;
   int32_t positions[kTile];
   for (int i = part.begin; i < part.end; i++)
     positions[i - part.begin] = batch.positions[rows ? rows[i] : i];
-  const int64_t at = width * (layer * batch.layer_stride +
-                              batch.slots[first] * batch.slot_stride + kv * batch.head_stride);
-  const AttentionTile tile{{(const char*)batch.keys + at, (const char*)batch.values + at},
+  const int64_t idx = layer * batch.layer_stride + batch.slots[first] * batch.slot_stride +
+                      kv * batch.head_stride;
+  const int64_t at = cache_width(model.cache_kind) * idx;
+  const AttentionTile tile{{(const char*)batch.keys + at, (const char*)batch.values + at,
+                            batch.key_scales + idx / dim, batch.value_scales + idx / dim},
                            positions,
                            part.end - part.begin,
                            group,
@@ -272,10 +241,12 @@ static void attend_tile(const Step& step, int layer, const Scratch& own, const i
     for (int d = 0; d < dim; d++)
       own.queries[m * engine.head_padded + d] = from[d] * model.score_scale;
   }
-  if (width == 2)
-    attend<true>(engine, tile, own);
+  if (model.cache_kind == kCacheFloat32)
+    attend<kCacheFloat32>(engine, tile, own);
+  else if (model.cache_kind == kCacheBfloat16)
+    attend<kCacheBfloat16>(engine, tile, own);
   else
-    attend<false>(engine, tile, own);
+    attend<kCacheInt8>(engine, tile, own);
   for (int m = 0; m < tile.num_rows * group; m++)
     memcpy(engine.attended + (int64_t)(part.begin + m / group) * engine.attended_padded +
                (kv * group + m % group) * dim,

@@ -130,6 +130,9 @@ void allocate(Owned& owned) {
   const int64_t wide = engine.widest;
   engine.hidden = owned.take<float>((int64_t)kMaxRows * engine.hidden_padded);
   engine.query = owned.take<float>((int64_t)kMaxRows * model.num_heads * model.head_dim);
+  if (model.cache_kind == kCacheInt8)
+    engine.fresh = owned.take<float>((int64_t)kMaxRows * 2 * model.num_kv_heads *
+                                     engine.head_padded);
   engine.attended = owned.take<float>((int64_t)kMaxRows * engine.attended_padded);
   engine.gated = owned.take<float>((int64_t)kMaxRows * engine.intermediate_padded);
   engine.values = owned.take<float>(kMaxRows * wide);

@@ -24,6 +24,7 @@ struct Scratch {  // of one thread
 constexpr int kPrivateRows = 4;
 constexpr int kReadBeyond = 16;  // a tile of AMX always reads sixteen rows
 constexpr int kSpan = 64;  // positions that attention takes at once
+constexpr int kMaxHead = 256;  // dimensions of a head
 constexpr int kTile = 32;  // query vectors that share the keys they read
 
 struct Tile {  // rows [begin, end) of one slot
@@ -45,6 +46,7 @@ struct Engine {
   int64_t stage;      // counts products, so that a thread knows what it has prepared
   float* hidden;      // [kMaxRows][hidden_padded]
   float* query;       // [kMaxRows][num_heads * head_dim]
+  float* fresh;       // [kMaxRows][key, value][num_kv_heads][head_padded], for caches of int8
   float* attended;    // [kMaxRows][attended_padded]
   float* gated;       // [kMaxRows][intermediate_padded]
   float* values;      // prepared rows, shared: as in Scratch for kMaxRows

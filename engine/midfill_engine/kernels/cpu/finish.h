@@ -2,6 +2,7 @@
 // residual, gate, and the best logit. Called by matmul.h with the sums of one panel, all rows.
 #pragma once
 
+#include "cache.h"
 #include "engine.h"
 #include "simd.h"
 
@@ -11,16 +12,8 @@ MF_INLINE Vec biased(const float* sums, const float* bias, int column) {
   return bias ? vadd(vload(sums), vload(bias + column)) : vload(sums);
 }
 
-MF_INLINE void store_cache(void* cache, int64_t idx, const float* from, int count, bool half) {
-  for (int i = 0; i < count; i++) {
-    if (half)
-      ((uint16_t*)cache)[idx + i] = narrow(from[i]);
-    else
-      ((float*)cache)[idx + i] = from[i];
-  }
-}
-
-// Queries, keys and values: bias, rotation, and keys and values into the cache.
+// Queries, keys and values: bias, rotation, and keys and values into the cache, or where the cache
+// is of int8 to where a head is whole.
 struct FinishQkv {
   const Step& step;
   int layer;
@@ -63,10 +56,17 @@ struct FinishQkv {
     }
     const bool is_key = head < model.num_heads + model.num_kv_heads;
     const int kv = head - model.num_heads - (is_key ? 0 : model.num_kv_heads);
+    const float* from = is_key ? turned : plain;
+    if (model.cache_kind == kCacheInt8) {
+      const int64_t which = (2 * (int64_t)row + (is_key ? 0 : 1)) * model.num_kv_heads + kv;
+      memcpy(step.engine->fresh + which * step.engine->head_padded + column % dim, from,
+             count * sizeof(float));
+      return;
+    }
     const int64_t idx = layer * batch.layer_stride + batch.slots[row] * batch.slot_stride +
                         kv * batch.head_stride + (int64_t)batch.positions[row] * dim +
                         column % dim;
-    store_cache(is_key ? batch.keys : batch.values, idx, is_key ? turned : plain, count,
+    store_cache(is_key ? batch.keys : batch.values, idx, from, count,
                 model.cache_kind == kCacheBfloat16);
   }
 };

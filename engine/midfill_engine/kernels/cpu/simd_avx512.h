@@ -38,6 +38,9 @@ MF_INLINE Vec vwiden(const uint16_t* p) {  // bfloat16 to float
   IntVec wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p));
   return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
 }
+MF_INLINE Vec vwhole(const int8_t* p) {
+  return vfloat(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)));
+}
 MF_INLINE IntVec iload(const void* p) { return _mm512_loadu_si512(p); }
 MF_INLINE Vec vlow16(IntVec pair) { return _mm512_castsi512_ps(_mm512_slli_epi32(pair, 16)); }
 MF_INLINE Vec vhigh16(IntVec pair) {

@@ -1,6 +1,7 @@
 // A step: embedding, layers, head. Compiled once per instruction set, with MF_STEP as the name of
 // its entry. The caller's thread leads from stage to stage; the pieces of a stage write apart.
 #include "attention.h"
+#include "cache.h"
 #include "engine.h"
 #include "finish.h"
 #include "matmul.h"
@@ -88,6 +89,28 @@ struct Run {
                   FinishQkv{step, layer, weights.qkv_bias});
   }
 
+  // Rounds the layer's new keys and values into a cache of int8. Few rows are not worth a stage.
+  void keep_fresh(int layer) const {
+    if (model.cache_kind != kCacheInt8) return;
+    if (batch.num_rows > kPrivateRows)
+      return for_rows(batch.num_rows, [&](int64_t r, int) { keep_row(layer, r); });
+    for (int64_t r = 0; r < batch.num_rows; r++) keep_row(layer, r);
+  }
+
+  void keep_row(int layer, int64_t row) const {
+    const int heads = model.num_kv_heads, dim = model.head_dim, padded = engine.head_padded;
+    const float* keys = engine.fresh + row * 2 * heads * padded;
+    const float* values = keys + heads * padded;
+    for (int kv = 0; kv < heads; kv++) {
+      const int64_t idx = layer * batch.layer_stride + batch.slots[row] * batch.slot_stride +
+                          kv * batch.head_stride + (int64_t)batch.positions[row] * dim;
+      store_int8(keys + kv * padded, dim, padded, (int8_t*)batch.keys + idx,
+                 batch.key_scales + idx / dim);
+      store_int8(values + kv * padded, dim, padded, (int8_t*)batch.values + idx,
+                 batch.value_scales + idx / dim);
+    }
+  }
+
   // From the last layer's keys and values on only the rows with logits are needed.
   void keep_logit_rows() const {
     for (int64_t i = 0; i < batch.num_logits; i++)
@@ -123,6 +146,7 @@ struct Run {
     for (int layer = 0; layer < model.num_layers; layer++) {
       const bool last = layer == model.num_layers - 1;
       write_qkv(layer);
+      keep_fresh(layer);
       if (last && batch.num_logits == 0) return;
       if (last) keep_logit_rows();
       const int rows = last ? batch.num_logits : batch.num_rows;
