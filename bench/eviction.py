@@ -17,7 +17,7 @@ import json
 import random
 import sys
 import sysconfig
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -41,8 +41,10 @@ class LeastRecent(SlotTable):
     """Knows no sessions: the best match if most of it is reused, else the least recent."""
 
     @staticmethod
-    def _choose(free: list[Slot], matches: list[int], session: str | None, best: Slot) -> Slot:
-        if not best.busy and 2 * matches[best.idx] > len(best.tokens):
+    def _choose(
+        free: list[Slot], match: Callable[[Slot], int], session: str | None, best: Slot
+    ) -> Slot:
+        if not best.busy and 2 * match(best) > len(best.tokens):
             return best
         return min(free, key=lambda slot: (bool(slot.tokens), slot.last_used))
 
@@ -51,8 +53,10 @@ class AnySlot(SlotTable):
     """Gives up any slot; which one hangs on what the slots hold, so that runs can be repeated."""
 
     @staticmethod
-    def _choose(free: list[Slot], matches: list[int], session: str | None, best: Slot) -> Slot:
-        if not best.busy and 2 * matches[best.idx] > len(best.tokens):
+    def _choose(
+        free: list[Slot], match: Callable[[Slot], int], session: str | None, best: Slot
+    ) -> Slot:
+        if not best.busy and 2 * match(best) > len(best.tokens):
             return best
         return random.Random(sum(len(slot.tokens) for slot in free)).choice(free)
 

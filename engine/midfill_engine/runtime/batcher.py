@@ -133,13 +133,13 @@ class Batcher:
             self._waiting.remove(sequence)
             request = sequence.request
             placement = self._slots.acquire(
-                request.prompt_ids, request.session, reuse=sequence.reuses_cache
+                sequence.prompt, request.session, reuse=sequence.reuses_cache
             )
             assert placement is not None
             sequence.place(placement.slot, placement.cached_len)
             if self._speculation is not None:
                 rates = self._speculation.rates
-                sequence.drafter = Drafter(request.prompt_ids, request.draft, rates)
+                sequence.drafter = Drafter(sequence.prompt, request.draft, rates)
             self._running.append(sequence)
             source = placement.copy_from
             if source is not None:  # now, while nobody has written over the source

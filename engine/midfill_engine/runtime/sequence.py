@@ -7,6 +7,7 @@ texts are found and held back, and the end is decided.
 from __future__ import annotations
 
 import time
+from array import array
 from collections.abc import Callable
 from collections.abc import Sequence as Seq
 from dataclasses import dataclass, field, replace
@@ -41,6 +42,7 @@ class Sequence:
     Positions [0, computed_len) of prompt + generated tokens are in the slot's cache.
 
     Attributes:
+        prompt: the request's token ids, for whoever looks at all of them.
         told_at: when the first token of the answer was told, None before.
         leader_id: the request whose prompt it shares, if any.
         leader: that one's sequence, if it was there: this one is placed once its prompt is
@@ -67,6 +69,7 @@ class Sequence:
     told_at: float | None = None
     ended: bool = False
     leader: Sequence | None = None
+    prompt: array[int] = field(init=False)
     _scored: list[SampledToken] = field(default_factory=list[SampledToken])
     _restriction: Restriction = field(init=False)
     _detokenizer: Detokenizer = field(init=False)
@@ -74,6 +77,7 @@ class Sequence:
 
     def __post_init__(self) -> None:
         """Give the sequence its own incremental decoders."""
+        self.prompt = array("I", self.request.prompt_ids)
         self._restriction = Restriction(self.request, self.tokenizer)
         healing = self.request.healing
         healed_len = 0 if healing is None else len(healing.text)

@@ -3,13 +3,17 @@
 Pure bookkeeping: the tensors belong to `model.kv_cache`, and `runtime.loop` keeps the two in step.
 Everything here runs on the engine thread.
 
-Of slot i, positions [0, len(tokens)) are readable, and tokens[j] is what was computed at j.
+Of slot i, positions [0, len(tokens)) are readable, and tokens[j] is what was computed at j. Token
+ids are kept in arrays: a list's numbers are objects apart, and whoever looks at them behind a step,
+which has emptied the machine's caches, waits for each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 
 @dataclass(slots=True)
@@ -17,7 +21,7 @@ class Slot:
     """One slot's contents and owner."""
 
     idx: int
-    tokens: list[int] = field(default_factory=list[int])
+    tokens: array[int] = field(default_factory=lambda: array("I"))
     session: str | None = None
     busy: bool = False
     last_used: int = 0
@@ -49,7 +53,7 @@ class SlotTable:
 
     def tokens(self, slot: int) -> Sequence[int]:
         """Return what the slot holds."""
-        return self._slots[slot].tokens
+        return self._slots[slot].tokens.tolist()
 
     @property
     def busy(self) -> list[int]:
@@ -72,13 +76,24 @@ class SlotTable:
         free = [slot for slot in self._slots if not slot.busy]
         if not free:
             return None
-        prompt = list(prompt_ids)
+        prompt = array("I", prompt_ids)
         most = len(prompt) - 1 if reuse else 0
-        matches = [common_prefix_len(slot.tokens, prompt, most) for slot in self._slots]
-        best = max(self._slots, key=lambda slot: (matches[slot.idx], not slot.busy))
-        taken = self._choose(free, matches, session, best)
-        cached_len = max(matches[taken.idx], matches[best.idx])
-        copy_from = best.idx if matches[best.idx] > matches[taken.idx] else None
+        matches: dict[int, int] = {}
+
+        def match(slot: Slot) -> int:
+            if slot.idx not in matches:
+                matches[slot.idx] = common_prefix_len(slot.tokens, prompt, most)
+            return matches[slot.idx]
+
+        best = free[0]
+        for slot in sorted(self._slots, key=attrgetter("last_used"), reverse=True):
+            if (match(slot), not slot.busy) > (match(best), not best.busy):
+                best = slot
+            if match(best) == most and not best.busy:  # no other can hold more
+                break
+        taken = self._choose(free, match, session, best)
+        cached_len = max(match(taken), match(best))
+        copy_from = best.idx if match(best) > match(taken) else None
         self._clock += 1
         taken.tokens = prompt[:cached_len]
         taken.session, taken.busy, taken.last_used = session, True, self._clock
@@ -96,7 +111,7 @@ class SlotTable:
         self._clock += 1
         released.busy, released.last_used = False, self._clock
         if not keep:
-            released.tokens, released.session = [], None
+            released.tokens, released.session = array("I"), None
 
     def check_integrity(self) -> None:
         """Raise AssertionError if two busy slots belong to one session or a clock is off."""
@@ -106,19 +121,21 @@ class SlotTable:
         assert [slot.idx for slot in self._slots] == list(range(len(self._slots)))
 
     @staticmethod
-    def _choose(free: list[Slot], matches: list[int], session: str | None, best: Slot) -> Slot:
+    def _choose(
+        free: list[Slot], match: Callable[[Slot], int], session: str | None, best: Slot
+    ) -> Slot:
         """Pick among the free slots: the session's own, the best match, empty, least recent."""
         own = [slot for slot in free if session is not None and slot.session == session]
         if own:
-            return max(own, key=lambda slot: matches[slot.idx])
-        reused = 2 * matches[best.idx] > len(best.tokens)  # else more would be lost than reused
+            return max(own, key=match)
+        reused = 2 * match(best) > len(best.tokens)  # else more would be lost than reused
         if not best.busy and reused and best.session is None:
             return best
         return min(free, key=lambda slot: (bool(slot.tokens), bool(slot.session), slot.last_used))
 
 
-def common_prefix_len(first: list[int], second: list[int], limit: int) -> int:
-    """Return how many leading tokens agree, at most `limit`.
+def common_prefix_len(first: Sequence[int], second: Sequence[int], limit: int) -> int:
+    """Return how many leading tokens of two sequences of one type agree, at most `limit`.
 
     Doubling, then halving on slice comparisons runs at memcmp-like speed where a Python loop would
     cost milliseconds on long prompts, and costs little where the first tokens differ.
