@@ -18,7 +18,7 @@ struct Head {  // keys and values of one layer, slot and head: [max_len][head_di
 };
 
 // Up to here queries read keys and values where they are; more of them share a copy in floats.
-constexpr int kDirectQueries = 2;
+constexpr int kDirectQueries = 4;
 
 // Scores of R queries with P positions from `first` on, none past `last`. Every score is kLanes
 // chains over the dimensions, added up in one order.
@@ -183,8 +183,12 @@ static void attend(const Engine& engine, const AttentionTile& tile, const Scratc
       scale_span(tile.head.value_scales + begin, count, num_queries, own.scores);
     if (direct && num_queries == 1)
       add_direct<kKind, 1>(own.scores, values, begin, count, padded, own.attended);
-    else if (direct)
+    else if (direct && num_queries == 2)
       add_direct<kKind, 2>(own.scores, values, begin, count, padded, own.attended);
+    else if (direct && num_queries == 3)
+      add_direct<kKind, 3>(own.scores, values, begin, count, padded, own.attended);
+    else if (direct)
+      add_direct<kKind, 4>(own.scores, values, begin, count, padded, own.attended);
     else
       add_values(own.scores, num_queries,
                  widened<kKind>(values, begin, count, dim, padded, own.head), count, padded,
@@ -228,8 +232,10 @@ static void attend_tile(const Step& step, int layer, const Scratch& own, const i
   const int64_t idx = layer * batch.layer_stride + batch.slots[first] * batch.slot_stride +
                       kv * batch.head_stride;
   const int64_t at = cache_width(model.cache_kind) * idx;
+  const bool scaled = model.cache_kind == kCacheInt8;
   const AttentionTile tile{{(const char*)batch.keys + at, (const char*)batch.values + at,
-                            batch.key_scales + idx / dim, batch.value_scales + idx / dim},
+                            scaled ? batch.key_scales + idx / dim : nullptr,
+                            scaled ? batch.value_scales + idx / dim : nullptr},
                            positions,
                            part.end - part.begin,
                            group,
