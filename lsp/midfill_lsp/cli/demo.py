@@ -79,11 +79,9 @@ async def _suggest(screen: Screen, editor: Editor, sample: Sample) -> tuple[str,
         if text and first_ms is None:
             first_ms = total_ms
         facts = await editor.explain()
-        num_tokens = facts.get("generatedTokens")
-        per_token_ms = None
-        if text and first_ms is not None and isinstance(num_tokens, int) and num_tokens > 1:
-            per_token_ms = (total_ms - first_ms) / (num_tokens - 1)
-        row = Row(sample.name, _told(text), first_ms, total_ms, per_token_ms)
+        told = facts.get("generatedTokens")
+        num_tokens = told if text and isinstance(told, int) else None
+        row = Row(sample.name, _told(text), first_ms, total_ms, num_tokens)
         note = _note(row) if text else f"no suggestion: {facts.get('detail')}"
         frame.draw(text, note=note, replaces_rest=_replaces_rest(items))
     return text, row
@@ -151,4 +149,6 @@ def _told(text: str) -> str:
 def _note(row: Row) -> str:
     assert row.first_ms is not None
     note = f"first text after {row.first_ms:.0f} ms, all after {row.total_ms:.0f} ms"
-    return note if row.per_token_ms is None else f"{note}, {row.per_token_ms:.1f} ms per token"
+    if row.num_tokens is None:
+        return note
+    return f"{note}, {row.num_tokens} token{'s' if row.num_tokens != 1 else ''}"

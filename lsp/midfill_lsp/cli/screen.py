@@ -28,7 +28,7 @@ class Row:
     result: str
     first_ms: float | None = None
     total_ms: float | None = None
-    per_token_ms: float | None = None
+    num_tokens: int | None = None
 
 
 class Screen:
@@ -72,12 +72,13 @@ class Screen:
         table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
         for name in ("what", "result"):
             table.add_column(name)
-        for name in ("first text", "whole", "per token"):
+        for name in ("first text", "whole", "tokens"):
             table.add_column(name, justify="right")
         for row in rows:
-            times = (row.first_ms, row.total_ms, row.per_token_ms)
+            times = (row.first_ms, row.total_ms)
             shown = ["" if ms is None else f"{ms:.1f} ms" for ms in times]
-            table.add_row(Text(row.what), Text(row.result), *shown)
+            tokens = "" if row.num_tokens is None else str(row.num_tokens)
+            table.add_row(Text(row.what), Text(row.result), *shown, tokens)
         self._console.print()
         self._console.print(table)
 
