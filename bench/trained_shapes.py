@@ -7,8 +7,7 @@ WORK holds ``corpus`` and ``tokenizer`` (`training.run`). Each shape, WIDTHxLAYE
 batches at the same rates; then its loss on the development packages, in nats a token weighted as in
 training, paired with the first shape's on the same batches, and the time of a token in int8 behind
 512, in turns. What was trained is kept in WORK/shapes, so the same command goes on where it was
-stopped. The last line is JSON. What a small comparison tells need
-not hold at another size.
+stopped. The last line is JSON. What a small comparison tells need not hold at another size.
 """
 
 from __future__ import annotations
