@@ -15,7 +15,7 @@ WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cor
 help:  ## show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: .venv/.dev .venv/.node .venv/.llama-index .venv/.editors  ## prepare .venv with everything for development
+setup: .venv/.dev .venv/.node .venv/.llama-index .venv/.editors .venv/.arm  ## prepare .venv with everything for development
 
 demo: .venv/.engine  ## complete code in sample files, as an editor would
 	@$(BIN)/midfill demo
@@ -39,7 +39,7 @@ types: .venv/.dev  ## mypy and pyright, both strict
 	@echo "== mypy and pyright, side by side"
 	@$(BIN)/pyright & pyright=$$!; $(BIN)/mypy; mypy=$$?; wait $$pyright && exit $$mypy
 
-unit: .venv/.dev .venv/.node .venv/.llama-index .venv/.editors  ## all tests
+unit: .venv/.dev .venv/.node .venv/.llama-index .venv/.editors .venv/.arm  ## all tests
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile
 
 vscode: vscode-unit vscode-e2e  ## the VS Code extension: lint, types, tests, package, a real VS Code
@@ -114,6 +114,11 @@ clean:  ## remove .venv, fetched editors and caches
 .venv/.editors: .venv/.python tests/editors/get.py
 	@echo "== fetching editors from Debian's packages"
 	@$(BIN)/python tests/editors/get.py .venv/editors && touch $@ || true
+
+# A compiler for ARM and its emulator; where they cannot be fetched, tests/engine/arm tells what to do.
+.venv/.arm: .venv/.python tests/engine/arm/get.py tests/editors/get.py
+	@echo "== fetching a compiler for ARM and its emulator from Debian's packages"
+	@$(BIN)/python -m tests.engine.arm.get .venv/arm && touch $@ || true
 
 # VS Code as code-server, and Chromium to show it: see the script.
 .make/editors/vscode/.ready: clients/vscode/e2e/get-editor.sh

@@ -124,11 +124,11 @@ class Apt:
         """Run apt-get and return what it prints."""
         return run("apt-get", *self._options, *arguments, cwd=self.folder / "packages")
 
-    def download(self, packages: Sequence[str]) -> list[Path]:
+    def download(self, packages: Sequence[str], unused: re.Pattern[str] = _UNUSED) -> list[Path]:
         """Download packages with all they depend on, save what no test runs."""
         plan = self("install", "--simulate", "--no-install-recommends", *packages)
         names = re.findall(r"^Inst (\S+)", plan, re.MULTILINE)
-        self("download", "-qq", *(name for name in names if not _UNUSED.match(name)))
+        self("download", "-qq", *(name for name in names if not unused.match(name)))
         return sorted((self.folder / "packages").glob("*.deb"))
 
 

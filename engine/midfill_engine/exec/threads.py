@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from pathlib import Path
 
@@ -24,11 +25,14 @@ def num_threads() -> int:
 def num_cores(cpus: Path = _CPUS) -> int:
     """Returns the physical cores; hyperthreads share the units that the products keep busy.
 
+    On macOS only those of the fast kind count, because all threads wait for the slowest one.
+
     Args:
-        cpus: where Linux tells which processors share a core; elsewhere every one counts.
+        cpus: where Linux tells which processors share a core.
     """
     if not hasattr(os, "sched_getaffinity"):
-        return os.cpu_count() or 1
+        fast = _told_by_kernel("hw.perflevel0.physicalcpu") or _told_by_kernel("hw.physicalcpu")
+        return fast or os.cpu_count() or 1
     usable = os.sched_getaffinity(0)
     cores = {_siblings(cpus, cpu) for cpu in usable}
     return max(1, len(cores))
@@ -40,6 +44,18 @@ def _siblings(cpus: Path, cpu: int) -> str:
         return (cpus / f"cpu{cpu}" / "topology" / "thread_siblings_list").read_text()
     except OSError:
         return f"cpu {cpu}"
+
+
+def _told_by_kernel(name: str) -> int | None:
+    """Returns a number that macOS knows by this name (sysctl), None elsewhere."""
+    number = ctypes.c_int32()
+    size = ctypes.c_size_t(ctypes.sizeof(number))
+    try:
+        ask = ctypes.CDLL(None).sysctlbyname
+    except (AttributeError, OSError, TypeError):  # TypeError: Windows has no library of this name
+        return None
+    failed = ask(name.encode(), ctypes.byref(number), ctypes.byref(size), None, ctypes.c_size_t(0))
+    return None if failed else number.value
 
 
 def _openmp_threads() -> int | None:

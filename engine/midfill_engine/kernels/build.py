@@ -37,13 +37,21 @@ _COMMON = (
 _AVX2 = ("-mavx2", "-mfma", "-mf16c")
 _AVX512 = (*_AVX2, "-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl")
 _VNNI = (*_AVX512, "-mavx512vnni", "-mprefer-vector-width=512")
-_X86_FLAGS: Mapping[str, tuple[str, ...]] = {
-    "avx2": _AVX2,
-    "avxvnni": (*_AVX2, "-mavxvnni"),
-    "avx512": (*_AVX512, "-mprefer-vector-width=512"),
-    "avx512vnni": _VNNI,
-    "amx": (*_VNNI, "-mamx-tile", "-mamx-int8"),
+_FLAGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
+    "x86_64": {
+        "amx": (*_VNNI, "-mamx-tile", "-mamx-int8"),
+        "avx512vnni": _VNNI,
+        "avx512": (*_AVX512, "-mprefer-vector-width=512"),
+        "avxvnni": (*_AVX2, "-mavxvnni"),
+        "avx2": _AVX2,
+    },
+    "aarch64": {
+        "neondot": ("-DMF_NEON", "-DMF_DOT", "-march=armv8.2-a+dotprod"),
+        "neon": ("-DMF_NEON",),
+    },
 }
+"""By machine, the instruction sets beside the portable one, best first, and flags of each."""
+_NAMES = {"amd64": "x86_64", "arm64": "aarch64"}
 _SHARED = ("pool", "ahead")
 """Sources without vectors, compiled once."""
 _TIMEOUT_S = 300.0  # a compiler that hangs must not keep the engine from starting
@@ -55,10 +63,17 @@ class BuildError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compiler:
-    """A C++ compiler: the words that call it, and what it says of its version."""
+    """A C++ compiler: the words that call it, its version, and the machine it compiles for."""
 
     command: tuple[str, ...]
     version: str
+    machine: str = platform.machine()
+
+    @property
+    def sets(self) -> Mapping[str, tuple[str, ...]]:
+        """The instruction sets of its machine, best first, and the flags of each."""
+        machine = self.machine.lower()
+        return _FLAGS.get(_NAMES.get(machine, machine), {})
 
     @classmethod
     def find(cls) -> Compiler:
@@ -84,7 +99,7 @@ class Compiler:
 def build_key(compiler: Compiler) -> str:
     """Returns a name for what this compiler makes of the sources as they are."""
     digest = hashlib.sha256()
-    parts = [*compiler.command, compiler.version, platform.machine(), *_COMMON, str(_X86_FLAGS)]
+    parts = [*compiler.command, compiler.version, compiler.machine, *_COMMON, str(compiler.sets)]
     digest.update("\0".join(parts).encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
@@ -110,11 +125,9 @@ def build(compiler: Compiler, folder: Path) -> Path:
 
 def _compile(compiler: Compiler, scratch: Path) -> Path:
     """Returns the linked library in `scratch`; the instruction sets are compiled side by side."""
-    x86 = platform.machine().lower() in ("x86_64", "amd64")
-    sets: Mapping[str, tuple[str, ...]] = _X86_FLAGS if x86 else {}
     jobs = {
         name: _start(compiler, "step.cpp", scratch / f"{name}.o", (f"-DMF_STEP=step_{name}", *more))
-        for name, more in {"portable": (), **sets}.items()
+        for name, more in {"portable": (), **compiler.sets}.items()
     }
     for name in _SHARED:
         jobs[name] = _start(compiler, f"{name}.cpp", scratch / f"{name}.o", ())
@@ -122,8 +135,8 @@ def _compile(compiler: Compiler, scratch: Path) -> Path:
     for name in ("portable", *_SHARED):
         if name in refused:
             raise BuildError(f"{compiler.command[0]} fails on {name}: {refused[name]}")
-    there = [name for name in sets if name not in refused]
-    defines = [f"-DMF_HAS_{name.upper()}" for name in there]
+    there = [name for name in compiler.sets if name not in refused]
+    defines = ["-DMF_SETS=" + " ".join(f"MF_SET({name})" for name in there)]
     objects = [scratch / f"{name}.o" for name in (*there, "portable", *_SHARED, "engine")]
     linked = scratch / "linked"
     _finish(_start(compiler, "engine.cpp", scratch / "engine.o", defines), compiler)

@@ -57,3 +57,20 @@ def test_without_affinity_every_processor_counts(monkeypatch: pytest.MonkeyPatch
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 6)
     assert num_cores() == 6
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ({"hw.perflevel0.physicalcpu": 4, "hw.physicalcpu": 8}, 4),  # of two kinds
+        ({"hw.physicalcpu": 2}, 2),
+        ({}, 16),
+    ],
+)
+def test_on_macos_the_fast_cores_count(
+    monkeypatch: pytest.MonkeyPatch, told: dict[str, int], expected: int
+) -> None:
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 16)
+    monkeypatch.setattr("midfill_engine.exec.threads._told_by_kernel", told.get)
+    assert num_cores() == expected

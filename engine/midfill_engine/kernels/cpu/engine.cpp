@@ -14,23 +14,11 @@
 #include <sys/mman.h>
 #endif
 
-void step_portable(const Step& step);
-#if defined(MF_HAS_AVX2)
-void step_avx2(const Step& step);
-#endif
-#if defined(MF_HAS_AVXVNNI)
-void step_avxvnni(const Step& step);
-#endif
-#if defined(MF_HAS_AVX512)
-void step_avx512(const Step& step);
-#endif
-#if defined(MF_HAS_AVX512VNNI)
-void step_avx512vnni(const Step& step);
-#endif
-
-#if defined(MF_HAS_AMX)
-void step_amx(const Step& step);
-#endif
+// MF_SETS is what the build has for this kind of machine, best first: MF_SET(one) MF_SET(other).
+#define MF_SET(name) void step_##name(const Step& step);
+MF_SETS
+MF_SET(portable)
+#undef MF_SET
 
 namespace {
 
@@ -42,24 +30,11 @@ struct InstructionSet {
 // Those that this machine runs, best first.
 std::vector<InstructionSet> available() {
   std::vector<InstructionSet> found;
-#if defined(__x86_64__)
-  static const Features machine = features();
-#endif
-#if defined(MF_HAS_AMX)
-  if (machine.amx) found.push_back({"amx", step_amx});
-#endif
-#if defined(MF_HAS_AVX512VNNI)
-  if (machine.avx512vnni) found.push_back({"avx512vnni", step_avx512vnni});
-#endif
-#if defined(MF_HAS_AVX512)
-  if (machine.avx512) found.push_back({"avx512", step_avx512});
-#endif
-#if defined(MF_HAS_AVXVNNI)
-  if (machine.avxvnni) found.push_back({"avxvnni", step_avxvnni});
-#endif
-#if defined(MF_HAS_AVX2)
-  if (machine.avx2) found.push_back({"avx2", step_avx2});
-#endif
+  [[maybe_unused]] static const Features machine = features();
+#define MF_SET(name) \
+  if (machine.name) found.push_back({#name, step_##name});
+  MF_SETS
+#undef MF_SET
   found.push_back({"portable", step_portable});
   return found;
 }

@@ -1,5 +1,5 @@
-// What the processor has and the operating system lets be used, read off cpuid: the compilers' own
-// question, __builtin_cpu_supports, does not know the same names in all of them.
+// What the processor has and the operating system lets be used, by the names of the instruction
+// sets that need it.
 #pragma once
 
 #if defined(__x86_64__)
@@ -14,6 +14,8 @@
 #include <unistd.h>
 #endif
 
+// Read off cpuid: the compilers' own question, __builtin_cpu_supports, does not know the same names
+// in all of them.
 namespace {
 
 struct Features {
@@ -63,6 +65,47 @@ inline Features features() {
   found.amx = found.avx512vnni && saves(0x60000) && all(tiles, {24, 25}) && may_use_tiles();
   return found;
 }
+
+}  // namespace
+
+#elif defined(__aarch64__)
+
+#if defined(__linux__)
+#include <sys/auxv.h>
+#elif defined(__APPLE__)
+#include <sys/sysctl.h>
+#endif
+
+namespace {
+
+struct Features {
+  bool neon = true;  // of every such machine
+  bool neondot = false;  // dot products of bytes: ARMv8.4, most of 8.2
+};
+
+inline Features features() {
+  Features found;
+#if defined(__linux__)
+  constexpr unsigned long kDotProducts = 1 << 20;  // HWCAP_ASIMDDP
+  found.neondot = getauxval(AT_HWCAP) & kDotProducts;
+#elif defined(__APPLE__)
+  int there = 0;
+  size_t size = sizeof(there);
+  const char* name = "hw.optional.arm.FEAT_DotProd";
+  found.neondot = sysctlbyname(name, &there, &size, nullptr, 0) == 0 && there;
+#endif
+  return found;
+}
+
+}  // namespace
+
+#else
+
+namespace {
+
+struct Features {};
+
+inline Features features() { return {}; }
 
 }  // namespace
 

@@ -136,7 +136,8 @@ struct Pool {
       relax();
     }
     std::unique_lock<std::mutex> lock(mutex);
-    resting.store(true);
+    // An exchange, since emulators of ARM let a plain store pass the load that follows it.
+    resting.exchange(true);
     finished.wait(lock, [&] { return helped.load() == owed; });
     resting.store(false);
   }

@@ -8,6 +8,8 @@
 
 #if defined(__AVX2__) || defined(__AVX512F__)
 #include <immintrin.h>
+#elif defined(MF_NEON)
+#include <arm_neon.h>
 #endif
 
 #define MF_INLINE static inline __attribute__((always_inline))
@@ -18,6 +20,8 @@ namespace {
 #include "simd_avx512.h"
 #elif defined(__AVX2__)
 #include "simd_avx2.h"
+#elif defined(MF_NEON)
+#include "simd_neon.h"
 #else
 #include "simd_portable.h"
 #endif
