@@ -9,7 +9,7 @@ TORCH = $$(grep '^torch==' constraints.txt)
 # Tests run side by side, file by file, since a file shares its engine.
 WORKERS ?= $(shell cores=$$(getconf _NPROCESSORS_ONLN); echo $$((cores < 4 ? cores : 4)))
 
-.PHONY: help setup fetched demo test lint format types unit vscode vscode-unit vscode-e2e docs bench clean
+.PHONY: help setup fetched demo test lint format types unit vscode vscode-unit vscode-e2e docs bench wheels clean
 .DEFAULT_GOAL := help
 
 help:  ## show the targets
@@ -59,6 +59,15 @@ docs: .venv/.dev  ## make what docs/ and package.json have of the sources anew
 
 bench: .venv/.dev  ## engine timings beside transformers (last line JSON)
 	$(BIN)/python bench/engine.py
+
+# Zig's compiler makes the kernels of every platform on this one.
+wheels: .venv/.python  ## wheels for Linux, macOS and Windows, kernels included, into dist/
+	@$(PIP) --quiet hatchling ziglang
+	@for platform in $$($(BIN)/python -c 'import hatch_build; print(*hatch_build.PLATFORMS)'); do \
+	  echo "== $$platform"; \
+	  MIDFILL_WHEEL_PLATFORM=$$platform $(BIN)/python -m pip wheel --quiet --no-deps \
+	    --no-build-isolation --wheel-dir dist . || exit 1; \
+	done
 
 clean:  ## remove .venv, fetched editors and caches
 	rm -rf .venv .make clients/vscode/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

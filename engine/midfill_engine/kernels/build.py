@@ -9,6 +9,7 @@ each with its own flags; a set whose flags the compiler does not know is left ou
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import platform
 import shlex
@@ -21,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SOURCES = Path(__file__).resolve().parent / "cpu"
-LIBRARY_NAME = "midfill_cpu.dll" if sys.platform == "win32" else "libmidfill_cpu.so"
+WINDOWS_NAME = "midfill_cpu.dll"
+LIBRARY_NAME = WINDOWS_NAME if sys.platform == "win32" else "libmidfill_cpu.so"
 
 _COMMON = (
     "-O3",
@@ -52,6 +54,9 @@ _FLAGS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 }
 """By machine, the instruction sets beside the portable one, best first, and flags of each."""
 _NAMES = {"amd64": "x86_64", "arm64": "aarch64"}
+_ZIG = (sys.executable, "-m", "ziglang", "c++")
+"""Clang as PyPI's `ziglang` brings it, for any machine; its words for them are its own."""
+_ZIG_SPELLINGS = {"-march=armv8.2-a+dotprod": "-mcpu=baseline+dotprod"}
 _SHARED = ("pool", "ahead")
 """Sources without vectors, compiled once."""
 _TIMEOUT_S = 300.0  # a compiler that hangs must not keep the engine from starting
@@ -73,27 +78,65 @@ class Compiler:
     def sets(self) -> Mapping[str, tuple[str, ...]]:
         """The instruction sets of its machine, best first, and the flags of each."""
         machine = self.machine.lower()
-        return _FLAGS.get(_NAMES.get(machine, machine), {})
+        sets = _FLAGS.get(_NAMES.get(machine, machine), {})
+        if self.command[: len(_ZIG)] != _ZIG:
+            return sets
+        return {
+            name: tuple(_ZIG_SPELLINGS.get(flag, flag) for flag in flags)
+            for name, flags in sets.items()
+        }
 
     @classmethod
     def find(cls) -> Compiler:
-        """Returns the one that CXX names, else c++, g++ or clang++.
+        """Returns the one that CXX names, else c++, g++ or clang++, else Zig's.
 
         Raises:
             BuildError: there is none, or it does not answer.
         """
-        chosen = shlex.split(os.environ.get("CXX", ""))
-        names = [name for name in ("c++", "g++", "clang++") if shutil.which(name)]
-        command = chosen or names[:1]
+        command = shlex.split(os.environ.get("CXX", "")) or _found()
         if not command:
-            raise BuildError("there is no C++ compiler (c++, g++ or clang++, or name one in CXX)")
-        try:
-            version = subprocess.run(
-                [*command, "--version"], capture_output=True, text=True, timeout=20, check=True
-            ).stdout
-        except (OSError, subprocess.SubprocessError) as error:
-            raise BuildError(f"the compiler {command[0]} does not run ({error})") from None
-        return cls(tuple(command), version)
+            raise BuildError(
+                "there is no C++ compiler (pip install ziglang brings one; "
+                "c++, g++, clang++ and what CXX names are taken too)"
+            )
+        return cls(tuple(command), _version(command))
+
+    @classmethod
+    def cross(cls, target: str, machine: str) -> Compiler:
+        """Returns Zig's for another machine.
+
+        Args:
+            target: its name for it, as aarch64-macos.
+            machine: the kind of machine, as `platform.machine` tells it there.
+
+        Raises:
+            BuildError: it does not run.
+        """
+        command = (*_ZIG, "-target", target, "-mcpu=baseline")
+        return cls(command, _version(command), machine)
+
+
+def _version(command: Sequence[str]) -> str:
+    try:
+        told = subprocess.run(
+            [*command, "--version"], capture_output=True, text=True, timeout=20, check=True
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        raise BuildError(f"the compiler {command[0]} does not run ({error})") from None
+    return told.stdout
+
+
+def _found() -> Sequence[str]:
+    """Returns the words that call a compiler of this machine, none where there is none.
+
+    On Windows none but Zig's: GCC does not align the stack for AVX there (its bug 54412), and Clang
+    wants Microsoft's tools.
+    """
+    windows = sys.platform == "win32"
+    named = [] if windows else [n for n in ("c++", "g++", "clang++") if shutil.which(n)]
+    if named or importlib.util.find_spec("ziglang") is None:
+        return named[:1]
+    return (*_ZIG, *(("-target", "native-windows-gnu") if windows else ()), "-mcpu=baseline")
 
 
 def build_key(compiler: Compiler) -> str:

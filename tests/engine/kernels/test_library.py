@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
@@ -31,12 +32,37 @@ def test_the_library_is_there() -> None:
 
 
 def test_no_compiler_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("CXX", raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    without_compilers(monkeypatch, tmp_path, zig=False)
     found = open_library()
     assert isinstance(found, str)
-    assert found.startswith("there is no C++ compiler")
+    assert found.startswith("there is no C++ compiler (pip install ziglang brings one")
     assert "\n" not in found
+
+
+def without_compilers(monkeypatch: pytest.MonkeyPatch, empty: Path, *, zig: bool) -> None:
+    """Hides the compilers of this machine, and `ziglang` or that it is not there."""
+    found = object() if zig else None
+    monkeypatch.setattr(importlib.util, "find_spec", {"ziglang": found}.get)
+    monkeypatch.delenv("CXX", raising=False)
+    monkeypatch.setenv("PATH", str(empty))
+
+
+@pytest.mark.parametrize(
+    ("platform", "words"),
+    [
+        ("linux", ["-mcpu=baseline"]),
+        ("win32", ["-target", "native-windows-gnu", "-mcpu=baseline"]),
+    ],
+)
+def test_zig_compiles_where_nothing_else_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, platform: str, words: list[str]
+) -> None:
+    without_compilers(monkeypatch, tmp_path, zig=True)
+    monkeypatch.setattr(sys, "platform", platform)
+    monkeypatch.setattr(building, "_version", lambda command: " ".join(command[1:]))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+    compiler = Compiler.find()
+    assert compiler.version == " ".join(["-m", "ziglang", "c++", *words])
+    assert not any("-march" in flag for flags in compiler.sets.values() for flag in flags)
 
 
 def test_a_compiler_that_does_not_run_is_named(
