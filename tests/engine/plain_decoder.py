@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from midfill_engine.kernels import reference
-from midfill_engine.kernels.library import BLOCK
+from midfill_engine.kernels.library import BLOCKS
 from midfill_engine.model.native_cache import CacheKind
 from midfill_engine.model.native_weights import WeightKind, head_kind
 from midfill_engine.model.rope import rotation_table
@@ -72,8 +72,8 @@ def _fed_forward(
 def _product(
     rows: torch.Tensor, kind: WeightKind, matrix: torch.Tensor, bias: torch.Tensor | None
 ) -> torch.Tensor:
-    if kind in ("int8", "int4"):
-        rows = reference.quantised_rows(rows, BLOCK)
+    if kind in BLOCKS:
+        rows = reference.quantised_rows(rows, BLOCKS[kind])
     found = rows @ _kept(kind, matrix)
     return found if bias is None else found + bias
 

@@ -10,7 +10,7 @@ from bench.torch_native import TorchNative
 from tokenizers import Tokenizer
 
 from midfill_engine.kernels import reference
-from midfill_engine.kernels.library import BLOCK, Library
+from midfill_engine.kernels.library import BLOCKS, Library
 from midfill_engine.model.checkpoint import FolderCheckpoint
 from midfill_engine.model.decoder import Decoder
 from midfill_engine.model.kv_cache import KVCache
@@ -84,7 +84,10 @@ def test_bfloat16_is_float32_on_rounded_weights(library: Library, shape: str) ->
 
 @pytest.mark.parametrize("kind", ["float32", "int8"])
 def test_a_bfloat16_cache_stays_near_a_float32_one(library: Library, kind: WeightKind) -> None:
-    """Keys and values lose 16 bits; logits may be off by about what half precision is."""
+    """Keys and values lose 16 bits; logits may be off by about what half precision is.
+
+    More so in int8, where an activation may be rounded to the next of 255 numbers for it.
+    """
     model = random_model("window")
     ids = random_ids(model.spec, 100)
     found: list[torch.Tensor] = []
@@ -94,7 +97,7 @@ def test_a_bfloat16_cache_stays_near_a_float32_one(library: Library, kind: Weigh
         native.forward(ids[:99], 0, cache, 1, 0)
         found.append(native.forward(ids[99:], 99, cache, 1, 1))
         native.close()
-    assert_near(found[1], found[0], 2e-2)
+    assert_near(found[1], found[0], 2e-2 if kind == "float32" else 5e-2)
     assert not torch.equal(found[1], found[0])
 
 
@@ -122,7 +125,7 @@ def test_an_int8_product_is_that_of_its_own_numbers(library: Library, hidden_siz
         model.weights.final_norm,
         model.spec.rms_norm_eps,
     )
-    expected = reference.quantised_rows(rows, BLOCK) @ reference.dequantised(
+    expected = reference.quantised_rows(rows, BLOCKS["int8"]) @ reference.dequantised(
         "int8", model.weights.head
     )
     for name in library.instruction_sets():
@@ -146,7 +149,7 @@ def test_an_int4_product_is_that_of_its_own_numbers(
     ids = random_ids(model.spec, 40)
 
     def product(rows: torch.Tensor, kind: str, matrix: torch.Tensor) -> torch.Tensor:
-        return reference.quantised_rows(rows, BLOCK) @ reference.dequantised(kind, matrix)
+        return reference.quantised_rows(rows, BLOCKS[kind]) @ reference.dequantised(kind, matrix)
 
     hidden = reference.dequantised("int8", model.weights.embedding.t()).t()[ids]
     normed = reference.rms_norm(hidden, layer.mlp_norm, eps)

@@ -9,7 +9,7 @@ import pytest
 import torch
 from bench.torch_native import TorchNative
 
-from midfill_engine.kernels.library import BLOCK, Library
+from midfill_engine.kernels.library import Library
 from midfill_engine.model.native_rows import Rows
 from tests.engine.native_models import (
     INT8_GARBAGE,
@@ -135,8 +135,8 @@ def test_zeros_stay_zeros(library: Library) -> None:
     for layer in model.weights.layers:
         layer.qkv[:, first:] = 0
     native, cache = make(model, library), model.int8_cache()
-    logits = native.forward(random_ids(spec, BLOCK), 0, cache, 0, BLOCK)
+    logits = native.forward(random_ids(spec, 32), 0, cache, 0, 32)
     native.close()
     assert torch.isfinite(logits).all()
-    assert not cache.values[:, 0, :, :BLOCK].any()
-    assert not cache.scales[1][:, 0, :, :BLOCK].any()
+    assert not cache.values[:, 0, :, :32].any()
+    assert not cache.scales[1][:, 0, :, :32].any()

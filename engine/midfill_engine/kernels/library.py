@@ -15,12 +15,15 @@ import platformdirs
 
 from midfill_engine.kernels.build import LIBRARY_NAME, BuildError, Compiler, build, build_key
 
-ABI_VERSION = 5
+ABI_VERSION = 6
 PANEL = 32
 """Outputs that lie side by side in a packed matrix."""
 
-BLOCK = 32
-"""Inputs that share a scale; all depths are padded to it."""
+PADDING = 64
+"""All depths are padded to it."""
+
+BLOCKS = {"int8": 64, "int4": 32}
+"""Inputs that share a scale, of weights and of the activations that they are multiplied with."""
 
 WEIGHT_KINDS = ("float32", "bfloat16", "int8", "int4")
 CACHE_KINDS: Final = ("float32", "bfloat16", "int8")

@@ -2,11 +2,11 @@
 
     float32   [panel][input][32 outputs]
     bfloat16  [panel][input / 2][32 outputs][2 inputs]
-    int8      [panel][input / 32] blocks of 32 bfloat16 scales, [8][32 outputs][4 inputs] + 128
+    int8      [panel][input / 64] blocks of 32 bfloat16 scales, [16][32 outputs][4 inputs] + 128
     int4      [panel][input / 32] blocks of 32 bfloat16 scales, 32 bfloat16 minima,
               [4][32 outputs][4 inputs], inputs 16 to 31 of the block in the high halves
 
-Inputs and outputs are padded with zeros to whole blocks and panels. numpy has no bfloat16: its
+Inputs and outputs are padded with zeros, to PADDING and to whole panels. numpy has no bfloat16: its
 bits are held in uint16. Called by `model.native_weights`.
 """
 
@@ -17,28 +17,33 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from midfill_engine.kernels.library import BLOCK, PANEL
+from midfill_engine.kernels.library import BLOCKS, PADDING, PANEL
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Bits: TypeAlias = npt.NDArray[np.uint16]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 _BLOCK_BYTES = {
-    "int8": 2 * PANEL + BLOCK * PANEL,
-    "int4": 4 * PANEL + BLOCK * PANEL // 2,
+    "int8": 2 * PANEL + BLOCKS["int8"] * PANEL,
+    "int4": 4 * PANEL + BLOCKS["int4"] * PANEL // 2,
 }
 
 
 def padded(count: int) -> int:
-    """Returns `count` rounded up to whole blocks, which are as long as panels."""
-    return (count + BLOCK - 1) // BLOCK * BLOCK
+    """Returns `count` rounded up to PADDING, two panels."""
+    return (count + PADDING - 1) // PADDING * PADDING
+
+
+def num_panels(num_outputs: int) -> int:
+    """Returns how many panels hold so many outputs."""
+    return (num_outputs + PANEL - 1) // PANEL
 
 
 def packed_bytes(kind: str, num_inputs: int, num_outputs: int) -> int:
     """Returns the bytes of a packed matrix; a multiple of 64."""
-    inputs, panels = padded(num_inputs), padded(num_outputs) // PANEL
+    inputs, panels = padded(num_inputs), num_panels(num_outputs)
     if kind in _BLOCK_BYTES:
-        return panels * (inputs // BLOCK) * _BLOCK_BYTES[kind]
+        return panels * (inputs // BLOCKS[kind]) * _BLOCK_BYTES[kind]
     return panels * inputs * PANEL * (4 if kind == "float32" else 2)
 
 
@@ -53,8 +58,9 @@ def pack(kind: str, rows: Floats, out: Bytes) -> None:
     """
     num_outputs, num_inputs = rows.shape
     whole = rows
-    if num_outputs % PANEL or num_inputs % BLOCK:
-        whole = np.zeros((padded(num_outputs), padded(num_inputs)), np.float32)
+    if num_outputs % PANEL or num_inputs % PADDING:
+        shape = (num_panels(num_outputs) * PANEL, padded(num_inputs))
+        whole = np.zeros(shape, np.float32)
         whole[:num_outputs, :num_inputs] = rows
     count, inputs = whole.shape[0] // PANEL, whole.shape[1]
     if kind == "float32":
@@ -64,12 +70,13 @@ def pack(kind: str, rows: Floats, out: Bytes) -> None:
         pairs = to_bfloat16(whole).view(np.uint32).reshape(count, PANEL, inputs // 2)
         out.view(np.uint32).reshape(count, inputs // 2, PANEL)[:] = pairs.transpose(0, 2, 1)
     else:
-        blocks = out.reshape(count, inputs // BLOCK, _BLOCK_BYTES[kind])
-        _pack_blocks(kind, whole.reshape(count, PANEL, inputs // BLOCK, BLOCK), blocks)
+        block = BLOCKS[kind]
+        blocks = out.reshape(count, inputs // block, _BLOCK_BYTES[kind])
+        _pack_blocks(kind, whole.reshape(count, PANEL, inputs // block, block), blocks)
 
 
 def _pack_blocks(kind: str, weights: Floats, blocks: Bytes) -> None:
-    """Writes weights [P, 32 outputs, blocks, 32 inputs] to [P, blocks, bytes]."""
+    """Writes weights [P, 32 outputs, blocks, a block's inputs] to [P, blocks, bytes]."""
     scale_bytes = 2 * PANEL
     if kind == "int8":
         scales, numbers = quantise(weights)
@@ -78,7 +85,7 @@ def _pack_blocks(kind: str, weights: Floats, blocks: Bytes) -> None:
         scales, minima, numbers = quantise_int4(weights)
         blocks[:, :, scale_bytes : 2 * scale_bytes] = _of_outputs(minima)
         small = numbers.astype(np.uint8)
-        half = BLOCK // 2
+        half = BLOCKS[kind] // 2
         both: Bytes = small[..., :half] | small[..., half:] << np.uint8(4)
         blocks[:, :, 2 * scale_bytes :] = _in_fours(both)
     blocks[:, :, :scale_bytes] = _of_outputs(scales)
@@ -112,12 +119,12 @@ def interleave_gates(gates: npt.NDArray[Any], ups: npt.NDArray[Any]) -> npt.NDAr
 
 
 def quantise(blocks: Floats) -> tuple[Bits, Floats]:
-    """Returns scales bfloat16 [...] and whole weights [..., 32] float32 in [-127, 127].
+    """Returns scales bfloat16 [...] and whole weights [..., 64] float32 in [-127, 127].
 
     A block's scale is its largest absolute value / 127, rounded up, so that no weight is clipped.
 
     Args:
-        blocks: [..., 32] float32, finite.
+        blocks: [..., 64] float32, finite.
     """
     sizes = blocks.view(np.uint32) & np.uint32(0x7FFFFFFF)  # whose order is that of the floats
     exact = sizes.max(-1).view(np.float32) / np.float32(127)

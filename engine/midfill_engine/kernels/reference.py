@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import torch
 
-from midfill_engine.kernels.library import BLOCK
+from midfill_engine.kernels.library import BLOCKS
 from midfill_engine.kernels.packing import from_bfloat16, padded, quantise, quantise_int4
 
 
@@ -88,7 +88,7 @@ def dequantised(kind: str, matrix: torch.Tensor) -> torch.Tensor:
     num_inputs, num_outputs = matrix.shape
     whole = torch.zeros(num_outputs, padded(num_inputs))
     whole[:, :num_inputs] = matrix.t()
-    blocks = whole.view(num_outputs, -1, BLOCK).numpy()
+    blocks = whole.view(num_outputs, -1, BLOCKS[kind]).numpy()
     if kind == "int8":
         scales, weights = quantise(blocks)
         found = weights * from_bfloat16(scales)[..., None]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from midfill_engine.kernels.library import BLOCK, PANEL, WEIGHT_KINDS
+from midfill_engine.kernels.library import BLOCKS, PANEL, WEIGHT_KINDS
 from midfill_engine.kernels.packing import (
     Floats,
     from_bfloat16,
@@ -19,10 +19,10 @@ from midfill_engine.kernels.packing import (
 )
 
 
-def random_blocks(seed: int) -> Floats:
+def random_blocks(kind: str, seed: int) -> Floats:
     """Blocks of all sizes, one of them all zeros and one all the same."""
     rng = np.random.default_rng(seed)
-    blocks = rng.standard_normal((200, BLOCK)) * 10.0 ** rng.integers(-12, 12, (200, 1))
+    blocks = rng.standard_normal((200, BLOCKS[kind])) * 10.0 ** rng.integers(-12, 12, (200, 1))
     blocks[7], blocks[8] = 0, -0.3
     return blocks.astype(np.float32)
 
@@ -38,7 +38,7 @@ def test_bfloat16_is_rounded_as_torch_does() -> None:
 
 
 def test_int8_loses_half_a_step_at_most() -> None:
-    blocks = random_blocks(1)
+    blocks = random_blocks("int8", 1)
     scales, numbers = quantise(blocks)
     steps = from_bfloat16(scales)[:, None]
     assert np.array_equal(numbers, np.rint(numbers))
@@ -49,7 +49,7 @@ def test_int8_loses_half_a_step_at_most() -> None:
 
 
 def test_int4_spans_a_blocks_range() -> None:
-    blocks = random_blocks(2)
+    blocks = random_blocks("int4", 2)
     scales, minima, numbers = quantise_int4(blocks)
     assert set(np.unique(numbers)) <= set(range(16))
     steps = from_bfloat16(scales)[:, None]
@@ -73,10 +73,10 @@ def test_panels_are_packed_one_after_the_other(kind: str, outputs: int, inputs: 
 
 
 def test_a_row_of_float32_lies_across_its_panel() -> None:
-    rows = np.arange(64 * 32, dtype=np.float32).reshape(64, 32)
-    out = np.zeros(packed_bytes("float32", 32, 64), np.uint8)
+    rows = np.arange(96 * 64, dtype=np.float32).reshape(96, 64)
+    out = np.zeros(packed_bytes("float32", 64, 96), np.uint8)
     pack("float32", rows, out)
-    panels = out.view(np.float32).reshape(2, 32, PANEL)
+    panels = out.view(np.float32).reshape(3, 64, PANEL)
     assert np.array_equal(panels[1, :, 5], rows[PANEL + 5])
 
 

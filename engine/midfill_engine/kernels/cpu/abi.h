@@ -2,10 +2,10 @@
 // every pointer stays the caller's and must live until mf_destroy (model) or mf_step's end (batch).
 //
 // A packed matrix [C inputs, N outputs] is a row of panels of kPanel outputs, inputs padded to
-// kBlock, both with zeros:
+// kPadding, both with zeros:
 //   float32   [panel][input][32] float
 //   bfloat16  [panel][input / 2][32][2] uint16
-//   int8      [panel][input / 32] blocks of 32 bfloat16 scales, then [8][32][4] uint8 weights + 128
+//   int8      [panel][input / 64] blocks of 32 bfloat16 scales, then [16][32][4] uint8 weights + 128
 //   int4      [panel][input / 32] blocks of 32 bfloat16 scales, 32 bfloat16 minima, then [4][32][4]
 //             uint8: input 4i + j of a block in the low half of [i][output][j], input 16 + 4i + j
 //             in the high half; a weight is its minimum + scale * number
@@ -20,9 +20,10 @@
 #define MF_EXPORT extern "C" __attribute__((visibility("default")))
 #endif
 
-constexpr int32_t kAbiVersion = 5;
+constexpr int32_t kAbiVersion = 6;
 constexpr int kPanel = 32;
-constexpr int kBlock = 32;
+constexpr int kPadding = 64;
+constexpr int kInt8Block = 64, kInt4Block = 32;  // inputs that share a scale
 constexpr int kMaxRows = 256;  // of one pass; longer steps are taken in portions
 constexpr int32_t kFloat32 = 0, kBfloat16 = 1, kInt8 = 2, kInt4 = 3;  // weight_kind
 constexpr int32_t kCacheFloat32 = 0, kCacheBfloat16 = 1, kCacheInt8 = 2;  // cache_kind

@@ -10,18 +10,17 @@ namespace {
 
 constexpr int kAmxRows = 16;
 constexpr int kAmxFrom = 12;    // rows; fewer are as fast in vectors (docs/log.md, 2026-11-26)
-constexpr int kAmxStretch = 4;  // blocks whose sums are taken up together
 
 // The shapes of tiles: 0 to 3 sums [row][output] of a half panel, in turn two for a block; 4
-// activations [row][input]; 5 and 6 weights [input / 4][output][4]. A thread's tiles are set for
+// activations [row][input of a block]; 5 and 6 weights [input / 4][output][4]. A thread's tiles are set for
 // one product and given back, because they cost a switch of threads 8 KB, and because the caller's
 // may be in use for something else.
 struct AmxTiles {
-  AmxTiles() {
+  explicit AmxTiles(int block) {
     alignas(64) uint8_t shapes[64] = {1};  // the palette
-    const uint16_t row_bytes[] = {64, 64, 64, 64, kBlock, 64, 64};
-    const uint8_t rows[] = {kAmxRows, kAmxRows, kAmxRows,   kAmxRows,
-                            kAmxRows, kBlock / 4, kBlock / 4};
+    const uint16_t row_bytes[] = {64, 64, 64, 64, (uint16_t)block, 64, 64};
+    const uint8_t fours = (uint8_t)(block / 4);
+    const uint8_t rows[] = {kAmxRows, kAmxRows, kAmxRows, kAmxRows, kAmxRows, fours, fours};
     memcpy(shapes + 16, row_bytes, sizeof(row_bytes));
     memcpy(shapes + 48, rows, sizeof(rows));
     __asm__ volatile("ldtilecfg %0" : : "m"(shapes));
@@ -56,6 +55,8 @@ MF_INLINE void tile_dot() {  // of signed bytes
 
 template <bool kInt4Weights>
 struct AmxTile {
+  static constexpr int kBlock = kInt4Weights ? kInt4Block : kInt8Block;
+  static constexpr int kAmxStretch = 128 / kBlock;  // blocks whose sums are taken up together
   static constexpr int kBlockBytes = kInt4Weights ? kInt4BlockBytes : kIntBlockBytes;
   static constexpr int kHeadBytes = kInt4Weights ? kPanel * 4 : kPanel * 2;  // scales, minima
   static constexpr int kNumbers = kBlock * kPanel;
@@ -69,7 +70,7 @@ struct AmxTile {
 
   // One panel's sums of all rows; `job` is of its first inputs, `num_blocks` of them.
   static __attribute__((noinline)) void run(TileJob job, int num_rows, int num_blocks) {
-    const AmxTiles tiles;
+    const AmxTiles tiles(kBlock);
     Memory own;
     for (int at = 0; at < num_blocks; at += kAmxStretch) {
       job.depth = num_blocks - at < kAmxStretch ? num_blocks - at : kAmxStretch;

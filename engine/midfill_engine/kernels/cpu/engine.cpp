@@ -39,7 +39,9 @@ std::vector<InstructionSet> available() {
   return found;
 }
 
-int32_t padded(int32_t count) { return (count + kBlock - 1) / kBlock * kBlock; }
+int32_t padded(int32_t count, int32_t unit = kPadding) {
+  return (count + unit - 1) / unit * unit;
+}
 
 // An engine and all memory that it owns; zeroed, aligned to cache lines.
 struct Owned {
@@ -71,7 +73,7 @@ void size_up(Engine& engine) {
   engine.hidden_padded = padded(model.hidden);
   engine.intermediate_padded = padded(model.intermediate);
   engine.attended_padded = padded(model.num_heads * model.head_dim);
-  engine.head_padded = padded(model.head_dim);
+  engine.head_padded = padded(model.head_dim, kPanel);
   engine.widest = engine.hidden_padded;
   for (int32_t width : {engine.intermediate_padded, engine.attended_padded})
     if (width > engine.widest) engine.widest = width;
@@ -88,8 +90,8 @@ Scratch scratch_of_one(Owned& owned) {
   own.norm = owned.take<float>(wide);
   own.values = owned.take<float>(kPrivateRows * wide);
   own.quants = owned.take<int8_t>(kPrivateRows * wide);
-  own.scales = owned.take<float>(kPrivateRows * wide / kBlock);
-  own.block_sums = owned.take<int32_t>(kPrivateRows * wide / kBlock);
+  own.scales = owned.take<float>(kPrivateRows * wide / kInt4Block);
+  own.block_sums = owned.take<int32_t>(kPrivateRows * wide / kInt4Block);
   own.queries = owned.take<float>(tile * head);
   own.attended = owned.take<float>(tile * head);
   own.scores = owned.take<float>(tile * kSpan);
@@ -112,8 +114,8 @@ void allocate(Owned& owned) {
   engine.gated = owned.take<float>((int64_t)kMaxRows * engine.intermediate_padded);
   engine.values = owned.take<float>(kMaxRows * wide);
   engine.quants = owned.take<int8_t>((kMaxRows + kReadBeyond) * wide);
-  engine.scales = owned.take<float>(kMaxRows * wide / kBlock);
-  engine.block_sums = owned.take<int32_t>(kMaxRows * wide / kBlock);
+  engine.scales = owned.take<float>(kMaxRows * wide / kInt4Block);
+  engine.block_sums = owned.take<int32_t>(kMaxRows * wide / kInt4Block);
   engine.tiles = owned.take<Tile>(kMaxRows);
   for (int i = 0; i < model.num_threads; i++) owned.scratch.push_back(scratch_of_one(owned));
   engine.scratch = owned.scratch.data();
@@ -157,7 +159,7 @@ bool mf_step(void* engine, const mf_batch* batch) {
   const int32_t vocab = owned->engine.model.vocab;
   const size_t most = (size_t)(batch->num_logits < kMaxRows ? batch->num_logits : kMaxRows);
   try {
-    const size_t count = most * (size_t)(padded(vocab) / kPanel);
+    const size_t count = most * (size_t)(padded(vocab, kPanel) / kPanel);
     if (owned->bests.size() < count) owned->bests.resize(count);
   } catch (const std::bad_alloc&) {
     return false;

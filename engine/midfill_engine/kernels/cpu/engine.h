@@ -10,7 +10,7 @@ struct Scratch {  // of one thread
   float* norm;        // [widest]: one row between its norm and its quantisation
   float* values;      // [kPrivateRows][widest]
   int8_t* quants;
-  float* scales;      // [kPrivateRows][widest / kBlock]
+  float* scales;      // [kPrivateRows][widest / kInt4Block], the most there are
   int32_t* block_sums;
   float* queries;     // [tile][padded head]
   float* attended;    // [tile][padded head]

@@ -10,13 +10,13 @@ namespace {
 
 struct Matrix {
   const uint8_t* data;
-  int depth;  // inputs, padded to kBlock
+  int depth;  // inputs, padded to kPadding
   int kind;
 };
 
 MF_INLINE int64_t panel_bytes(int kind, int depth) {
-  if (kind == kInt8) return (int64_t)(depth / kBlock) * kIntBlockBytes;
-  if (kind == kInt4) return (int64_t)(depth / kBlock) * kInt4BlockBytes;
+  if (kind == kInt8) return (int64_t)(depth / kInt8Block) * kIntBlockBytes;
+  if (kind == kInt4) return (int64_t)(depth / kInt4Block) * kInt4BlockBytes;
   return (int64_t)depth * kPanel * (kind == kFloat32 ? 4 : 2);
 }
 
@@ -42,7 +42,7 @@ MF_INLINE void run_tile(const TileJob& job, int num_rows, int panels) {
 template <class Tile>
 MF_INLINE void run_rows(TileJob job, int num_rows, int panels) {
   const int tiles = (num_rows + Tile::kRows - 1) / Tile::kRows;
-  const int64_t blocks = job.x.stride / kBlock;
+  const int64_t blocks = job.x.stride / Tile::kBlock;
   for (int i = 0; i < tiles; i++) {
     const int begin = num_rows * i / tiles, end = num_rows * (i + 1) / tiles;
     TileJob part = job;
@@ -66,8 +66,8 @@ MF_INLINE void chunked(TileJob job, int num_rows, int panels, int depth, int uni
     job.weights = weights + at / unit * job.input_bytes;
     job.x.values = x.values + at;
     job.x.quants = x.quants + at;
-    job.x.scales = x.scales + at / kBlock;
-    job.x.sums = x.sums + at / kBlock;
+    job.x.scales = x.scales + at / Tile::kBlock;
+    job.x.sums = x.sums + at / Tile::kBlock;
     job.depth = left / unit;
     job.fresh = at == 0;
     run_rows<Tile>(job, num_rows, panels);
@@ -79,10 +79,10 @@ template <class Tile>
 MF_INLINE void whole_numbers(TileJob job, int num_rows, int panels, int depth) {
 #if defined(__AMX_INT8__)
   constexpr bool kInt4Weights = Tile::kBytes == kInt4BlockBytes;
-  if (num_rows >= kAmxFrom) return AmxTile<kInt4Weights>::run(job, num_rows, depth / kBlock);
+  if (num_rows >= kAmxFrom) return AmxTile<kInt4Weights>::run(job, num_rows, depth / Tile::kBlock);
 #endif
   job.input_bytes = Tile::kBytes;
-  chunked<Tile>(job, num_rows, panels, depth, kBlock);
+  chunked<Tile>(job, num_rows, panels, depth, Tile::kBlock);
 }
 
 // Panels [begin, end) of the product of `num_rows` rows; each goes to finish(panel, sums, stride)
@@ -120,8 +120,8 @@ MF_INLINE void unpack_column(const Matrix& matrix, int token, float* out) {
     } else if (matrix.kind == kBfloat16) {
       out[k] = widen(((const uint16_t*)panel)[(k / 2 * kPanel + lane) * 2 + k % 2]);
     } else {
-      const uint8_t* block = panel + k / kBlock * kIntBlockBytes;
-      const int weight = block[kPanel * 2 + (k % kBlock / 4 * kPanel + lane) * 4 + k % 4] - 128;
+      const uint8_t* block = panel + k / kInt8Block * kIntBlockBytes;
+      const int weight = block[kPanel * 2 + (k % kInt8Block / 4 * kPanel + lane) * 4 + k % 4] - 128;
       out[k] = widen(((const uint16_t*)block)[lane]) * (float)weight;
     }
   }

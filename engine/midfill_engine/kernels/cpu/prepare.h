@@ -22,7 +22,8 @@ MF_INLINE void norm_row(const float* row, const float* weight, int count, int pa
     vstore(out + k, vmul(vmul(vload(row + k), scale), vload(weight + k)));
 }
 
-// Signed bytes and one scale per block of kBlock values: largest / 127.
+// Signed bytes and one scale per block of values: largest / 127.
+template <int kBlock>
 MF_INLINE void quantise_row(const float* row, int padded, int8_t* quants, float* scales,
                             int32_t* sums) {
   for (int b = 0; b < padded / kBlock; b++, row += kBlock, quants += kBlock) {
@@ -48,7 +49,9 @@ MF_INLINE void prepare_row(const Engine& engine, Scratch& own, int kind, const f
   const bool quantised = kind >= kInt8;
   float* normed = quantised ? own.norm : values;
   if (norm) norm_row(row, norm, count, padded, engine.model.eps, normed);
-  if (quantised) quantise_row(norm ? normed : row, padded, quants, scales, sums);
+  const float* from = norm ? normed : row;
+  if (kind == kInt8) quantise_row<kInt8Block>(from, padded, quants, scales, sums);
+  if (kind == kInt4) quantise_row<kInt4Block>(from, padded, quants, scales, sums);
 }
 
 }  // namespace

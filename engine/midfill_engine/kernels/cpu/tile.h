@@ -8,15 +8,15 @@
 namespace {
 
 constexpr int kVecs = kPanel / kLanes;
-constexpr int kIntBlockBytes = kPanel * 2 + kBlock * kPanel;
-constexpr int kInt4BlockBytes = kPanel * 4 + kBlock * kPanel / 2;
+constexpr int kIntBlockBytes = kPanel * 2 + kInt8Block * kPanel;
+constexpr int kInt4BlockBytes = kPanel * 4 + kInt4Block * kPanel / 2;
 
 // Activations as a matrix takes them.
 struct Input {
   const float* values;  // [row][stride]; the float kinds
   const int8_t* quants;  // [row][stride]; int8 and int4
-  const float* scales;   // [row][stride / kBlock]
-  const int32_t* sums;   // [row][stride / kBlock]: -128 times the block's sum
+  const float* scales;   // [row][stride / the kind's block]
+  const int32_t* sums;   // the same: -128 times the block's sum
   int64_t stride;
 };
 
@@ -66,6 +66,7 @@ constexpr int vecs_at_once(int num_sums, int most) {
 }
 
 struct FloatTile {
+  static constexpr int kBlock = kPadding;  // no scales
   static constexpr int kRows = kMaxTile;
   static constexpr int kChunk = 256;  // inputs: panel and rows stay in the first-level cache
 
@@ -96,6 +97,7 @@ struct FloatTile {
 };
 
 struct HalfTile {
+  static constexpr int kBlock = kPadding;
   static constexpr int kRows = kMaxHalfTile;
   static constexpr int kChunk = 512;
 
@@ -132,12 +134,12 @@ struct HalfTile {
 };
 
 struct IntTile {
-  static constexpr int kBytes = kIntBlockBytes;
+  static constexpr int kBlock = kInt8Block, kBytes = kIntBlockBytes;
   static constexpr int kRows = kMaxIntTile;
   static constexpr int kChunk = 1024;
   // Blocks: what is asked for lies so far ahead, and a panel is gone over in parts in stretches so
   // long, so that memory is kept busy in every part (docs/log.md, 2026-11-26).
-  static constexpr int kAhead = 4, kStretch = 4;
+  static constexpr int kAhead = 2, kStretch = 2;
 
   // Several rows go over a panel in parts, where not all of their sums fit the registers.
   template <int R, int P>
@@ -166,7 +168,7 @@ struct IntTile {
     store_sums<R, P, G>(job, first, sum);
   }
 
-  // One block of 32 inputs, summed in whole numbers. Row r's sums are sum[r * sum_step].
+  // One block of inputs, summed in whole numbers. Row r's sums are sum[r * sum_step].
   template <int R, int G>
   MF_INLINE void block(const TileJob& job, const uint8_t* block, int b, int first,
                               Vec (*sum)[G], int sum_step) {
@@ -206,7 +208,7 @@ struct IntTile {
 // As IntTile; the numbers are 0 to 15 and have no sign, so that a block's products are summed in
 // 16 bits where there is no instruction for more.
 struct Int4Tile {
-  static constexpr int kBytes = kInt4BlockBytes;
+  static constexpr int kBlock = kInt4Block, kBytes = kInt4BlockBytes;
   static constexpr int kAhead = 8;  // blocks, as in IntTile
   static constexpr int kRows = kMaxIntTile;
   static constexpr int kChunk = 1024;
