@@ -12,9 +12,9 @@ constexpr int kAmxRows = 16;
 constexpr int kAmxFrom = 12;    // rows; fewer are as fast in vectors (docs/log.md, 2026-11-26)
 
 // The shapes of tiles: 0 to 3 sums [row][output] of a half panel, in turn two for a block; 4
-// activations [row][input of a block]; 5 and 6 weights [input / 4][output][4]. A thread's tiles are set for
-// one product and given back, because they cost a switch of threads 8 KB, and because the caller's
-// may be in use for something else.
+// activations [row][input of a block]; 5 and 6 weights [input / 4][output][4]. A thread's tiles are
+// set for one product and given back, because they cost a switch of threads 8 KB, and because the
+// caller's may be in use for something else.
 struct AmxTiles {
   explicit AmxTiles(int block) {
     alignas(64) uint8_t shapes[64] = {1};  // the palette

@@ -45,7 +45,8 @@ struct Run {
   void multiply_rows(const float* rows, int num_rows, int count, int padded, const float* norm,
                      const void* weights, int kind, int num_outputs, const Finish& finish) const {
     const bool plain = kind < kInt8 && !norm, alone = num_rows <= kPrivateRows;
-    const int64_t blocks = padded / (kind == kInt4 ? kInt4Block : kInt8Block), stage = ++engine.stage;
+    const int64_t blocks = padded / (kind == kInt4 ? kInt4Block : kInt8Block);
+    const int64_t stage = ++engine.stage;
     const auto prepare = [&](int64_t r, Scratch& own, const Input& to) {
       prepare_row(engine, own, kind, rows + r * padded, count, padded, norm,
                   const_cast<float*>(to.values) + r * padded,
