@@ -129,8 +129,8 @@ def _version(command: Sequence[str]) -> str:
 def _found() -> Sequence[str]:
     """Returns the words that call a compiler of this machine, none where there is none.
 
-    On Windows none but Zig's: GCC does not align the stack for AVX there (its bug 54412), and Clang
-    wants Microsoft's tools.
+    On Windows none but Zig's: GCC before 2026 does not align the stack for AVX there (its bug
+    54412), and Clang wants Microsoft's tools.
     """
     windows = sys.platform == "win32"
     named = [] if windows else [n for n in ("c++", "g++", "clang++") if shutil.which(n)]
