@@ -30,6 +30,11 @@ int64_t answer(const Call& call) {
                                            (const char*)memory(call.second));
     case 's':
       return mf_step(memory(call.first), (const mf_batch*)memory(call.second));
+    case 'a': {
+      const int64_t* both = (const int64_t*)memory(call.second);
+      return mf_run_ahead(memory(call.first), (const mf_batch*)memory(both[0]),
+                          (mf_ahead*)memory(both[1]));
+    }
     case 'd':
       mf_destroy(memory(call.first));
       return 0;

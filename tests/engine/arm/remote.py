@@ -11,7 +11,7 @@ import ctypes
 import mmap
 import struct
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +19,9 @@ from midfill_engine.kernels.library import (
     ABI_VERSION,
     WEIGHT_KINDS,
     Ahead,
+    AheadStep,
     Batch,
+    Drafts,
     Layer,
     Library,
     Model,
@@ -100,31 +102,42 @@ class RemoteLibrary(Library):
 
     def step(self, handle: int, batch: Batch) -> None:
         model, before = self._models[handle], self._used
-        numbers = batch.layer_stride * model.num_layers
-        scales = 4 * numbers // model.head_dim if model.cache_kind == _CACHE_INT8 else 0
         inputs = {name: 4 * batch.num_rows for name in ("token_ids", "positions", "slots")}
         inputs["logit_rows"] = 4 * batch.num_logits
         outputs = {
-            "keys": numbers * _CACHE_WIDTHS[model.cache_kind],
-            "values": numbers * _CACHE_WIDTHS[model.cache_kind],
-            "key_scales": scales,
-            "value_scales": scales,
+            **_cache_bytes(model, batch),
             "logits": 4 * batch.num_logits * model.vocab,
             "best": 4 * batch.num_logits,
             "best_logprob": 4 * batch.num_logits,
         }
         there = Batch.from_buffer_copy(batch)
-        for name, num_bytes in (*inputs.items(), *outputs.items()):
-            setattr(there, name, self._copy(getattr(batch, name), num_bytes))
+        self._lend(batch, there, inputs | outputs)
         assert self._call("s", handle, self._put(bytes(there)))
-        for name, num_bytes in outputs.items():
-            if getattr(batch, name):
-                found = self._here + getattr(there, name) - self._there
-                ctypes.memmove(getattr(batch, name), found, num_bytes)
+        self._take_back(batch, there, outputs)
         self._used = before
 
     def run_ahead(self, handle: int, cache: Batch, ahead: Ahead) -> None:
-        raise NotImplementedError("it has no vectors: tested where the tests run")
+        model, before = self._models[handle], self._used
+        cache_there, there = Batch.from_buffer_copy(cache), Ahead.from_buffer_copy(ahead)
+        self._lend(cache, cache_there, _cache_bytes(model, cache))
+        if ahead.drafts:
+            drafts = Drafts.from_buffer_copy(ahead.drafts.contents)
+            self._lend(ahead.drafts.contents, drafts, _drafts_bytes(drafts))
+            there.drafts = ctypes.cast(self._put(bytes(drafts)), ctypes.POINTER(Drafts))
+        outputs = {
+            "tokens": 4 * ahead.most_tokens,
+            "logprobs": 4 * ahead.most_tokens,
+            "steps": ctypes.sizeof(AheadStep) * ahead.most_tokens,
+        }
+        self._lend(ahead, there, {"ends": model.vocab, "interrupt": 4} | outputs)
+        at = self._put(bytes(there))
+        name = self._put(struct.pack("<qq", self._put(bytes(cache_there)), at))
+        assert self._call("a", handle, name)
+        told = Ahead.from_address(self._here + at - self._there)
+        ahead.num_tokens, ahead.num_steps = told.num_tokens, told.num_steps
+        self._take_back(cache, cache_there, _cache_bytes(model, cache))
+        self._take_back(ahead, there, outputs)
+        self._used = before
 
     def destroy(self, handle: int) -> None:
         if self._process.poll() is None:
@@ -135,6 +148,22 @@ class RemoteLibrary(Library):
 
     def advise_huge(self, address: int, num_bytes: int) -> None:
         """There is nothing to ask: the memory is copied."""
+
+    def _lend(
+        self, mine: ctypes.Structure, its: ctypes.Structure, sizes: Mapping[str, int]
+    ) -> None:
+        """Copies over what a structure points to, by its fields' names, in bytes."""
+        for name, num_bytes in sizes.items():
+            _pointer(its, name).value = self._copy(_pointer(mine, name).value, num_bytes)
+
+    def _take_back(
+        self, mine: ctypes.Structure, its: ctypes.Structure, sizes: Mapping[str, int]
+    ) -> None:
+        """Copies back what was written there."""
+        for name, num_bytes in sizes.items():
+            to, source = _pointer(mine, name).value, _pointer(its, name).value
+            if to is not None and source is not None:
+                ctypes.memmove(to, self._here + source - self._there, num_bytes)
 
     def _copy(self, address: int | None, num_bytes: int) -> int | None:
         """Copies memory over; returns where it is there, None for none."""
@@ -168,3 +197,31 @@ class RemoteLibrary(Library):
 
 def _kind(number: int) -> str:
     return WEIGHT_KINDS[number]
+
+
+def _pointer(structure: ctypes.Structure, name: str) -> ctypes.c_void_p:
+    """A pointer's field itself, whatever it points to."""
+    offset: int = getattr(type(structure), name).offset
+    return ctypes.c_void_p.from_buffer(structure, offset)
+
+
+def _cache_bytes(model: Model, batch: Batch) -> dict[str, int]:
+    numbers = batch.layer_stride * model.num_layers
+    scales = 4 * numbers // model.head_dim if model.cache_kind == _CACHE_INT8 else 0
+    width = _CACHE_WIDTHS[model.cache_kind]
+    return {
+        "keys": numbers * width,
+        "values": numbers * width,
+        "key_scales": scales,
+        "value_scales": scales,
+    }
+
+
+def _drafts_bytes(drafts: Drafts) -> dict[str, int]:
+    return {
+        "text": 4 * drafts.text_len,
+        "hint": 4 * drafts.hint_len,
+        "rates": 4 * 18,
+        "cost_rows": 4 * drafts.num_costs,
+        "cost_ms": 8 * drafts.num_costs,
+    }

@@ -18,6 +18,7 @@ from midfill_engine.model.native_cache import CacheKind
 from midfill_engine.model.native_weights import WeightKind
 from tests.engine import (
     test_native,
+    test_native_ahead,
     test_native_int8_cache,
     test_native_rows,
     test_native_shapes,
@@ -102,3 +103,10 @@ def test_positions_behind_a_row_are_not_read(library: Library) -> None:
 )
 def test_random_shapes(library: Library, kind: WeightKind, cache: CacheKind) -> None:
     test_native_shapes.test_random_shapes(library, kind, cache)
+
+
+@pytest.mark.parametrize("kind", ["float32", "int8"])
+def test_steps_in_one_call_make_what_steps_one_by_one_make(
+    library: Library, kind: WeightKind
+) -> None:
+    test_native_ahead.test_they_make_what_steps_one_by_one_make(library, kind)
