@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from midfill_engine.kernels.library import Library
+from midfill_engine.kernels.library import SPAN, Library
 from midfill_engine.model.kv_cache import KVCache
 from midfill_engine.model.native import open_library
 from midfill_engine.model.native_cache import NativeCache
@@ -64,18 +64,31 @@ class RandomModel:
     def int8_cache(self, num_slots: int = 3, max_len: int = 700) -> NativeCache:
         """Returns a cache of int8, of readable garbage too."""
         cache = NativeCache(self.spec, num_slots, max_len, "int8")
-        for array, garbage in zip(int8_parts(cache), INT8_GARBAGE, strict=True):
+        for array, garbage in zip((cache.keys, cache.values), INT8_GARBAGE, strict=False):
+            array.fill(128 + garbage)
+        for array, garbage in zip(cache.scales, INT8_GARBAGE[2:], strict=True):
             array.fill(garbage)
         return cache
 
 
-INT8_GARBAGE = (77, -77, 7.0, -7.0)
+INT8_GARBAGE = (77, -77, 7, -7)
 """Of an int8 cache's keys, values, and the scales of both."""
 
 
-def int8_parts(cache: NativeCache) -> tuple[npt.NDArray[np.generic], ...]:
-    """Returns its keys, values, and the scales of both."""
-    return cache.keys, cache.values, *cache.scales
+def int8_parts(cache: NativeCache) -> tuple[npt.NDArray[np.float32], ...]:
+    """Returns its keys and values, [L, num_slots, K, positions, D], and the scales of both.
+
+    Positions and D are padded, and the numbers are as they are meant, without their scales.
+    """
+    keys = cache.keys.swapaxes(-3, -2)  # [..., SPAN, D / 4, 4]
+    values = cache.values.swapaxes(-2, -1)  # [..., SPAN / 4, 4, D]
+    num_spans = cache.keys.shape[3]
+    head = (*cache.keys.shape[:3], num_spans * SPAN)
+    return (
+        keys.reshape(*head, -1).astype(np.float32) - 128,
+        values.reshape(*head, -1).astype(np.float32) - 128,
+        *(scales.reshape(head).astype(np.float32) for scales in cache.scales),
+    )
 
 
 def random_model(name: str, seed: int = 0) -> RandomModel:

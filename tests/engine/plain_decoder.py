@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from midfill_engine.kernels import reference
-from midfill_engine.kernels.library import BLOCKS
+from midfill_engine.kernels.library import BLOCKS, SPAN
 from midfill_engine.model.native_cache import CacheKind
 from midfill_engine.model.native_weights import WeightKind, head_kind
 from midfill_engine.model.rope import rotation_table
@@ -19,7 +19,7 @@ def plain_logits(
 ) -> torch.Tensor:
     """Returns the logits of every position of a sequence, [T, V] float32, without any cache.
 
-    Keys and values are rounded as a cache of `cache_kind` would.
+    Keys and values are rounded as a cache of `cache_kind` would, and what is multiplied with them.
     """
     spec, weights, head = model.spec, model.weights, head_kind(kind)
     hidden = _kept(head, weights.embedding.t()).t()[ids]
@@ -48,15 +48,49 @@ def _attended(
         pairs = vectors.reshape(*vectors.shape[:2], dim // 2, 2)
         return torch.view_as_real(torch.view_as_complex(pairs) * rotations).flatten(2)
 
-    def kept(vectors: torch.Tensor) -> torch.Tensor:
-        if cache_kind == "int8":
-            vectors = reference.quantised_rows(vectors.flatten(1), dim).view_as(vectors)
-        elif cache_kind == "bfloat16":
-            vectors = vectors.bfloat16().float()
-        return vectors.transpose(0, 1)
+    query, keys = turned(query), turned(keys)
+    if cache_kind == "int8":
+        return _attended_whole(query, keys, values, window).flatten(1)
+    cached = [
+        (part.bfloat16().float() if cache_kind == "bfloat16" else part).transpose(0, 1)
+        for part in (keys, values)
+    ]
+    return reference.attention(query, cached[0], cached[1], 0, window, dim**-0.5).flatten(1)
 
-    cached = kept(turned(keys)), kept(values)
-    return reference.attention(turned(query), *cached, 0, window, dim**-0.5).flatten(1)
+
+def _attended_whole(
+    query: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, window: int | None
+) -> torch.Tensor:
+    """Returns what the heads read of a cache of int8, [T, H, D]: cpu/attention_whole.h, plainly.
+
+    A head's query, key or value is whole numbers of one scale. A weight times its value's scale is
+    rounded to 1 / (127 * 254) of the largest of its span.
+    """
+    num_tokens, num_heads, dim = query.shape
+    group = num_heads // keys.shape[1]
+    (query, units), (keys, key_units), (values, value_units) = map(_whole, (query, keys, values))
+    keys, key_units, values, value_units = (
+        part.repeat_interleave(group, 1).transpose(0, 1)
+        for part in (keys, key_units, values, value_units)
+    )
+    scores = query.transpose(0, 1) @ keys.mT * (units.transpose(0, 1) * key_units.mT) * dim**-0.5
+    back = torch.arange(num_tokens)[:, None] - torch.arange(num_tokens)
+    seen = (back >= 0) & (back < (window or num_tokens))
+    weights = scores.where(seen, -torch.inf).softmax(-1)
+    behind = torch.zeros(num_heads, num_tokens, -num_tokens % SPAN)
+    spans = torch.cat((weights * value_units.mT, behind), -1).view(num_heads, num_tokens, -1, SPAN)
+    largest = spans.amax(-1, keepdim=True).clamp(min=torch.finfo().tiny)
+    exact = spans / largest * 127
+    high = exact.round()
+    rounded = (high + ((exact - high) * 254).round() / 254) * largest / 127
+    return (rounded.flatten(-2)[..., :num_tokens] @ values).transpose(0, 1)
+
+
+def _whole(vectors: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Returns whole numbers up to 127 and what one of them stands for, [..., 1]."""
+    largest = vectors.abs().amax(-1, keepdim=True)
+    inverse = torch.where(largest > 0, 127 / largest, 0)
+    return (vectors * inverse).round(), largest / 127
 
 
 def _fed_forward(

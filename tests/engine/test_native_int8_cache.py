@@ -94,15 +94,19 @@ def test_only_the_rows_own_positions_are_written(library: Library) -> None:
         native, cache = make(model, library, 2), model.int8_cache(3, 40)
         native.forward(random_ids(model.spec, 30), 4, cache, 1, 2)
         native.close()
-        for array, garbage in zip(int8_parts(cache), INT8_GARBAGE, strict=True):
+        keys, values, *scales = int8_parts(cache)
+        dim = model.spec.head_dim
+        parts = (keys[..., :dim], values[..., :dim], *scales)
+        for array, garbage in zip(parts, INT8_GARBAGE, strict=True):
             written = np.zeros(array.shape, dtype=bool)
             written[:, 1, :, 4:34] = True
             assert (array[~written] == garbage).all()
             assert (array[written] != garbage).mean() > 0.9
-        for numbers, scales in ((cache.keys, cache.scales[0]), (cache.values, cache.scales[1])):
-            largest = np.abs(numbers[:, 1, :, 4:34].astype(int)).max(axis=-1)
-            assert (largest == 127).all()
-            assert (scales[:, 1, :, 4:34].astype(float) > 0).all()
+        for numbers, units in ((keys, scales[0]), (values, scales[1])):
+            kept = numbers[:, 1, :, 4:34]
+            assert (np.abs(kept).max(axis=-1) == 127).all()
+            assert (kept[..., dim:] == 0).all()
+            assert (units[:, 1, :, 4:34] > 0).all()
 
 
 def test_positions_behind_a_row_are_not_read(library: Library) -> None:
@@ -112,6 +116,8 @@ def test_positions_behind_a_row_are_not_read(library: Library) -> None:
     clean, stale = model.int8_cache(), model.int8_cache()
     for scales in stale.scales:
         scales.fill(float("nan"))
+    stale.keys.fill(255)
+    stale.values.fill(0)
     found = [native.forward(ids, 0, cache, 0, 40) for cache in (clean, stale)]
     native.close()
     assert torch.equal(*found)
@@ -138,5 +144,6 @@ def test_zeros_stay_zeros(library: Library) -> None:
     logits = native.forward(random_ids(spec, 32), 0, cache, 0, 32)
     native.close()
     assert torch.isfinite(logits).all()
-    assert not cache.values[:, 0, :, :32].any()
-    assert not cache.scales[1][:, 0, :, :32].any()
+    _, values, _, scales = int8_parts(cache)
+    assert not values[:, 0, :, :32].any()
+    assert not scales[:, 0, :, :32].any()

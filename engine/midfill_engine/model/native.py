@@ -162,13 +162,12 @@ class NativeDecoder:
             raise ValueError("the native decoder is closed")
         spec = self.spec
         shape = (spec.num_layers, cache.num_slots, spec.num_kv_heads, cache.max_len, spec.head_dim)
-        for half in (cache.keys, cache.values):
-            fits = half.shape == shape and cache.kind == self.cache_kind
-            if not fits or not half.flags.c_contiguous:
-                raise ValueError(
-                    f"a cache {half.shape} of {cache.kind}; "
-                    f"this model needs {shape} of {self.cache_kind}, contiguous"
-                )
+        fits = cache.shape == shape and cache.kind == self.cache_kind
+        if not fits or not all(half.flags.c_contiguous for half in (cache.keys, cache.values)):
+            raise ValueError(
+                f"a cache {cache.shape} of {cache.kind}; "
+                f"this model needs {shape} of {self.cache_kind}, contiguous"
+            )
 
 
 def _cache_batch(cache: NativeCache) -> Batch:

@@ -17,6 +17,7 @@ from typing import cast
 
 from midfill_engine.kernels.library import (
     ABI_VERSION,
+    PANEL,
     WEIGHT_KINDS,
     Ahead,
     AheadStep,
@@ -26,7 +27,7 @@ from midfill_engine.kernels.library import (
     Library,
     Model,
 )
-from midfill_engine.kernels.packing import packed_bytes, padded
+from midfill_engine.kernels.packing import num_panels, packed_bytes, padded
 
 _SHARED_BYTES = 256 << 20
 _CACHE_WIDTHS = (4, 2, 1)  # bytes of a number, by cache_kind
@@ -207,7 +208,8 @@ def _pointer(structure: ctypes.Structure, name: str) -> ctypes.c_void_p:
 
 def _cache_bytes(model: Model, batch: Batch) -> dict[str, int]:
     numbers = batch.layer_stride * model.num_layers
-    scales = 4 * numbers // model.head_dim if model.cache_kind == _CACHE_INT8 else 0
+    heads = numbers // (num_panels(model.head_dim) * PANEL)
+    scales = 4 * heads if model.cache_kind == _CACHE_INT8 else 0
     width = _CACHE_WIDTHS[model.cache_kind]
     return {
         "keys": numbers * width,

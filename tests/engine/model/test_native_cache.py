@@ -5,33 +5,60 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
-from midfill_engine.model.native_cache import NativeCache
+from midfill_engine.model.native_cache import CacheKind, NativeCache, cache_slot_bytes
 from midfill_engine.model.spec import ModelSpec
 from tests.engine.tiny import tiny_config
 
 SPEC = ModelSpec.from_config(tiny_config("llama-gqa"))
 
 
-@pytest.mark.parametrize("kind", ["float32", "bfloat16", "int8"])
-def test_a_prefix_is_copied_and_nothing_else(kind: str) -> None:
-    cache = NativeCache(SPEC, 3, 20, kind)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+def filled(kind: CacheKind, max_len: int) -> tuple[NativeCache, list[npt.NDArray[np.generic]]]:
+    """A cache of random numbers, and its parts as they are."""
+    cache = NativeCache(SPEC, 3, max_len, kind)
     rng = np.random.default_rng(0)
-    halves = (cache.keys, cache.values, *cache.scales)
-    assert len(halves) == (4 if kind == "int8" else 2)
-    for half in halves:
-        half[:] = rng.integers(1, 100, half.shape)
-    before = [half.copy() for half in halves]
+    parts = (cache.keys, cache.values, *cache.scales)
+    for part in parts:
+        part[:] = rng.integers(1, 100, part.shape)
+    return cache, [part.copy() for part in parts]
+
+
+@pytest.mark.parametrize("kind", ["float32", "bfloat16"])
+def test_a_prefix_is_copied_and_nothing_else(kind: CacheKind) -> None:
+    cache, before = filled(kind, 20)
     cache.copy_prefix(2, 0, 7)
     cache.copy_prefix(1, 1, 20)
-    for half, old in zip(halves, before, strict=True):
+    for half, old in zip((cache.keys, cache.values), before, strict=True):
         assert np.array_equal(half[:, 0, :, :7], old[:, 2, :, :7])
         assert np.array_equal(half[:, 0, :, 7:], old[:, 0, :, 7:])
         assert np.array_equal(half[:, 1:], old[:, 1:])
     layer, slot, head = cache.strides
     flat = cache.keys.reshape(-1)
     assert flat[layer + 2 * slot + head] == cache.keys[1, 2, 1, 0, 0]
+
+
+@pytest.mark.parametrize(("length", "spans"), [(0, 0), (1, 1), (64, 1), (65, 2), (150, 3)])
+def test_in_int8_whole_spans_are_copied(length: int, spans: int) -> None:
+    cache, before = filled("int8", 150)
+    cache.copy_prefix(2, 0, length)
+    for part, old in zip((cache.keys, cache.values, *cache.scales), before, strict=True):
+        assert part.shape[3] == 3
+        assert np.array_equal(part[:, 0, :, :spans], old[:, 2, :, :spans])
+        assert np.array_equal(part[:, 0, :, spans:], old[:, 0, :, spans:])
+        assert np.array_equal(part[:, 1:], old[:, 1:])
+    layer, slot, head = cache.strides
+    flat = cache.keys.reshape(-1)
+    assert flat[layer + 2 * slot + head] == cache.keys[1, 2, 1, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("max_len", [1, 64, 100])
+@pytest.mark.parametrize("kind", ["float32", "bfloat16", "int8"])
+def test_a_slot_has_the_bytes_that_are_foretold(kind: CacheKind, max_len: int) -> None:
+    cache = NativeCache(SPEC, 3, max_len, kind)
+    held = sum(part.nbytes for part in (cache.keys, cache.values, *cache.scales))
+    assert held == 3 * cache_slot_bytes(SPEC, max_len, kind)
 
 
 def test_more_than_there_is_is_refused() -> None:

@@ -20,7 +20,7 @@
 #define MF_EXPORT extern "C" __attribute__((visibility("default")))
 #endif
 
-constexpr int32_t kAbiVersion = 6;
+constexpr int32_t kAbiVersion = 7;
 constexpr int kPanel = 32;
 constexpr int kPadding = 64;
 constexpr int kInt8Block = 64, kInt4Block = 32;  // inputs that share a scale
@@ -64,7 +64,7 @@ struct mf_batch {
   const int32_t* logit_rows;  // ascending
   void* keys;                 // [layer][slot][head][max_len][head_dim], contiguous in the last two
   void* values;
-  float* key_scales;  // [layer][slot][head][max_len], contiguous; of kCacheInt8 alone
+  float* key_scales;  // [layer][slot][head][position], contiguous; of kCacheInt8 alone
   float* value_scales;
   int64_t layer_stride, slot_stride, head_stride;  // in elements
   float* logits;       // [num_logits][vocab], or null where only the best are wanted

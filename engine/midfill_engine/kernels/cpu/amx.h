@@ -9,7 +9,7 @@
 namespace {
 
 constexpr int kAmxRows = 16;
-constexpr int kAmxFrom = 12;    // rows; fewer are as fast in vectors (docs/log.md, 2026-11-26)
+constexpr int kAmxFrom = 9;    // rows; fewer are as fast in vectors (docs/log.md, 2026-11-26)
 
 // The shapes of tiles: 0 to 3 sums [row][output] of a half panel, in turn two for a block; 4
 // activations [row][input of a block]; 5 and 6 weights [input / 4][output][4]. A thread's tiles are
@@ -51,6 +51,11 @@ MF_INLINE void tile_zero() {
 template <int kSum, int kLeft, int kRight>
 MF_INLINE void tile_dot() {  // of signed bytes
   __asm__ volatile("tdpbssd %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kLeft), "i"(kRight));
+}
+
+template <int kSum, int kLeft, int kRight>
+MF_INLINE void tile_dot_unsigned() {  // of signed bytes on the left and unsigned ones on the right
+  __asm__ volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kLeft), "i"(kRight));
 }
 
 template <bool kInt4Weights>

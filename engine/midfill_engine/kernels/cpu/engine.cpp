@@ -84,7 +84,7 @@ void size_up(Engine& engine) {
 Scratch scratch_of_one(Owned& owned) {
   const Engine& engine = owned.engine;
   const int64_t wide = engine.widest, head = engine.head_padded, tile = engine.tile;
-  Scratch own;
+  Scratch own{};
   own.prepared = -1;
   own.sums = owned.take<float>(kMaxRows * kPanel);
   own.norm = owned.take<float>(wide);
@@ -98,6 +98,14 @@ Scratch scratch_of_one(Owned& owned) {
   own.peak = owned.take<float>(tile);
   own.total = owned.take<float>(tile * 16);
   own.head = owned.take<float>(head * kSpan);
+  if (engine.model.cache_kind != kCacheInt8) return own;
+  own.whole_queries = owned.take<int8_t>((tile + kReadBeyond) * head);
+  own.whole_weights = owned.take<int8_t>((2 * tile + kReadBeyond) * kSpan);
+  own.query_units = owned.take<float>(tile);
+  own.query_totals = owned.take<int32_t>(tile);
+  own.weight_units = owned.take<float>(tile);
+  own.weight_totals = owned.take<int32_t>(2 * tile);
+  own.dots = owned.take<int32_t>((2 * tile + kReadBeyond) * (head > kSpan ? head : kSpan));
   return own;
 }
 

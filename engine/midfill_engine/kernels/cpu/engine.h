@@ -18,6 +18,13 @@ struct Scratch {  // of one thread
   float* peak;        // [tile]
   float* total;       // [tile][16]
   float* head;        // [kSpan][padded head]: keys, then values
+  int8_t* whole_queries;  // [tile][padded head]; this and all below is for caches of int8
+  float* query_units;     // [tile]: what 1 of them stands for
+  int32_t* query_totals;  // [tile]: their sum
+  int8_t* whole_weights;  // [tile][high, low][kSpan]
+  float* weight_units;    // [tile]: what 1 of the high ones stands for
+  int32_t* weight_totals;  // [tile][high, low]: their sums
+  int32_t* dots;          // [tile][kSpan], then [tile][high, low][padded head]
 };
 
 // Up to here every thread prepares all rows for itself, which saves a stage.

@@ -37,9 +37,6 @@ MF_INLINE Vec vwiden(const uint16_t* p) {
   IntVec wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p));
   return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
 }
-MF_INLINE Vec vwhole(const int8_t* p) {
-  return vfloat(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)p)));
-}
 MF_INLINE IntVec iload(const void* p) { return _mm256_loadu_si256((const __m256i*)p); }
 MF_INLINE Vec vlow16(IntVec pair) { return _mm256_castsi256_ps(_mm256_slli_epi32(pair, 16)); }
 MF_INLINE Vec vhigh16(IntVec pair) {

@@ -7,7 +7,7 @@ constexpr int kMaxSums = 24;  // of it, in 32 registers
 constexpr int kMaxHalfTile = 12;  // the same of a bfloat16 tile
 constexpr int kMaxHalfSums = 24;
 constexpr bool kUnpackMany = false;  // whether it unpacks all weights of an input before the rows
-constexpr int kMaxIntTile = 6;
+constexpr int kMaxIntTile = 8;
 constexpr int kMaxIntVecs = 2;  // of a panel, for several rows at once
 constexpr int kMaxWide = 4;  // panels side by side where there is one row
 constexpr int64_t kFetchAhead = 32;  // positions: so early keys and values are asked for
@@ -37,9 +37,6 @@ MF_INLINE Vec vkeep_from(Vec x, Vec bound, Vec a) {
 MF_INLINE Vec vwiden(const uint16_t* p) {  // bfloat16 to float
   IntVec wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p));
   return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
-}
-MF_INLINE Vec vwhole(const int8_t* p) {
-  return vfloat(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)p)));
 }
 MF_INLINE IntVec iload(const void* p) { return _mm512_loadu_si512(p); }
 MF_INLINE Vec vlow16(IntVec pair) { return _mm512_castsi512_ps(_mm512_slli_epi32(pair, 16)); }

@@ -37,12 +37,6 @@ MF_INLINE Vec vkeep_from(Vec x, Vec bound, Vec a) {
 MF_INLINE Vec vwiden(const uint16_t* p) {
   return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
 }
-MF_INLINE Vec vwhole(const int8_t* p) {
-  uint32_t four;
-  memcpy(&four, p, 4);
-  const int16x8_t wide = vmovl_s8(vreinterpret_s8_u32(vdup_n_u32(four)));
-  return vfloat(vmovl_s16(vget_low_s16(wide)));
-}
 MF_INLINE IntVec iload(const void* p) { return vreinterpretq_s32_u8(vld1q_u8((const uint8_t*)p)); }
 MF_INLINE Vec vlow16(IntVec pair) { return vreinterpretq_f32_s32(vshlq_n_s32(pair, 16)); }
 MF_INLINE Vec vhigh16(IntVec pair) {

@@ -45,9 +45,6 @@ MF_INLINE Vec vkeep_from(Vec x, Vec bound, Vec a) { return (Vec)((x >= bound) & 
 MF_INLINE Vec vwiden(const uint16_t* p) {
   return (Vec)(IntVec{p[0] << 16, p[1] << 16, p[2] << 16, p[3] << 16});
 }
-MF_INLINE Vec vwhole(const int8_t* p) {
-  return Vec{(float)p[0], (float)p[1], (float)p[2], (float)p[3]};
-}
 MF_INLINE IntVec iload(const void* p) {
   IntVec a;
   memcpy(&a, p, 16);

@@ -10,6 +10,7 @@
 namespace {
 
 constexpr int kRowPieces = 4;  // per thread, where rows are split
+constexpr int kPrivateTiles = 32;  // of more it is not asked whose they are
 
 // The step as its leading thread sees it.
 struct Run {
@@ -92,24 +93,12 @@ struct Run {
 
   // Rounds the layer's new keys and values into a cache of int8. Few rows are not worth a stage.
   void keep_fresh(int layer) const {
-    if (model.cache_kind != kCacheInt8) return;
-    if (batch.num_rows > kPrivateRows)
-      return for_rows(batch.num_rows, [&](int64_t r, int) { keep_row(layer, r); });
-    for (int64_t r = 0; r < batch.num_rows; r++) keep_row(layer, r);
-  }
-
-  void keep_row(int layer, int64_t row) const {
-    const int heads = model.num_kv_heads, dim = model.head_dim, padded = engine.head_padded;
-    const float* keys = engine.fresh + row * 2 * heads * padded;
-    const float* values = keys + heads * padded;
-    for (int kv = 0; kv < heads; kv++) {
-      const int64_t idx = layer * batch.layer_stride + batch.slots[row] * batch.slot_stride +
-                          kv * batch.head_stride + (int64_t)batch.positions[row] * dim;
-      store_int8(keys + kv * padded, dim, padded, (int8_t*)batch.keys + idx,
-                 batch.key_scales + idx / dim);
-      store_int8(values + kv * padded, dim, padded, (int8_t*)batch.values + idx,
-                 batch.value_scales + idx / dim);
-    }
+    const int heads = model.num_kv_heads;
+    const auto keep = [&](int64_t row, int) {
+      for (int kv = 0; kv < heads; kv++) keep_head(step, layer, row, kv);
+    };
+    if (batch.num_rows > kPrivateRows) return for_rows(batch.num_rows, keep);
+    for (int64_t r = 0; r < batch.num_rows; r++) keep(r, 0);
   }
 
   // From the last layer's keys and values on only the rows with logits are needed.
@@ -121,11 +110,24 @@ struct Run {
                engine.hidden_padded * sizeof(float));
   }
 
-  void attend(int layer, const int32_t* rows, int num_rows) const {
+  // Whether a tile's rows are all that its slot has here, so that whoever attends a head of them
+  // can keep their keys and values: nobody else reads them.
+  bool tiles_are_slots() const {
+    const int tiles = cut_tiles(engine, batch, nullptr, batch.num_rows);
+    if (tiles > kPrivateTiles) return false;
+    for (int i = 0; i < tiles; i++)
+      for (int j = 0; j < i; j++)
+        if (batch.slots[engine.tiles[i].begin] == batch.slots[engine.tiles[j].begin]) return false;
+    return true;
+  }
+
+  void attend(int layer, const int32_t* rows, int num_rows, bool keep) const {
     const int tiles = cut_tiles(engine, batch, rows, num_rows), heads = model.num_kv_heads;
     parallel(tiles * heads, [&](int piece, int thread) {
-      attend_tile(step, layer, engine.scratch[thread], rows, engine.tiles[piece / heads],
-                  piece % heads);
+      const Tile part = engine.tiles[piece / heads];
+      for (int i = part.begin; keep && i < part.end; i++)
+        keep_head(step, layer, rows ? rows[i] : i, piece % heads);
+      attend_tile(step, layer, engine.scratch[thread], rows, part, piece % heads);
     });
   }
 
@@ -144,14 +146,16 @@ struct Run {
 
   void run_all() const {
     embed();
+    const bool is_whole = model.cache_kind == kCacheInt8, apart = is_whole && tiles_are_slots();
     for (int layer = 0; layer < model.num_layers; layer++) {
       const bool last = layer == model.num_layers - 1;
+      const bool keep = apart && (!last || batch.num_logits == batch.num_rows);
       write_qkv(layer);
-      keep_fresh(layer);
+      if (is_whole && !keep) keep_fresh(layer);
       if (last && batch.num_logits == 0) return;
       if (last) keep_logit_rows();
       const int rows = last ? batch.num_logits : batch.num_rows;
-      attend(layer, last ? batch.logit_rows : nullptr, rows);
+      attend(layer, last ? batch.logit_rows : nullptr, rows, keep);
       mix(layer, rows);
     }
     multiply_rows(engine.hidden, batch.num_logits, model.hidden, engine.hidden_padded,
