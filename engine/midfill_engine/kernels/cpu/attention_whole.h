@@ -16,21 +16,10 @@ constexpr float kLowUnit = 254.0f;
 MF_INLINE IntVec offset_of(int32_t total) { return iset(kUnsignedWeights ? -128 * total : 0); }
 
 MF_INLINE void round_queries(const Scratch& own, int num_queries, int padded) {
-  for (int m = 0; m < num_queries; m++) {
-    const float* query = own.queries + m * padded;
-    Vec most = vset(0.0f);
-    for (int d = 0; d < padded; d += kLanes) most = vmax(vabs(vload(query + d)), most);
-    const float largest = lane_max(most);
-    const Vec inverse = vset(largest > 0.0f ? 127.0f / largest : 0.0f);
-    IntVec total = iset(0);
-    for (int d = 0; d < padded; d += kLanes) {
-      const IntVec whole = vround(vmul(vload(query + d), inverse));
-      vstore_int8(own.whole_queries + m * padded + d, whole);
-      total = iadd(total, whole);
-    }
-    own.query_units[m] = largest / 127.0f;
-    own.query_totals[m] = lane_total(total);
-  }
+  for (int m = 0; m < num_queries; m++)
+    own.query_units[m] =
+        round_to_int8(own.queries + m * padded, padded, own.whole_queries + m * padded,
+                      own.query_totals + m);
 }
 
 // A span's scales, zero past `count`: what lies there may be anything.

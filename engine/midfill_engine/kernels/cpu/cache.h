@@ -72,14 +72,10 @@ MF_INLINE int64_t span_at(int64_t position, int padded) {
 
 // Rounds a head's key or value [padded, with zeros] to int8, 128 added; returns its scale.
 MF_INLINE float round_head(const float* from, int padded, uint8_t* to) {
-  Vec most = vset(0.0f);
-  for (int d = 0; d < padded; d += kLanes) most = vmax(vabs(vload(from + d)), most);
-  const float largest = lane_max(most);
-  const Vec inverse = vset(largest > 0.0f ? 127.0f / largest : 0.0f);
-  for (int d = 0; d < padded; d += kLanes)
-    vstore_int8((int8_t*)to + d, vround(vmul(vload(from + d), inverse)));
+  int32_t total;
+  const float unit = round_to_int8(from, padded, (int8_t*)to, &total);
   for (int d = 0; d < padded; d++) to[d] ^= 0x80;
-  return largest / 127.0f;
+  return unit;
 }
 
 // Writes byte `which` of every four; the others stay as they are, whoever may be writing them.

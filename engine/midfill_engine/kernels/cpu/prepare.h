@@ -27,18 +27,8 @@ template <int kBlock>
 MF_INLINE void quantise_row(const float* row, int padded, int8_t* quants, float* scales,
                             int32_t* sums) {
   for (int b = 0; b < padded / kBlock; b++, row += kBlock, quants += kBlock) {
-    Vec most = vset(0.0f);
-    for (int k = 0; k < kBlock; k += kLanes) most = vmax(vabs(vload(row + k)), most);
-    const float largest = lane_max(most);
-    const Vec inverse = vset(largest > 0.0f ? 127.0f / largest : 0.0f);
-    IntVec sum = iset(0);
-    for (int k = 0; k < kBlock; k += kLanes) {
-      const IntVec whole = vround(vmul(vload(row + k), inverse));
-      vstore_int8(quants + k, whole);
-      sum = iadd(sum, whole);
-    }
-    scales[b] = largest / 127.0f;
-    sums[b] = -128 * lane_total(sum);
+    scales[b] = round_to_int8(row, kBlock, quants, sums + b);
+    sums[b] *= -128;
   }
 }
 

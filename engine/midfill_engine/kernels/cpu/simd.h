@@ -44,6 +44,23 @@ MF_INLINE Vec vexp(Vec x) {
   return vkeep_from(x, lowest, vmul(p, vpow2(n)));
 }
 
+// Rounds `count` values to signed bytes, the largest to 127; returns what 1 of them stands for, and
+// their sum in `total`.
+MF_INLINE float round_to_int8(const float* from, int count, int8_t* to, int32_t* total) {
+  Vec most = vset(0.0f);
+  for (int i = 0; i < count; i += kLanes) most = vmax(vabs(vload(from + i)), most);
+  const float largest = lane_max(most);
+  const Vec inverse = vset(largest > 0.0f ? 127.0f / largest : 0.0f);
+  IntVec sum = iset(0);
+  for (int i = 0; i < count; i += kLanes) {
+    const IntVec whole = vround(vmul(vload(from + i), inverse));
+    vstore_int8(to + i, whole);
+    sum = iadd(sum, whole);
+  }
+  *total = lane_total(sum);
+  return largest / 127.0f;
+}
+
 // The nearest bfloat16, ties to even.
 MF_INLINE uint16_t narrow(float x) {
   uint32_t bits;
