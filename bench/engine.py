@@ -40,8 +40,9 @@ from midfill_engine.model.spec import ModelSpec
 from midfill_engine.text.tokenizer import Tokenizer
 
 PAIRS = (
-    "midfill:float32", "midfill:bfloat16", "midfill:int8", "midfill+drafts:float32",
-    "midfill+drafts:int8", "transformers:float32", "transformers:bfloat16",
+    "midfill:float32", "midfill:bfloat16", "midfill:int8", "midfill:int6",
+    "midfill+drafts:float32", "midfill+drafts:int6", "transformers:float32",
+    "transformers:bfloat16",
 )  # fmt: skip
 """What runs unless told otherwise: implementation and dtype."""
 OWN_SOURCES = ("lsp/midfill_lsp", "engine/midfill_engine")

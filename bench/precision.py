@@ -1,6 +1,6 @@
 """What a dtype of the native kernels costs: nats a token on held-out code, beside float32.
 
-    python bench/precision.py --root DIR --kinds bfloat16 int8 int4 --num-tokens 30000
+    python bench/precision.py --root DIR --kinds int8 int6 int4 --num-tokens 30000
 
 Left to right over the beginnings of held-out files (training/README.md says where they come from),
 one window a file. Paired with float32 on the same tokens: the rise of the loss with a 95 %

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 Device: TypeAlias = Literal["auto", "cpu", "cuda"]
-Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16", "int8", "int4", "fp8"]
+Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16", "int8", "int6", "int4", "fp8"]
 CacheDtype: TypeAlias = Literal["auto", "float32", "bfloat16", "int8"]
 Kernels: TypeAlias = Literal["auto", "native", "torch"]
 Attention: TypeAlias = Literal["auto", "triton", "flash"]
@@ -31,9 +31,9 @@ class ModelConfig:
         name: under which it is served; None takes the folder's or the Hub's.
         device: "auto" takes a GPU where there is one.
         dtype: "auto" takes the fastest that costs little (`exec.kernel_choice`); "int8" is for
-            kernels of our own, "int4" for the CPU's, "fp8" for a GPU's.
+            kernels of our own, "int6" and "int4" for the CPU's, "fp8" for a GPU's.
         cache_dtype: what the CPU's kernels keep keys and values in; "auto" takes int8 beside
-            matrices of int8 or int4 (`exec.kernel_choice`), and what others are kept in.
+            matrices of whole numbers (`exec.kernel_choice`), and what others are kept in.
         speculation: whether tokens are drafted and verified; "auto" does so where the text
             cannot change by it, on the native kernels.
         kernels: what computes: "auto" takes our own where they can be had.

@@ -14,7 +14,7 @@ from midfill_engine.kernels.library import BLOCKS, Library
 from midfill_engine.model.checkpoint import FolderCheckpoint
 from midfill_engine.model.decoder import Decoder
 from midfill_engine.model.kv_cache import KVCache
-from midfill_engine.model.native_weights import WeightKind
+from midfill_engine.model.native_weights import WeightKind, head_kind
 from midfill_engine.model.source import STARTER_FOLDER
 from midfill_engine.model.spec import ModelSpec
 from midfill_engine.model.weights import DenseMlp, LayerWeights, load_weights
@@ -137,11 +137,12 @@ def test_an_int8_product_is_that_of_its_own_numbers(library: Library, hidden_siz
         assert ((found - expected).abs() < 1e-5 * expected.abs().max()).float().mean() > 0.9
 
 
+@pytest.mark.parametrize("small", ["int6", "int4"])
 @pytest.mark.parametrize(("hidden_size", "inner"), [(32, 64), (50, 90), (256, 1056)])
-def test_an_int4_product_is_that_of_its_own_numbers(
-    library: Library, hidden_size: int, inner: int
+def test_a_product_of_few_bits_is_that_of_its_own_numbers(
+    library: Library, hidden_size: int, inner: int, small: WeightKind
 ) -> None:
-    """Without attention a layer is two products; head and embedding are in int8."""
+    """Without attention a layer is two products; int4 has head and embedding in int8."""
     shape = {"hidden_size": hidden_size, "intermediate_size": inner, "num_hidden_layers": 1}
     model = without_attention(random_model_of(shape))
     (layer,), eps = model.weights.layers, model.spec.rms_norm_eps
@@ -151,14 +152,15 @@ def test_an_int4_product_is_that_of_its_own_numbers(
     def product(rows: torch.Tensor, kind: str, matrix: torch.Tensor) -> torch.Tensor:
         return reference.quantised_rows(rows, BLOCKS[kind]) @ reference.dequantised(kind, matrix)
 
-    hidden = reference.dequantised("int8", model.weights.embedding.t()).t()[ids]
+    ends = head_kind(small)
+    hidden = reference.dequantised(ends, model.weights.embedding.t()).t()[ids]
     normed = reference.rms_norm(hidden, layer.mlp_norm, eps)
-    gated = reference.swiglu(product(normed, "int4", layer.mlp.gate_up))
-    hidden = hidden + product(gated, "int4", layer.mlp.down)
+    gated = reference.swiglu(product(normed, small, layer.mlp.gate_up))
+    hidden = hidden + product(gated, small, layer.mlp.down)
     normed = reference.rms_norm(hidden, model.weights.final_norm, eps)
-    expected = product(normed, "int8", model.weights.head)
+    expected = product(normed, ends, model.weights.head)
     for name in library.instruction_sets():
-        native = TorchNative(model.spec, model.weights, library, kind="int4", instruction_set=name)
+        native = TorchNative(model.spec, model.weights, library, kind=small, instruction_set=name)
         found = native.forward(ids, 0, model.cache(), 0, 40)
         native.close()
         assert_near(found, expected, 5e-3)  # rounded to the other side, as above

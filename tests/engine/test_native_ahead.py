@@ -110,7 +110,7 @@ def drafting(
     return model.ahead(prompt, guesses=drafter.guesses(costs)), drafter, costs
 
 
-@pytest.mark.parametrize("kind", ["float32", "bfloat16", "int8", "int4"])
+@pytest.mark.parametrize("kind", ["float32", "bfloat16", "int8", "int6", "int4"])
 def test_they_make_what_steps_one_by_one_make(library: Library, kind: WeightKind) -> None:
     for isa in library.instruction_sets():
         model = make(library, kind, isa, torch.int8 if kind == "int8" else torch.float32)

@@ -112,7 +112,7 @@ def assert_small(
     shape: Mapping[str, object],
     cache: CacheKind = "float32",
 ) -> None:
-    rounded = kind in ("int8", "int4") or cache != "float32"
+    rounded = kind in ("int8", "int6", "int4") or cache != "float32"
     bound = ROUNDED_TOLERANCE if rounded else TOLERANCE
     assert off.max() < bound, f"{dict(shape)} is off by {off.max():.1e} of the largest"
 

@@ -17,7 +17,7 @@ from midfill_engine.model.spec import ModelSpec
 logger = logging.getLogger(__name__)
 
 KERNELS = ("auto", "native", "torch")
-QUANTISED: Final = ("int8", "int4")
+QUANTISED: Final = ("int8", "int6", "int4")
 """The dtypes that only the native kernels know. Keys and values are in int8 there, which costs the
 bundled model nothing that can be measured (docs/log.md, 2026-11-27), or with biases in bfloat16;
 all else but the matrices is in float32."""
@@ -26,11 +26,15 @@ FP8 = "fp8"
 """The dtype that only our GPU kernels know: matrices in float8_e4m3fn, all else in bfloat16."""
 
 MAX_LOSS: Final = 0.005
-"""Nats a token that a dtype may cost on code to be the default. The bundled model on 30,000 tokens
-of held-out code (docs/log.md, 2026-11-25, precisions; `bench/precision.py`): bfloat16 0.0000, int8
-0.0005, int4 0.02."""
-_SLOW_INT8 = ("portable",)
-"""Instruction sets that multiply float32 faster: four times on the portable one."""
+"""Nats a token that a dtype may cost on code to be the default. The bundled model on 60,000 tokens
+of held-out code (`bench/precision.py`; docs/log.md, 2026-11-27): int8 0.0001, int6 0.0023, int4
+0.018."""
+_DEFAULTS: Final[dict[str, WeightKind]] = {
+    "portable": "float32",  # four times as fast there as whole numbers
+    "neon": "int8",  # where nobody has timed int6
+    "neondot": "int8",
+}
+"""What is fastest where int6 is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +86,7 @@ def choose(
     Raises:
         ModelError: a name is unknown, or what was asked for cannot be had.
     """
-    kept = "float32" if _is_quantised(dtype) else choose_dtype(dtype, device)
+    kept = "float32" if is_quantised(dtype) else choose_dtype(dtype, device)
     library = choose_library(kernels, spec, kept)
     if isinstance(library, str):
         return on_torch(dtype, device, library)
@@ -99,7 +103,7 @@ def on_torch(dtype: str, device: str, reason: str) -> TorchPlan:
     Raises:
         ModelError: the dtype needs those, or is unknown.
     """
-    if _is_quantised(dtype):
+    if is_quantised(dtype):
         raise ModelError(f"dtype {dtype} needs kernels of our own ({reason}); use --dtype auto")
     return TorchPlan(reason, choose_dtype(dtype, device), why_of(dtype))
 
@@ -155,7 +159,7 @@ def choose_library(kernels: str, spec: ModelSpec, dtype: str) -> Library | str:
 
 
 def _kind_of(dtype: str) -> WeightKind:
-    if _is_quantised(dtype):
+    if is_quantised(dtype):
         return dtype
     return "bfloat16" if dtype == "bfloat16" else "float32"
 
@@ -172,7 +176,8 @@ def _cache_kind(cache_dtype: str, kind: WeightKind, spec: ModelSpec) -> CacheKin
     raise ModelError(f"cache dtype {cache_dtype!r} is unknown; use auto, {', '.join(CACHE_KINDS)}")
 
 
-def _is_quantised(dtype: str) -> TypeGuard[WeightKind]:
+def is_quantised(dtype: str) -> TypeGuard[WeightKind]:
+    """Returns whether a dtype's weights are whole numbers of the CPU's kernels."""
     return dtype in QUANTISED
 
 
@@ -182,7 +187,8 @@ def _fastest(library: Library) -> tuple[WeightKind, str]:
         instruction_set = library.choose_instruction_set()
     except LibraryError as error:
         raise ModelError(str(error)) from None
+    kind = _DEFAULTS.get(instruction_set, "int6")
     why = f"auto: the fastest on {instruction_set}"
-    if instruction_set in _SLOW_INT8:
-        return "float32", why
-    return "int8", f"{why} that costs at most {MAX_LOSS} nats a token"
+    if kind == "float32":
+        return kind, why
+    return kind, f"{why} that costs at most {MAX_LOSS} nats a token"

@@ -17,11 +17,13 @@ import numpy as np
 import numpy.typing as npt
 
 from midfill_engine.exec import threads
+from midfill_engine.exec.kernel_choice import is_quantised
 from midfill_engine.exec.placement import ITEM_BYTES, has_gpu
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SamplingParams
 from midfill_engine.exec.work import Work
 from midfill_engine.kernels.packing import packed_bytes
+from midfill_engine.model.native_weights import weight_bytes
 from midfill_engine.model.shapes import expected_shapes, num_parameters
 from midfill_engine.model.spec import ModelSpec
 
@@ -84,7 +86,7 @@ class Speed:
         device: `cpu` or `cuda`.
         kernels: what computed, in words.
         dtype: of the weights, which the engine takes there by itself.
-        weight_bytes: of one weight in that dtype.
+        weight_bytes: of one weight of a layer in that dtype.
         bytes_per_s: of weights read, one token at a time.
         layer_s: seconds that a layer takes besides.
         prompt_weights_per_s: weights times tokens of a prompt.
@@ -144,15 +146,16 @@ def measure(device: str) -> Speed:
     prompts = [_seconds(_step(runner, _PROMPT_TOKENS), sweep) for runner in runners[1:]]
     told = runners[-1].describe()
     dtype = str(told["dtype"])
-    weight_bytes = _weight_bytes(dtype)
     byte_s, layer_s, error = fit(
-        [count * weight_bytes for count in weights], [stack.layers for stack in stacks], seconds
+        [_bytes(runner.spec, dtype) for runner in runners],
+        [stack.layers for stack in stacks],
+        seconds,
     )
     return Speed(
         device=device,
         kernels=str(told["kernels"]),
         dtype=dtype,
-        weight_bytes=weight_bytes,
+        weight_bytes=_weight_bytes(dtype),
         bytes_per_s=1 / byte_s,
         layer_s=layer_s,
         prompt_weights_per_s=_PROMPT_TOKENS * sum(weights[1:]) / sum(prompts),
@@ -262,7 +265,13 @@ def _seconds(step: Callable[[], None], sweep: Callable[[], None]) -> float:
     return best
 
 
+def _bytes(spec: ModelSpec, dtype: str) -> float:
+    """Returns the bytes of a stack's weights, head and embedding as they are kept."""
+    if is_quantised(dtype):
+        return weight_bytes(spec, dtype)
+    return num_parameters(spec) * ITEM_BYTES[dtype]
+
+
 def _weight_bytes(dtype: str) -> float:
     side = 1024
-    kept = ITEM_BYTES.get(dtype)
-    return float(kept) if kept is not None else packed_bytes(dtype, side, side) / side**2
+    return packed_bytes(dtype, side, side) / side**2 if is_quantised(dtype) else ITEM_BYTES[dtype]

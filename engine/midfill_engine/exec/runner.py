@@ -74,7 +74,7 @@ class Runner:
             source: `starter`, a folder or a Hub id.
             device: `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
             dtype: `auto` (see `kernel_choice.choose`), a key of `placement.ITEM_BYTES`, `int8` on
-                kernels of our own, `int4` on the CPU's, or `fp8` on a GPU's.
+                kernels of our own, `int6` or `int4` on the CPU's, or `fp8` on a GPU's.
             cache_dtype: `auto` or a `CacheKind`, for the CPU's kernels.
             kernels: `auto` (our own where they can be had), `native` (an error where they cannot)
                 or `torch`.

@@ -71,8 +71,10 @@ def build_on_torch(
 
 
 def _build_gpu(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted, device: Device) -> Built:
-    if wanted.dtype == "int4":
-        raise ModelError("dtype int4 needs the CPU kernels; use --dtype auto, int8 or fp8")
+    if wanted.dtype in ("int6", "int4"):
+        raise ModelError(
+            f"dtype {wanted.dtype} needs the CPU kernels; use --dtype auto, int8 or fp8"
+        )
     weights: GpuKind = (
         "fp8" if wanted.dtype == FP8 else "int8" if wanted.dtype == "int8" else "plain"
     )

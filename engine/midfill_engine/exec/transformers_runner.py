@@ -161,7 +161,7 @@ def _refuse(wanted: Wanted) -> None:
     """What only kernels of our own can do."""
     for option, value, ours in (
         ("--kernels", wanted.kernels, ("native",)),
-        ("--dtype", wanted.dtype, ("int8", "int4", "fp8")),
+        ("--dtype", wanted.dtype, ("int8", "int6", "int4", "fp8")),
         ("--cache-dtype", wanted.cache_dtype, ("float32", "bfloat16", "int8")),
     ):
         if value in ours:

@@ -15,20 +15,20 @@ import platformdirs
 
 from midfill_engine.kernels.build import LIBRARY_NAME, BuildError, Compiler, build, build_key
 
-ABI_VERSION = 7
+ABI_VERSION = 8
 PANEL = 32
 """Outputs that lie side by side in a packed matrix."""
 
 PADDING = 64
 """All depths are padded to it."""
 
-BLOCKS = {"int8": 64, "int4": 32}
+BLOCKS = {"int8": 64, "int6": 64, "int4": 32}
 """Inputs that share a scale, of weights and of the activations that they are multiplied with."""
 
 SPAN = 64
 """Positions of an int8 cache that lie together; its heads' dimensions are padded to PANEL."""
 
-WEIGHT_KINDS = ("float32", "bfloat16", "int8", "int4")
+WEIGHT_KINDS = ("float32", "bfloat16", "int8", "int6", "int4")
 CACHE_KINDS: Final = ("float32", "bfloat16", "int8")
 ISA_VARIABLE = "MIDFILL_CPU_ISA"
 

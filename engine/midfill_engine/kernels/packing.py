@@ -3,6 +3,8 @@
     float32   [panel][input][32 outputs]
     bfloat16  [panel][input / 2][32 outputs][2 inputs]
     int8      [panel][input / 64] blocks of 32 bfloat16 scales, [16][32 outputs][4 inputs] + 128
+    int6      [panel][input / 64] blocks of 32 bfloat16 scales, [4][3][32 outputs][4 inputs]: three
+              numbers + 32, with two bits each of a fourth above them
     int4      [panel][input / 32] blocks of 32 bfloat16 scales, 32 bfloat16 minima,
               [4][32 outputs][4 inputs], inputs 16 to 31 of the block in the high halves
 
@@ -25,6 +27,7 @@ Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 _BLOCK_BYTES = {
     "int8": 2 * PANEL + BLOCKS["int8"] * PANEL,
+    "int6": 2 * PANEL + BLOCKS["int6"] * PANEL * 3 // 4,
     "int4": 4 * PANEL + BLOCKS["int4"] * PANEL // 2,
 }
 
@@ -81,6 +84,9 @@ def _pack_blocks(kind: str, weights: Floats, blocks: Bytes) -> None:
     if kind == "int8":
         scales, numbers = quantise(weights)
         blocks[:, :, scale_bytes:] = _in_fours((numbers + 128).astype(np.uint8))
+    elif kind == "int6":
+        scales, numbers = quantise_int6(weights)
+        blocks[:, :, scale_bytes:] = _in_fours(_four_in_three((numbers + 32).astype(np.uint8)))
     else:
         scales, minima, numbers = quantise_int4(weights)
         blocks[:, :, scale_bytes : 2 * scale_bytes] = _of_outputs(minima)
@@ -89,6 +95,13 @@ def _pack_blocks(kind: str, weights: Floats, blocks: Bytes) -> None:
         both: Bytes = small[..., :half] | small[..., half:] << np.uint8(4)
         blocks[:, :, 2 * scale_bytes :] = _in_fours(both)
     blocks[:, :, :scale_bytes] = _of_outputs(scales)
+
+
+def _four_in_three(numbers: Bytes) -> Bytes:
+    """Returns numbers [..., inputs] of six bits as [..., inputs * 3 / 4]."""
+    fours = numbers.reshape(*numbers.shape[:-1], -1, 4, 4)
+    parts = fours[..., 3:, :] >> np.array([0, 2, 4], np.uint8)[:, None] << np.uint8(6)
+    return (fours[..., :3, :] | parts).reshape(*numbers.shape[:-1], -1)
 
 
 def _of_outputs(bits: Bits) -> Bytes:
@@ -132,6 +145,23 @@ def quantise(blocks: Floats) -> tuple[Bits, Floats]:
     return scales, np.rint(_over(blocks, from_bfloat16(scales)))
 
 
+def quantise_int6(blocks: Floats) -> tuple[Bits, Floats]:
+    """Returns scales bfloat16 [...] and whole weights [..., 64] float32 in [-32, 31].
+
+    A block's largest weight in size becomes -32, so its scale has the other sign: all 64 numbers
+    are used, which loses less than symmetric ones (docs/log.md).
+
+    Args:
+        blocks: [..., 64] float32, finite.
+    """
+    largest: Floats = blocks.max(-1)
+    smallest: Floats = blocks.min(-1)
+    extremes: Floats = np.where(largest > -smallest, largest, smallest)
+    scales = to_bfloat16(extremes / np.float32(-32))
+    numbers = np.rint(_over(blocks, from_bfloat16(scales)))
+    return scales, np.clip(numbers, -32, 31, out=numbers)
+
+
 def quantise_int4(blocks: Floats) -> tuple[Bits, Bits, Floats]:
     """Returns scales and minima bfloat16 [...] and numbers float32 [..., 32], 0 to 15.
 
@@ -150,8 +180,8 @@ def quantise_int4(blocks: Floats) -> tuple[Bits, Bits, Floats]:
 
 
 def _over(blocks: Floats, scales: Floats) -> Floats:
-    """Returns blocks [..., 32] / scales [...], 0 where the scale is."""
-    divisor: Floats = np.where(scales > 0, scales, np.float32(np.inf))
+    """Returns blocks [..., inputs] / scales [...], 0 where the scale is."""
+    divisor: Floats = np.where(scales != 0, scales, np.float32(np.inf))
     return blocks / divisor[..., None]
 
 

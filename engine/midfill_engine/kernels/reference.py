@@ -9,7 +9,13 @@ from __future__ import annotations
 import torch
 
 from midfill_engine.kernels.library import BLOCKS
-from midfill_engine.kernels.packing import from_bfloat16, padded, quantise, quantise_int4
+from midfill_engine.kernels.packing import (
+    from_bfloat16,
+    padded,
+    quantise,
+    quantise_int4,
+    quantise_int6,
+)
 
 
 def rms_norm(hidden: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
@@ -84,13 +90,16 @@ def quantised_rows(rows: torch.Tensor, block: int) -> torch.Tensor:
 
 
 def dequantised(kind: str, matrix: torch.Tensor) -> torch.Tensor:
-    """Returns matrix [inputs, outputs] as int8 or int4 hold it, in float32."""
+    """Returns matrix [inputs, outputs] as int8, int6 or int4 hold it, in float32."""
     num_inputs, num_outputs = matrix.shape
     whole = torch.zeros(num_outputs, padded(num_inputs))
     whole[:, :num_inputs] = matrix.t()
     blocks = whole.view(num_outputs, -1, BLOCKS[kind]).numpy()
     if kind == "int8":
         scales, weights = quantise(blocks)
+        found = weights * from_bfloat16(scales)[..., None]
+    elif kind == "int6":
+        scales, weights = quantise_int6(blocks)
         found = weights * from_bfloat16(scales)[..., None]
     else:
         scales, minima, numbers = quantise_int4(blocks)

@@ -25,7 +25,7 @@ from midfill_engine.model.checkpoint import Stored, alike, widened
 from midfill_engine.model.rope import rotation_table
 from midfill_engine.model.spec import ModelSpec
 
-WeightKind: TypeAlias = Literal["float32", "bfloat16", "int8", "int4"]
+WeightKind: TypeAlias = Literal["float32", "bfloat16", "int8", "int6", "int4"]
 _HUGE_PAGE = 2 << 20
 _WEIGHTS_AT_ONCE = 1 << 17
 """What a thread packs in one go: half a megabyte of float32, which stays in its second cache."""

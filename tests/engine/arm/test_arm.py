@@ -62,17 +62,21 @@ def test_an_int8_product_is_that_of_its_own_numbers(library: Library, hidden_siz
     test_native.test_an_int8_product_is_that_of_its_own_numbers(library, hidden_size)
 
 
+@pytest.mark.parametrize("small", ["int6", "int4"])
 @pytest.mark.parametrize(("hidden_size", "inner"), [(32, 64), (50, 90), (256, 1056)])
-def test_an_int4_product_is_that_of_its_own_numbers(
-    library: Library, hidden_size: int, inner: int
+def test_a_product_of_few_bits_is_that_of_its_own_numbers(
+    library: Library, hidden_size: int, inner: int, small: WeightKind
 ) -> None:
-    test_native.test_an_int4_product_is_that_of_its_own_numbers(library, hidden_size, inner)
+    test_native.test_a_product_of_few_bits_is_that_of_its_own_numbers(
+        library, hidden_size, inner, small
+    )
 
 
 @pytest.mark.parametrize(
     ("kind", "shape"),
     [
         ("int8", "grouped"),
+        ("int6", "odd-sizes"),
         ("int4", "odd-sizes"),
         ("bfloat16", "odd-sizes"),
         ("float32", "grouped"),
@@ -99,7 +103,7 @@ def test_positions_behind_a_row_are_not_read(library: Library) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "cache"),
-    [("float32", "float32"), ("bfloat16", "bfloat16"), ("int8", "int8"), ("int4", "int8")],
+    [("float32", "float32"), ("bfloat16", "bfloat16"), ("int8", "int8"), ("int6", "int8")],
 )
 def test_random_shapes(library: Library, kind: WeightKind, cache: CacheKind) -> None:
     test_native_shapes.test_random_shapes(library, kind, cache)

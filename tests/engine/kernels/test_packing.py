@@ -1,4 +1,4 @@
-"""What is packed is what was given: bfloat16's rounding, and the bounds of int8's and int4's."""
+"""What is packed is what was given: bfloat16's rounding, and the bounds of whole numbers."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from midfill_engine.kernels.packing import (
     packed_bytes,
     quantise,
     quantise_int4,
+    quantise_int6,
     to_bfloat16,
 )
 
@@ -46,6 +47,34 @@ def test_int8_loses_half_a_step_at_most() -> None:
     assert (np.abs(numbers * steps - blocks) <= steps * 0.5001).all()
     assert not numbers[7].any()
     assert (np.abs(numbers[8]) >= 126).all()
+
+
+def test_int6_uses_all_its_numbers() -> None:
+    blocks = random_blocks("int6", 4)
+    scales, numbers = quantise_int6(blocks)
+    assert set(np.unique(numbers)) <= set(range(-32, 32))
+    assert (numbers.min(-1)[np.arange(200) != 7] == -32).all()
+    assert not numbers[7].any()
+    steps = from_bfloat16(scales)[:, None]
+    size = np.abs(blocks).max(-1, keepdims=True)
+    # Half a step; a whole one where the largest of the other sign would be 32.
+    off = np.abs(numbers * steps - blocks)
+    near = np.where(np.abs(blocks) < size * 31 / 32, 0.5, 1.0)
+    assert (off <= np.abs(steps) * near + size * 2**-8).all()  # bfloat16 scales
+
+
+def test_int6_packs_four_numbers_into_three_bytes() -> None:
+    rows = np.zeros((PANEL, 64), np.float32)
+    rows[5, 0] = -32.0  # so that 1 is the scale
+    rows[5, 3], rows[5, 12], rows[5, 63] = 7.0, -11.0, 31.0
+    out = np.zeros(packed_bytes("int6", 64, PANEL), np.uint8)
+    pack("int6", rows, out)
+    assert from_bfloat16(out[:64].view(np.uint16))[5] == 1.0
+    bytes_ = out[64:].reshape(4, 3, PANEL, 4)[:, :, 5]
+    fourth = bytes_[:, 0] >> 6 | bytes_[:, 1] >> 6 << 2 | bytes_[:, 2] >> 6 << 4
+    fours = np.concatenate((bytes_ & 63, fourth[:, None]), 1)
+    numbers = fours.reshape(64).astype(np.int32) - 32
+    assert np.array_equal(numbers, rows[5])
 
 
 def test_int4_spans_a_blocks_range() -> None:

@@ -5,7 +5,10 @@
 // kPadding, both with zeros:
 //   float32   [panel][input][32] float
 //   bfloat16  [panel][input / 2][32][2] uint16
-//   int8      [panel][input / 64] blocks of 32 bfloat16 scales, then [16][32][4] uint8 weights + 128
+//   int8      [panel][input / 64] blocks of 32 bfloat16 scales, [16][32][4] uint8: weight + 128
+//   int6      [panel][input / 64] blocks of 32 bfloat16 scales, [4][3][32][4] uint8: weight +
+//             32: input 16i + 4t + j of a block in the low six bits of [i][t][output][j], and two
+//             bits of input 16i + 12 + j in the upper two, [i][0]'s its lowest
 //   int4      [panel][input / 32] blocks of 32 bfloat16 scales, 32 bfloat16 minima, then [4][32][4]
 //             uint8: input 4i + j of a block in the low half of [i][output][j], input 16 + 4i + j
 //             in the high half; a weight is its minimum + scale * number
@@ -20,12 +23,13 @@
 #define MF_EXPORT extern "C" __attribute__((visibility("default")))
 #endif
 
-constexpr int32_t kAbiVersion = 7;
+constexpr int32_t kAbiVersion = 8;
 constexpr int kPanel = 32;
 constexpr int kPadding = 64;
-constexpr int kInt8Block = 64, kInt4Block = 32;  // inputs that share a scale
+constexpr int kInt8Block = 64, kInt4Block = 32;  // inputs that share a scale; int6 as int8
 constexpr int kMaxRows = 256;  // of one pass; longer steps are taken in portions
-constexpr int32_t kFloat32 = 0, kBfloat16 = 1, kInt8 = 2, kInt4 = 3;  // weight_kind
+// weight_kind; of head and embedding not int4
+constexpr int32_t kFloat32 = 0, kBfloat16 = 1, kInt8 = 2, kInt6 = 3, kInt4 = 4;
 constexpr int32_t kCacheFloat32 = 0, kCacheBfloat16 = 1, kCacheInt8 = 2;  // cache_kind
 
 struct mf_layer {
@@ -43,7 +47,7 @@ struct mf_layer {
 };
 
 struct mf_model {
-  int32_t weight_kind, head_kind, cache_kind;  // head_kind: of head and embedding, not int4
+  int32_t weight_kind, head_kind, cache_kind;  // head_kind: of head and embedding
   int32_t num_layers, hidden, intermediate, num_heads, num_kv_heads, head_dim, vocab;
   int32_t max_len, num_threads;
   float eps, score_scale;

@@ -1,8 +1,8 @@
-// Many rows with int8 or int4 weights in AMX's tiles, sixteen rows at a time. Whole numbers are
-// summed exactly, block by block, and their float sums in IntTile's order: the same bits.
+// Many rows with weights of whole numbers in AMX's tiles, sixteen rows at a time. They are summed
+// exactly, block by block, and the float sums in WholeTile's order: the same bits.
 #pragma once
 
-#include "tile.h"
+#include "whole_block.h"
 
 #if defined(__AMX_INT8__)
 
@@ -58,18 +58,35 @@ MF_INLINE void tile_dot_unsigned() {  // of signed bytes on the left and unsigne
   __asm__ volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0" : : "i"(kSum), "i"(kLeft), "i"(kRight));
 }
 
-template <bool kInt4Weights>
+// A block's numbers, signed, as tiles take them: [input / 4][output][4].
+MF_INLINE void unpack_numbers(Int8Weights, const uint8_t* from, int8_t* to) {
+  for (int i = 0; i < Int8Weights::kInputs * kPanel; i += 64)
+    _mm512_store_si512(to + i, _mm512_xor_si512(iload(from + i), _mm512_set1_epi8((char)0x80)));
+}
+MF_INLINE void unpack_numbers(Int6Weights, const uint8_t* from, int8_t* to) {
+  const IntVec added = _mm512_set1_epi8(32);
+  unpack_sixes(from, [&](int at, IntVec numbers) {
+    _mm512_store_si512(to + at, _mm512_sub_epi8(numbers, added));
+  });
+}
+MF_INLINE void unpack_numbers(Int4Weights, const uint8_t* from, int8_t* to) {
+  constexpr int kHalf = Int4Weights::kInputs * kPanel / 2;
+  for (int i = 0; i < kHalf; i += 64) {
+    _mm512_store_si512(to + i, nibbles_low(iload(from + i)));
+    _mm512_store_si512(to + kHalf + i, nibbles_high(iload(from + i)));
+  }
+}
+
+template <class Weights>
 struct AmxTile {
-  static constexpr int kBlock = kInt4Weights ? kInt4Block : kInt8Block;
+  static constexpr int kBlock = Weights::kInputs;
   static constexpr int kAmxStretch = 128 / kBlock;  // blocks whose sums are taken up together
-  static constexpr int kBlockBytes = kInt4Weights ? kInt4BlockBytes : kIntBlockBytes;
-  static constexpr int kHeadBytes = kInt4Weights ? kPanel * 4 : kPanel * 2;  // scales, minima
-  static constexpr int kNumbers = kBlock * kPanel;
+  static constexpr int kBlockBytes = Weights::kBytes;
 
   struct Memory {  // of a stretch; small enough to stay in the first-level cache beside the rest
-    alignas(64) int8_t weights[kAmxStretch][kNumbers];
+    alignas(64) int8_t weights[kAmxStretch][kBlock * kPanel];
     alignas(64) float scales[kAmxStretch][kPanel];
-    alignas(64) float minima[kInt4Weights ? kAmxStretch : 1][kPanel];
+    alignas(64) float minima[Weights::kHasMinima ? kAmxStretch : 1][kPanel];
     alignas(64) int32_t dots[kAmxStretch][kVecs][kAmxRows][kLanes];
   };
 
@@ -92,23 +109,13 @@ struct AmxTile {
     }
   }
 
-  // One block's signed numbers, [input / 4][output][4], and its scales.
+  // One block's numbers and scales.
   MF_INLINE void unpack(const uint8_t* block, Memory& own, int b) {
-    const uint8_t* from = block + kHeadBytes;
-    int8_t* to = own.weights[b];
-    for (int i = 0; i < kNumbers / (kInt4Weights ? 2 : 1); i += 64) {
-      const IntVec raw = iload(from + i);
-      if constexpr (kInt4Weights) {
-        _mm512_store_si512(to + i, nibbles_low(raw));
-        _mm512_store_si512(to + kNumbers / 2 + i, nibbles_high(raw));
-      } else {
-        _mm512_store_si512(to + i, _mm512_xor_si512(raw, _mm512_set1_epi8((char)0x80)));
-      }
-    }
+    unpack_numbers(Weights(), block + Weights::kScaleBytes, own.weights[b]);
     const uint16_t* halves = (const uint16_t*)block;
     for (int v = 0; v < kPanel; v += kLanes) {
       vstore(own.scales[b] + v, vwiden(halves + v));
-      if constexpr (kInt4Weights) vstore(own.minima[b] + v, vwiden(halves + kPanel + v));
+      if constexpr (Weights::kHasMinima) vstore(own.minima[b] + v, vwiden(halves + kPanel + v));
     }
   }
 
@@ -157,7 +164,7 @@ struct AmxTile {
   // Asks for lines [begin, end) of a block of the next panel: a few at a time, all along.
   MF_INLINE void fetch(const TileJob& job, int b, int begin, int end) {
     const uint8_t* next = job.weights + job.panel_bytes + b * kBlockBytes;
-    for (int i = begin; job.fetch && i < end; i++) __builtin_prefetch(next + i * 64, 0, kFetchLevel);
+    if (job.fetch) ask_for(next, begin * 64, end * 64);
   }
 
   // Adds a stretch's whole numbers, scaled, to the sums of R rows of a tile, from `first` on.
@@ -175,8 +182,8 @@ struct AmxTile {
         const int64_t block = from + r * per_row + b;
         const Vec unit = vset(job.x.scales[block]);
         for (int v = 0; v < kVecs; v++) {
-          if constexpr (kInt4Weights) {
-            const Vec total = vset(block_total(job.x, block));
+          if constexpr (Weights::kHasMinima) {
+            const Vec total = vset(Weights::total(job.x, block));
             sum[r][v] = vfma(vload(own.minima[b] + v * kLanes), total, sum[r][v]);
           }
           const Vec both = vmul(vload(own.scales[b] + v * kLanes), unit);

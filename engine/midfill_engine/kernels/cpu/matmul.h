@@ -4,7 +4,7 @@
 #pragma once
 
 #include "amx.h"
-#include "tile.h"
+#include "whole_tile.h"
 
 namespace {
 
@@ -15,8 +15,9 @@ struct Matrix {
 };
 
 MF_INLINE int64_t panel_bytes(int kind, int depth) {
-  if (kind == kInt8) return (int64_t)(depth / kInt8Block) * kIntBlockBytes;
-  if (kind == kInt4) return (int64_t)(depth / kInt4Block) * kInt4BlockBytes;
+  if (kind == kInt8) return (int64_t)(depth / Int8Weights::kInputs) * Int8Weights::kBytes;
+  if (kind == kInt6) return (int64_t)(depth / Int6Weights::kInputs) * Int6Weights::kBytes;
+  if (kind == kInt4) return (int64_t)(depth / Int4Weights::kInputs) * Int4Weights::kBytes;
   return (int64_t)depth * kPanel * (kind == kFloat32 ? 4 : 2);
 }
 
@@ -74,15 +75,41 @@ MF_INLINE void chunked(TileJob job, int num_rows, int panels, int depth, int uni
   }
 }
 
-// Products of int8 or int4 weights: many rows in AMX's tiles, where there are such.
-template <class Tile>
+// From so many rows on int6's tiles are unpacked by AMX's code.
+#if defined(__AMX_INT8__)
+constexpr int kManyRows = kAmxFrom;
+#else
+constexpr int kManyRows = kMaxRows + 1;
+#endif
+
+// Several tiles of rows with one panel of int6, unpacked once for all of them.
+static __attribute__((noinline)) void unpacked(TileJob job, int num_rows, int num_blocks) {
+  constexpr int kMost = 8;  // blocks, which stay in the first-level cache beside the rows
+  alignas(64) uint8_t bytes[kMost * Int6Bytes::kBytes];
+  const uint8_t* weights = job.weights;
+  const Input x = job.x;
+  job.weights = bytes;
+  job.input_bytes = Int6Bytes::kBytes;
+  for (int at = 0; at < num_blocks; at += kMost) {
+    job.depth = num_blocks - at < kMost ? num_blocks - at : kMost;
+    for (int b = 0; b < job.depth; b++)
+      unpack_block(weights + (at + b) * Int6Weights::kBytes, bytes + b * Int6Bytes::kBytes);
+    job.x.quants = x.quants + at * Int6Bytes::kInputs;
+    job.x.scales = x.scales + at;
+    job.x.sums = x.sums + at;
+    job.fresh = at == 0;
+    run_rows<WholeTile<Int6Bytes>>(job, num_rows, 1);
+  }
+}
+
+// Products of whole numbers: many rows in AMX's tiles, where there are such.
+template <class Weights>
 MF_INLINE void whole_numbers(TileJob job, int num_rows, int panels, int depth) {
 #if defined(__AMX_INT8__)
-  constexpr bool kInt4Weights = Tile::kBytes == kInt4BlockBytes;
-  if (num_rows >= kAmxFrom) return AmxTile<kInt4Weights>::run(job, num_rows, depth / Tile::kBlock);
+  if (num_rows >= kAmxFrom) return AmxTile<Weights>::run(job, num_rows, depth / Weights::kInputs);
 #endif
-  job.input_bytes = Tile::kBytes;
-  chunked<Tile>(job, num_rows, panels, depth, Tile::kBlock);
+  job.input_bytes = Weights::kBytes;
+  chunked<WholeTile<Weights>>(job, num_rows, panels, depth, Weights::kInputs);
 }
 
 // Panels [begin, end) of the product of `num_rows` rows; each goes to finish(panel, sums, stride)
@@ -102,29 +129,37 @@ MF_INLINE void multiply(const Input& x, int num_rows, const Matrix& matrix, int 
       job.input_bytes = kPanel * 4;
       chunked<HalfTile>(job, num_rows, wide, matrix.depth, 2);
     } else if (matrix.kind == kInt8) {
-      whole_numbers<IntTile>(job, num_rows, wide, matrix.depth);
+      whole_numbers<Int8Weights>(job, num_rows, wide, matrix.depth);
+    } else if (matrix.kind == kInt6) {
+      if (num_rows > kMaxIntTile && num_rows < kManyRows)
+        unpacked(job, num_rows, matrix.depth / Int6Weights::kInputs);
+      else
+        whole_numbers<Int6Weights>(job, num_rows, wide, matrix.depth);
     } else {
-      whole_numbers<Int4Tile>(job, num_rows, wide, matrix.depth);
+      whole_numbers<Int4Weights>(job, num_rows, wide, matrix.depth);
     }
     for (int p = 0; p < wide; p++) finish(panel + p, sums + p * kPanel, wide * kPanel);
   }
+}
+
+// Column `lane` of a panel of whole numbers, as floats.
+template <class Weights>
+MF_INLINE void unpack_numbers_of(const uint8_t* panel, int depth, int lane, float* out) {
+  for (int b = 0; b < depth / Weights::kInputs; b++, panel += Weights::kBytes)
+    for (int i = 0; i < Weights::kInputs; i++)
+      *out++ = widen(((const uint16_t*)panel)[lane]) * (float)Weights::number(panel, i, lane);
 }
 
 // Column `token` of a packed matrix, as a row of floats; not of int4.
 MF_INLINE void unpack_column(const Matrix& matrix, int token, float* out) {
   const uint8_t* panel = matrix.data + token / kPanel * panel_bytes(matrix.kind, matrix.depth);
   const int lane = token % kPanel;
-  for (int k = 0; k < matrix.depth; k++) {
-    if (matrix.kind == kFloat32) {
-      out[k] = ((const float*)panel)[k * kPanel + lane];
-    } else if (matrix.kind == kBfloat16) {
-      out[k] = widen(((const uint16_t*)panel)[(k / 2 * kPanel + lane) * 2 + k % 2]);
-    } else {
-      const uint8_t* block = panel + k / kInt8Block * kIntBlockBytes;
-      const int weight = block[kPanel * 2 + (k % kInt8Block / 4 * kPanel + lane) * 4 + k % 4] - 128;
-      out[k] = widen(((const uint16_t*)block)[lane]) * (float)weight;
-    }
-  }
+  if (matrix.kind == kInt8) return unpack_numbers_of<Int8Weights>(panel, matrix.depth, lane, out);
+  if (matrix.kind == kInt6) return unpack_numbers_of<Int6Weights>(panel, matrix.depth, lane, out);
+  for (int k = 0; k < matrix.depth; k++)
+    out[k] = matrix.kind == kFloat32
+                 ? ((const float*)panel)[k * kPanel + lane]
+                 : widen(((const uint16_t*)panel)[(k / 2 * kPanel + lane) * 2 + k % 2]);
 }
 
 }  // namespace

@@ -40,8 +40,8 @@ MF_INLINE void prepare_row(const Engine& engine, Scratch& own, int kind, const f
   float* normed = quantised ? own.norm : values;
   if (norm) norm_row(row, norm, count, padded, engine.model.eps, normed);
   const float* from = norm ? normed : row;
-  if (kind == kInt8) quantise_row<kInt8Block>(from, padded, quants, scales, sums);
   if (kind == kInt4) quantise_row<kInt4Block>(from, padded, quants, scales, sums);
+  else if (quantised) quantise_row<kInt8Block>(from, padded, quants, scales, sums);
 }
 
 }  // namespace

@@ -72,16 +72,25 @@ MF_INLINE IntVec idot(IntVec sum, const Weights8& w, IntVec x) {
 #endif
 MF_INLINE IntVec nibbles_low(IntVec a) { return _mm256_and_si256(a, _mm256_set1_epi8(15)); }
 MF_INLINE IntVec nibbles_high(IntVec a) { return nibbles_low(_mm256_srli_epi16(a, 4)); }
+MF_INLINE IntVec six_low(IntVec a) { return _mm256_and_si256(a, _mm256_set1_epi8(63)); }
+MF_INLINE IntVec six_rest(IntVec a, IntVec b, IntVec c) {
+  const IntVec low = _mm256_and_si256(_mm256_srli_epi16(a, 6), _mm256_set1_epi8(3));
+  const IntVec middle = _mm256_and_si256(_mm256_srli_epi16(b, 4), _mm256_set1_epi8(12));
+  const IntVec high = _mm256_and_si256(_mm256_srli_epi16(c, 2), _mm256_set1_epi8(48));
+  return _mm256_or_si256(_mm256_or_si256(low, middle), high);
+}
 #if defined(__AVXVNNI__)
-MF_INLINE IntVec nibble_dot(IntVec sum, IntVec w, IntVec x) {
+constexpr bool kWideSmallDots = true;
+MF_INLINE IntVec small_dot(IntVec sum, IntVec w, IntVec x) {
   return _mm256_dpbusd_avx_epi32(sum, w, x);
 }
-MF_INLINE IntVec nibble_total(IntVec sum) { return sum; }
+MF_INLINE IntVec small_total(IntVec sum) { return sum; }
 #else
-MF_INLINE IntVec nibble_dot(IntVec sum, IntVec w, IntVec x) {  // eight times at most, see tile.h
+constexpr bool kWideSmallDots = false;
+MF_INLINE IntVec small_dot(IntVec sum, IntVec w, IntVec x) {
   return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x));
 }
-MF_INLINE IntVec nibble_total(IntVec sum) {
+MF_INLINE IntVec small_total(IntVec sum) {
   return _mm256_madd_epi16(sum, _mm256_set1_epi16(1));
 }
 #endif

@@ -76,16 +76,30 @@ MF_INLINE IntVec idot(IntVec sum, const Weights8& w, IntVec x) {
 #endif
 MF_INLINE IntVec nibbles_low(IntVec a) { return _mm512_and_si512(a, _mm512_set1_epi8(15)); }
 MF_INLINE IntVec nibbles_high(IntVec a) { return nibbles_low(_mm512_srli_epi16(a, 4)); }
+// Of three bytes the low six bits; and their upper two together, the first's lowest.
+MF_INLINE IntVec six_low(IntVec a) { return _mm512_and_si512(a, _mm512_set1_epi8(63)); }
+MF_INLINE IntVec six_rest(IntVec a, IntVec b, IntVec c) {
+  const int kKeepAndAdd = 0xea;  // (x & mask) | y
+  const IntVec low = _mm512_and_si512(_mm512_srli_epi16(a, 6), _mm512_set1_epi8(3));
+  const IntVec two = _mm512_ternarylogic_epi64(_mm512_srli_epi16(b, 4), _mm512_set1_epi8(12), low,
+                                               kKeepAndAdd);
+  return _mm512_ternarylogic_epi64(_mm512_srli_epi16(c, 2), _mm512_set1_epi8(48), two,
+                                   kKeepAndAdd);
+}
+// Products of numbers without sign: of nibbles eight may be added up before small_total, of six
+// bits two; where kWideSmallDots, any number.
 #if defined(__AVX512VNNI__)
-MF_INLINE IntVec nibble_dot(IntVec sum, IntVec w, IntVec x) {
+constexpr bool kWideSmallDots = true;
+MF_INLINE IntVec small_dot(IntVec sum, IntVec w, IntVec x) {
   return _mm512_dpbusd_epi32(sum, w, x);
 }
-MF_INLINE IntVec nibble_total(IntVec sum) { return sum; }
+MF_INLINE IntVec small_total(IntVec sum) { return sum; }
 #else
-MF_INLINE IntVec nibble_dot(IntVec sum, IntVec w, IntVec x) {
+constexpr bool kWideSmallDots = false;
+MF_INLINE IntVec small_dot(IntVec sum, IntVec w, IntVec x) {
   return _mm512_add_epi16(sum, _mm512_maddubs_epi16(w, x));
 }
-MF_INLINE IntVec nibble_total(IntVec sum) {
+MF_INLINE IntVec small_total(IntVec sum) {
   return _mm512_madd_epi16(sum, _mm512_set1_epi16(1));
 }
 #endif

@@ -72,10 +72,20 @@ MF_INLINE IntVec nibbles_low(IntVec a) {
 MF_INLINE IntVec nibbles_high(IntVec a) {
   return vreinterpretq_s32_u8(vshrq_n_u8(vreinterpretq_u8_s32(a), 4));
 }
-MF_INLINE IntVec nibble_dot(IntVec sum, IntVec w, IntVec x) {
+MF_INLINE IntVec six_low(IntVec a) {
+  return vreinterpretq_s32_u8(vandq_u8(vreinterpretq_u8_s32(a), vdupq_n_u8(63)));
+}
+MF_INLINE IntVec six_rest(IntVec a, IntVec b, IntVec c) {
+  const uint8x16_t low = vshrq_n_u8(vreinterpretq_u8_s32(a), 6);
+  const uint8x16_t middle = vshrq_n_u8(vreinterpretq_u8_s32(b), 6);
+  const uint8x16_t high = vshrq_n_u8(vreinterpretq_u8_s32(c), 6);
+  return vreinterpretq_s32_u8(vsliq_n_u8(vsliq_n_u8(low, middle, 2), high, 4));
+}
+constexpr bool kWideSmallDots = true;
+MF_INLINE IntVec small_dot(IntVec sum, IntVec w, IntVec x) {
   return dot4(sum, vreinterpretq_s8_s32(w), vreinterpretq_s8_s32(x));
 }
-MF_INLINE IntVec nibble_total(IntVec sum) { return sum; }
+MF_INLINE IntVec small_total(IntVec sum) { return sum; }
 MF_INLINE void vstore_int8(int8_t* p, IntVec a) {
   const int16x4_t half = vqmovn_s32(a);
   const int8x8_t bytes = vqmovn_s16(vcombine_s16(half, half));

@@ -72,14 +72,20 @@ MF_INLINE IntVec idot(IntVec sum, const Weights8& w, IntVec x) {
 }
 MF_INLINE IntVec nibbles_low(IntVec a) { return a & iset(0x0f0f0f0f); }
 MF_INLINE IntVec nibbles_high(IntVec a) { return (a >> iset(4)) & iset(0x0f0f0f0f); }
-MF_INLINE IntVec nibble_dot(IntVec sum, IntVec w, IntVec x) {
-  const IntVec low = iset(15);
+MF_INLINE IntVec six_low(IntVec a) { return a & iset(0x3f3f3f3f); }
+MF_INLINE IntVec six_rest(IntVec a, IntVec b, IntVec c) {
+  return ((a >> iset(6)) & iset(0x03030303)) | ((b >> iset(4)) & iset(0x0c0c0c0c)) |
+         ((c >> iset(2)) & iset(0x30303030));
+}
+constexpr bool kWideSmallDots = true;
+MF_INLINE IntVec small_dot(IntVec sum, IntVec w, IntVec x) {
+  const IntVec low = iset(255);
   int32_t four = x[0];
   return sum + (w & low) * iset((int8_t)four) + ((w >> iset(8)) & low) * iset((int8_t)(four >> 8)) +
          ((w >> iset(16)) & low) * iset((int8_t)(four >> 16)) +
          ((w >> iset(24)) & low) * iset((int8_t)(four >> 24));
 }
-MF_INLINE IntVec nibble_total(IntVec sum) { return sum; }
+MF_INLINE IntVec small_total(IntVec sum) { return sum; }
 MF_INLINE void vstore_int8(int8_t* p, IntVec a) {
   for (int i = 0; i < 4; i++) p[i] = (int8_t)a[i];
 }

@@ -1,0 +1,44 @@
+// Tiles of the kinds whose blocks are summed in whole numbers: int8, int6 and int4.
+#pragma once
+
+#include "whole_block.h"
+
+namespace {
+
+template <class Weights>
+struct WholeTile {
+  static constexpr int kBlock = Weights::kInputs;
+  static constexpr int kRows = kMaxIntTile;
+  static constexpr int kChunk = 1024;
+
+  // Several rows go over a panel in parts, where not all of their sums fit the registers: in
+  // stretches, so that memory is kept busy in every part (docs/log.md, 2026-11-26).
+  template <int R, int P>
+  static __attribute__((noinline)) void run(const TileJob& job) {
+    constexpr int kGroup = R > 1 && kVecs > kMaxIntVecs ? kMaxIntVecs : kVecs;
+    const int most = kGroup < kVecs && job.fetch ? Weights::kStretch : job.depth;
+    for (int at = 0; at < job.depth; at += most) {
+      TileJob stretch = job;
+      stretch.weights += at * job.input_bytes;
+      stretch.x.quants += at * kBlock;
+      stretch.x.scales += at;
+      stretch.x.sums += at;
+      stretch.depth = job.depth - at < most ? job.depth - at : most;
+      stretch.fresh = job.fresh && at == 0;
+      for (int v = 0; v < kVecs; v += kGroup) part<R, P, kGroup>(stretch, v);
+    }
+  }
+
+  template <int R, int P, int G>
+  MF_INLINE void part(const TileJob& job, int first) {
+    Vec sum[R][P][G];
+    load_sums<R, P, G>(job, first, sum);
+    const uint8_t* w = job.weights;
+    for (int b = 0; b < job.depth; b++, w += job.input_bytes)
+      for (int p = 0; p < P; p++)
+        Weights::template block<R, G>(job, w + p * job.panel_bytes, b, first, &sum[0][p], P);
+    store_sums<R, P, G>(job, first, sum);
+  }
+};
+
+}  // namespace
