@@ -8,7 +8,7 @@ files are the user's:
     cmake -B build -DCMAKE_BUILD_TYPE=Release -DGGML_NATIVE=ON -DLLAMA_CURL=OFF vendor/llama.cpp
     cmake --build build --target llama-server llama-quantize
     python vendor/llama.cpp/convert_hf_to_gguf.py --outtype f32 --outfile f32.gguf MODEL_DIR
-    build/bin/llama-quantize f32.gguf q8_0.gguf Q8_0
+    build/bin/llama-quantize f32.gguf q8_0.gguf Q8_0    # beside int8; Q6_K beside int6
 
 On a machine with AMX its products crash as built by GCC 12.2, whose `_tile_loadconfig` says that
 it reads eight bytes only: take another compiler, or a barrier before the call (docs/log.md).

@@ -187,7 +187,7 @@ def test_the_bundled_model_writes_the_same_200_tokens(library: Library) -> None:
     expected = greedy(Decoder(spec, weights, torch.float32, CPU))
     assert len(set(expected)) >= 10  # a loop of one token would prove little
     for name in library.instruction_sets():
-        native = TorchNative(spec, weights, library, num_threads=2, instruction_set=name)
+        native = TorchNative(spec, weights, library, instruction_set=name)
         assert greedy(native) == expected, name
         native.close()
 
