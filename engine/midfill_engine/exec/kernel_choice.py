@@ -27,7 +27,7 @@ FP8 = "fp8"
 
 MAX_LOSS: Final = 0.005
 """Nats a token that a dtype may cost on code to be the default. The bundled model on 60,000 tokens
-of held-out code (`bench/precision.py`; docs/log.md, 2026-11-27): int8 0.0001, int6 0.0023, int4
+of held-out code (`bench/precision.py`; docs/log.md, 2026-11-27): int8 0.0001, int6 0.0030, int4
 0.018."""
 _DEFAULTS: Final[dict[str, WeightKind]] = {
     "portable": "float32",  # four times as fast there as whole numbers

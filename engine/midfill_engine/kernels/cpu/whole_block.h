@@ -173,7 +173,7 @@ MF_INLINE void unpack_block(const uint8_t* from, uint8_t* to) {
 struct Int4Weights {
   static constexpr int kInputs = kInt4Block;
   static constexpr int kScaleBytes = kPanel * 4, kBytes = kScaleBytes + kInputs * kPanel / 2;
-  static constexpr int kAhead = 8, kStretch = kPadding * 1024;  // so never a part of a panel
+  static constexpr int kAhead = 8, kStretch = 1 << 20;  // more than a panel has: never in parts
   static constexpr bool kHasMinima = true;
 
   // The sum of a block's activations, which the minima are multiplied with.
