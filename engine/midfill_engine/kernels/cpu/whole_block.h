@@ -21,10 +21,29 @@ MF_INLINE void ask_for(const uint8_t* ahead, int begin, int end) {
   for (int i = begin; i < end; i += 64) __builtin_prefetch(ahead + i, 0, kFetchLevel);
 }
 
-// Whole numbers, scaled, onto the sums.
-template <int R, int G>
-MF_INLINE void scale_dots(const TileJob& job, const uint16_t* scales, int64_t b, int64_t blocks,
-                          const IntVec (&dot)[R][G], Vec (*sum)[G], int sum_step) {
+// A block of a kind with scales alone. Weights::group adds kGroup inputs to the whole numbers,
+// which begin at what Weights::start makes of -128 times the sum of the block's activations.
+template <class Weights, int R, int G>
+MF_INLINE void scaled_block(const TileJob& job, const uint8_t* block, int b, int first,
+                            Vec (*sum)[G], int sum_step) {
+  const int64_t blocks = job.x.stride / Weights::kInputs;
+  IntVec dot[R][G];
+  for (int r = 0; r < R; r++)
+    for (int v = 0; v < G; v++) dot[r][v] = iset(Weights::start(job.x.sums[r * blocks + b]));
+  const int begin = first * kLanes * 4, end = (first + G) * kLanes * 4;
+  const uint8_t* weights = block + Weights::kScaleBytes + begin;
+  const uint8_t* ahead = block + Weights::kAhead * Weights::kBytes;
+  const bool fetch = Weights::kInMemory && job.fetch && begin % 64 == 0;
+  if (fetch && first == 0) ask_for(ahead, 0, Weights::kScaleBytes);
+  ahead += Weights::kScaleBytes;
+  for (int k = 0; k < Weights::kInputs; k += Weights::kGroup) {
+    for (int t = 0; fetch && t < Weights::kGroupBytes; t += kFourBytes)
+      ask_for(ahead + t, begin, end);
+    Weights::template group<R, G>(dot, weights, job.x.quants + b * Weights::kInputs + k,
+                                  job.x.stride);
+    weights += Weights::kGroupBytes, ahead += Weights::kGroupBytes;
+  }
+  const uint16_t* scales = (const uint16_t*)block + first * kLanes;
   for (int v = 0; v < G; v++) {
     const Vec scale = vwiden(scales + v * kLanes);
     for (int r = 0; r < R; r++) {
@@ -35,35 +54,27 @@ MF_INLINE void scale_dots(const TileJob& job, const uint16_t* scales, int64_t b,
 }
 
 struct Int8Weights {
-  static constexpr int kInputs = kInt8Block;
+  static constexpr int kInputs = kInt8Block, kGroup = 4, kGroupBytes = kFourBytes;
   static constexpr int kScaleBytes = kPanel * 2, kBytes = kScaleBytes + kInputs * kPanel;
   static constexpr int kAhead = 2, kStretch = 2;  // blocks
-  static constexpr bool kHasMinima = false;
+  static constexpr bool kHasMinima = false, kInMemory = true;
 
   template <int R, int G>
   MF_INLINE void block(const TileJob& job, const uint8_t* block, int b, int first, Vec (*sum)[G],
                        int sum_step) {
-    const int64_t blocks = job.x.stride / kInputs;
-    IntVec dot[R][G];
-    for (int r = 0; r < R; r++)
-      for (int v = 0; v < G; v++)
-        dot[r][v] = iset(kUnsignedWeights ? job.x.sums[r * blocks + b] : 0);
-    const int begin = first * kLanes * 4, end = (first + G) * kLanes * 4;
-    const uint8_t* weights = block + kScaleBytes + begin;
-    const uint8_t* ahead = block + kAhead * kBytes;
-    const bool fetch = job.fetch && begin % 64 == 0;
-    if (fetch && first == 0) ask_for(ahead, 0, kScaleBytes);
-    for (int k = 0; k < kInputs / 4; k++) {
-      if (fetch) ask_for(ahead + kScaleBytes + k * kFourBytes, begin, end);
-      const int8_t* x = job.x.quants + b * kInputs + k * 4;
-      Weights8 four[G];
-      for (int v = 0; v < G; v++) four[v] = wload(weights + k * kFourBytes + v * kLanes * 4);
-      for (int r = 0; r < R; r++) {
-        const IntVec each = four_of(x + r * job.x.stride);
-        for (int v = 0; v < G; v++) dot[r][v] = idot(dot[r][v], four[v], each);
-      }
+    scaled_block<Int8Weights, R, G>(job, block, b, first, sum, sum_step);
+  }
+
+  MF_INLINE int32_t start(int32_t total) { return kUnsignedWeights ? total : 0; }
+
+  template <int R, int G>
+  MF_INLINE void group(IntVec (&dot)[R][G], const uint8_t* from, const int8_t* x, int64_t stride) {
+    Weights8 four[G];
+    for (int v = 0; v < G; v++) four[v] = wload(from + v * kLanes * 4);
+    for (int r = 0; r < R; r++) {
+      const IntVec each = four_of(x + r * stride);
+      for (int v = 0; v < G; v++) dot[r][v] = idot(dot[r][v], four[v], each);
     }
-    scale_dots<R, G>(job, (const uint16_t*)block + first * kLanes, b, blocks, dot, sum, sum_step);
   }
 
   // An input's weight of one output.
@@ -76,33 +87,26 @@ struct Int8Weights {
 // instruction for more. Packed, four fours of inputs lie in three bytes of each output.
 template <bool kPacked>
 struct Int6Block {
-  static constexpr int kInputs = kInt8Block, kFours = kPacked ? 3 : 4;
+  static constexpr int kInputs = kInt8Block, kGroup = 16;
+  static constexpr int kGroupBytes = (kPacked ? 3 : 4) * kFourBytes;
   static constexpr int kScaleBytes = kPanel * 2;
-  static constexpr int kBytes = kScaleBytes + kInputs / 16 * kFours * kFourBytes;
+  static constexpr int kBytes = kScaleBytes + kInputs / kGroup * kGroupBytes;
   static constexpr int kAhead = 2, kStretch = 2;
-  static constexpr bool kHasMinima = false;
+  static constexpr bool kHasMinima = false, kInMemory = kPacked;
 
   template <int R, int G>
   MF_INLINE void block(const TileJob& job, const uint8_t* block, int b, int first, Vec (*sum)[G],
                        int sum_step) {
-    const int64_t blocks = job.x.stride / kInputs;
-    IntVec dot[R][G];
-    for (int r = 0; r < R; r++)
-      for (int v = 0; v < G; v++) dot[r][v] = iset(job.x.sums[r * blocks + b] / 4);
-    const int begin = first * kLanes * 4, end = (first + G) * kLanes * 4;
-    const uint8_t* weights = block + kScaleBytes + begin;
-    const uint8_t* ahead = block + kAhead * kBytes + kScaleBytes;
-    const bool fetch = kPacked && job.fetch && begin % 64 == 0;
-    if (fetch && first == 0) ask_for(ahead - kScaleBytes, 0, kScaleBytes);
-    for (int k = 0; k < kInputs / 16; k++) {
-      const int8_t* x = job.x.quants + b * kInputs + k * 16;
-      for (int t = 0; fetch && t < kFours; t++, ahead += kFourBytes) ask_for(ahead, begin, end);
-      const uint8_t* from = weights + k * kFours * kFourBytes;
-      constexpr int kVecsAtOnce = kWideSmallDots ? G : 1;
-      for (int v = 0; v < G; v += kVecsAtOnce, from += kVecsAtOnce * kLanes * 4)
-        fours<R, G, kVecsAtOnce>(dot, v, from, x, job.x.stride);
-    }
-    scale_dots<R, G>(job, (const uint16_t*)block + first * kLanes, b, blocks, dot, sum, sum_step);
+    scaled_block<Int6Block, R, G>(job, block, b, first, sum, sum_step);
+  }
+
+  MF_INLINE int32_t start(int32_t total) { return total / 4; }
+
+  template <int R, int G>
+  MF_INLINE void group(IntVec (&dot)[R][G], const uint8_t* from, const int8_t* x, int64_t stride) {
+    constexpr int kVecsAtOnce = kWideSmallDots ? G : 1;
+    for (int v = 0; v < G; v += kVecsAtOnce, from += kVecsAtOnce * kLanes * 4)
+      fours<R, G, kVecsAtOnce>(dot, v, from, x, stride);
   }
 
   // Sixteen inputs of vectors [v, v + V): as many fours at a time as are summed before a total.
@@ -133,8 +137,8 @@ struct Int6Block {
   // As in Int8Weights.
   MF_INLINE int number(const uint8_t* block, int input, int output) {
     static_assert(kPacked);
-    const uint8_t* group = block + kScaleBytes + input / 16 * kFours * kFourBytes;
-    const int fours = input % 16 / 4, at = output * 4 + input % 4;
+    const uint8_t* group = block + kScaleBytes + input / kGroup * kGroupBytes;
+    const int fours = input % kGroup / 4, at = output * 4 + input % 4;
     if (fours < 3) return (group[fours * kFourBytes + at] & 63) - 32;
     int upper = 0;
     for (int t = 0; t < 3; t++) upper |= group[t * kFourBytes + at] >> 6 << 2 * t;
@@ -154,7 +158,8 @@ using Int6Bytes = Int6Block<false>;
 // Every vector of a block's numbers goes to take(where it lies as bytes, vector).
 template <class Take>
 MF_INLINE void unpack_sixes(const uint8_t* from, const Take& take) {
-  for (int k = 0; k < Int6Weights::kInputs / 16; k++, from += 3 * kFourBytes)
+  constexpr int kGroups = Int6Weights::kInputs / Int6Weights::kGroup;
+  for (int k = 0; k < kGroups; k++, from += Int6Weights::kGroupBytes)
     for (int i = 0; i < kFourBytes; i += kLanes * 4)
       for (int t = 0; t < 4; t++)
         take((4 * k + t) * kFourBytes + i, Int6Weights::four(from + i, t));
