@@ -9,18 +9,19 @@
 namespace {
 
 constexpr int kAmxRows = 16;
-constexpr int kAmxFrom = 9;    // rows; fewer are as fast in vectors (docs/log.md, 2026-11-26)
+constexpr int kAmxFrom = 7;    // rows; fewer are as fast in vectors
 
 // The shapes of tiles: 0 to 3 sums [row][output] of a half panel, in turn two for a block; 4
 // activations [row][input of a block]; 5 and 6 weights [input / 4][output][4]. A thread's tiles are
 // set for one product and given back, because they cost a switch of threads 8 KB, and because the
 // caller's may be in use for something else.
 struct AmxTiles {
-  explicit AmxTiles(int block) {
+  AmxTiles(int block, int num_rows) {
     alignas(64) uint8_t shapes[64] = {1};  // the palette
     const uint16_t row_bytes[] = {64, 64, 64, 64, (uint16_t)block, 64, 64};
     const uint8_t fours = (uint8_t)(block / 4);
-    const uint8_t rows[] = {kAmxRows, kAmxRows, kAmxRows, kAmxRows, kAmxRows, fours, fours};
+    const uint8_t most = (uint8_t)(num_rows < kAmxRows ? num_rows : kAmxRows);
+    const uint8_t rows[] = {most, most, most, most, most, fours, fours};
     memcpy(shapes + 16, row_bytes, sizeof(row_bytes));
     memcpy(shapes + 48, rows, sizeof(rows));
     __asm__ volatile("ldtilecfg %0" : : "m"(shapes));
@@ -80,7 +81,7 @@ MF_INLINE void unpack_numbers(Int4Weights, const uint8_t* from, int8_t* to) {
 template <class Weights>
 struct AmxTile {
   static constexpr int kBlock = Weights::kInputs;
-  static constexpr int kAmxStretch = 128 / kBlock;  // blocks whose sums are taken up together
+  static constexpr int kAmxStretch = 4;  // blocks whose sums are taken up together
   static constexpr int kBlockBytes = Weights::kBytes;
 
   struct Memory {  // of a stretch; small enough to stay in the first-level cache beside the rest
@@ -92,7 +93,7 @@ struct AmxTile {
 
   // One panel's sums of all rows; `job` is of its first inputs, `num_blocks` of them.
   static __attribute__((noinline)) void run(TileJob job, int num_rows, int num_blocks) {
-    const AmxTiles tiles(kBlock);
+    const AmxTiles tiles(kBlock, num_rows);
     Memory own;
     for (int at = 0; at < num_blocks; at += kAmxStretch) {
       job.depth = num_blocks - at < kAmxStretch ? num_blocks - at : kAmxStretch;

@@ -111,7 +111,7 @@ static void attend_whole(const Engine& engine, const AttentionTile& tile, const 
 #if defined(__AMX_INT8__)
   const int num_queries = tile.num_rows * tile.group;
   if (engine.head_padded % 64 == 0 && 2 * num_queries >= kDotTilesFrom) {
-    const AmxTiles tiles(64);
+    const AmxTiles tiles(64, 2 * num_queries);
     return attend_spans(engine, tile, own, true);
   }
 #endif

@@ -23,12 +23,13 @@ MF_INLINE void norm_row(const float* row, const float* weight, int count, int pa
 }
 
 // Signed bytes and one scale per block of values: largest / 127.
-template <int kBlock>
+template <class Weights>
 MF_INLINE void quantise_row(const float* row, int padded, int8_t* quants, float* scales,
                             int32_t* sums) {
+  constexpr int kBlock = Weights::kInputs;
   for (int b = 0; b < padded / kBlock; b++, row += kBlock, quants += kBlock) {
     scales[b] = round_to_int8(row, kBlock, quants, sums + b);
-    sums[b] *= -128;
+    sums[b] *= Weights::kSumFactor;
   }
 }
 
@@ -40,8 +41,9 @@ MF_INLINE void prepare_row(const Engine& engine, Scratch& own, int kind, const f
   float* normed = quantised ? own.norm : values;
   if (norm) norm_row(row, norm, count, padded, engine.model.eps, normed);
   const float* from = norm ? normed : row;
-  if (kind == kInt4) quantise_row<kInt4Block>(from, padded, quants, scales, sums);
-  else if (quantised) quantise_row<kInt8Block>(from, padded, quants, scales, sums);
+  if (kind == kInt4) quantise_row<Int4Weights>(from, padded, quants, scales, sums);
+  else if (kind == kInt6) quantise_row<Int6Weights>(from, padded, quants, scales, sums);
+  else if (quantised) quantise_row<Int8Weights>(from, padded, quants, scales, sums);
 }
 
 }  // namespace

@@ -16,6 +16,15 @@
 
 namespace {
 
+// A sum as it stands in the code: added up in another order, sums would not fit the registers.
+template <class Vector>
+MF_INLINE Vector kept(Vector sum) {
+#if defined(__AVX2__)
+  __asm__ volatile("" : "+v"(sum));
+#endif
+  return sum;
+}
+
 #if defined(__AVX512F__)
 #include "simd_avx512.h"
 #elif defined(__AVX2__)

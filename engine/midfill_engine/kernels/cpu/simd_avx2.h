@@ -7,8 +7,13 @@ constexpr int kMaxSums = 12;  // of a float tile, in 16 registers
 constexpr int kMaxHalfTile = 4;
 constexpr int kMaxHalfSums = 8;
 constexpr bool kUnpackMany = true;
-constexpr int kMaxIntTile = 5;  // 4, 5 and 8 rows are a sixth quicker than with 3
+constexpr int kMaxIntTile = 6;
 constexpr int kMaxIntVecs = 2;
+#if defined(__AVXVNNI__)
+constexpr int kMaxIntSums = 12;
+#else
+constexpr int kMaxIntSums = 6;  // a product takes three instructions and their registers
+#endif
 constexpr int kMaxWide = 2;
 constexpr int64_t kFetchAhead = 16;  // positions: so early keys and values are asked for
 constexpr int kFetchLevel = 3;  // into the first-level cache
@@ -67,7 +72,7 @@ MF_INLINE Weights8 wload(const uint8_t* p) {
 }
 MF_INLINE IntVec idot(IntVec sum, const Weights8& w, IntVec x) {
   IntVec pairs = _mm256_maddubs_epi16(w.size, _mm256_sign_epi8(x, w.sign));
-  return _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
+  return kept(_mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1))));
 }
 #endif
 MF_INLINE IntVec nibbles_low(IntVec a) { return _mm256_and_si256(a, _mm256_set1_epi8(15)); }

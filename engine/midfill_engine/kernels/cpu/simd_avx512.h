@@ -9,6 +9,11 @@ constexpr int kMaxHalfSums = 24;
 constexpr bool kUnpackMany = false;  // whether it unpacks all weights of an input before the rows
 constexpr int kMaxIntTile = 8;
 constexpr int kMaxIntVecs = 2;  // of a panel, for several rows at once
+#if defined(__AVX512VNNI__)
+constexpr int kMaxIntSums = 16;  // of them and the rows
+#else
+constexpr int kMaxIntSums = 8;
+#endif
 constexpr int kMaxWide = 4;  // panels side by side where there is one row
 constexpr int64_t kFetchAhead = 32;  // positions: so early keys and values are asked for
 constexpr int kFetchLevel = 2;  // into the second-level cache
@@ -71,7 +76,7 @@ MF_INLINE Weights8 wload(const uint8_t* p) {
 MF_INLINE IntVec idot(IntVec sum, const Weights8& w, IntVec x) {
   IntVec turned = _mm512_mask_sub_epi8(x, w.negative, _mm512_setzero_si512(), x);
   IntVec pairs = _mm512_maddubs_epi16(w.size, turned);
-  return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+  return kept(_mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1))));
 }
 #endif
 MF_INLINE IntVec nibbles_low(IntVec a) { return _mm512_and_si512(a, _mm512_set1_epi8(15)); }

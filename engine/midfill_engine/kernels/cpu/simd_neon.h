@@ -10,6 +10,7 @@ constexpr int kMaxHalfSums = 16;
 constexpr bool kUnpackMany = true;
 constexpr int kMaxIntTile = 6;
 constexpr int kMaxIntVecs = 2;
+constexpr int kMaxIntSums = 12;
 constexpr int kMaxWide = 2;
 constexpr int64_t kFetchAhead = 16;  // positions: so early keys and values are asked for
 constexpr int kFetchLevel = 3;  // into the first-level cache

@@ -10,6 +10,7 @@ constexpr int kMaxHalfSums = 8;
 constexpr bool kUnpackMany = false;
 constexpr int kMaxIntTile = 2;
 constexpr int kMaxIntVecs = 1;
+constexpr int kMaxIntSums = 2;
 constexpr int kMaxWide = 1;
 constexpr int64_t kFetchAhead = 16;  // positions: so early keys and values are asked for
 constexpr int kFetchLevel = 3;  // into the first-level cache

@@ -14,7 +14,7 @@ struct Input {
   const float* values;  // [row][stride]; the float kinds
   const int8_t* quants;  // [row][stride]; the kinds of whole numbers
   const float* scales;   // [row][stride / the kind's block]
-  const int32_t* sums;   // the same: -128 times the block's sum
+  const int32_t* sums;   // the same: the block's sum times the kind's kSumFactor
   int64_t stride;
 };
 
@@ -51,9 +51,8 @@ MF_INLINE void store_sums(const TileJob& job, int first, const Vec (&sum)[R][P][
       for (int v = 0; v < G; v++) vstore(sums_of(job, r, p, first + v), sum[r][p][v]);
 }
 
-// Vectors of a panel that a float tile sums at once; with more rows it goes over a panel in parts.
-constexpr int vecs_at_once(int num_sums, int most) {
-  int vecs = kVecs;
+// Vectors of a panel that a tile sums at once; with more rows it goes over a panel in parts.
+constexpr int vecs_at_once(int num_sums, int most, int vecs = kVecs) {
   while (vecs > 1 && num_sums * vecs > most) vecs /= 2;
   return vecs;
 }

@@ -22,14 +22,14 @@ MF_INLINE void ask_for(const uint8_t* ahead, int begin, int end) {
 }
 
 // A block of a kind with scales alone. Weights::group adds kGroup inputs to the whole numbers,
-// which begin at what Weights::start makes of -128 times the sum of the block's activations.
+// which begin at what was added to the weights times the sum of the block's activations, negative.
 template <class Weights, int R, int G>
 MF_INLINE void scaled_block(const TileJob& job, const uint8_t* block, int b, int first,
                             Vec (*sum)[G], int sum_step) {
   const int64_t blocks = job.x.stride / Weights::kInputs;
   IntVec dot[R][G];
   for (int r = 0; r < R; r++)
-    for (int v = 0; v < G; v++) dot[r][v] = iset(Weights::start(job.x.sums[r * blocks + b]));
+    for (int v = 0; v < G; v++) dot[r][v] = iset(job.x.sums[r * blocks + b]);
   const int begin = first * kLanes * 4, end = (first + G) * kLanes * 4;
   const uint8_t* weights = block + Weights::kScaleBytes + begin;
   const uint8_t* ahead = block + Weights::kAhead * Weights::kBytes;
@@ -57,6 +57,7 @@ struct Int8Weights {
   static constexpr int kInputs = kInt8Block, kGroup = 4, kGroupBytes = kFourBytes;
   static constexpr int kScaleBytes = kPanel * 2, kBytes = kScaleBytes + kInputs * kPanel;
   static constexpr int kAhead = 2, kStretch = 2;  // blocks
+  static constexpr int32_t kSumFactor = kUnsignedWeights ? -128 : 0;  // of the activations' sum
   static constexpr bool kHasMinima = false, kInMemory = true;
 
   template <int R, int G>
@@ -64,8 +65,6 @@ struct Int8Weights {
                        int sum_step) {
     scaled_block<Int8Weights, R, G>(job, block, b, first, sum, sum_step);
   }
-
-  MF_INLINE int32_t start(int32_t total) { return kUnsignedWeights ? total : 0; }
 
   template <int R, int G>
   MF_INLINE void group(IntVec (&dot)[R][G], const uint8_t* from, const int8_t* x, int64_t stride) {
@@ -92,6 +91,7 @@ struct Int6Block {
   static constexpr int kScaleBytes = kPanel * 2;
   static constexpr int kBytes = kScaleBytes + kInputs / kGroup * kGroupBytes;
   static constexpr int kAhead = 2, kStretch = 2;
+  static constexpr int32_t kSumFactor = -32;
   static constexpr bool kHasMinima = false, kInMemory = kPacked;
 
   template <int R, int G>
@@ -99,8 +99,6 @@ struct Int6Block {
                        int sum_step) {
     scaled_block<Int6Block, R, G>(job, block, b, first, sum, sum_step);
   }
-
-  MF_INLINE int32_t start(int32_t total) { return total / 4; }
 
   template <int R, int G>
   MF_INLINE void group(IntVec (&dot)[R][G], const uint8_t* from, const int8_t* x, int64_t stride) {
@@ -127,7 +125,8 @@ struct Int6Block {
             to = small_dot(to, w[0][j], each[0]);
           } else {
             const IntVec one = small_dot(iset(0), w[0][j], each[0]);
-            to = iadd(to, small_total(small_dot(one, w[kAtOnce - 1][j], each[kAtOnce - 1])));
+            const IntVec both = small_dot(one, w[kAtOnce - 1][j], each[kAtOnce - 1]);
+            to = kept(iadd(to, small_total(both)));
           }
         }
       }
@@ -179,11 +178,12 @@ struct Int4Weights {
   static constexpr int kInputs = kInt4Block;
   static constexpr int kScaleBytes = kPanel * 4, kBytes = kScaleBytes + kInputs * kPanel / 2;
   static constexpr int kAhead = 8, kStretch = 1 << 20;  // more than a panel has: never in parts
+  static constexpr int32_t kSumFactor = 1;
   static constexpr bool kHasMinima = true;
 
   // The sum of a block's activations, which the minima are multiplied with.
   MF_INLINE float total(const Input& x, int64_t block) {
-    return (float)x.sums[block] * (-1.0f / 128) * x.scales[block];
+    return (float)x.sums[block] * x.scales[block];
   }
 
   template <int R, int G>

@@ -15,7 +15,7 @@ struct WholeTile {
   // stretches, so that memory is kept busy in every part (docs/log.md, 2026-11-26).
   template <int R, int P>
   static __attribute__((noinline)) void run(const TileJob& job) {
-    constexpr int kGroup = R > 1 && kVecs > kMaxIntVecs ? kMaxIntVecs : kVecs;
+    constexpr int kGroup = R > 1 ? vecs_at_once(R, kMaxIntSums, kMaxIntVecs) : kVecs;
     const int most = kGroup < kVecs && job.fetch ? Weights::kStretch : job.depth;
     for (int at = 0; at < job.depth; at += most) {
       TileJob stretch = job;
