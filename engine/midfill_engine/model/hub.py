@@ -101,9 +101,7 @@ def _snapshot(repo_id: str, revision: str | None, **extra: object) -> Any:  # no
 
 def _bar(on_progress: OnProgress) -> type:
     """Returns the library's progress bar, which tells `on_progress` too, shown or not."""
-    import huggingface_hub
-
-    base: Any = cast("Any", huggingface_hub).utils.tqdm
+    base: Any = _utils().tqdm
 
     class Bar(base):  # type: ignore[misc]
         def __init__(self, *args: object, **options: Any) -> None:  # noqa: ANN401  # tqdm's
@@ -121,11 +119,16 @@ def _bar(on_progress: OnProgress) -> type:
     return Bar
 
 
+def _utils() -> Any:  # noqa: ANN401  # a module that exports its names without saying so
+    # Asked for by name: the package has no such attribute before something has imported it.
+    from huggingface_hub import utils
+
+    return utils
+
+
 @contextmanager
 def _no_bars() -> Generator[None]:
-    import huggingface_hub
-
-    utils = cast("Any", huggingface_hub).utils  # it exports them without saying so
+    utils = _utils()
     if utils.are_progress_bars_disabled():
         yield
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -66,6 +67,17 @@ def test_only_what_the_engine_needs_is_fetched_and_only_once(fake_hub: FakeHub) 
     assert hub.plan("owner/name").missing_bytes == 0
     assert hub.fetch("owner/name") == folder
     assert fake_hub.downloads("model.safetensors") == [None]
+
+
+@pytest.mark.parametrize("call", ["fetch('owner/name')", "plan('owner/name').cache"])
+def test_nothing_else_need_have_imported_the_library(
+    fake_hub: FakeHub, tmp_path: Path, call: str
+) -> None:
+    env = {**os.environ, "HF_ENDPOINT": fake_hub.url, "HF_HOME": str(tmp_path / "home")}
+    code = f"from midfill_engine.model import hub; print(hub.{call})"
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert str(tmp_path / "home") in done.stdout
 
 
 def test_a_connection_that_breaks_is_taken_up_where_it_broke(
