@@ -11,6 +11,7 @@ from midfill_engine.runtime.request import GenerationRequest
 from midfill_engine.serve.grammar_request import compile_grammar, llama_grammar
 from midfill_engine.serve.llama_options import LlamaOptions, read_llama_options
 from midfill_engine.serve.parse import Fields, Json, invalid
+from midfill_engine.serve.prompt_length import check_length
 from midfill_engine.serve.served import Served
 from midfill_engine.text.tokenizer import without_surrogates
 
@@ -35,6 +36,7 @@ async def read_completion_request(body: Json, served: Served) -> LlamaRequest:
     grammar_field, source = llama_grammar(fields)
     parts = _parts(fields.raw("prompt"))
     num_chars = sum(len(part) for part in parts if isinstance(part, str))
+    check_length("prompt", num_chars, served)
     if num_chars > served.limits.inline_chars:
         ids = await asyncio.to_thread(_encode, parts, served)
     else:

@@ -12,6 +12,7 @@ from midfill_engine.runtime.request import GenerationRequest
 from midfill_engine.serve.infill_prompt import InfillTexts, infill_prompt
 from midfill_engine.serve.llama_request import checked_id
 from midfill_engine.serve.parse import Fields, Json, invalid
+from midfill_engine.serve.prompt_length import check_length
 from midfill_engine.serve.sampling import openai_sampling
 from midfill_engine.serve.served import Served
 from midfill_engine.text.fim import MIN_BUDGET_TOKENS
@@ -160,6 +161,7 @@ async def _prompt(prompt: str | list[int], shared: _Shared, served: Served) -> P
             raise invalid("`suffix` needs a `prompt` of text, not of token ids")
         ids, healing = await _infill(prompt, shared, served)
     elif isinstance(prompt, str) and len(prompt) > served.limits.inline_chars:
+        check_length("prompt", len(prompt), served)
         ids = await asyncio.to_thread(_encode, prompt, served)
     else:
         ids = _encode(prompt, served) if isinstance(prompt, str) else tuple(prompt)

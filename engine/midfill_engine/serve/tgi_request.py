@@ -10,6 +10,7 @@ from typing import TypeVar
 from midfill_engine.runtime.request import GenerationRequest
 from midfill_engine.serve.grammar_request import compile_grammar, tgi_grammar
 from midfill_engine.serve.parse import Fields, Json, invalid
+from midfill_engine.serve.prompt_length import check_length
 from midfill_engine.serve.sampling import tgi_sampling
 from midfill_engine.serve.served import Served
 
@@ -164,8 +165,10 @@ async def encode_inputs(inputs: str, truncate: int | None, served: Served) -> li
     """Token ids of a prompt whose control tokens are meant.
 
     Raises:
-        ValidationError: there are none.
+        ValidationError: there are none, or too many to count.
     """
+    if truncate is None:
+        check_length("inputs", len(inputs), served)
     encode = served.tokenizer.encode_with_specials
     if len(inputs) > served.limits.inline_chars:
         ids = await asyncio.to_thread(encode, inputs)

@@ -90,6 +90,8 @@ def _as_ids(
     files: list[int] = []
     num_placed = 0
     for file in reversed(extra.files):
+        if tokenizer.least_tokens(len(file.text)) > room:
+            break
         name = encode(f"{_one_line(file.filename)}\n") if file.filename else []
         ids = [file_id, *name, *encode(_with_line_end(file.text))]
         if len(files) + len(ids) > room:
@@ -107,6 +109,8 @@ def _as_text(tokenizer: Tokenizer, extra: Extra, limit_tokens: int) -> PlacedExt
     texts: list[str] = []
     num_tokens = 0
     for file in reversed(extra.files):
+        if tokenizer.least_tokens(len(file.text)) > limit_tokens:
+            break
         text = comment(file.filename) + _with_line_end(file.text)
         # One more for each: texts that are encoded together may meet in one token more.
         taken = len(tokenizer.encode(text, bos=False, leading_space=False)) + 1

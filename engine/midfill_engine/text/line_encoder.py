@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from tokenizers import Encoding
 from tokenizers import Tokenizer as RawTokenizer
 
 from midfill_engine.text.pieces import METASPACE, steps_of
@@ -43,6 +44,8 @@ _LONGEST_LINE: Final = 400
 _NUM_LINES: Final = 8192
 """Some 3 MB of lines of 40 characters."""
 _NUM_TEXTS: Final = 32
+_LONG_TEXT: Final = 4_096
+"""Characters; longer ones take milliseconds, and other threads run meanwhile."""
 
 
 class LineEncoder:
@@ -65,7 +68,18 @@ class LineEncoder:
         return ids
 
     def _encoded(self, text: str) -> array[int]:
-        return array("I", self._coder.encode(text, add_special_tokens=False).ids)
+        return array("I", encoding_of(self._coder, text).ids)
+
+
+def encoding_of(coder: RawTokenizer, text: str) -> Encoding:
+    """Returns what a tokenizer makes of a text, without any ids that a template adds.
+
+    A long text goes as a batch of one: only for batches does the library let go of the
+    interpreter's lock.
+    """
+    if len(text) <= _LONG_TEXT:
+        return coder.encode(text, add_special_tokens=False)
+    return coder.encode_batch([text], add_special_tokens=False)[0]
 
 
 def cuts_of(spec: Mapping[str, Any]) -> re.Pattern[str] | None:

@@ -9,12 +9,14 @@ one by one. Called by `tokenizer` while a model loads; knows no `tokenizers` obj
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, TypeAlias, cast
 
 Kind: TypeAlias = Literal["metaspace", "byte_level", "other"]
 
 METASPACE: Final = "\u2581"
+_NFC_CHARS: Final = 4
+"""That NFC makes one of at most, as in U+1F82 (Unicode Standard Annex 15)."""
 _BYTE_PIECE: Final = re.compile(r"<0x([0-9A-Fa-f]{2})>\Z")
 
 
@@ -77,6 +79,30 @@ def spaces_once(spec: Mapping[str, Any]) -> bool:
     return any(
         step.get("type") == "Metaspace" and step.get("prepend_scheme") == "first" for step in steps
     )
+
+
+def most_chars_of(spec: Mapping[str, Any], vocab: Iterable[str]) -> int | None:
+    """The most characters of a text that one token stands for; None if there may be any number.
+
+    There may be where unknown characters melt into one token, where an added token takes in the
+    blanks beside it, and where a normalizer shortens the text in a way that is not known here.
+    """
+    model: Mapping[str, Any] = spec.get("model") or {}
+    spells_bytes = kind_of(spec) == "byte_level" or model.get("byte_fallback")
+    added: list[dict[str, Any]] = spec.get("added_tokens") or []
+    takes_blanks = any(token.get("lstrip") or token.get("rstrip") for token in added)
+    shrinks = [_shrinks(step) for step in steps_of(spec.get("normalizer"), "normalizers")]
+    if not spells_bytes or takes_blanks or None in shrinks:
+        return None
+    return max(map(len, vocab), default=1) * max((most for most in shrinks if most), default=1)
+
+
+def _shrinks(step: Mapping[str, Any]) -> int | None:
+    """How many characters a normalizer's step makes one of at most; None: any number."""
+    if step.get("type") == "Replace":
+        one = len((step.get("pattern") or {}).get("String", "")) == 1 and step.get("content")
+        return 1 if one else None
+    return {"NFC": _NFC_CHARS, "Prepend": 1}.get(str(step.get("type")))
 
 
 def without_leading_space(spec: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer as RawTokenizer
 from midfill_engine.errors import ModelError
 from midfill_engine.text import pieces
 from midfill_engine.text.control_tokens import CONTROL, plain_spec
-from midfill_engine.text.line_encoder import LineEncoder
+from midfill_engine.text.line_encoder import LineEncoder, encoding_of
 from midfill_engine.text.special_ids import SpecialIds
 
 _LLAMA_SENTINEL: Final = re.compile(r" ?<(PRE|SUF|MID|EOT)>")
@@ -35,6 +35,7 @@ class _Coders:
     kind: pieces.Kind
     leading_space: str
     spaces_once: bool
+    most_chars: int | None  # of a text that a token stands for; None: any number
 
 
 class Tokenizer:
@@ -107,6 +108,7 @@ class Tokenizer:
             pieces.kind_of(spec),
             pieces.leading_space_of(spec),
             spaces_once=pieces.spaces_once(spec),
+            most_chars=pieces.most_chars_of(spec, rich.get_vocab(with_added_tokens=True)),
         )
         return cls(coders, SpecialIds.read(folder, spec, rich.token_to_id))
 
@@ -139,7 +141,7 @@ class Tokenizer:
         head = text if first is None else text[: first.start()]
         ids: list[int] = []
         if head:
-            ids = self._coders.rich.encode(head, add_special_tokens=False).ids
+            ids = encoding_of(self._coders.rich, head).ids
         if first is not None:
             ids.extend(self._encode_infill_text(text[first.start() :]))
         return ids if ids[:1] == [self.bos_id] else [*self._bos(True), *ids]
@@ -147,7 +149,7 @@ class Tokenizer:
     def encode_plain(self, text: str, *, leading_space: bool) -> list[tuple[int, int, int]]:
         """As `encode`, and the characters [start, end) of the text that each id stands for."""
         shift = int(leading_space and text != "" and self._wants_space(text))
-        found = self._coders.plain.encode(" " * shift + text, add_special_tokens=False)
+        found = encoding_of(self._coders.plain, " " * shift + text)
         return [
             (part_id, max(0, start - shift), end - shift)
             for token_id, (start, end) in zip(found.ids, found.offsets, strict=True)
@@ -156,11 +158,16 @@ class Tokenizer:
 
     def encode_rich(self, text: str) -> list[tuple[int, int, int]]:
         """The file's own encoding: ids, and the characters [start, end) that each stands for."""
-        found = self._coders.rich.encode(text, add_special_tokens=False)
+        found = encoding_of(self._coders.rich, text)
         return [
             (token_id, start, end)
             for token_id, (start, end) in zip(found.ids, found.offsets, strict=True)
         ]
+
+    def least_tokens(self, num_chars: int) -> int:
+        """How many tokens a text of so many characters has at the least; 0 if nobody can tell."""
+        most = self._coders.most_chars
+        return 0 if most is None else num_chars // most
 
     def is_special(self, token_id: int) -> bool:
         """Whether this is a control token, which is no text."""

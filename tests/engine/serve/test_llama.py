@@ -215,6 +215,7 @@ _REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("/completion", {"prompt": [1.5]}, "`prompt` must be a string, or a list"),
     ("/completion", {"prompt": [512]}, "`prompt` must hold token ids below"),
     ("/completion", {"prompt": "a" * 300}, "`prompt` must have less than 200 tokens"),
+    ("/completion", {"prompt": ["a" * 50_000, "b" * 50_000]}, "Given: at least"),
     ("/completion", {"prompt": "a", "n_cmpl": 9}, "`n_cmpl` must be > 0 and <= 8"),
     ("/completion", {"prompt": "a", "n_probs": 21}, "`n_probs` must be >= 0 and <= 20"),
     ("/completion", {"prompt": "a", "min_p": 2}, "`min_p` must be >= 0.0 and <= 1.0"),

@@ -115,6 +115,7 @@ _REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"max_tokens": 0}, "`max_tokens` must be > 0 and < 200"),
     ({"stop": ["a"] * 17}, "`stop` supports up to 16"),
     ({"stream": "yes"}, "`stream` must be true or false"),
+    ({"prompt": "x" * 100_000}, "`prompt` must have less than 200 tokens. Given: at least"),
     ({"prompt": "x" * 300}, "`prompt` tokens + `max_tokens` must be <= 200. Given: 301"),
 ]
 

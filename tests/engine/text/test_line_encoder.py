@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import random
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -23,6 +25,7 @@ from midfill_engine.text.line_encoder import (
     LINE_ENDS_PATTERN,
     LineEncoder,
     cuts_of,
+    encoding_of,
 )
 from tests.engine.text.vocabularies import code_llama
 
@@ -165,3 +168,32 @@ def test_what_reaches_over_a_line_end_forbids_cuts(tmp_path: Path, change: str) 
     else:
         spec["pre_tokenizer"] = {"type": "Whitespace"}
     assert cuts_of(spec) is None
+
+
+def test_a_long_text_has_the_same_tokens_and_places(tmp_path: Path) -> None:
+    code_llama(tmp_path)
+    coder = RawTokenizer.from_str(json.dumps(spec_of(tmp_path)))
+    text = OWN_SOURCE * 2
+    assert len(text) > 4_096
+    expected, found = coder.encode(text, add_special_tokens=False), encoding_of(coder, text)
+    assert (found.ids, found.offsets) == (expected.ids, expected.offsets)
+
+
+def test_other_threads_run_while_a_long_text_is_encoded() -> None:
+    coder = RawTokenizer.from_str(json.dumps(spec_of(STARTER_FOLDER)))
+    ended = threading.Event()
+
+    def encode() -> None:
+        encoding_of(coder, "x y " * 200_000)
+        ended.set()
+
+    thread = threading.Thread(target=encode)
+    begin = last = time.perf_counter()
+    longest = 0.0
+    thread.start()
+    while not ended.wait(0.001):
+        now = time.perf_counter()
+        longest, last = max(longest, now - last), now
+    longest = max(longest, time.perf_counter() - last)
+    thread.join()
+    assert longest < (time.perf_counter() - begin) / 2

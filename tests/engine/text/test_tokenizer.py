@@ -9,7 +9,13 @@ import pytest
 
 from midfill_engine.errors import ModelError
 from midfill_engine.text.tokenizer import Tokenizer
-from tests.engine.text.vocabularies import GOLDEN_IDS, GOLDEN_PREFIX, GOLDEN_SUFFIX, byte_level
+from tests.engine.text.vocabularies import (
+    GOLDEN_IDS,
+    GOLDEN_PREFIX,
+    GOLDEN_SUFFIX,
+    byte_level,
+)
+from tests.engine.text.vocabularies import code_llama as write_code_llama
 
 
 @pytest.mark.parametrize(
@@ -126,3 +132,28 @@ def test_end_tokens_are_gathered_from_all_files(tmp_path: Path) -> None:
     assert tokenizer.eos_ids >= {7, 8, 9}
     assert tokenizer.bos_id == 3
     assert not tokenizer.adds_bos
+
+
+def test_a_text_has_at_least_as_many_tokens_as_told(any_kind: Tokenizer) -> None:
+    vocab = [any_kind.token_text(token_id) for token_id in range(any_kind.vocab_size)]
+    longest = any_kind.token_bytes(vocab.index(max(vocab, key=len))).decode("utf-8", "replace")
+    for text in (longest * 50, "a\u0301" * 300, "x = 1\n" * 100, "\u1f82" * 100, "字" * 100):
+        ids = any_kind.encode(text, bos=False, leading_space=False)
+        assert any_kind.least_tokens(len(text)) <= len(ids)
+    assert any_kind.least_tokens(100_000) > 100
+
+
+@pytest.mark.parametrize("change", ["added", "normalizer", "regex", "unknown"])
+def test_where_a_token_may_stand_for_any_number_of_characters(tmp_path: Path, change: str) -> None:
+    write_code_llama(tmp_path)
+    spec = json.loads((tmp_path / "tokenizer.json").read_text())
+    if change == "added":
+        spec["added_tokens"][0]["rstrip"] = True
+    elif change == "normalizer":
+        spec["normalizer"] = {"type": "Strip", "strip_left": True, "strip_right": True}
+    elif change == "regex":
+        spec["normalizer"] = {"type": "Replace", "pattern": {"Regex": " +"}, "content": "▁"}
+    else:
+        spec["model"]["byte_fallback"] = False
+    (tmp_path / "tokenizer.json").write_text(json.dumps(spec))
+    assert Tokenizer.load(tmp_path).least_tokens(10**6) == 0
