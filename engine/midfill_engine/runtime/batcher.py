@@ -44,9 +44,9 @@ class Batcher:
         runner: ModelRunner,
         speculation: Speculation | None,
         ahead: RunsAhead,
-        on_end: Callable[[], None],
+        on_end: Callable[[Sequence], None],
     ) -> None:
-        """Begin with no sequence; `on_end` is called before each one's `Finished`."""
+        """Begin with no sequence; `on_end` is called with each before its `Finished`."""
         self._runner = runner
         self._speculation = speculation
         self._ahead = ahead
@@ -79,7 +79,7 @@ class Batcher:
         """Take a sequence in; it supersedes those of its session."""
         session = sequence.request.session
         if session is not None:
-            self._finish_those(lambda old: old.request.session == session, "superseded")
+            self._finish_those(lambda old: old.request.superseded_by == session, "superseded")
             self._teller.told()
         sequence.submitted_step = self._num_steps
         held = (*self._running, *self._waiting)
@@ -258,7 +258,7 @@ class Batcher:
             assert sequence.slot is not None
             keep = sequence.request.cache_prompt and reason != "error"
             self._slots.release(sequence.slot, keep=keep)
-        self._on_end()
+        self._on_end(sequence)
         try:
             self._teller.tell(sequence, event)
         except Exception:

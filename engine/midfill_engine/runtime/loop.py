@@ -73,8 +73,9 @@ class EngineLoop:
         self._batcher = Batcher(runner, speculation, ahead, self._note_end)
         self._inbox: queue.SimpleQueue[Sequence | int | None] = queue.SimpleQueue()
         self._ids = itertools.count(1)
-        self._lock = threading.Lock()  # guards _open_requests and _dead
+        self._lock = threading.Lock()  # guards _open_requests, _current and _dead
         self._open_requests = 0
+        self._current: dict[str, set[int]] = {}  # a session's requests that nobody supersedes yet
         self._dead = False
         self._closing = False
         self._thread = threading.Thread(target=self._main, name="midfill-engine", daemon=True)
@@ -152,9 +153,7 @@ class EngineLoop:
         with self._lock:
             if self._dead:
                 raise EngineDied("the engine has stopped: restart midfill-engine, see its log")
-            if self._open_requests >= self._max_requests:
-                raise Overloaded("Model is overloaded")
-            self._open_requests += 1
+            self._admit(sequence)
             self._send(sequence)
         return RequestHandle(sequence.request_id, self._send)
 
@@ -208,9 +207,31 @@ class EngineLoop:
         else:
             self._batcher.abort(message)
 
-    def _note_end(self) -> None:
+    def _admit(self, sequence: Sequence) -> None:
+        """Count a request in; those that it supersedes make room for it.
+
+        Raises:
+            Overloaded: too many are open.
+        """
+        request = sequence.request
+        current = self._current.get(request.superseded_by or "", set())
+        num_ending = 0 if request.session is None else len(current)
+        if self._open_requests - num_ending >= self._max_requests:
+            raise Overloaded("Model is overloaded")
+        self._open_requests += 1
+        if request.session is not None:
+            self._current[request.session] = {sequence.request_id}
+        elif request.ends_with is not None:
+            self._current.setdefault(request.ends_with, set()).add(sequence.request_id)
+
+    def _note_end(self, sequence: Sequence) -> None:
+        session = sequence.request.superseded_by
         with self._lock:
             self._open_requests -= 1
+            current = self._current.get(session or "", set())
+            current.discard(sequence.request_id)
+            if session is not None and not current:
+                self._current.pop(session, None)
 
     def _die(self) -> None:
         """Refuse what comes, finish what is open."""

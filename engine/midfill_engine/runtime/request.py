@@ -31,6 +31,8 @@ class GenerationRequest:
         stop_token_ids: token ids that end it (end of sequence, end of infill).
         session: requests of one session share a cache slot, and a new one supersedes a running
             one; None belongs to no session.
+        ends_with: a session whose next request ends this one too, which is not of it: one of
+            several samples.
         cache_prompt: False computes the prompt anew and leaves nothing behind.
         draft: tokens that may well be the answer; a hint for speed that never changes it.
         healing: text that was taken back from the prompt: the answer is made to begin with it,
@@ -48,12 +50,18 @@ class GenerationRequest:
     stop: tuple[str, ...] = ()
     stop_token_ids: frozenset[int] = frozenset()
     session: str | None = None
+    ends_with: str | None = None
     cache_prompt: bool = True
     healing: Healing | None = None
     draft: tuple[int, ...] = ()
     prompt_logprobs: bool = False
     top_n: int = 0
     grammar: Grammar | None = None
+
+    @property
+    def superseded_by(self) -> str | None:
+        """The session whose next request ends this one."""
+        return self.session or self.ends_with
 
     @property
     def most_tokens(self) -> int:

@@ -95,4 +95,6 @@ def _sample_request(request: GenerationRequest, idx: int) -> GenerationRequest:
     if idx == 0:
         return request
     sampling = replace(request.sampling, seed=(request.sampling.seed + idx) & _U64)
-    return replace(request, sampling=sampling, prompt_logprobs=False, session=None)
+    return replace(
+        request, sampling=sampling, prompt_logprobs=False, session=None, ends_with=request.session
+    )

@@ -100,8 +100,8 @@ def most_chars_of(spec: Mapping[str, Any], vocab: Iterable[str]) -> int | None:
 def _shrinks(step: Mapping[str, Any]) -> int | None:
     """How many characters a normalizer's step makes one of at most; None: any number."""
     if step.get("type") == "Replace":
-        one = len((step.get("pattern") or {}).get("String", "")) == 1 and step.get("content")
-        return 1 if one else None
+        pattern: Mapping[str, str] = step.get("pattern") or {}
+        return 1 if len(pattern.get("String", "")) == 1 and step.get("content") else None
     return {"NFC": _NFC_CHARS, "Prepend": 1}.get(str(step.get("type")))
 
 

@@ -132,6 +132,22 @@ def test_a_session_supersedes_only_itself(loop: EngineLoop) -> None:
     assert bystander.finished().reason == "aborted"
 
 
+def test_a_session_supersedes_its_samples_even_those_that_outlived_the_first(
+    loop: EngineLoop,
+) -> None:
+    first, second, third, new = (Collector() for _ in range(4))
+    leader = loop.submit(request([1, 2], 1, session="a"), first)
+    sample = request([1, 2], ENDLESS, ends_with="a")
+    loop.submit(sample, second, after=leader.request_id)
+    loop.submit(sample, third, after=leader.request_id)
+    assert first.finished().reason == "length"
+    second.next_token()
+    third.next_token()
+    loop.submit(request([1, 2, 3], 4, session="a"), new)
+    assert [one.finished().reason for one in (second, third)] == ["superseded"] * 2
+    assert new.finished().reason == "length"
+
+
 def test_requests_share_the_engine_fairly(loop: EngineLoop, runner: FakeRunner) -> None:
     long, short = Collector(), Collector()
     handle = loop.submit(request([1], ENDLESS), long)
@@ -238,6 +254,33 @@ def test_a_full_engine_refuses(loop: EngineLoop, runner: FakeRunner) -> None:
     for handle, collector in zip(handles, collectors, strict=True):
         handle.abort()
         assert collector.finished().reason == "aborted"
+
+
+def test_a_full_engine_takes_who_supersedes_its_own(tokenizer: Tokenizer) -> None:
+    runner = FakeRunner()
+    loop = EngineLoop(runner, tokenizer, max_requests=2)
+    loop.start()
+    old, other, new, newest = (Collector() for _ in range(4))
+    loop.submit(request([1], ENDLESS, session="a"), old)
+    handle = loop.submit(request([2], ENDLESS, session="b"), other)
+    old.next_token()
+    other.next_token()
+    with pytest.raises(Overloaded):
+        loop.submit(request([3], 1, session="c"), Collector())
+    runner.in_step.clear()
+    runner.gate.clear()
+    assert runner.in_step.wait(30)  # nobody ends meanwhile
+    loop.submit(request([4], 1, session="a"), new)
+    with pytest.raises(Overloaded):  # two of them wait for their end already
+        loop.submit(request([5], 1, session="c"), Collector())
+    runner.gate.set()
+    assert old.finished().reason == "superseded"
+    assert new.finished().reason == "length"
+    loop.submit(request([6], 1), newest)
+    assert newest.finished().reason == "length"
+    handle.abort()
+    assert other.finished().reason == "aborted"
+    loop.close()
 
 
 def test_close_finishes_what_is_open_and_refuses_the_rest(
