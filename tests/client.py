@@ -13,12 +13,17 @@ TIMEOUT_S = 60.0
 Message = dict[str, Any]
 
 
+class Refusal(Exception):
+    """An answer that is an error."""
+
+
 class LspClient:
     """One conversation with a server process; every message that came is kept in order.
 
     Attributes:
         received: all messages from the server, in order.
-        answers: replies of ours to the server's requests, by method; null for others.
+        answers: replies of ours to the server's requests, by method; null for others. One that
+            raises `Refusal` refuses.
         ignored: methods of the server's requests that get no reply.
     """
 
@@ -155,7 +160,11 @@ class LspClient:
             self._came.notify_all()
         if "method" in message and "id" in message and message["method"] not in self.ignored:
             answer = self.answers.get(message["method"], lambda _params: None)
-            await self.send({"id": message["id"], "result": answer(message.get("params"))})
+            try:
+                reply: Message = {"result": answer(message.get("params"))}
+            except Refusal as error:
+                reply = {"error": {"code": -32803, "message": str(error)}}
+            await self.send({"id": message["id"], **reply})
 
 
 @asynccontextmanager

@@ -17,7 +17,8 @@
         ├── NotServed           404 or 410: no such model or route at this address
         ├── CannotDo            the model cannot do what was asked of it, such as chat
         └── BadReply            the backend rejected the request or answered nonsense
-            └── PromptTooLong       the request does not fit the model's context
+            ├── PromptTooLong       the request does not fit the model's context
+            └── ServerFailed        500 and the like: the server's own fault, which may pass
 
 Each message is one line that names the value and the remedy, and never holds users' code or keys.
 """
@@ -148,3 +149,7 @@ class BadReply(BackendError):
 
 class PromptTooLong(BadReply):
     """The request does not fit the model's context."""
+
+
+class ServerFailed(BadReply):
+    """The server failed on its side, which says nothing of what it can do."""

@@ -116,6 +116,7 @@ REASONS: dict[str, Reason] = {
         "The prompt does not fit the model's context.",
         "lower completion.prefix_chars, or set backend.context_tokens",
     ),
+    "error.ServerFailed": Reason("The backend failed on its side.", _DOCTOR),
 }
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
-from tests.client import LspClient
+from tests.client import LspClient, Refusal
 from tests.lsp.conftest import StartServer
 from tests.lsp.test_server import CODE, URI, at, ready
 
@@ -256,3 +257,24 @@ async def test_chat_streams_and_its_errors_are_told(start_server: StartServer) -
         await fake.client.initialize()
         error = await fake.client.error("midfill/chat", {"messages": messages_sent})
         assert (error["code"], error["message"]) == (-32803, "no model at /x")
+
+
+async def test_settings_stay_where_the_editor_refuses_to_say(start_server: StartServer) -> None:
+    async with start_server(deltas=["x"]) as fake:
+        answers: list[object] = [[{"completion": {"enabled": False}}]]
+        refused = asyncio.Event()
+
+        def answer(_params: object) -> object:
+            if not answers:
+                refused.set()
+                raise Refusal("no settings today")
+            return answers.pop()
+
+        fake.client.answers["workspace/configuration"] = answer
+        await fake.client.initialize(capabilities={"workspace": {"configuration": True}})
+        while (await status(fake.client))["state"] != "off":
+            await asyncio.sleep(0.01)
+        await fake.client.notify("workspace/didChangeConfiguration", {"settings": None})
+        await refused.wait()
+        for _ in range(3):  # by then the refusal has been taken in
+            assert (await status(fake.client))["state"] == "off"

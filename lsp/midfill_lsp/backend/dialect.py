@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
-from midfill_lsp.errors import BackendError
+from midfill_lsp.errors import BackendError, ServerFailed
 
 Stream = AsyncGenerator[str | StreamEnd, None]
 
@@ -56,8 +56,12 @@ class Dialect(Protocol):
         """The base URL."""
         ...
 
-    async def probe(self) -> Found:
-        """Find out what the server can do, with as little work for it as possible."""
+    async def probe(self, patient: bool) -> Found:
+        """Find out what the server can do, with as little work for it as possible.
+
+        Args:
+            patient: lets `ServerFailed` through, which else counts as a refusal.
+        """
         ...
 
     def fill(self, request: InfillRequest, stops: Sequence[str]) -> Stream:
@@ -75,3 +79,9 @@ class Dialect(Protocol):
     async def aclose(self) -> None:
         """Close the connections."""
         ...
+
+
+def let_through(error: BackendError, patient: bool) -> None:
+    """Raise what is no answer to a probe: a failure of the server's, as long as one is patient."""
+    if patient and isinstance(error, ServerFailed):
+        raise error

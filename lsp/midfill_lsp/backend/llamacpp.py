@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from midfill_lsp.backend import infill_route
 from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
 from midfill_lsp.backend.chat_route import ChatRoute
-from midfill_lsp.backend.dialect import Found, Stream
+from midfill_lsp.backend.dialect import Found, Stream, let_through
 from midfill_lsp.backend.rejection import fields_of
 from midfill_lsp.backend.wire import Wire
 from midfill_lsp.errors import BackendError, BadReply, NotServed
@@ -24,7 +24,7 @@ class LlamaCpp:
     def __init__(self, wire: Wire, model: str | None) -> None:
         """Keep the way; nothing is sent."""
         self._wire = wire
-        self._model = model
+        self._configured = self._model = model
         # A router serves several models by name, a server of one reads over it.
         self._named: dict[str, object] = {"model": model} if model else {}
         self._chat = ChatRoute(wire, "/v1/chat/completions")
@@ -34,15 +34,15 @@ class LlamaCpp:
         """The base URL."""
         return self._wire.base
 
-    async def probe(self) -> Found:
+    async def probe(self, patient: bool) -> Found:
         """Read `/props`, and fill one hole with one token; a model without sentinels refuses."""
         query = f"?{urlencode(self._named)}" if self._named else ""
         props = await self._wire.get(f"/props{query}")
         path = props.get("model_alias") or props.get("model_path")
-        if self._model is None and isinstance(path, str):
-            self._model = PurePath(path.replace("\\", "/")).name
+        told = PurePath(path.replace("\\", "/")).name if isinstance(path, str) else None
+        self._model = self._configured or told
         settings = fields_of(props.get("default_generation_settings"))
-        refusal = await self._try_infill()
+        refusal = await self._try_infill(patient)
         return Found(
             model=self._model,
             native=refusal is None,
@@ -79,12 +79,13 @@ class LlamaCpp:
         """Close the connections."""
         await self._wire.aclose()
 
-    async def _try_infill(self) -> BackendError | None:
+    async def _try_infill(self, patient: bool) -> BackendError | None:
         try:
             await self._wire.post_once(
                 "/infill", {**infill_route.body(_PROBE), **self._named, "stream": False}
             )
         except (BadReply, NotServed) as error:
+            let_through(error, patient)
             return error
         return None
 

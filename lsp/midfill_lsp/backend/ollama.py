@@ -28,7 +28,7 @@ class Ollama:
     def __init__(self, wire: Wire, model: str | None, context_tokens: int | None = None) -> None:
         """Keep the way; nothing is sent. The model is loaded with `context_tokens` if given."""
         self._wire = wire
-        self._model = model
+        self._configured = self._model = model
         self._wanted = context_tokens
         self._num_ctx = context_tokens or _MAX_CONTEXT
         self._thinks = False
@@ -38,8 +38,9 @@ class Ollama:
         """The base URL."""
         return self._wire.base
 
-    async def probe(self) -> Found:
+    async def probe(self, patient: bool) -> Found:
         """Read what `/api/show` says of the model; nothing is generated or loaded."""
+        self._model = self._configured
         model = await self._find_model()
         shown = await self._wire.post_once("/api/show", {"model": model})
         abilities = cast("list[object]", shown.get("capabilities") or [])

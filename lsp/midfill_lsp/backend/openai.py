@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from midfill_lsp.backend.answers import Whole
 from midfill_lsp.backend.base import ChatMessage, InfillRequest
 from midfill_lsp.backend.chat_route import ChatRoute, Tuning, parts, post
-from midfill_lsp.backend.dialect import Found, Stream
+from midfill_lsp.backend.dialect import Found, Stream, let_through
 from midfill_lsp.backend.infill_route import count
 from midfill_lsp.backend.rejection import fields_of
 from midfill_lsp.backend.wire import Wire
@@ -34,7 +34,7 @@ class OpenAi:
     def __init__(self, wire: Wire, model: str | None) -> None:
         """Keep the way; nothing is sent."""
         self._wire = wire
-        self._model = model
+        self._configured = self._model = model
         self._chat = ChatRoute(wire, "/chat/completions")
         self._tuning = Tuning()
         self._fill_path = _FILL_PATHS[0]
@@ -44,13 +44,13 @@ class OpenAi:
         """The base URL."""
         return self._wire.base
 
-    async def probe(self) -> Found:
+    async def probe(self, patient: bool) -> Found:
         """List the models, and generate one token, with a suffix and if need be without."""
-        context_tokens = await self._find_model()
-        native, streaming, refusal = await self._try_suffix()
+        context_tokens = await self._find_model(patient)
+        native, streaming, refusal = await self._try_suffix(patient)
         text = native
         if not native:
-            text, streaming, refusal = await self._try_text()
+            text, streaming, refusal = await self._try_text(patient)
         return Found(
             model=self._model,
             native=native,
@@ -93,7 +93,7 @@ class OpenAi:
             async for part in stream:
                 yield part
 
-    async def _find_model(self) -> int | None:
+    async def _find_model(self, patient: bool) -> int | None:
         """Take the model that is served if only one is; return its context where it is told.
 
         Raises:
@@ -101,22 +101,23 @@ class OpenAi:
         """
         try:
             listed = (await self._wire.get("/models")).get("data")
-        except (NotServed, BadReply):
+        except (NotServed, BadReply) as error:
+            let_through(error, patient)
             return None
         entries = [fields_of(item) for item in cast("list[object]", listed or [])]
         names = [str(item["id"]) for item in entries if "id" in item]
-        if self._model is None and len(names) > 1:
+        if self._configured is None and len(names) > 1:
             raise NotServed(
                 f"{self.base} serves {len(names)} models ({', '.join(names[:5])}"
                 f"{', ...' if len(names) > 5 else ''}); set midfill.backend.model to one of them"
             )
-        self._model = self._model or next(iter(names), None)
+        self._model = self._configured or next(iter(names), None)
         mine = next((item for item in entries if item.get("id") == self._model), dict[str, Any]())
         told = [mine.get(key) for key in _CONTEXT_KEYS]
         told.append(fields_of(mine.get("meta")).get("n_ctx"))
         return next((found for value in told if (found := count(value))), None)
 
-    async def _try_suffix(self) -> tuple[bool, bool, BackendError | None]:
+    async def _try_suffix(self, patient: bool) -> tuple[bool, bool, BackendError | None]:
         """Return whether `suffix` is heeded, whether text is streamed, and why not."""
         refusal: BackendError | None = None
         for path in _FILL_PATHS:
@@ -124,6 +125,7 @@ class OpenAi:
             try:
                 num_tokens, streaming = await self._try(path, body)
             except BadReply as error:  # the route is there, and refuses
+                let_through(error, patient)
                 return False, True, error
             except NotServed as error:
                 refusal = refusal or error
@@ -134,10 +136,11 @@ class OpenAi:
             return not is_ignored or path != _FILL_PATHS[0], streaming, None
         return False, True, refusal
 
-    async def _try_text(self) -> tuple[bool, bool, BackendError | None]:
+    async def _try_text(self, patient: bool) -> tuple[bool, bool, BackendError | None]:
         try:
             _, streaming = await self._try("/completions", self._body(_PROMPT, 1, ()))
         except (NotServed, BadReply) as error:
+            let_through(error, patient)
             return False, True, error
         return True, streaming, None
 

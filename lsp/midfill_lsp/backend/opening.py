@@ -19,15 +19,18 @@ from contextlib import aclosing
 
 from midfill_lsp import chat_format, fim
 from midfill_lsp.backend.base import Capabilities, ChatMessage, ChatWay, InfillWay
-from midfill_lsp.backend.dialect import Dialect, Found
+from midfill_lsp.backend.dialect import Dialect, Found, let_through
 from midfill_lsp.backend.rejection import base_of
 from midfill_lsp.backend.ways import Ways
 from midfill_lsp.config import BackendConfig
-from midfill_lsp.errors import BadReply, CannotDo, ModelLoading, NotServed
+from midfill_lsp.errors import BadReply, CannotDo, ModelLoading, NotServed, ServerFailed
 
 logger = logging.getLogger(__name__)
 
 _DEFAULT_WAIT_S, _FIRST_WAIT_S, _LAST_WAIT_S = 2.0, 0.5, 20.0
+# A server that always answers 500 where others refuse is taken as it is from then on. Automatic
+# requests are that often some 15 s apart in all.
+_NUM_PATIENT = 4
 _HELLO = (ChatMessage("user", "Hi"),)
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -45,6 +48,7 @@ class Opening:
         self._sleep = sleep
         self._task: asyncio.Task[Ways] | None = None
         self._was_chat_tried = False
+        self._num_failures = 0  # of the server's in a row, while it was probed
         self.known: Ways | None = None
         self.on_loading: OnLoading | None = None
 
@@ -65,7 +69,11 @@ class Opening:
         """Return the same, after the way to chat was looked for."""
         ways = await self.ways()
         if ways.can.chat is None and not self._was_chat_tried:
-            way = await self._find_chat_way(ways.can.model, ways.can_complete)
+            try:
+                way = await self._find_chat_way(ways.can.model, ways.can_complete)
+            except ServerFailed:
+                self._num_failures += 1
+                raise
             self._was_chat_tried = True
             ways = ways.with_chat(way)
             if self.known is not None:
@@ -112,8 +120,21 @@ class Opening:
         if not task.cancelled():
             task.exception()  # asked for even if every caller was cancelled meanwhile
 
+    @property
+    def _is_patient(self) -> bool:
+        return self._num_failures < _NUM_PATIENT
+
     async def _look(self) -> Ways:
-        found = await self._dialect.probe()
+        try:
+            ways = await self._probed()
+        except ServerFailed:
+            self._num_failures += 1
+            raise
+        self._num_failures = 0
+        return ways
+
+    async def _probed(self) -> Ways:
+        found = await self._dialect.probe(self._is_patient)
         family = self._family(found)
         written = self._chat_format(found.model)
         chat: ChatWay | None = None
@@ -166,7 +187,8 @@ class Opening:
             async with aclosing(stream):
                 async for _ in stream:
                     pass  # to its end, so that the connection is kept
-        except (NotServed, BadReply, CannotDo):
+        except (NotServed, BadReply, CannotDo) as error:
+            let_through(error, self._is_patient)
             has_format = self._chat_format(model) is not None
             return "text" if can_complete and has_format else None
         return "messages"

@@ -33,6 +33,7 @@ from midfill_lsp.errors import (
     NotServed,
     Overloaded,
     PromptTooLong,
+    ServerFailed,
     TimedOut,
 )
 
@@ -112,7 +113,8 @@ def rejection(
         return _busy(status, server, model, detail, headers, body)
     if status == 413 or (status in {400, 422} and message and _TOO_LONG.search(message)):
         return PromptTooLong(f"the request is too long for {model}{detail}; {_TOO_LONG_REMEDY}")
-    return BadReply(f"{url} answered HTTP {status}" + (f": {message}" if message else ""))
+    error = ServerFailed if status >= 500 and status != 501 else BadReply
+    return error(f"{url} answered HTTP {status}" + (f": {message}" if message else ""))
 
 
 def failure_in_answer(url: str, event: Mapping[str, object], asked: Asked) -> BackendError:

@@ -13,7 +13,7 @@ from typing import Any
 from midfill_lsp.backend.answers import Whole
 from midfill_lsp.backend.base import ChatMessage, EndReason, InfillRequest, StreamEnd
 from midfill_lsp.backend.chat_route import ChatRoute
-from midfill_lsp.backend.dialect import Found, Stream
+from midfill_lsp.backend.dialect import Found, Stream, let_through
 from midfill_lsp.backend.infill_route import count
 from midfill_lsp.backend.rejection import fields_of
 from midfill_lsp.backend.wire import Wire
@@ -29,7 +29,7 @@ class Tgi:
     def __init__(self, wire: Wire, model: str | None) -> None:
         """Keep the way; nothing is sent."""
         self._wire = wire
-        self._model = model
+        self._configured = self._model = model
         self._chat = ChatRoute(wire, "/v1/chat/completions")
 
     @property
@@ -37,12 +37,12 @@ class Tgi:
         """The base URL."""
         return self._wire.base
 
-    async def probe(self) -> Found:
+    async def probe(self, patient: bool) -> Found:
         """Read `/info`, and generate one token."""
         info = await self._info()
-        if self._model is None and isinstance(info.get("model_id"), str):
-            self._model = info["model_id"]
-        streaming, refusal = await self._try_text()
+        told = info.get("model_id")
+        self._model = self._configured or (told if isinstance(told, str) else None)
+        streaming, refusal = await self._try_text(patient)
         engine = fields_of(fields_of(info.get("midfill")).get("infill"))
         return Found(
             model=self._model,
@@ -89,11 +89,12 @@ class Tgi:
         except (NotServed, BadReply):  # the PRO API and the router have none
             return {}
 
-    async def _try_text(self) -> tuple[bool, BackendError | None]:
+    async def _try_text(self, patient: bool) -> tuple[bool, BackendError | None]:
         """Return whether a short generation is streamed, and why there is none."""
         try:
             value = await self._wire.post_once("", _body("def", 1, ()))
         except (NotServed, BadReply) as error:
+            let_through(error, patient)
             return True, error
         return not isinstance(value, Whole), None
 

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class _NoSamplesError(Exception):
-    """The samples failed. No `BackendError`, which would be taken for how the backend is.
+    """There are no samples. Neither a `BackendError` nor an answer: both tell how the backend is.
 
     The suggestion beside them was answered, so whoever shows the backend's state has nothing to
     say; a backend that is gone is told by the next request.
@@ -29,6 +29,7 @@ class _NoSamplesError(Exception):
 
 # Of the bundled model, see docs/log.md, 2026-11-25.
 _TEMPERATURE = 0.6
+_BROKEN = "\ufffd"  # a sample may leave a character in the middle of its bytes
 
 
 async def sample(asking: Asking, question: Question, num_samples: int) -> list[TrimResult]:
@@ -36,7 +37,7 @@ async def sample(asking: Asking, question: Question, num_samples: int) -> list[T
     try:
         with asking(True) as backend:
             if not isinstance(backend, SamplesInfill):
-                return []
+                raise _NoSamplesError("the backend has no way that costs little")
             question.check()
             try:
                 return await _read(backend, question, num_samples)
@@ -67,4 +68,4 @@ async def _read(backend: SamplesInfill, question: Question, num_samples: int) ->
     for idx, trimmer in enumerate(trimmers):
         end = ends.get(idx)
         results.append(trimmer.finish(cut_short=end is not None and end.reason == "limit"))
-    return [result for result in results if result.text]
+    return [result for result in results if result.text and _BROKEN not in result.text]

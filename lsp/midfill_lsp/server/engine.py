@@ -133,13 +133,13 @@ class EngineWatch:
             BackendError: it failed to start, and automatic requests leave it alone for a while.
         """
         self._failures.check(explicit)
-        backend = self._backend
+        backend, num_noted = self._backend, self._failures.num_noted
         self._num_thinking += 1
         self._show()
         try:
             yield backend
             if backend is self._backend:
-                self._failures.answered()
+                self._failures.answered(num_noted)
         except BackendError as error:
             is_known = is_chat and isinstance(error, CannotDo)
             # One that was replaced is closed, and fails for that.

@@ -46,13 +46,16 @@ def _register_lifecycle(server: LanguageServer, protocol: Protocol, window: Wind
     async def initialized(_params: types.InitializedParams) -> None:
         if wanted := registrations(server.client_capabilities, SOURCE_FILES):
             server.client_register_capability(types.RegistrationParams(wanted))
-        window.settings.take_section(await _pull(server))
+        await _take_pulled(server, window)
         window.start()
 
     @server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)
     async def did_change_configuration(params: types.DidChangeConfigurationParams) -> None:
         section = members(params.settings).get("midfill")
-        window.settings.take_section(section if section is not None else await _pull(server))
+        if section is not None:
+            window.settings.take_section(section)
+        else:
+            await _take_pulled(server, window)
 
     @server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)
     def did_change_watched_files(params: types.DidChangeWatchedFilesParams) -> None:
@@ -171,18 +174,19 @@ def _register_commands(server: LanguageServer, window: Window) -> None:
         return window.engine.describe()
 
 
-async def _pull(server: LanguageServer) -> object:
-    """Return the editor's `midfill` section, None if it has none or does not say."""
+async def _take_pulled(server: LanguageServer, window: Window) -> None:
+    """Take the editor's `midfill` section; what was known stays where the editor refuses."""
     workspace = server.client_capabilities.workspace
     if workspace is None or not workspace.configuration:
-        return None
+        window.settings.take_section(None)
+        return
     item = types.ConfigurationItem(section="midfill")
     try:
         sections = await server.workspace_configuration_async(types.ConfigurationParams([item]))
     except Exception as error:  # the editor refused, in whatever way it does
         logger.warning("workspace/configuration failed: %s", type(error).__name__)
-        return None
-    return sections[0] if isinstance(sections, list) and sections else None
+        return
+    window.settings.take_section(sections[0] if isinstance(sections, list) and sections else None)
 
 
 def _partial(

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from midfill_lsp.backend.base import ChatMessage, InfillRequest
-from midfill_lsp.errors import NotServed, RequestSkipped
+from midfill_lsp.errors import NotServed, RequestSkipped, ServerFailed
 from tests.lsp.backend.fake_remote import FakeRemote, chat_chunk, js, sse, text_chunk
 from tests.lsp.backend.remotes import remote
 from tests.lsp.backend.stream import REQUEST, collect
@@ -193,3 +193,50 @@ async def test_a_hole_may_begin_with_a_line_end(fake: FakeRemote) -> None:
     async with aclosing(remote("openai", fake.url)) as backend:
         texts, _ = await collect(backend.infill(InfillRequest("def f(a):", "\n", "s", 8)))
     assert "".join(texts).rstrip("\n") == "\n    return a"
+
+
+async def test_the_model_that_is_served_is_looked_for_again_after_a_refusal(
+    fake: FakeRemote,
+) -> None:
+    fake.on("/v1/models", models("old"), models("new"))
+    fake.on("/v1/completions", one_token(40), WRITTEN, refusal("no old", 404), one_token(40))
+    async with aclosing(remote("openai", fake.url)) as backend:
+        await collect(backend.infill(REQUEST))
+        with pytest.raises(NotServed):
+            await collect(backend.infill(REQUEST))
+        await collect(backend.infill(REQUEST))
+    named = [body["model"] for body in fake.bodies("/v1/completions")]
+    assert named == ["old", "old", "old", "new", "new"]
+
+
+async def test_a_failure_of_the_server_is_no_answer_to_a_probe(fake: FakeRemote) -> None:
+    fake.on("/v1/models", models("coder"))
+    fake.on("/v1/completions", refusal("a moment", 500), one_token(40), WRITTEN)
+    fake.on("/v1/chat/completions", refusal("a moment", 500), CHAT_PROBE)
+    async with aclosing(remote("openai", fake.url)) as backend:
+        with pytest.raises(ServerFailed, match="a moment"):
+            await collect(backend.infill(REQUEST))
+        texts, _ = await collect(backend.infill(REQUEST))
+        assert "".join(texts) == "a + b"
+        with pytest.raises(ServerFailed):
+            await collect(backend.chat(HELLO, 8))
+        await collect(backend.chat(HELLO, 8))
+        can = backend.describe()["capabilities"]
+    assert isinstance(can, dict)
+    assert (can["infill"], can["chat"]) == ("native", "messages")
+
+
+async def test_a_server_that_only_ever_fails_where_others_refuse_is_taken_as_it_is(
+    fake: FakeRemote,
+) -> None:
+    fake.on("/v1/models", models("coder"))
+    fake.on("/v1/completions", refusal("no such thing", 500))
+    fake.on("/v1/chat/completions", CHAT_PROBE)
+    async with aclosing(remote("openai", fake.url)) as backend:
+        for _ in range(4):
+            with pytest.raises(ServerFailed):
+                await backend.start()
+        await backend.start()
+        can = backend.describe()["capabilities"]
+    assert isinstance(can, dict)
+    assert can["infill"] == "chat"

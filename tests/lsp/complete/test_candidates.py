@@ -15,7 +15,15 @@ from midfill_lsp.complete.gather import Question
 from midfill_lsp.errors import EngineGone, RequestSkipped
 from midfill_lsp.prompt import build
 from midfill_lsp.trim import describe
-from tests.lsp.complete.world import SamplingBackend, World, cancel, settle, texts, with_config
+from tests.lsp.complete.world import (
+    HandBackend,
+    SamplingBackend,
+    World,
+    cancel,
+    settle,
+    texts,
+    with_config,
+)
 
 CODE = "def add(first, second):\n    return █\n\nprint(add)\n"
 EOS = StreamEnd("eos")
@@ -135,3 +143,25 @@ async def test_nothing_is_sampled_that_must_not_be_sent_any_more() -> None:
     assert [result.text for result in await sample(asking, question, 2)] == ["second"]
     assert await sample(asking, replace(question, check=refuse), 2) == []
     assert len(backend.asked) == 1
+
+
+async def test_a_sample_with_half_a_character_is_dropped() -> None:
+    backend = SamplingBackend((0, "'日\ufffd'"), (0, EOS), (1, "second"), (1, EOS), (2, EOS))
+    assert await _ask(World(CODE, with_config(candidates=4), backend=backend)) == [
+        "first",
+        "second",
+    ]
+
+
+async def test_to_find_no_way_to_sample_is_no_answer_of_the_backend() -> None:
+    ends: list[str] = []
+
+    @contextmanager
+    def asking(_explicit: bool) -> Generator[Backend]:
+        yield HandBackend()
+        ends.append("answered")
+
+    ask = InfillRequest("x = ", "", "session", 8)
+    question = Question(build(["x = "], 0, 4, 100, 100), describe("x = ", "", "python"), ask)
+    assert await sample(asking, question, 2) == []
+    assert ends == []
