@@ -1,8 +1,10 @@
 /** The commands but those of ghost text and chat. */
 
 import * as vscode from "vscode";
+import type { LanguageClient } from "vscode-languageclient/node";
 
 import type { Gate } from "./ghost/gate";
+import { heldSettings } from "./held";
 import { chooseBackend, chooseModel } from "./model";
 import { explain, type Explanation } from "./report/explain";
 import { statisticsPage, type StatusReport } from "./report/statistics";
@@ -12,7 +14,10 @@ import { install } from "./server/install";
 import type { Session } from "./server/session";
 import type { Surveyor } from "./server/surveyor";
 import { showMenu } from "./status/menu";
-import { present, type Everything } from "./status/present";
+import { present, whyNotRunning, type Everything } from "./status/present";
+
+/** An engine that hangs is ended by force after 5 s (`_END_TIMEOUT_S`); this must have been done by then. */
+const ENGINE_TIMEOUT_MS = 7_000;
 
 export interface CommandParts {
   readonly context: vscode.ExtensionContext;
@@ -34,10 +39,10 @@ export function registerCommands(parts: CommandParts): vscode.Disposable[] {
       else gate.open();
     },
     "midfill.snooze": () => snooze(gate),
-    "midfill.toggleLanguage": toggleLanguage,
+    "midfill.toggleLanguage": () => withServer(session, toggleLanguage),
     "midfill.why": () => why(session, gate),
-    "midfill.statistics": () => showStatistics(session),
-    "midfill.restart": () => restart(session),
+    "midfill.statistics": () => withServer(session, showStatistics),
+    "midfill.restart": () => restart(session, log),
     "midfill.showLog": () => {
       log.show();
     },
@@ -49,8 +54,8 @@ export function registerCommands(parts: CommandParts): vscode.Disposable[] {
         `${context.extension.id}#start`,
       ),
     "midfill.install": () => install(surveyor, log, session),
-    "midfill.chooseModel": () => chooseModel(context.globalState),
-    "midfill.chooseBackend": chooseBackend,
+    "midfill.chooseModel": () => withServer(session, (client) => chooseModel(client, context.globalState)),
+    "midfill.chooseBackend": () => withServer(session, chooseBackend),
     "midfill.setToken": async () => {
       if (await setToken(tokens)) await session.running?.sendNotification("midfill/didChangeToken");
     },
@@ -61,15 +66,24 @@ export function registerCommands(parts: CommandParts): vscode.Disposable[] {
   return Object.entries(commands).map(([name, run]) => vscode.commands.registerCommand(name, run));
 }
 
-async function restart(session: Session): Promise<void> {
+/** Runs what asks the language server, or tells why there is none. */
+async function withServer(session: Session, run: (client: LanguageClient) => Promise<void>): Promise<void> {
   const client = session.running;
-  if (!client) {
-    await session.restart();
-    return;
+  if (client) await run(client);
+  else void vscode.window.showErrorMessage(`Midfill: ${whyNotRunning(session.state)}`);
+}
+
+/** Restarts the engine, which may be another editor's too and most often needs it, and the language server. */
+async function restart(session: Session, log: vscode.LogOutputChannel): Promise<void> {
+  const client = session.running;
+  if (client) {
+    const params = { command: "midfill.restartEngine", arguments: [] };
+    const asked = client.sendRequest("workspace/executeCommand", params).catch((error: unknown) => {
+      log.warn(`restart of the engine: ${error instanceof Error ? error.message : String(error)}`);
+    });
+    // A language server that hangs never answers, and is replaced all the same.
+    await Promise.race([asked, new Promise((end) => setTimeout(end, ENGINE_TIMEOUT_MS))]);
   }
-  // The engine may be another editor's too, and is what most often needs it.
-  const params = { command: "midfill.restartEngine", arguments: [] };
-  await client.sendRequest("workspace/executeCommand", params);
   await session.restart();
 }
 
@@ -81,13 +95,15 @@ async function snooze(gate: Gate): Promise<void> {
   if (picked) gate.snooze(picked.minutes);
 }
 
-async function toggleLanguage(): Promise<void> {
+async function toggleLanguage(client: LanguageClient): Promise<void> {
   const language = vscode.window.activeTextEditor?.document.languageId;
   if (language === undefined) return;
   const group = vscode.workspace.getConfiguration("midfill.completion");
-  const disabled = group.get<string[]>("disabledLanguages", []);
-  const isOff = disabled.includes(language);
-  const next = isOff ? disabled.filter((name) => name !== language) : [...disabled, language];
+  const held = (await heldSettings(client))["completion.disabledLanguages"].value;
+  // A workspace's file may have added to what holds: where the user's list is here, that is taken.
+  const own = group.inspect<string[]>("disabledLanguages")?.globalValue ?? held;
+  const isOff = held.includes(language);
+  const next = isOff ? own.filter((name) => name !== language) : [...own, language];
   await group.update("disabledLanguages", next, vscode.ConfigurationTarget.Global);
 }
 
@@ -104,12 +120,7 @@ async function why(session: Session, gate: Gate): Promise<void> {
   if (picked === log) await vscode.commands.executeCommand("midfill.showLog");
 }
 
-async function showStatistics(session: Session): Promise<void> {
-  const client = session.running;
-  if (!client) {
-    void vscode.window.showInformationMessage("Midfill: the language server is not running.");
-    return;
-  }
+async function showStatistics(client: LanguageClient): Promise<void> {
   const params = { command: "midfill.status", arguments: [] };
   const report = await client.sendRequest<StatusReport>("workspace/executeCommand", params);
   const document = await vscode.workspace.openTextDocument({

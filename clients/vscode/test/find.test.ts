@@ -11,6 +11,7 @@ function surroundings(programs: string[], more: Partial<Surroundings> = {}): Sur
     home: "/home/ada",
     pathVariable: "/usr/local/bin:/usr/bin",
     isWindows: false,
+    hasWheels: true,
     isProgram: (file) => programs.includes(file),
     ...more,
   };
@@ -50,13 +51,19 @@ test.each([
   [{ python: "/gone/python" }, "midfill.server.python"],
 ])("a wrong setting is told, not passed over: %o", (more, told) => {
   const found = findServer(surroundings(EVERYWHERE, more));
-  expect(found).toMatchObject({ kind: "missing", isMisconfigured: true });
+  expect(found).toMatchObject({ kind: "missing", canInstall: false });
   expect(found.kind === "missing" && found.reason).toContain(told);
 });
 
 test("nothing is looked for in folders that may be the workspace's", () => {
   const found = findServer(surroundings(["./midfill", "midfill"], { pathVariable: ".::bin" }));
-  expect(found).toMatchObject({ kind: "missing", isMisconfigured: false });
+  expect(found).toMatchObject({ kind: "missing", canInstall: true });
+});
+
+test("a build without wheels offers no installation: it could only fail", () => {
+  const found = findServer(surroundings([], { hasWheels: false }));
+  expect(found).toMatchObject({ kind: "missing", canInstall: false });
+  expect(found.kind === "missing" && found.reason).toContain("set midfill.server.path");
 });
 
 test("on Windows", () => {

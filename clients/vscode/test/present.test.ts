@@ -34,7 +34,7 @@ test.each<[Partial<Everything>, RegExp, string]>([
   [{ session: { kind: "stopped" } }, /stopped$/, "Not running."],
   [{ session: { kind: "starting" } }, /starting$/, "The language server starts."],
   [
-    { session: { kind: "missing", missing: { kind: "missing", reason: "Not found.", isMisconfigured: false } } },
+    { session: { kind: "missing", missing: { kind: "missing", reason: "Not found.", canInstall: true } } },
     /not installed$/,
     "Not found.",
   ],
@@ -54,7 +54,11 @@ test.each<[Explanation | null, string]>([
   [null, "Nothing was asked yet in this window."],
   [LAST, "The model repeated. Remedy: Take a larger one. It took 42 ms."],
   [{ ...LAST, detail: "no connection", timingsMs: {} }, "repeated. No connection. Remedy"],
-  [{ ...LAST, reason: { ...LAST.reason, remedy: "" } }, "The model repeated. It took 42 ms."],
+  // What was shown or cached has no remedy: the server says null, at which this threw.
+  [
+    { reason: { code: "shown", sentence: "It was shown.", remedy: null }, detail: null, timingsMs: { total: 41.6 } },
+    "It was shown. It took 42 ms.",
+  ],
 ])("why: %o", (last, told) => {
   expect(explain(last)).toContain(told);
 });

@@ -27,7 +27,7 @@ async function untrusted(f) {
   await editor.openWorkspace();
   await editor.untilStatus("not installed");
   const message = await editor.message("The language server `midfill` was not found.");
-  await message.getByText("Install", { exact: true }).waitFor();
+  await message.getByText("Open Settings", { exact: true }).waitFor();
   await f.screenshot("missing-server");
   assert.equal(await f.probe.run("isTrusted"), false);
   await f.probe.run("checkSettings");

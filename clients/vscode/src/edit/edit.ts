@@ -6,7 +6,7 @@ import { ProgressType, type LanguageClient, type TextDocumentEdit, type TextEdit
 import { wordsOf } from "../chat/ask";
 import { spanOfRange } from "../chat/attachments";
 import { halfWritten } from "../preview/places";
-import type { Preview } from "../preview/preview";
+import type { Change, Preview } from "../preview/preview";
 
 const PROGRESS = new ProgressType<{ newText: string }>();
 
@@ -48,7 +48,8 @@ export async function editSelection(parts: EditParts): Promise<void> {
 }
 
 class Edit {
-  private isBegun = false;
+  /** What the preview was last asked to show. */
+  private change: Change | undefined;
   private begun: Promise<void> = Promise.resolve();
   private readonly before: string;
 
@@ -69,8 +70,8 @@ class Edit {
       token.onCancellationRequested(() => {
         cancel.cancel();
       }),
-      preview.onDidEnd(() => {
-        cancel.cancel(); // the user closed what was growing
+      preview.onDidEnd((change) => {
+        if (change === this.change) cancel.cancel(); // the user closed it, or began another
       }),
     ];
     const partialResultToken = `edit-${++counter}`;
@@ -83,9 +84,12 @@ class Edit {
     const range = client.code2ProtocolConverter.asRange(this.range);
     const params = { textDocument: { uri, version }, range, instruction, partialResultToken };
     try {
-      await this.end(await client.sendRequest<Reply>("midfill/edit", params, cancel.token));
+      const reply = await client.sendRequest<Reply>("midfill/edit", params, cancel.token);
+      await this.begun;
+      if (cancel.token.isCancellationRequested) await this.takeBack();
+      else await this.end(reply);
     } catch (error) {
-      if (this.isBegun) await preview.reject();
+      await this.takeBack();
       if (!cancel.token.isCancellationRequested) void vscode.window.showErrorMessage(`Midfill: ${wordsOf(error)}`);
     } finally {
       for (const subscription of subscriptions) subscription.dispose();
@@ -94,33 +98,31 @@ class Edit {
 
   private grow(newText: string): void {
     const soFar = halfWritten(this.before, newText);
-    if (this.isBegun) {
-      this.preview.grow(soFar, false);
-      return;
-    }
-    this.isBegun = true;
-    const { document, range, before } = this;
-    const change = { uri: document.uri, range: spanOfRange(range), before, newText: soFar };
-    this.begun = this.preview.show(change, false);
+    if (this.change) this.preview.grow(this.change, soFar, false);
+    else this.begun = this.show(this.range, this.before, soFar, false);
+  }
+
+  private show(range: vscode.Range, before: string, newText: string, isWhole: boolean): Promise<void> {
+    this.change = { uri: this.document.uri, range: spanOfRange(range), before, newText };
+    return this.preview.show(this.change, isWhole);
+  }
+
+  private async takeBack(): Promise<void> {
+    await this.begun;
+    if (this.change) await this.preview.reject(this.change);
   }
 
   private async end({ edit, notes }: Reply): Promise<void> {
-    await this.begun;
     const [change] = edit.documentChanges?.flatMap((one) => one.edits as TextEdit[]) ?? [];
     for (const note of notes) void vscode.window.showInformationMessage(`Midfill: ${note}`);
     if (!change) {
-      if (this.isBegun) await this.preview.reject();
+      await this.takeBack();
       void vscode.window.showInformationMessage("Midfill: the model would change nothing.");
       return;
     }
     const range = this.client.protocol2CodeConverter.asRange(change.range);
-    if (this.preview.isOf(this.document.uri, range)) {
-      this.preview.grow(change.newText, true);
-      return;
-    }
-    const before = this.document.getText(range);
-    const whole = { uri: this.document.uri, range: spanOfRange(range), before, newText: change.newText };
-    await this.preview.show(whole, true);
+    if (this.change && this.preview.isOf(this.change, range)) this.preview.grow(this.change, change.newText, true);
+    else await this.show(range, this.document.getText(range), change.newText, true);
   }
 }
 

@@ -30,15 +30,13 @@ interface Shown {
   isWhole: boolean;
 }
 
-/** How it ended. */
-export type Outcome = "accepted" | "rejected" | "void";
-
 export class Preview implements vscode.Disposable, vscode.TextDocumentContentProvider {
   private shown: Shown | undefined;
   private counter = 0;
   private readonly changed = new vscode.EventEmitter<vscode.Uri>();
   readonly onDidChange = this.changed.event;
-  private readonly ended = new vscode.EventEmitter<Outcome>();
+  private readonly ended = new vscode.EventEmitter<Change>();
+  /** Tells which change is shown no more: it was accepted, rejected, replaced by another, or void. */
   readonly onDidEnd = this.ended.event;
   private readonly subscriptions: Pick<vscode.Disposable, "dispose">[];
 
@@ -52,7 +50,7 @@ export class Preview implements vscode.Disposable, vscode.TextDocumentContentPro
       }),
       vscode.window.tabGroups.onDidChangeTabs(({ closed }) => {
         const side = this.shown?.side.toString();
-        if (closed.some((tab) => sideOf(tab)?.toString() === side)) this.end("rejected");
+        if (closed.some((tab) => sideOf(tab)?.toString() === side)) this.end();
       }),
       vscode.commands.registerCommand("midfill.preview.accept", () => this.accept()),
       vscode.commands.registerCommand("midfill.preview.reject", () => this.reject()),
@@ -67,14 +65,14 @@ export class Preview implements vscode.Disposable, vscode.TextDocumentContentPro
     return this.shown !== undefined;
   }
 
-  /** Whether what is shown is a change of this range, as it is now. */
-  isOf(uri: vscode.Uri, range: vscode.Range): boolean {
+  /** Whether this change is shown, and is of this range, as the document is now. */
+  isOf(change: Change, range: vscode.Range): boolean {
     const shown = this.shown;
-    if (shown?.change.uri.toString() !== uri.toString() || !shown.range) return false;
+    if (shown?.change !== change || !shown.range) return false;
     return rangeOf(shown.range).isEqual(range);
   }
 
-  /** Shows a change; one that is shown is rejected. `isWhole` says that no more of it is to come. */
+  /** Shows a change in place of one that is shown. `isWhole` says that no more of it is to come. */
   async show(change: Change, isWhole: boolean): Promise<void> {
     await this.reject();
     const name = path.posix.basename(change.uri.path);
@@ -83,13 +81,13 @@ export class Preview implements vscode.Disposable, vscode.TextDocumentContentPro
     await vscode.commands.executeCommand("vscode.diff", change.uri, side, `${name}: Midfill's change`, {
       preview: true,
     });
-    if (isWhole) this.grow(change.newText, true);
+    if (isWhole) this.grow(change, change.newText, true);
     await this.tellContext();
   }
 
-  /** Takes the new text as far as it has come. */
-  grow(newText: string, isWhole: boolean): void {
-    if (!this.shown) return;
+  /** Takes a change's new text as far as it has come; does nothing once the change has ended. */
+  grow(change: Change, newText: string, isWhole: boolean): void {
+    if (this.shown?.change !== change) return;
     this.shown.newText = newText;
     this.shown.isWhole = isWhole;
     this.changed.fire(this.shown.side);
@@ -115,7 +113,7 @@ export class Preview implements vscode.Disposable, vscode.TextDocumentContentPro
     const document = await vscode.workspace.openTextDocument(uri);
     const range = shown.range && rangeOf(shown.range);
     if (!range || document.getText(range) !== before) {
-      await this.close("void");
+      await this.close();
       void vscode.window.showWarningMessage(
         "Midfill: the code has changed there meanwhile, so nothing was written. Ask again.",
       );
@@ -129,29 +127,30 @@ export class Preview implements vscode.Disposable, vscode.TextDocumentContentPro
       void vscode.window.showErrorMessage("Midfill: VS Code refused the change; is the file read-only?");
       return;
     }
-    await this.close("accepted");
+    await this.close();
     const place = new vscode.Range(range.start, range.start);
     await vscode.window.showTextDocument(document, { selection: place, preview: false });
   }
 
-  /** Takes the change away. */
-  async reject(): Promise<void> {
-    if (this.shown) await this.close("rejected");
+  /** Takes a change away if it is the one that is shown; without one, whichever is. */
+  async reject(change = this.shown?.change): Promise<void> {
+    if (this.shown && this.shown.change === change) await this.close();
   }
 
-  private async close(outcome: Outcome): Promise<void> {
+  private async close(): Promise<void> {
     const side = this.shown?.side.toString();
-    this.end(outcome);
+    this.end();
     const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
     const tab = tabs.find((candidate) => sideOf(candidate)?.toString() === side);
     if (tab) await vscode.window.tabGroups.close(tab);
   }
 
-  private end(outcome: Outcome): void {
+  private end(): void {
     if (!this.shown) return;
+    const { change } = this.shown;
     this.shown = undefined;
     void this.tellContext();
-    this.ended.fire(outcome);
+    this.ended.fire(change);
   }
 
   private follow({ document, contentChanges }: vscode.TextDocumentChangeEvent): void {

@@ -5,7 +5,8 @@ export interface Explanation {
   readonly reason: {
     readonly code: string;
     readonly sentence: string;
-    readonly remedy: string;
+    /** Null where there is nothing to mend, such as after a request that was shown. */
+    readonly remedy: string | null;
   };
   readonly detail: string | null;
   readonly timingsMs: Readonly<Record<string, number>>;
@@ -17,7 +18,7 @@ export function explain(last: Explanation | null): string {
   const { reason, detail, timingsMs } = last;
   const notes = [reason.sentence];
   if (detail !== null && !reason.code.endsWith(`.${detail}`)) notes.push(sentence(detail));
-  if (reason.remedy !== "") notes.push(`Remedy: ${sentence(reason.remedy)}`);
+  if (reason.remedy !== null) notes.push(`Remedy: ${sentence(reason.remedy)}`);
   const total = timingsMs["total"];
   if (total !== undefined) notes.push(`It took ${Math.round(total)} ms.`);
   return notes.join(" ");

@@ -20,6 +20,8 @@ export interface Surroundings {
   readonly home: string;
   readonly pathVariable: string;
   readonly isWindows: boolean;
+  /** Whether this build of the extension knows the wheels of its server. */
+  readonly hasWheels: boolean;
   /** Whether a file is there that can be run. */
   readonly isProgram: (file: string) => boolean;
 }
@@ -36,8 +38,8 @@ export interface Missing {
   readonly kind: "missing";
   /** One line for the user. */
   readonly reason: string;
-  /** A setting names something that is not there; making an environment would not help. */
-  readonly isMisconfigured: boolean;
+  /** Making a private environment would help: no setting is wrong, and there are wheels for it. */
+  readonly canInstall: boolean;
 }
 
 /** Returns the server's program, or why there is none. */
@@ -68,11 +70,10 @@ export function findServer(from: Surroundings): Found | Missing {
   }
   const own = beside(privatePython(from.privateEnvironment, from.isWindows), from);
   if (own !== undefined) return { kind: "found", program: own, origin: "private" };
-  return {
-    kind: "missing",
-    reason: "The language server `midfill` was not found.",
-    isMisconfigured: false,
-  };
+  const reason = "The language server `midfill` was not found.";
+  if (from.hasWheels) return { kind: "missing", reason, canInstall: true };
+  const remedy = "This build of the extension cannot install it: set midfill.server.path.";
+  return { kind: "missing", reason: `${reason} ${remedy}`, canInstall: false };
 }
 
 /** Returns where a virtual environment has its interpreter. */
@@ -83,7 +84,7 @@ export function privatePython(environment: string, isWindows: boolean): string {
 }
 
 function misconfigured(setting: string, value: string, what: string): Missing {
-  return { kind: "missing", reason: `${setting}: ${value} ${what}.`, isMisconfigured: true };
+  return { kind: "missing", reason: `${setting}: ${value} ${what}.`, canInstall: false };
 }
 
 function beside(python: string, from: Surroundings): string | undefined {

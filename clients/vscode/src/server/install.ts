@@ -38,7 +38,7 @@ async function offerInstallation(
   log: vscode.LogOutputChannel,
   session: Session,
 ): Promise<void> {
-  if (missing.isMisconfigured) {
+  if (!missing.canInstall) {
     const picked = await vscode.window.showErrorMessage(`Midfill: ${missing.reason}`, SETTINGS);
     if (picked === SETTINGS) await vscode.commands.executeCommand("midfill.openSettings");
     return;

@@ -8,6 +8,7 @@ import * as vscode from "vscode";
 import { findServer, type Found, type Missing } from "./find";
 import { serverArguments, serverEnvironment, type LaunchSettings } from "./launch";
 import type { Launch } from "./session";
+import { readWheels } from "./wheel";
 
 /** What of the Python extension's interface is used. */
 interface PythonExtension {
@@ -56,6 +57,7 @@ export class Surveyor {
       home: os.homedir(),
       pathVariable: process.env["PATH"] ?? "",
       isWindows: process.platform === "win32",
+      hasWheels: Object.keys(await readWheels(this.extensionFolder)).length > 0,
       isProgram,
     });
   }

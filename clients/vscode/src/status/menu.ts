@@ -46,7 +46,7 @@ function runningEntries(gate: GateState): Entry[] {
 function stoppedEntries(session: SessionState): Entry[] {
   const install = entry("$(cloud-download)", "Install the language server…", "midfill.install");
   return [
-    ...(session.kind === "missing" && !session.missing.isMisconfigured ? [install] : []),
+    ...(session.kind === "missing" && session.missing.canInstall ? [install] : []),
     entry("$(debug-restart)", "Start again", "midfill.restart"),
     entry("$(output)", "Show the log", "midfill.showLog"),
     entry("$(gear)", "Settings", "midfill.openSettings"),
