@@ -58,7 +58,7 @@ def _tokens() -> Distribution:
 
 @dataclass(slots=True)
 class StepMetrics:
-    """Steps of one model by method: prefill if any part of a prompt was in it.
+    """Steps of a model, or of several, by method: prefill if any part of a prompt was in it.
 
     Attributes:
         started: steps that were begun.
@@ -76,6 +76,13 @@ class StepMetrics:
         """A step that succeeded."""
         self.succeeded[method] += 1
         self.durations[method].note(seconds)
+
+    def add(self, other: StepMetrics) -> None:
+        """All steps of another model, which may make more meanwhile."""
+        for method, durations in other.durations.items():
+            self.started[method] += other.started[method]
+            self.succeeded[method] += other.succeeded[method]
+            self.durations[method].add(durations)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+
+from midfill_engine.place import on_disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,8 @@ class NamedModel:
             ValueError: it is neither.
         """
         name, equals, source = text.partition("=")
-        if not equals or Path(text).expanduser().is_dir():
+        folder = on_disk(text)
+        if not equals or (folder is not None and folder.is_dir()):
             return cls(text)
         if not _NAME.fullmatch(name) or not source:
             raise ValueError(

@@ -29,7 +29,10 @@ def run(code: str) -> subprocess.CompletedProcess[str]:
 
 @NATIVE
 def test_completions_do_not_import_torch() -> None:
-    """Loading, greedy and sampled text, scored prompts, masks, penalties, a copied prefix."""
+    """Loading, greedy and sampled text, scored prompts, masks, penalties, a copied prefix.
+
+    A watermark once did, on the engine's thread.
+    """
     code = """
 import sys, json
 import numpy as np
@@ -40,7 +43,9 @@ runner = Runner.load("starter", device="cpu", max_total_tokens=512)
 ids = list(range(40, 60))
 greedy = runner.run([Work(0, ids, 0, sampling=SamplingParams())])
 runner.copy_prefix(0, 1, 19)
-drawn = SamplingParams(temperature=0.8, top_p=0.9, top_k=50, repetition_penalty=1.2, seed=3)
+drawn = SamplingParams(
+    temperature=0.8, top_p=0.9, top_k=50, repetition_penalty=1.2, watermark=True, seed=3
+)
 mask = np.zeros(runner.vocab_size, bool)
 mask[100:200] = True
 more = runner.run([

@@ -8,15 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from midfill_engine.exec.logprobs import Floats
 from midfill_engine.exec.sampling_params import SamplingParams
+from midfill_engine.exec.watermark import green_half
 
-_GREEN_SHARE = 0.5
 _GREEN_BIAS = 2.0
-_HASH_KEY = 15485863
-"""TGI's and transformers' constants, so that their detectors find the watermark."""
+"""TGI's and transformers' constant."""
 _LARGEST = 1e30
 """Bound of changed scores; sums and differences of such still fit float32."""
 
@@ -31,25 +29,11 @@ def rescore(
     scores = scores.copy()
     if params.watermark:
         before = generated_ids[-1] if generated_ids else prompt_ids[-1]
-        scores[_green(before, len(scores))] += np.float32(_GREEN_BIAS)
+        scores[green_half(before, len(scores))] += np.float32(_GREEN_BIAS)
     for token_id, bias in params.logit_bias:
         scores[token_id] = np.clip(scores[token_id] + bias, -_LARGEST, _LARGEST)
     _penalise(scores, params, prompt_ids, generated_ids)
     return scores
-
-
-def _green(before: int, vocab_size: int) -> npt.NDArray[np.int64]:
-    """Ids of the favoured half behind a token, as the CPU's generator of torch shuffles them.
-
-    The first watermark of a process may import torch, which takes a second or two.
-    """
-    import torch
-
-    generator = torch.Generator()
-    generator.manual_seed(_HASH_KEY * before)
-    shuffled = torch.randperm(vocab_size, generator=generator)
-    green: npt.NDArray[np.int64] = shuffled[: int(vocab_size * _GREEN_SHARE)].numpy()
-    return green
 
 
 def _penalise(

@@ -11,6 +11,7 @@ from pathlib import Path
 from midfill_engine.errors import ModelError
 from midfill_engine.model import hub
 from midfill_engine.model.progress import OnProgress, untold
+from midfill_engine.place import on_disk
 
 STARTER = "starter"
 STARTER_FOLDER = Path(__file__).resolve().parent.parent / "starter"
@@ -34,14 +35,14 @@ def resolve(source: str, on_progress: OnProgress = untold) -> Path:
                 "or name a model with --model"
             )
         return STARTER_FOLDER
-    folder = Path(source).expanduser()
-    if source and folder.is_dir():
-        return folder
-    if folder.is_file():
+    found = on_disk(source) if source else None
+    if found is not None and found.is_dir():
+        return found
+    if found is not None:
         raise ModelError(f"{source} is a file; give the folder that holds config.json")
     if source.startswith((".", "/", "~")) or not HUB_ID.fullmatch(source):
         raise ModelError(
-            f"model {source!r} is no folder here, nor a Hub id (owner/name); "
+            f"model {source[:200]!r} is no folder here, nor a Hub id (owner/name); "
             f"give a folder, a Hub id or {STARTER!r}"
         )
     return hub.fetch(source, on_progress)

@@ -58,7 +58,7 @@ class ModelAdmin:
         fields = Fields(await read_object(request, self._models))
         model = self._model_config(fields)
         default = fields.flag("default", default=False)
-        name = model.name or model_id(model.source)
+        name = _name(model)
         before = self._models.coming
         if before is not None:
             raise Conflict(f"model {before.name} is being loaded: wait until it is there")
@@ -92,21 +92,29 @@ class ModelAdmin:
     def _model_config(self, fields: Fields) -> ModelConfig:
         """As on the command line, but for what the request says."""
         source = fields.needed_text("model")
-        name = fields.text("name")
         if not source:
             raise invalid("`model` must be a folder or a Hub id")
-        if name is not None and (not name or name in RESERVED_NAMES):
-            raise invalid(f"`name` must not be empty or one of {', '.join(RESERVED_NAMES)}")
         most = fields.integer("max_context", low=1, high=2**31 - 1, rule="must be > 0")
         model = self._config.model
         return replace(
             model,
             source=source,
-            name=name,
+            name=fields.text("name"),
             dtype=_dtype(fields) or model.dtype,
             fim_family=fields.text("fim_family"),
             max_context=most or model.max_context,
         )
+
+
+def _name(model: ModelConfig) -> str:
+    """The name that was asked for, or the place's own."""
+    name = model_id(model.source) if model.name is None else model.name
+    if not name or name in RESERVED_NAMES:
+        reserved = ", ".join(RESERVED_NAMES)
+        raise invalid(
+            f"`name` must not be empty or one of {reserved}; without it, the folder's own counts"
+        )
+    return name
 
 
 def _dtype(fields: Fields) -> Dtype | None:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 
 from midfill_engine.runtime.request import Finished, GenerationRequest, TokenEvent
 from midfill_engine.serve.merged import merged
-from midfill_engine.serve.samples import Samples
+from midfill_engine.serve.samples import Samples, check_fit
 from midfill_engine.serve.served import Served
 
 
@@ -29,6 +29,7 @@ class Batch:
     ) -> None:
         """Submit all or none; raises as `Samples` does."""
         assert requests, "the dialect must check"
+        check_fit(served, len(requests), num_samples)
         self.samples: list[Samples] = []
         try:
             for request in requests:

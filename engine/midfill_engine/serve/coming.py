@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 from starlette.requests import Request
 
 from midfill_engine.errors import ModelLoading, Overloaded
 from midfill_engine.model.source import STARTER, STARTER_FOLDER
+from midfill_engine.place import on_disk
 from midfill_engine.serve.generation import unless_disconnected, unless_ending
 from midfill_engine.serve.parse import Bounds, Fields
 
@@ -120,9 +120,11 @@ def _guess(num_bytes: int) -> float:
 
 def _size_on_disk(source: str) -> int | None:
     """Bytes of a folder's weights; None for one that has none, and for an id of the Hub."""
-    folder = STARTER_FOLDER if source == STARTER else Path(source).expanduser()
+    folder = STARTER_FOLDER if source == STARTER else on_disk(source)
+    if folder is None:
+        return None
     try:
         sizes = [path.stat().st_size for path in folder.glob("*.safetensors")]
-    except (OSError, RuntimeError, ValueError):
+    except OSError:
         return None
     return sum(sizes) or None

@@ -93,6 +93,7 @@ class Generation:
         self._events = deque[Event]()
         self._waiter: asyncio.Future[None] | None = None
         self._has_ended = False
+        self._is_enough = False
         self._closed = False
         leader_id = None if after is None else after.engine_id
         on_told = untold if is_whole else self._mailbox.wake
@@ -133,6 +134,11 @@ class Generation:
         assert self.finished is not None
         return checked(self.finished)
 
+    def cut(self) -> None:
+        """End it here, by a limit of the dialect's own: what came is the whole answer."""
+        self._is_enough = True
+        self.close()
+
     def close(self) -> None:
         """Abort unless the engine has finished; later calls do nothing."""
         if self._closed:
@@ -157,7 +163,8 @@ class Generation:
         if isinstance(event, Finished):
             self._has_ended = True
             self._log(event)
-            if event.reason in ("length", "eos_token", "stop_sequence"):
+            is_cut = self._is_enough and event.reason == "aborted"
+            if is_cut or event.reason in ("length", "eos_token", "stop_sequence"):
                 self._measure(event)
         self._events.append(event)
         if self._waiter is not None and not self._waiter.done():

@@ -56,7 +56,7 @@ class Completion:
         self.text += shown
         if self.finished is None and (self._line.dedented or self._out_of_time()):
             self._limited = True
-            self._generation.close()
+            self._generation.cut()
         elif self.finished is not None and self._line.dedented:
             self.finished = replace(self.finished, reason="length", stop_sequence=None)
         return shown

@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from midfill_engine.config import EngineConfig, ModelConfig, Speculate
 from midfill_engine.errors import ModelError, StartError
 from midfill_engine.exec.memory import MB, MemoryPart
 from midfill_engine.model.progress import OnProgress, untold
+from midfill_engine.place import on_disk
 from midfill_engine.serve.served import ModelInfo, Served
 from midfill_engine.text.chat import Chat
 from midfill_engine.text.families import find_family
@@ -164,7 +164,7 @@ RESERVED_NAMES = ("load", "unload")
 
 def model_id(source: str) -> str:
     """A model's name to its clients: a folder's own name, a Hub id without its revision."""
-    folder = Path(source).expanduser()
-    if folder.is_dir():
+    folder = on_disk(source)
+    if folder is not None and folder.is_dir():
         return folder.resolve().name
     return source.partition("@")[0]

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from midfill_engine.metrics import Distribution, StepMetrics
+from midfill_engine.metrics import Distribution, EngineLoad, RequestMetrics, StepMetrics
 from midfill_engine.serve.registry import Models
 
 if TYPE_CHECKING:
@@ -40,10 +41,21 @@ class MetricsRoute:
 
     async def _metrics(self, request: Request) -> Response:
         del request
-        text = await asyncio.to_thread(self._text)
+        models = self._models
+        scrape = _Scrape(models.metrics, models.loads, models.steps)
+        text = await asyncio.to_thread(scrape.text)
         return Response(text, media_type=_MEDIA_TYPE)
 
-    def _text(self) -> bytes:
+
+@dataclass(frozen=True, slots=True)
+class _Scrape:
+    """What is told at once; it knows no models, which come and go while the text is written."""
+
+    requests: RequestMetrics
+    loads: Sequence[EngineLoad]
+    steps: StepMetrics
+
+    def text(self) -> bytes:
         from prometheus_client.exposition import generate_latest
 
         return _TGI_COUNTER.sub(rb"\1", generate_latest(self))
@@ -55,7 +67,7 @@ class MetricsRoute:
         yield from self._engines()
 
     def _requests(self) -> Iterator[Metric]:
-        requests = self._models.metrics
+        requests = self.requests
         yield _counter("tgi_request_count", "Requests for text", requests.received)
         yield _counter("tgi_request_success", "Requests that were answered", requests.succeeded)
         failure = "Requests that failed, by cause"
@@ -70,7 +82,7 @@ class MetricsRoute:
             yield _histogram(f"tgi_request_{name}", words, {"": values})
 
     def _tokens(self) -> Iterator[Metric]:
-        requests = self._models.metrics
+        requests = self.requests
         for name, words, values in (
             ("input_length", "Tokens of a prompt", requests.prompt_tokens),
             ("max_new_tokens", "Tokens that a request could get", requests.max_new_tokens),
@@ -82,31 +94,18 @@ class MetricsRoute:
         yield _counter("midfill_cached_tokens", cached, requests.cached_tokens)
 
     def _engines(self) -> Iterator[Metric]:
-        engines = [served.engine for served in self._models.served]
-        loads = [engine.load for engine in engines]
+        loads, steps = self.loads, self.steps
         for name, words, value in (
             ("queue_size", "Requests that wait for a slot", sum(x.num_waiting for x in loads)),
             ("batch_current_size", "Requests in a slot", sum(x.num_running for x in loads)),
             ("batch_current_max_tokens", "Their tokens at most", sum(x.max_tokens for x in loads)),
         ):
             yield _gauge(f"tgi_{name}", words, value)
-        steps = _all_steps([engine.steps for engine in engines])
         yield _counters("tgi_batch_inference_count", "Steps, by method", "method", steps.started)
         done = "Steps that succeeded, by method"
         yield _counters("tgi_batch_inference_success", done, "method", steps.succeeded)
         seconds = "Seconds of a step, by method"
         yield _histogram("tgi_batch_inference_duration", seconds, steps.durations, "method")
-
-
-def _all_steps(parts: Sequence[StepMetrics]) -> StepMetrics:
-    """The steps of several engines together."""
-    found = StepMetrics()
-    for part in parts:
-        found.started.update(part.started)
-        found.succeeded.update(part.succeeded)
-        for method, durations in part.durations.items():
-            found.durations[method].add(durations)
-    return found
 
 
 def _counter(name: str, words: str, value: float) -> Metric:

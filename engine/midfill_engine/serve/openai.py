@@ -71,8 +71,9 @@ async def _answer(request: Request, served: Served, body: Json, started_at: floa
 def _reply(parsed: CompletionRequest, batch: Batch, served: Served) -> Json:
     choices: list[Json] = []
     for prompt, samples in zip(parsed.prompts, batch.samples, strict=True):
+        scored = samples.generations[0]
         for generation in best(samples, parsed.num_choices):
-            choice = Choice(parsed, prompt, generation, len(choices), served.tokenizer)
+            choice = Choice(parsed, prompt, scored, len(choices), served.tokenizer)
             assert generation.finished is not None
             for token in generation.tokens:
                 choice.feed(token)
@@ -86,8 +87,8 @@ async def _events(parsed: CompletionRequest, batch: Batch, served: Served) -> As
     counts: Json = {"usage": None} if parsed.include_usage else {}
     choices = [
         [
-            Choice(parsed, prompt, generation, idx * parsed.best_of + number, served.tokenizer)
-            for number, generation in enumerate(samples.generations)
+            Choice(parsed, prompt, samples.generations[0], index, served.tokenizer)
+            for index in range(idx * parsed.best_of, (idx + 1) * parsed.best_of)
         ]
         for idx, (prompt, samples) in enumerate(zip(parsed.prompts, batch.samples, strict=True))
     ]

@@ -6,9 +6,9 @@ import math
 import secrets
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from midfill_engine.exec.sampling_params import TokenLogprob
+from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.runtime.request import Finished, TokenEvent
 from midfill_engine.serve.generation import Generation
 from midfill_engine.serve.openai_request import CompletionRequest, Prompt
@@ -55,10 +55,10 @@ def best(samples: Samples, num_choices: int) -> list[Generation]:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """One token of the table: its name, the text that it adds, what is told of it."""
+    """One token of the table: its name, where it begins in all that is shown, what is told."""
 
     name: str
-    text_len: int
+    offset: int
     logprob: float | None
     top: Json | None
 
@@ -73,22 +73,22 @@ class Choice:
         self,
         request: CompletionRequest,
         prompt: Prompt,
-        generation: Generation,
+        scored: Generation,
         index: int,
         tokenizer: Tokenizer,
     ) -> None:
-        """Begin with nothing."""
+        """Begin with nothing; `scored` is the prompt's first sample, which alone scores it."""
         self._echo = request.echo
         self._logprobs = request.logprobs
         self._prompt = prompt
-        self._generation = generation
+        self._scored = scored
         self._index = index
         self._tokenizer = tokenizer
         self._text = ""  # not taken yet
         self._tokens: list[TokenEvent] = []  # not taken yet
         self._finished: Finished | None = None
         self._ahead = 0  # how much longer the text is than that of the tokens taken
-        self._offset = 0  # of the next token in all that is shown
+        self._offset = 0  # of the next generated token in all that is shown
 
     def feed(self, event: TokenEvent | Finished) -> None:
         """Take the generation's next event."""
@@ -106,12 +106,13 @@ class Choice:
         if self._echo:
             self._echo = False
             text = self._prompt.text + text
+            self._offset = len(self._prompt.text)
             rows += self._prompt_rows() if self._logprobs else []
         rows += [self._token_row(token) for token in self._shown_tokens()]
         return {
             "index": self._index,
             "text": text,
-            "logprobs": self._table(rows) if self._logprobs else None,
+            "logprobs": _table(rows) if self._logprobs else None,
             "finish_reason": _finish_reason(self._finished),
         }
 
@@ -127,37 +128,27 @@ class Choice:
 
     def _prompt_rows(self) -> list[_Row]:
         """The prompt's tokens; the first of all has no log-probability."""
+        starts = self._prompt.starts
         rows = [
-            self._row(token.token_id, token.logprob, token.top)
-            for token in self._generation.prompt_tokens
+            self._row(token, start)
+            for token, start in zip(self._scored.prompt_tokens, starts[1:], strict=True)
         ]
-        first = self._generation.request.prompt_ids[0]
+        first = self._prompt.generation.prompt_ids[0]
         if first != self._tokenizer.bos_id:
-            rows.insert(0, _Row(self._name(first), len(self._name(first)), None, None))
+            rows.insert(0, _Row(self._name(first), starts[0], None, None))
         return rows
 
     def _token_row(self, token: TokenEvent) -> _Row:
-        row = self._row(token.token_id, token.logprob, token.top)
-        return replace(row, text_len=len(token.text))
+        row = self._row(token, self._offset)
+        self._offset += len(token.text)
+        return row
 
-    def _row(self, token_id: int, logprob: float, top: Sequence[TokenLogprob]) -> _Row:
-        name = self._name(token_id)
-        told: Json = {name: _finite(logprob)}
-        for found in top:  # likeliest first: of two with one name the likelier is told
+    def _row(self, token: SampledToken | TokenEvent, offset: int) -> _Row:
+        name = self._name(token.token_id)
+        told: Json = {name: _finite(token.logprob)}
+        for found in token.top:  # likeliest first: of two with one name the likelier is told
             told.setdefault(self._name(found.token_id), _finite(found.logprob))
-        return _Row(name, len(name), _finite(logprob), told)
-
-    def _table(self, rows: Sequence[_Row]) -> Json:
-        offsets: list[int] = []
-        for row in rows:
-            offsets.append(self._offset)
-            self._offset += row.text_len
-        return {
-            "tokens": [row.name for row in rows],
-            "token_logprobs": [row.logprob for row in rows],
-            "top_logprobs": [row.top for row in rows],
-            "text_offset": offsets,
-        }
+        return _Row(name, offset, _finite(token.logprob), told)
 
     def _name(self, token_id: int) -> str:
         """Its text; part of a character is spelled out, as OpenAI does."""
@@ -168,6 +159,15 @@ class Choice:
             return data.decode()
         except UnicodeDecodeError:
             return "bytes:" + "".join(f"\\x{byte:02x}" for byte in data)
+
+
+def _table(rows: Sequence[_Row]) -> Json:
+    return {
+        "tokens": [row.name for row in rows],
+        "token_logprobs": [row.logprob for row in rows],
+        "top_logprobs": [row.top for row in rows],
+        "text_offset": [row.offset for row in rows],
+    }
 
 
 def _finish_reason(finished: Finished | None) -> str | None:

@@ -17,15 +17,23 @@ from midfill_engine.serve.sampling import openai_sampling
 from midfill_engine.serve.served import Served
 from midfill_engine.text.fim import MIN_BUDGET_TOKENS
 from midfill_engine.text.heal import Healing
+from midfill_engine.text.spans import decoded_starts, token_starts
 from midfill_engine.text.tokenizer import without_surrogates
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """One prompt: its request, and the text that `echo` shows."""
+    """One prompt: its request, and the text that `echo` shows.
+
+    Attributes:
+        generation: for the engine.
+        text: what is shown.
+        starts: where in it each token of the prompt begins, if they are told.
+    """
 
     generation: GenerationRequest
     text: str
+    starts: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +185,9 @@ async def _prompt(prompt: str | list[int], shared: _Shared, served: Served) -> P
         top_n=shared.top_n,
     )
     text = prompt if isinstance(prompt, str) else served.tokenizer.decode(_shown(prompt, served))
-    return Prompt(generation, text)
+    if not shared.prompt_logprobs:
+        return Prompt(generation, text)
+    return Prompt(generation, text, await asyncio.to_thread(_starts, prompt, served))
 
 
 def _encode(prompt: str, served: Served) -> tuple[int, ...]:
@@ -187,6 +197,12 @@ def _encode(prompt: str, served: Served) -> tuple[int, ...]:
 
 def _shown(ids: Sequence[int], served: Served) -> list[int]:
     return [token_id for token_id in ids if token_id != served.tokenizer.bos_id]
+
+
+def _starts(prompt: str | list[int], served: Served) -> list[int]:
+    if isinstance(prompt, str):
+        return token_starts(served.tokenizer, prompt)
+    return decoded_starts(served.tokenizer, prompt)
 
 
 async def _infill(

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from midfill_engine.config import Limits
 from midfill_engine.errors import Conflict, ModelNotFound
-from midfill_engine.metrics import RequestMetrics
+from midfill_engine.metrics import EngineLoad, RequestMetrics, StepMetrics
 from midfill_engine.serve.coming import Coming, wants_to_wait
 from midfill_engine.serve.parse import Fields, Json
 from midfill_engine.serve.served import Engine, LiveStreams, Served
@@ -38,6 +38,15 @@ _HELD = "midfill.held"
 class _Entry:
     served: Served
     num_holds: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ending:
+    """What is still told of a model whose engine is being closed; the engine itself is let go."""
+
+    name: str
+    memory: int
+    steps: StepMetrics
 
 
 class Models:
@@ -63,7 +72,8 @@ class Models:
         self.coming: Coming | None = None
         self._entries: dict[str, _Entry] = {}
         self._retired: list[_Entry] = []
-        self._ends: dict[asyncio.Task[None], tuple[str, int]] = {}
+        self._ends: dict[asyncio.Task[None], _Ending] = {}
+        self._past_steps = StepMetrics()  # of models that have ended
         first = models[0].info.memory
         self._process_bytes = None if first is None else first.process
         for served in models:
@@ -85,16 +95,30 @@ class Models:
     def retired(self) -> tuple[str, ...]:
         """Names of those that were taken out and have not ended yet."""
         held = [entry.served.model_id for entry in self._retired]
-        return (*held, *(name for name, _ in self._ends.values()))
+        return (*held, *(ending.name for ending in self._ends.values()))
 
     @property
     def memory_taken(self) -> int | None:
         """Bytes that the process and all its models may take, those that end among them."""
         if self._process_bytes is None:
             return None
-        held = (*self._entries.values(), *self._retired)
-        models = sum(_memory(entry.served) for entry in held)
-        return self._process_bytes + models + sum(size for _, size in self._ends.values())
+        models = sum(_memory(served) for served in self._running)
+        ending = sum(ending.memory for ending in self._ends.values())
+        return self._process_bytes + models + ending
+
+    @property
+    def loads(self) -> list[EngineLoad]:
+        """What each engine holds at the moment."""
+        return [served.engine.load for served in self._running]
+
+    @property
+    def steps(self) -> StepMetrics:
+        """How the steps went, of all models since the start: a count never falls."""
+        total = StepMetrics()
+        running = [served.engine.steps for served in self._running]
+        for steps in (self._past_steps, *(end.steps for end in self._ends.values()), *running):
+            total.add(steps)
+        return total
 
     def find(self, name: str | None) -> Served:
         """The model of a name; None, and what stands for any model, means the default.
@@ -174,8 +198,13 @@ class Models:
 
     def close(self) -> None:
         """End every engine; nothing is answered any more. For when the event loop has ended."""
-        for entry in (*self._entries.values(), *self._retired):
-            entry.served.engine.close()
+        for served in self._running:
+            served.engine.close()
+
+    @property
+    def _running(self) -> list[Served]:
+        """Those whose engines may answer something, with those that were taken out."""
+        return [entry.served for entry in (*self._entries.values(), *self._retired)]
 
     def _entry(self, name: str | None) -> _Entry:
         entry = self._entries.get(name or "")
@@ -196,11 +225,14 @@ class Models:
             return
         self._retired.remove(entry)
         task = asyncio.ensure_future(_end(entry.served.engine))
-        self._ends[task] = (entry.served.model_id, _memory(entry.served))
+        served = entry.served
+        self._ends[task] = _Ending(served.model_id, _memory(served), served.engine.steps)
         task.add_done_callback(self._note_end)
 
     def _note_end(self, task: asyncio.Task[None]) -> None:
-        logger.info("model %s has ended", self._ends.pop(task)[0])
+        ending = self._ends.pop(task)
+        self._past_steps.add(ending.steps)
+        logger.info("model %s has ended", ending.name)
 
 
 def _memory(served: Served) -> int:

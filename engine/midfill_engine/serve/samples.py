@@ -12,6 +12,7 @@ from dataclasses import replace
 from midfill_engine.runtime.request import Finished, GenerationRequest, TokenEvent
 from midfill_engine.serve.generation import Generation
 from midfill_engine.serve.merged import merged
+from midfill_engine.serve.parse import invalid
 from midfill_engine.serve.served import Served
 
 _U64 = 2**64 - 1
@@ -39,11 +40,12 @@ class Samples:
         `is_whole`: as in `Generation`.
 
         Raises:
-            ValidationError: a token is none of the model's.
+            ValidationError: a token is none of the model's, or even alone they are too many.
             Overloaded: so many more would be too many at once.
             EngineDied: nothing can be answered any more.
         """
         assert num_samples > 0, "the dialect must check"
+        check_fit(served, 1, num_samples)
         self.generations: list[Generation] = []
         try:
             for idx in range(num_samples):
@@ -88,6 +90,17 @@ class Samples:
         """Abort what has not finished; later calls do nothing."""
         for generation in self.generations:
             generation.close()
+
+
+def check_fit(served: Served, num_prompts: int, num_samples: int) -> None:
+    """Raise ValidationError if so many run on no engine of this size, however idle it is."""
+    most = served.limits.max_concurrent
+    if num_prompts * num_samples > most:
+        raise invalid(
+            f"prompts x samples must be <= {most}, the requests that this engine takes at once. "
+            f"Given: {num_prompts} x {num_samples}; ask for fewer, or start the engine with a "
+            "higher --max-concurrent"
+        )
 
 
 def _sample_request(request: GenerationRequest, idx: int) -> GenerationRequest:

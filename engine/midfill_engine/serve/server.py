@@ -12,11 +12,9 @@ import logging
 import os
 import signal
 import socket
-import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
 
 import uvicorn
 from starlette.applications import Starlette
@@ -31,6 +29,7 @@ from midfill_engine.serve.lease import Leases
 from midfill_engine.serve.load import check_names, load_all
 from midfill_engine.serve.registry import Models
 from midfill_engine.serve.served import LiveStreams
+from midfill_engine.serve.signals import ending_signals, unwinding
 
 logger = logging.getLogger(__name__)
 
@@ -50,49 +49,51 @@ def run_server(
         tell: shows one line to the user.
 
     Raises:
-        StartError: two models have one name, the port is taken or a file cannot be written.
+        StartError: two models have one name, the port is taken, or a file cannot be written or
+            removed.
         ModelError: a model cannot be loaded.
     """
     check_names(config)
     sock = bind(config.server)
-    with sock:
+    with sock, unwinding():
+        _remove_stale(config.server.ready_file)
         host, port = config.server.host, sock.getsockname()[1]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         if key.warning is not None:
             tell(f"midfill-engine: warning: {key.warning}")
-        key_file = None
-        if key.made and key.value is not None:
-            key_file = write_key(key.value, port)
-            tell(f"midfill-engine: the API key is in {key_file}")
-        try:
-            with _sigterm_unwinds():
-                models = Models(load_all(config, load))
+        with _key_file(key, port, tell):
+            models = Models(load_all(config, load))
             try:
                 admin = ModelAdmin(models, config, load, has_key=key.value is not None)
                 server = EngineServer(models, config.server, key.value, url, tell, admin)
                 server.run(sockets=[sock])
             finally:
                 models.close()
-        finally:
-            if key_file is not None and key.value is not None:
-                _withdraw(key_file, key.value + "\n")
+
+
+def _remove_stale(ready_file: Path | None) -> None:
+    """Remove what an engine left there that had no time to: it would pass for ours."""
+    if ready_file is None:
+        return
+    try:
+        ready_file.unlink(missing_ok=True)
+    except OSError as error:
+        place = f"the ready file {ready_file} of an earlier engine ({error.strerror})"
+        raise StartError(f"cannot remove {place}: check --ready-file") from error
 
 
 @contextmanager
-def _sigterm_unwinds() -> Generator[None]:
-    """While the model loads, SIGTERM ends the process as SIGINT does: the key file is removed."""
-
-    def end(number: int, _frame: object) -> NoReturn:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
+def _key_file(key: ApiKey, port: int, tell: Callable[[str], None]) -> Generator[None]:
+    """While the engine runs, a key that was made for it lies in a file."""
+    if not key.made or key.value is None:
         yield
         return
-    before = signal.signal(signal.SIGTERM, end)
+    path = write_key(key.value, port)
     try:
+        tell(f"midfill-engine: the API key is in {path}")
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        _withdraw(path, key.value + "\n")
 
 
 def bind(config: ServerConfig) -> socket.socket:
@@ -219,8 +220,8 @@ class EngineServer(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:
-        """SIGINT and SIGTERM end the server; unlike uvicorn's own, they are not raised again."""
-        handled = (signal.SIGINT, signal.SIGTERM)
+        """Signals end the server; unlike uvicorn's own, they are not raised again."""
+        handled = (signal.SIGINT, *ending_signals())
         try:
             before = {sig: signal.signal(sig, self.handle_exit) for sig in handled}
         except ValueError:  # not in the main thread, as in tests

@@ -1,9 +1,15 @@
-"""Where in a text its tokens stand: what `/tokenize` tells. Pure; called by `serve`."""
+"""Where in a text its tokens stand: what `/tokenize` and an echoed prompt tell. Pure.
+
+Called by `serve`.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
+from midfill_engine.text.detokenize import Detokenizer
 from midfill_engine.text.pieces import METASPACE
 from midfill_engine.text.tokenizer import Tokenizer, without_surrogates
 
@@ -30,6 +36,36 @@ def token_spans(tokenizer: Tokenizer, text: str) -> list[TokenSpan]:
     if [span.token_id for span in (*begin, *found)] == ids:
         return [*begin, *found]
     return _walk(tokenizer, text, ids)  # sentinels as Code Llama's text form writes them
+
+
+def token_starts(tokenizer: Tokenizer, text: str) -> list[int]:
+    """The character of a text at which each token of `token_spans` begins.
+
+    Of one that the text does not hold, the character at which the text goes on.
+    """
+    starts: list[int] = []
+    at = 0
+    for span in token_spans(tokenizer, text):
+        starts.append(span.start if span.stop > span.start else at)
+        at = max(at, span.stop)
+    return starts
+
+
+def decoded_starts(tokenizer: Tokenizer, ids: Sequence[int]) -> list[int]:
+    """The same for the text that `Tokenizer.decode` makes of token ids.
+
+    It shows the names of some control tokens, and may leave out the space that begins a text.
+    """
+    decoder = Detokenizer(tokenizer)
+    texts = [
+        tokenizer.decode([token_id]) if tokenizer.is_special(token_id) else decoder.feed(token_id)
+        for token_id in ids
+    ]
+    alone = (tokenizer.decode([token_id]) for token_id in ids)
+    begins = (pair for pair in zip(texts, alone, strict=True) if any(pair))
+    dropped = next((len(text) - len(shown) for text, shown in begins), 0)
+    ends = accumulate(map(len, texts), initial=0)
+    return [max(0, end - max(0, dropped)) for end in ends][:-1]
 
 
 def _walk(tokenizer: Tokenizer, text: str, ids: list[int]) -> list[TokenSpan]:

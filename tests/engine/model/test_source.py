@@ -48,7 +48,10 @@ def test_starter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert resolve("starter") == tmp_path
 
 
-@pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "nowhere", "a/b/c", "a b/c", ""])
+@pytest.mark.parametrize(
+    "name",
+    ["./nowhere", "/nowhere/at/all", "nowhere", "a/b/c", "a b/c", "", "~nosuchuser/x", "a\0"],
+)
 def test_neither_folder_nor_hub_id(name: str) -> None:
     assert f"model {name!r} is no folder here, nor a Hub id" in failure(name)
 

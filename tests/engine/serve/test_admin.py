@@ -7,6 +7,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -14,9 +15,12 @@ import pytest
 
 from midfill_engine.config import EngineConfig
 from midfill_engine.errors import ModelError
+from midfill_engine.metrics import EngineLoad
+from midfill_engine.model.source import resolve
 from midfill_engine.runtime.loop import EngineLoop
 from midfill_engine.serve.admin import ModelAdmin
 from midfill_engine.serve.registry import Models
+from midfill_engine.serve.served import Served
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.fake_runner import FakeRunner
 from tests.engine.serve.conftest import AUTH, LiveServer, client_of_models, serve_with
@@ -70,6 +74,8 @@ def test_a_switch_lets_running_requests_end(
             assert other.post("/v1/completions", json={"prompt": "a"}).status_code == 200
             again = other.post("/infill", json={**ENDLESS, "model": "owner/tiny"})
             assert again.status_code == 404
+            old.load = EngineLoad(num_waiting=0, num_running=1, max_tokens=64)
+            assert "\ntgi_batch_current_size 1.0\n" in other.get("/metrics").text
         assert old.alive
         handle = old.handles[0]
         handle.sink(token("x"))
@@ -196,6 +202,34 @@ async def test_refusals(
     error = reply.json()["error"]
     assert (error["code"], message in error["message"]) == (status, True)
     assert not load.configs
+
+
+@pytest.mark.parametrize("place", ["~nosuchuser/x", "a" * 5000, "a/\0"])
+async def test_a_place_that_no_path_can_have(models: Models, place: str) -> None:
+    """Once 500 and a traceback."""
+
+    def load(config: EngineConfig) -> Served:
+        raise AssertionError(f"{resolve(config.model.source)} is there")
+
+    admin = ModelAdmin(models, EngineConfig(), load, has_key=True)
+    async with client_of_models(models, admin=admin) as client:
+        reply = await client.post("/models/load", json={"model": place})
+    assert reply.status_code == 422
+    assert "is no folder here, nor a Hub id" in reply.json()["error"]["message"]
+    assert len(reply.text) < 500
+
+
+async def test_a_folder_named_as_a_route(models: Models, load: Loading, tmp_path: Path) -> None:
+    """Once its model was served by a name that no route could reach."""
+    folder = tmp_path / "unload"
+    folder.mkdir()
+    async with client_of_models(models, admin=_admin(models, load)) as client:
+        reply = await client.post("/models/load", json={"model": str(folder)})
+        assert reply.status_code == 422
+        assert "without it, the folder's own counts" in reply.json()["error"]["message"]
+        assert not load.configs
+        named = await client.post("/models/load", json={"model": str(folder), "name": "other"})
+        assert named.json()["model"] == "other"
 
 
 async def test_a_model_that_cannot_be_loaded(models: Models, load: Loading) -> None:

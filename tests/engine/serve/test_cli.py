@@ -53,6 +53,10 @@ from midfill_engine.serve import keys
         (["serve", "--host", "203.0.113.1", "--port", "0"], "cannot listen on 203.0.113.1"),
         (["serve", "--no-auth", "--port", "0", "--model", "/nonexistent"], "/nonexistent"),
         (["info", "--model", "./nothing-here"], "./nothing-here"),
+        (["info", "--model", "~nosuchuser/x"], "~nosuchuser/x"),  # once a traceback, as all these
+        (["serve", "--no-auth", "--port", "0", "--model", "~nosuchuser/x"], "~nosuchuser/x"),
+        (["serve", "--no-auth", "--port", "0", "--model", "~nosuchuser/a=b"], "is neither a place"),
+        (["serve", "--no-auth", "--port", "0", "--model", "a" * 5000], "is no folder here"),
     ],
 )
 def test_a_wrong_start_is_one_line_and_status_2(
@@ -215,7 +219,8 @@ def test_a_made_key_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
 
 @pytest.mark.e2e
-def test_from_start_to_signal(tiny_folder: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_from_start_to_signal(tiny_folder: Path, tmp_path: Path, number: signal.Signals) -> None:
     ready = tmp_path / "ready.json"
     argv = [sys.executable, "-m", "midfill_engine.cli", "serve", "--model", str(tiny_folder)]
     argv += ["--port", "0", "--device", "cpu", "--ready-file", str(ready)]
@@ -244,7 +249,7 @@ def test_from_start_to_signal(tiny_folder: Path, tmp_path: Path) -> None:
             ) as reply:
                 events = reply.iter_lines()
                 assert next(events).startswith("data: ")
-                process.send_signal(signal.SIGTERM)
+                process.send_signal(number)
                 for _ in events:
                     pass
             assert process.wait(30) == 0

@@ -8,8 +8,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from midfill_engine.errors import Overloaded
 from midfill_engine.metrics import Distribution, EngineLoad
+from midfill_engine.serve.registry import Models
 from midfill_engine.serve.served import Served
-from tests.engine.serve.conftest import LiveServer, client_of
+from midfill_engine.text.tokenizer import Tokenizer
+from tests.engine.serve.conftest import LiveServer, client_of, client_of_models, serve_with
 from tests.engine.serve.fakes import FakeEngine, finished, token
 
 
@@ -70,6 +72,28 @@ async def test_requests_by_how_they_ended(client: httpx.AsyncClient, engine: Fak
     assert found["midfill_cached_tokens_total"] == 4 * 3
 
 
+@pytest.mark.parametrize("limits", [{"n_indent": 4}, {"t_max_predict_ms": 1}])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_that_a_limit_of_llama_cpp_ends(
+    client: httpx.AsyncClient,
+    engine: FakeEngine,
+    monkeypatch: pytest.MonkeyPatch,
+    limits: dict[str, int],
+    stream: bool,
+) -> None:
+    """Once in no histogram, since the engine's request is aborted; llama.vim sets both limits."""
+    clock = iter(range(20))
+    monkeypatch.setattr("midfill_engine.serve.llama_completion.perf_counter", lambda: next(clock))
+    engine.script = (token("    a\n"), token("b"))  # and it would go on
+    body = {"input_prefix": "x", "input_suffix": "", "stream": stream, **limits}
+    assert (await client.post("/infill", json=body)).status_code == 200
+    assert engine.handles[0].num_aborts == 1
+    found = await scrape(client)
+    assert found["tgi_request_success"] == 1
+    assert found["tgi_request_generated_tokens_count"] == 1
+    assert found["tgi_request_inference_duration_count"] == 1
+
+
 async def test_what_the_engine_holds(client: httpx.AsyncClient, engine: FakeEngine) -> None:
     engine.load = EngineLoad(num_waiting=3, num_running=2, max_tokens=512)
     engine.steps.started.update(prefill=2, decode=5)
@@ -83,6 +107,30 @@ async def test_what_the_engine_holds(client: httpx.AsyncClient, engine: FakeEngi
     assert found["tgi_batch_inference_success{method=decode}"] == 4
     assert found["tgi_batch_inference_duration_count{method=decode}"] == 4
     assert found["tgi_batch_inference_duration_sum{method=decode}"] == pytest.approx(0.004)
+
+
+async def test_no_count_falls_when_a_model_goes(tokenizer: Tokenizer) -> None:
+    """Once its steps went with it, which a scraper takes for a restart."""
+    engines = [FakeEngine(), FakeEngine()]
+    for engine in engines:
+        engine.steps.started.update(prefill=2, decode=5)
+        engine.steps.note("decode", 0.001)
+    names = ("going", "staying")
+    served = [
+        serve_with(engine, tokenizer, name=name)
+        for engine, name in zip(engines, names, strict=True)
+    ]
+    models = Models(served)
+    async with client_of_models(models) as client:
+        scrapes = [await scrape(client)]
+        models.retire("going")
+        assert models.retired == ("going",)
+        while models.retired:
+            scrapes.append(await scrape(client))
+        scrapes.append(await scrape(client))
+    assert scrapes[0]["tgi_batch_inference_count{method=decode}"] == 10
+    assert scrapes[0]["tgi_batch_inference_duration_count{method=decode}"] == 2
+    assert all(found == scrapes[0] for found in scrapes)
 
 
 async def test_open_like_health(served: Served) -> None:

@@ -125,3 +125,47 @@ async def test_echo_scores_the_prompt(tiny: Served) -> None:
     assert by_ids["text"] == prompt
     events = await _ask(tiny, **body, max_tokens=3, stream=True)
     assert "".join(event["choices"][0]["text"] for event in events[:-1]) == longer["text"]
+
+
+@pytest.mark.parametrize("prompt", ["def add(a, b):", "größe = '☺漢'"])
+@pytest.mark.parametrize("num_made", [2, 4])
+async def test_every_choice_has_the_prompts_scores(
+    tiny: Served, prompt: str, num_made: int
+) -> None:
+    """Once only the first sample's had, and the others' offsets pointed into the prompt."""
+    body: dict[str, Any] = {"prompt": prompt, "echo": True, "logprobs": 1, "max_tokens": 4}
+    body |= {"temperature": 1.0, "seed": 5, "n": 2}
+    choices = (await _ask(tiny, **body, best_of=num_made))["choices"]
+    for choice in choices:
+        table = choice["logprobs"]
+        assert {len(column) for column in table.values()} == {len(table["tokens"])}
+        num_scored = len(tiny.tokenizer.encode(prompt, bos=True)) - 1
+        assert table["token_logprobs"][:num_scored] == pytest.approx(
+            choices[0]["logprobs"]["token_logprobs"][:num_scored], abs=1e-6
+        )
+        assert table["text_offset"][:1] == [0]
+        assert table["text_offset"] == sorted(table["text_offset"])
+        _check_places(choice, num_scored, len(prompt))
+
+
+async def test_streamed_choices_have_the_prompts_scores(tiny: Served) -> None:
+    body: dict[str, Any] = {"prompt": ["x = 'é'", "def "], "echo": True, "logprobs": 1}
+    body |= {"temperature": 1.0, "seed": 5, "n": 2, "max_tokens": 4}
+    whole = (await _ask(tiny, **body))["choices"]
+    columns: list[dict[str, list[Any]]] = [{name: [] for name in one["logprobs"]} for one in whole]
+    for event in (await _ask(tiny, **body, stream=True))[:-1]:
+        choice = event["choices"][0]
+        for name, part in choice["logprobs"].items():
+            columns[choice["index"]][name] += part
+    for choice, streamed in zip(whole, columns, strict=True):
+        assert streamed["tokens"] == choice["logprobs"]["tokens"]
+        assert streamed["text_offset"] == choice["logprobs"]["text_offset"]
+
+
+def _check_places(choice: Any, num_scored: int, prompt_len: int) -> None:  # noqa: ANN401
+    """Every whole token stands where its offset says; what was generated follows the prompt."""
+    table = choice["logprobs"]
+    assert table["text_offset"][num_scored] == prompt_len
+    for name, offset in zip(table["tokens"], table["text_offset"], strict=True):
+        if not name.startswith("bytes:"):
+            assert choice["text"].startswith(name, offset), (name, offset)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 
+from midfill_engine.config import Limits
 from midfill_engine.errors import Overloaded
 from midfill_engine.exec.sampling_params import SamplingParams
 from midfill_engine.runtime.loop import EngineLoop
 from midfill_engine.runtime.request import Finished, GenerationRequest
 from midfill_engine.serve.samples import Samples
+from midfill_engine.serve.served import Served
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.runtime.fake_runner import FakeRunner, expected_tokens
-from tests.engine.serve.conftest import serve_with
+from tests.engine.serve.conftest import client_of, serve_with
 from tests.engine.serve.fakes import FakeEngine
 
 PROMPT = tuple(range(3, 40))
@@ -70,3 +75,31 @@ async def test_close_aborts_each_once(engine: FakeEngine, tokenizer: Tokenizer) 
     samples.close()
     samples.close()
     assert [handle.num_aborts for handle in engine.handles] == [1, 1]
+
+
+_TOO_MANY: list[tuple[str, dict[str, Any], str]] = [
+    ("/generate", {"inputs": "x", "parameters": {"best_of": 2, "do_sample": True}}, "1 x 2"),
+    ("/", {"inputs": "x", "parameters": {"best_of": 2, "do_sample": True}}, "1 x 2"),
+    ("/invocations", {"prompt": "x", "n": 2}, "1 x 2"),
+    ("/infill", {"input_prefix": "x", "input_suffix": "", "n_cmpl": 2}, "1 x 2"),
+    ("/infill", {"input_prefix": "", "input_suffix": "", "n_cmpl": 2, "stream": True}, "1 x 2"),
+    ("/completion", {"prompt": "x", "n_cmpl": 2}, "1 x 2"),
+    ("/v1/completions", {"prompt": "x", "best_of": 2}, "1 x 2"),
+    ("/v1/completions", {"prompt": ["x", "y"]}, "2 x 1"),
+    ("/v1/chat/completions", {"messages": [{"role": "user", "content": "x"}], "n": 2}, "1 x 2"),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "given"), _TOO_MANY)
+async def test_more_than_the_engine_ever_takes(
+    chatting: Served, engine: FakeEngine, path: str, body: dict[str, Any], given: str
+) -> None:
+    """Once 429 with Retry-After, which an idle engine answered for ever."""
+    served = replace(chatting, limits=Limits(max_concurrent=1))
+    async with client_of(served) as client:
+        reply = await client.post(path, json=body)
+    assert reply.status_code == 422
+    assert "must be <= 1, the requests that this engine takes at once" in reply.text
+    assert f"Given: {given}; ask for fewer" in reply.text
+    assert "higher --max-concurrent" in reply.text
+    assert not engine.requests
