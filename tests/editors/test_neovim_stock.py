@@ -17,7 +17,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 NATIVE = "nvim.lsp.inline_completion"
 _LAST_COLUMN = """
 local params = { command = 'midfill.explain', arguments = {} }
-local reply = vim.lsp.get_clients()[1]:request_sync('workspace/executeCommand', params)
+local client = vim.lsp.get_clients()[1]
+local reply = client:request_sync('workspace/executeCommand', params)
+for _, request in pairs(client.requests) do -- its answer may come behind ours
+  if request.method == 'textDocument/inlineCompletion' then return nil end
+end
 return reply.result.column
 """
 
@@ -45,7 +49,9 @@ def script() -> Iterator[Script]:
 @pytest.fixture(scope="module")
 def neovim(tmp_path_factory: pytest.TempPathFactory, script: Script) -> Iterator[Neovim]:
     lines = config_of_readme(command("tests.editors.script", str(script.port)))
-    with start("nvim-new", tmp_path_factory.mktemp("stock"), None, before=lines) as editor:
+    folder = tmp_path_factory.mktemp("stock")
+    (folder / ".git").mkdir()
+    with start("nvim-new", folder, None, before=lines) as editor:
         editor.edit([])
         script.accept()
         editor.until_lua("(vim.lsp.get_clients()[1] or {}).initialized", True)
@@ -65,6 +71,11 @@ def test_ghost_text_appears_and_is_accepted(neovim: Neovim, script: Script) -> N
     neovim.type("<Tab>")
     neovim.until(lambda: neovim.lines[1], lambda line: line == "    return a + b")
     assert neovim.lua("return vim.fn.mode()") == "i"
+
+
+def test_the_project_is_told(neovim: Neovim) -> None:
+    """Without a root the workspace's `midfill.toml` and other files do not count."""
+    assert neovim.lua("return vim.lsp.get_clients()[1].root_dir == vim.fn.getcwd()")
 
 
 def test_lines_below_in_a_crlf_file(neovim: Neovim, script: Script) -> None:

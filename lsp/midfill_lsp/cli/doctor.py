@@ -59,5 +59,13 @@ def _print(findings: Sequence[Finding]) -> None:
         print(f"{_MARKS[finding.state]}  {finding.name:{width}}  {finding.found}")
         if finding.remedy is not None:
             print(f"{'':{width + 4}}  > {finding.remedy}")
+    print(f"\n{_verdict(findings)}")
+
+
+def _verdict(findings: Sequence[Finding]) -> str:
     broken = list(dict.fromkeys(f.name for f in findings if f.state == "broken"))
-    print(f"\nBroken: {', '.join(broken)}." if broken else "\nCompletions work.")
+    if broken:
+        return f"Broken: {', '.join(broken)}."
+    if any(f.name == "midfill" and f.state == "missing" for f in findings):
+        return "Completions work, once an editor finds midfill: see its line."
+    return "Completions work."

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import shutil
 import stat
 import sys
 from importlib import metadata
+from pathlib import Path
 
 from midfill_lsp.backend.tokens import find_hub_token, hub_token_path
 from midfill_lsp.cli.finding import Finding
+from midfill_lsp.cli.program import language_server
 from midfill_lsp.engine_process import command, state
 from midfill_lsp.errors import AccessDenied, EngineStartError
 
@@ -18,15 +21,25 @@ from midfill_lsp.errors import AccessDenied, EngineStartError
 def find_installed(*, is_engine_needed: bool) -> list[Finding]:
     """Return findings about versions, the engine's packages, the token and the state folder."""
     return [
-        Finding(
-            "midfill", "ok", f"{command.version()} ({shutil.which('midfill') or 'not on PATH'})"
-        ),
+        _midfill(),
         Finding("python", "ok", f"{platform.python_version()} on {platform.platform()}"),
         _engine_extra(is_engine_needed),
         _torch(),
         _token(),
         _state_dir(),
     ]
+
+
+def _midfill() -> Finding:
+    """Return whether an editor that starts `midfill` finds it."""
+    if path := shutil.which("midfill"):
+        return Finding("midfill", "ok", f"{command.version()} ({path})")
+    start, *arguments = language_server()
+    remedy = f"give editors the command `{shlex.join([start, *arguments])}`"
+    if arguments == ["lsp"]:  # else it is a module of the interpreter
+        remedy = f"add {Path(start).parent} to PATH, or {remedy}"
+    found = f"{command.version()}, but not on PATH: editors cannot start it by its name"
+    return Finding("midfill", "missing", found, remedy)
 
 
 def _engine_extra(is_needed: bool) -> Finding:

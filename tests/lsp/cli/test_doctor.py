@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -61,6 +61,28 @@ def test_problems_are_broken(config_dir: Path, capsys: pytest.CaptureFixture[str
     assert f"{config_dir.parent}/midfill.toml:2: engine.command may not be set" in broken[1]
     assert main(["doctor"]) == 1
     assert capsys.readouterr().out.endswith("Broken: settings.\n")
+
+
+@pytest.mark.parametrize(
+    ("state", "last"),
+    [
+        ("ok", "Completions work."),
+        ("missing", "Completions work, once an editor finds midfill: see its line."),
+    ],
+)
+def test_the_last_line_tells_whether_editors_find_it(
+    config_dir: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    state: Literal["ok", "missing"],
+    last: str,
+) -> None:
+    def installed(**_named: object) -> list[Finding]:
+        return [Finding("midfill", state, "0.1.0")]
+
+    monkeypatch.setattr(doctor, "find_installed", installed)
+    assert main(["doctor"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == last
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,7 @@ M.subcommands = {
       end
       ask('midfill.status', function(status)
         local can = type(status.capabilities) == 'table' and status.capabilities or {}
-        local told = { 'model: ' .. status.model, 'backend: ' .. status.backend }
+        local told = { 'model: ' .. report.model_of(status), 'backend: ' .. status.backend }
         return vim.list_extend(told, report.lines_of(can))
       end)
     end,

@@ -11,7 +11,7 @@ local function check_program(options)
   local path = vim.fn.exepath(command[1])
   if path == '' then
     health.error(('%s is not executable'):format(command[1]), {
-      'pip install "midfill[engine]"',
+      'install it: see :help midfill-install',
       'or set `cmd` in setup(), such as { "/path/to/midfill", "lsp" }',
     })
     return
@@ -53,7 +53,8 @@ local function check_server()
     health.error('it does not answer', { ':Midfill restart', ':Midfill log' })
     return
   end
-  local told = ('%s, model %s: %s'):format(status.backend, status.model, status.state)
+  local model = require('midfill.report').model_of(status)
+  local told = ('%s, model %s: %s'):format(status.backend, model, status.state)
   if status.state == 'error' then
     health.error(('%s: %s'):format(told, status.reason), { 'midfill doctor (in a shell)' })
   else

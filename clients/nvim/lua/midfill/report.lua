@@ -16,6 +16,13 @@ function M.complain(text)
   vim.notify('Midfill: ' .. text, vim.log.levels.ERROR)
 end
 
+--- Return the name of the model in use; nobody knows it before the backend has answered.
+---@param status table
+---@return string
+function M.model_of(status)
+  return type(status.model) == 'string' and status.model or 'not known yet'
+end
+
 --- Return a reply's members as lines, nested ones indented, in a fixed order; nulls are left out.
 ---@param value table
 ---@param indent? string

@@ -2,6 +2,7 @@
 
 local buffers = require('midfill.buffers')
 local config = require('midfill.config')
+local folders = require('midfill.folders')
 local wire = require('midfill.wire')
 
 local M = {}
@@ -15,7 +16,7 @@ local RESTARTS, WINDOW_S = 3, 60
 
 local options ---@type midfill.Options
 local hooks ---@type midfill.Hooks
-local languages = {} ---@type table<integer, string> file types as the server was told, by buffer
+local told = {} ---@type table<integer, string> file type and name as the server was told, by buffer
 local deaths = {} ---@type integer[] when it died, in seconds
 local is_stopping = false
 local is_missing_told = false
@@ -136,7 +137,7 @@ local function start_config(buf)
   return {
     name = 'midfill',
     cmd = M.command(),
-    root_dir = vim.fs.root(buf, options.root_markers) or vim.fn.getcwd(),
+    root_dir = folders.of(buf, options.root_markers),
     capabilities = capabilities(),
     settings = { midfill = options.settings },
     init_options = { midfill = vim.tbl_extend('force', options.settings, own) },
@@ -146,6 +147,7 @@ local function start_config(buf)
     end,
     on_init = function(client)
       client.server_capabilities.inlineCompletionProvider = nil -- else Neovim draws it as well
+      folders.tell_late(client)
     end,
     on_exit = on_exit,
   }
@@ -162,18 +164,19 @@ end
 local function tell_missing(program)
   if not is_missing_told then
     is_missing_told = true
-    local text = 'Midfill: %s is not executable; pip install "midfill[engine]", or set `cmd` in setup()'
+    local text = 'Midfill: %s is not executable; install it (:help midfill-install), or set `cmd` in setup()'
     vim.notify(text:format(program), vim.log.levels.ERROR)
   end
 end
 
---- Let the server know a buffer, and start the server if none runs. One that is no longer wanted
---- is taken back.
+--- Let the server know a buffer and its project, and start the server if none runs. One that is no
+--- longer wanted is taken back.
 ---@param buf integer
 function M.attach(buf)
   local is_wanted = api.nvim_buf_is_valid(buf) and M.wants(buf)
-  if M.is_attached(buf) and (not is_wanted or languages[buf] ~= vim.bo[buf].filetype) then
-    vim.lsp.buf_detach_client(buf, wire.id) -- the protocol knows no change of language
+  local now = is_wanted and ('%s %s'):format(vim.bo[buf].filetype, api.nvim_buf_get_name(buf)) or nil
+  if M.is_attached(buf) and now ~= told[buf] then
+    vim.lsp.buf_detach_client(buf, wire.id) -- the protocol knows no change of language or name
   end
   if is_given_up or not is_wanted or M.is_attached(buf) then
     return
@@ -186,7 +189,8 @@ function M.attach(buf)
     tell_missing(starting.cmd[1])
     return
   end
-  languages[buf] = vim.bo[buf].filetype
+  folders.add(starting.root_dir)
+  told[buf] = now
   local before = wire.id
   wire.id = vim.lsp.start(starting, {
     bufnr = buf,
