@@ -271,9 +271,12 @@ async def test_settings_stay_where_the_editor_refuses_to_say(start_server: Start
             return answers.pop()
 
         fake.client.answers["workspace/configuration"] = answer
-        await fake.client.initialize(capabilities={"workspace": {"configuration": True}})
-        while (await status(fake.client))["state"] != "off":
-            await asyncio.sleep(0.01)
+        options = {"midfill": {"statusNotifications": True}}
+        pulls = {"workspace": {"configuration": True}}
+        await fake.client.initialize(options, capabilities=pulls)
+        await fake.client.wait_for(
+            lambda item: item.get("method") == "midfill/status" and item["params"]["state"] == "off"
+        )
         await fake.client.notify("workspace/didChangeConfiguration", {"settings": None})
         await refused.wait()
         for _ in range(3):  # by then the refusal has been taken in

@@ -18,7 +18,7 @@ import httpx
 from midfill_lsp.backend.local_transport import Body, LocalTransport, Timeouts
 from midfill_lsp.backend.rejection import Asked, base_of, message_of, one_line, read_rejection
 from midfill_lsp.backend.sse import EventParser
-from midfill_lsp.errors import AccessDenied, BadReply, EngineGone
+from midfill_lsp.errors import AccessDenied, BackendError, BadReply, EngineGone
 from midfill_lsp.hosts import is_loopback
 
 # Reading waits for a prompt to be computed: seconds for a long one on a slow CPU.
@@ -33,6 +33,8 @@ _ASKED = Asked(
     place_remedy="check midfill.engine.url",
 )
 
+_ENDS = "Incomplete generation"
+"""How an engine that ends says so, in TGI's words."""
 _HEADERS = {
     "Accept": "text/event-stream",
     "Accept-Encoding": "identity",
@@ -152,7 +154,7 @@ async def post_events(
         async with client.post(url, headers, content) as answer:
             has_answer = True
             if answer.status != 200:
-                raise await read_rejection(answer.response(), _ASKED)
+                raise _as_gone(await read_rejection(answer.response(), _ASKED))
             parser = EventParser()
             async for chunk in answer.pieces:
                 for data in parser.feed(chunk):
@@ -185,5 +187,10 @@ def _event(data: str, url: str) -> dict[str, Any]:
         raise BadReply(f"{url} sent an event that is no JSON object ({len(data)} characters)")
     fields = cast("dict[str, Any]", event)
     if "error" in fields:
-        raise BadReply(f"{url} failed: {message_of(fields) or 'no reason given'}")
+        raise _as_gone(BadReply(f"{url} failed: {message_of(fields) or 'no reason given'}"))
     return fields
+
+
+def _as_gone(error: BackendError) -> BackendError:
+    """Return the error, as the engine's end where it tells that: another editor restarted it."""
+    return EngineGone(str(error)) if _ENDS in str(error) else error

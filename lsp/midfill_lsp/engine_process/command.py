@@ -86,5 +86,9 @@ def _program(config: EngineConfig) -> tuple[str, ...]:
 def _model(config: EngineConfig) -> str:
     # The engine runs in another folder, so a relative path must be made whole. A Hub id such
     # as `codellama/CodeLlama-7b-hf` stays as it is, unless a folder has that name.
-    path = Path(config.model).expanduser()
-    return str(path.resolve()) if config.model != "starter" and path.exists() else config.model
+    try:
+        path = Path(config.model).expanduser()
+        is_place = config.model != "starter" and path.exists()
+        return str(path.resolve()) if is_place else config.model
+    except (OSError, RuntimeError, ValueError):  # no path has that name, or none that we may see
+        return config.model

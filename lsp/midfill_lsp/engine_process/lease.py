@@ -23,6 +23,10 @@ class LeaseRefused(Exception):
     """Whoever answers at this address is not the engine that we know, or nobody does."""
 
 
+class LeaseSilent(LeaseRefused):
+    """Somebody listens at this address and says nothing."""
+
+
 class Lease:
     """An open lease.
 
@@ -53,7 +57,8 @@ class Lease:
             on_beat: called at every sign of life, every 10 s.
 
         Raises:
-            LeaseRefused: no answer, a refusal, or another engine's answer.
+            LeaseSilent: no answer in time.
+            LeaseRefused: nobody there, a refusal, or another engine's answer.
         """
         timeout = httpx.Timeout(OPEN_TIMEOUT_S, read=_BEAT_TIMEOUT_S)
         # Plain HTTP on this machine: no proxy of the environment, no certificates to load.
@@ -67,7 +72,7 @@ class Lease:
         except BaseException as error:
             await lease.aclose()
             if isinstance(error, asyncio.TimeoutError):
-                raise LeaseRefused(f"no answer within {OPEN_TIMEOUT_S:g} s") from error
+                raise LeaseSilent(f"no answer within {OPEN_TIMEOUT_S:g} s") from error
             raise
         return lease
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from midfill_lsp.config import EngineConfig
 from midfill_lsp.engine_process import command, log, process, start, state
 from midfill_lsp.engine_process.endpoint import Endpoint
-from midfill_lsp.engine_process.lease import Lease, LeaseRefused
+from midfill_lsp.engine_process.lease import Lease, LeaseRefused, LeaseSilent
 from midfill_lsp.engine_process.state import Ready, Record
 from midfill_lsp.errors import EngineGone, EngineStartError
 
@@ -148,17 +148,23 @@ class SharedEngine:
         )
 
     async def _open(self) -> Endpoint:
-        await self._drop_lost()
+        lost = await self._drop_lost()
         gone: Record | None = None
         reason: object = None
         for _ in range(_NUM_ATTEMPTS):
+            began_at = time.time()
             record = await self._find_or_start(gone)
-            ready = await self._wait_until_ready(record)
-            if ready is not None:
+            ready = await self._wait_until_ready(record, is_ours=record.started_at >= began_at)
+            if ready is None:
+                reason = log.why_ended(Path(record.log_file))
+            else:
                 try:
                     held = await _hold(record, ready)
                 except (LeaseRefused, OSError) as error:
                     reason = error
+                    if isinstance(error, LeaseSilent) and lost is not None and lost.ready == ready:
+                        # It was our engine and hangs: nobody else would ever end it.
+                        await asyncio.to_thread(process.end_and_wait, ready.pid)
                 else:
                     if held.is_other_version and held.lease.is_only and gone is None:
                         # Nobody uses it: it ends by itself, and one of our version begins.
@@ -178,9 +184,14 @@ class SharedEngine:
                 return await asyncio.to_thread(start.find_or_start, self._config, gone)
             except start.TooSoon as error:
                 await self._sleep(error.wait_s)
+            except OSError as error:
+                raise EngineStartError(f"the engine cannot be started: {error}") from error
 
-    async def _wait_until_ready(self, record: Record) -> Ready | None:
-        """Return what the engine says of itself; None if it had ended before we came."""
+    async def _wait_until_ready(self, record: Record, *, is_ours: bool) -> Ready | None:
+        """Return what the engine says of itself; None if it was about to end when we came.
+
+        `is_ours` says that it was started for us, so that its end is a failure of its start.
+        """
         log_file = Path(record.log_file)
         while True:
             has_ended = not process.is_alive(record.pid)
@@ -188,6 +199,8 @@ class SharedEngine:
             ready = state.read_ready(record)
             if ready is not None:
                 return ready
+            if has_ended and not is_ours and log.last_error(log_file) is None:
+                return None
             if has_ended:
                 raise EngineStartError(log.why_ended(log_file))
             if self._on_progress is not None and (told := log.progress(log_file)) is not None:
@@ -214,12 +227,12 @@ class SharedEngine:
             if time.monotonic() - failed_at < self._retry_after_s:
                 raise EngineStartError(reason)
 
-    async def _drop_lost(self) -> None:
+    async def _drop_lost(self) -> _Held | None:
         held, self._held = self._held, None
-        if held is None:
-            return
-        await held.lease.aclose()
-        logger.warning("engine lost: pid=%d log=%s", held.ready.pid, held.record.log_file)
+        if held is not None:
+            await held.lease.aclose()
+            logger.warning("engine lost: pid=%d log=%s", held.ready.pid, held.record.log_file)
+        return held
 
     async def _let_go(self) -> None:
         if self._opening is not None:

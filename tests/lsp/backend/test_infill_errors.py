@@ -14,6 +14,7 @@ from midfill_lsp.errors import (
     EngineGone,
     NotServed,
     Overloaded,
+    ServerFailed,
 )
 from tests.lsp.backend.fake_engine import FakeEngine, Reply, event, infill_events
 from tests.lsp.backend.stream import REQUEST, collect
@@ -26,7 +27,8 @@ from tests.lsp.backend.stream import REQUEST, collect
         (403, b'{"error": "wrong host", "error_type": "x"}', AccessDenied, "wrong host"),
         (429, b'{"error": {"message": "128 requests"}}', Overloaded, "128 requests"),
         (422, b'{"error": {"message": "n_predict\\n must be"}}', BadReply, "422: n_predict must"),
-        (500, b"oh no", BadReply, "HTTP 500"),
+        (500, b"oh no", ServerFailed, "HTTP 500"),
+        (500, b'{"error": {"message": "Incomplete generation: it ends"}}', EngineGone, "it ends"),
         (503, b'{"error": 3}', Overloaded, "HTTP 503"),
         (404, b'{"error": "no route"}', NotServed, "no route"),
         (400, b"x" * 200_000, BadReply, "HTTP 400"),
@@ -66,6 +68,17 @@ async def test_errors_in_the_stream(
     stream = backend.infill(REQUEST)
     assert await anext(stream) == "a"
     with pytest.raises(BadReply, match=text):
+        await anext(stream)
+
+
+async def test_an_engine_that_ends_in_the_stream(
+    engine: FakeEngine, backend: InfillBackend
+) -> None:
+    told = {"error": {"code": 500, "message": "Incomplete generation: the engine is shutting down"}}
+    engine.replies["/infill"] = Reply([*infill_events("a")[:1], event(told)])
+    stream = backend.infill(REQUEST)
+    assert await anext(stream) == "a"
+    with pytest.raises(EngineGone, match="shutting down"):
         await anext(stream)
 
 

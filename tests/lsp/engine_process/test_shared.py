@@ -15,7 +15,8 @@ import pytest
 
 from midfill_lsp.backend.base import InfillRequest
 from midfill_lsp.backend.infill import InfillBackend
-from midfill_lsp.engine_process import command, process, start, state
+from midfill_lsp.config import EngineConfig
+from midfill_lsp.engine_process import command, lease, process, start, state
 from midfill_lsp.engine_process.shared import SharedEngine
 from midfill_lsp.errors import EngineStartError
 from tests.lsp.engine_process.conftest import Engines, until
@@ -218,6 +219,37 @@ async def test_restart(engines: Engines) -> None:
         assert await engine.endpoint() != before
 
 
+async def test_an_engine_that_is_ending_is_not_taken_for_one_that_starts(engines: Engines) -> None:
+    # Another editor had restarted it, and this one was told that the engine ended without a word.
+    config = engines.config()
+    async with aclosing(SharedEngine(config)) as other, aclosing(SharedEngine(config)) as engine:
+        before = await other.endpoint()
+        record = start.find(config)
+        assert record is not None
+        os.unlink(record.ready_file)
+        opening = asyncio.create_task(engine.endpoint())
+        await until(lambda: engine.describe()["state"] == "starting")
+        await asyncio.sleep(0.1)
+        assert not opening.done()
+        os.kill(record.pid, signal.SIGKILL)
+        assert await opening != before
+        assert len(engines.pids()) == 2
+
+
+async def test_an_engine_that_hangs_is_ended_before_another_is_started(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "OPEN_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(process, "_END_TIMEOUT_S", 0.2)
+    async with aclosing(SharedEngine(engines.config())) as engine:
+        before = await engine.endpoint()
+        (pid,) = engines.pids()
+        os.kill(pid, signal.SIGSTOP)
+        engine.report_gone(before.url)
+        assert await engine.endpoint() != before
+        assert not process.is_alive(pid)
+
+
 async def test_start_in_advance_is_found(engines: Engines) -> None:
     start.start_early(engines.config())
     async with aclosing(SharedEngine(engines.config())) as engine:
@@ -278,3 +310,10 @@ def spoil(record: state.Record, what: str) -> None:
     else:
         facts |= {"pid": os.getpid(), "url": "http://127.0.0.1:9"}
     Path(record.ready_file).write_text(json.dumps(facts))
+
+
+@pytest.mark.parametrize("model", ["m" * 5_000, "~nobody-has-this-name/m", "m\0"])
+def test_a_model_that_no_path_can_have_is_the_engines_to_refuse(model: str) -> None:
+    config = replace(EngineConfig(), model=model)
+    assert command.build(config, Path("ready"), Path("key")).count(model) == 1
+    assert command.identity(config).startswith("engine-")
