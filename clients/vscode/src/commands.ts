@@ -56,12 +56,8 @@ export function registerCommands(parts: CommandParts): vscode.Disposable[] {
     "midfill.install": () => install(surveyor, log, session),
     "midfill.chooseModel": () => withServer(session, (client) => chooseModel(client, context.globalState)),
     "midfill.chooseBackend": () => withServer(session, chooseBackend),
-    "midfill.setToken": async () => {
-      if (await setToken(tokens)) await session.running?.sendNotification("midfill/didChangeToken");
-    },
-    "midfill.clearToken": async () => {
-      if (await clearToken(tokens)) await session.running?.sendNotification("midfill/didChangeToken");
-    },
+    "midfill.setToken": () => setToken(tokens),
+    "midfill.clearToken": () => clearToken(tokens),
   };
   return Object.entries(commands).map(([name, run]) => vscode.commands.registerCommand(name, run));
 }

@@ -63,7 +63,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   });
   const commands = registerCommands({ context, log, session: current, surveyor, gate, tokens, everything });
   context.subscriptions.push(log, gate, events, ghost, current, bar, ended, ...commands);
-  context.subscriptions.push(...watchEditor(current, surveyor, refresh));
+  context.subscriptions.push(...watchEditor(current, surveyor, tokens, refresh));
   context.subscriptions.push(...talking(context, log, current));
   await current.restart();
 }
@@ -133,9 +133,13 @@ function talking(
 function watchEditor(
   current: Session,
   surveyor: Surveyor,
+  tokens: Tokens,
   refresh: () => void,
 ): vscode.Disposable[] {
   return [
+    tokens.onDidChange(() => {
+      void current.running?.sendNotification("midfill/didChangeToken");
+    }),
     vscode.window.onDidChangeActiveTextEditor(refresh),
     vscode.workspace.onDidChangeConfiguration((event) => {
       refresh();

@@ -2,7 +2,18 @@ import { beforeEach, expect, test, vi } from "vitest";
 
 import { editSelection, type EditParts } from "../src/edit/edit";
 import { Preview } from "../src/preview/preview";
-import { commands, documents, Range, Uri, user, window, written, type CancellationTokenSource } from "./vscode";
+import { TextDocument } from "./document";
+import {
+  commands,
+  documents,
+  documentsChanged,
+  Range,
+  Uri,
+  user,
+  window,
+  written,
+  type CancellationTokenSource,
+} from "./vscode";
 
 vi.mock("vscode-languageclient/node", () => ({
   ProgressType: Object,
@@ -12,12 +23,13 @@ vi.mock("vscode-languageclient/node", () => ({
 
 const TEXT = "def f():\n    pass\n";
 const RANGE = new Range(0, 0, 2, 0);
-const DOCUMENT = { uri: new Uri("file", "/a.py"), getText: () => TEXT };
+const DOCUMENT = new TextDocument(new Uri("file", "/a.py"), TEXT);
 
 type Token = CancellationTokenSource["token"];
 
 /** A request as the server has it. */
 interface Request {
+  readonly range: Range;
   readonly grow: (text: string) => void;
   readonly end: (text: string) => void;
   readonly token: Token;
@@ -29,11 +41,13 @@ class Bench {
   private onProgress: (value: { newText: string }) => void = () => undefined;
   private onRequest: (request: Request) => void = () => undefined;
 
+  readonly parts = { client: () => this.client, preview: this.preview } as unknown as EditParts;
+
   /** Asks for an edit, and returns the request once the server has it; `over` is the command's end. */
   async edit() {
-    user.writes("do it");
+    if (user.answers.length === 0) user.writes("do it");
     const asked = new Promise<Request>((resolve) => (this.onRequest = resolve));
-    const over = editSelection({ client: () => this.client, preview: this.preview } as unknown as EditParts);
+    const over = editSelection(this.parts);
     return { ...(await asked), over };
   }
 
@@ -42,15 +56,16 @@ class Bench {
       this.onProgress = listener;
       return { dispose: () => undefined };
     },
-    code2ProtocolConverter: { asVersionedTextDocumentIdentifier: () => ({}), asRange: () => RANGE },
+    code2ProtocolConverter: { asVersionedTextDocumentIdentifier: () => ({}), asRange: (range: Range) => range },
     protocol2CodeConverter: { asRange: () => RANGE },
-    sendRequest: (_method: string, _params: unknown, token: Token) =>
+    sendRequest: (_method: string, { range }: { range: Range }, token: Token) =>
       new Promise((resolve, reject) => {
         const { onProgress } = this;
         token.onCancellationRequested(() => {
           reject(new Error("cancelled"));
         });
         this.onRequest({
+          range,
           token,
           grow: (newText) => {
             onProgress({ newText });
@@ -63,7 +78,18 @@ class Bench {
   };
 }
 
+/** Answers the box once a line was written at the top of the document, over `numOver` of its lines. */
+function writesLate(numOver: number): void {
+  const range = new Range(0, 0, numOver, 0);
+  user.answers.push(() => {
+    DOCUMENT.text = "# new\n" + DOCUMENT.text.slice(DOCUMENT.offsetAt(range.end));
+    documentsChanged.fire({ document: DOCUMENT, contentChanges: [{ range, text: "# new\n" }] });
+    return "do it";
+  });
+}
+
 beforeEach(() => {
+  DOCUMENT.text = TEXT;
   window.activeTextEditor = { document: DOCUMENT, selection: RANGE };
   documents.set(DOCUMENT.uri.toString(), DOCUMENT);
   user.told.length = 0;
@@ -111,6 +137,23 @@ test("a diff that is closed while it grows cancels its edit", async () => {
   await commands.executeCommand("midfill.preview.reject");
   await over;
   expect(token.isCancellationRequested).toBe(true);
-  expect(bench.preview.isShown).toBe(false);
+  expect(bench.preview.change).toBeUndefined();
   expect(user.told).toEqual([]);
+});
+
+test("what is edited is what was selected, though lines came above it while the instruction was typed", async () => {
+  // The lines that had the selection's numbers by then were sent.
+  const bench = new Bench();
+  writesLate(0);
+  const { range, end, over } = await bench.edit();
+  expect(DOCUMENT.getText(range)).toBe(TEXT);
+  end(TEXT);
+  await over;
+});
+
+test("a selection that was changed while the instruction was typed is not edited", async () => {
+  const bench = new Bench();
+  writesLate(1);
+  await editSelection(bench.parts);
+  expect(user.told).toEqual(["Midfill: the code has changed there meanwhile. Ask again."]);
 });

@@ -45,6 +45,13 @@ export class Range {
   }
 }
 
+export class Location {
+  constructor(
+    readonly uri: Uri,
+    readonly range: Range,
+  ) {}
+}
+
 export class Uri {
   constructor(
     readonly scheme: string,
@@ -54,6 +61,15 @@ export class Uri {
 
   static from(parts: { scheme: string; path: string; query?: string }): Uri {
     return new Uri(parts.scheme, parts.path, parts.query);
+  }
+
+  static parse(text: string): Uri {
+    const [, scheme = "", path = "", query = ""] = /^(\w+):(.*)\?(.*)$/.exec(text) ?? [];
+    return new Uri(scheme, path, query);
+  }
+
+  static joinPath(base: Uri, ...parts: string[]): Uri {
+    return new Uri(base.scheme, [base.path, ...parts].join("/"));
   }
 
   toString(): string {
@@ -79,6 +95,12 @@ export class WorkspaceEdit {
     this.edits.push({ uri, range, newText });
   }
 }
+
+export class TabInputText {
+  constructor(readonly uri: Uri) {}
+}
+
+export class TabInputNotebook extends TabInputText {}
 
 export class TabInputTextDiff {
   constructor(
@@ -128,11 +150,24 @@ export const documents = new Map<string, unknown>();
 export const written: string[] = [];
 
 interface Tab {
-  readonly input: TabInputTextDiff;
+  readonly input: TabInputText | TabInputTextDiff;
+}
+
+interface DocumentChange {
+  readonly document: unknown;
+  readonly contentChanges: readonly { readonly range: Range; readonly text: string }[];
+}
+
+interface ViewProvider {
+  resolveWebviewView(view: unknown): void;
 }
 
 const tabs: Tab[] = [];
-const tabsChanged = new EventEmitter<{ closed: readonly Tab[] }>();
+/** The test fires what it did itself to tabs and documents. */
+export const tabsChanged = new EventEmitter<{ closed: readonly Tab[] }>();
+export const documentsChanged = new EventEmitter<DocumentChange>();
+/** Those that were registered, by their names. */
+export const viewProviders = new Map<string, ViewProvider>();
 
 export const window = {
   activeTextEditor: undefined as unknown,
@@ -142,6 +177,12 @@ export const window = {
   showInformationMessage: tell,
   showWarningMessage: tell,
   showTextDocument: () => Promise.resolve(undefined),
+  onDidChangeActiveTextEditor: new EventEmitter().event,
+  onDidChangeTextEditorSelection: new EventEmitter().event,
+  registerWebviewViewProvider: (name: string, provider: ViewProvider) => {
+    viewProviders.set(name, provider);
+    return { dispose: () => viewProviders.delete(name) };
+  },
   withProgress: (_: unknown, work: (progress: unknown, token: unknown) => unknown) =>
     work({}, new CancellationTokenSource().token),
   tabGroups: {
@@ -159,7 +200,8 @@ export const window = {
 
 export const workspace = {
   registerTextDocumentContentProvider: () => ({ dispose: () => undefined }),
-  onDidChangeTextDocument: new EventEmitter().event,
+  asRelativePath: ({ path }: Uri) => path.slice(1),
+  onDidChangeTextDocument: documentsChanged.event,
   openTextDocument: (uri: Uri) => Promise.resolve(documents.get(uri.toString())),
   applyEdit: ({ edits }: WorkspaceEdit) => {
     written.push(...edits.map(({ newText }) => newText));

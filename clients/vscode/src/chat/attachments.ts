@@ -145,9 +145,10 @@ function keyOf({ uri, range }: Attachment): string {
 /** Whether a document has a tab, or is on a side of a diff that has one. */
 function isInTab(uri: vscode.Uri): boolean {
   const tabs = vscode.window.tabGroups.all.flatMap((group) => group.tabs);
+  const isIt = (other: vscode.Uri): boolean => other.toString() === uri.toString();
   return tabs.some(({ input }) => {
-    if (input instanceof vscode.TabInputText) return input.uri.toString() === uri.toString();
-    if (input instanceof vscode.TabInputTextDiff) return input.original.toString() === uri.toString();
+    if (input instanceof vscode.TabInputText) return isIt(input.uri);
+    if (input instanceof vscode.TabInputTextDiff) return isIt(input.original) || isIt(input.modified);
     return input instanceof vscode.TabInputNotebook && input.uri.path === uri.path; // it is a cell
   });
 }

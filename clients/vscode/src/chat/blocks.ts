@@ -25,28 +25,29 @@ const LANGUAGES: Readonly<Record<string, string>> = {
   yml: "yaml",
 };
 
-/** Does it; `turn` is the block's. */
+/** Does it; `turn` is the block's. Returns whether the block is shown as a change. */
 export async function act(
   action: BlockAction,
   block: BlockRef,
   turn: Turn | undefined,
   preview: Preview,
-): Promise<void> {
+): Promise<boolean> {
   switch (action) {
     case "copy":
       await vscode.env.clipboard.writeText(block.text);
-      break;
+      return false;
     case "insert":
       await insert(block.text);
-      break;
+      return false;
     case "newFile":
       await newFile(block);
-      break;
+      return false;
     case "apply": {
       const place = turn?.blocks.find((one) => one.startLine === block.startLine)?.place;
-      const change = place ? await changeAt(place) : changeInFront(block.text);
-      if (change) await preview.show(change, true);
-      break;
+      const change = place ? await changeAt(place) : await changeInFront(block.text, preview);
+      if (!change) return false;
+      await preview.show(change, true);
+      return preview.change === change;
     }
   }
 }
@@ -87,14 +88,23 @@ async function changeAt(place: Place): Promise<Change | undefined> {
   return { uri, range, before: place.before, newText: place.newText };
 }
 
-/** Without a place of its own, a block takes the place of the selection, or goes to the cursor. */
-function changeInFront(code: string): Change | undefined {
+/**
+ * Without a place of its own, a block takes the place of the selection, or goes to the cursor; where
+ * a change is looked at, it goes where that would.
+ */
+async function changeInFront(code: string, preview: Preview): Promise<Change | undefined> {
+  const place = preview.placeInFront ?? selectionInFront();
+  if (!place) return undefined;
+  const { uri, range } = place;
+  const document = await vscode.workspace.openTextDocument(uri);
+  const before = document.getText(range);
+  const newText = laidOut(code, headOf(document, range), before);
+  return { uri, range: spanOfRange(range), before, newText };
+}
+
+function selectionInFront(): vscode.Location | undefined {
   const editor = editorInFront();
-  if (!editor) return undefined;
-  const { document, selection } = editor;
-  const before = document.getText(selection);
-  const newText = laidOut(code, headOf(document, selection), before);
-  return { uri: document.uri, range: spanOfRange(selection), before, newText };
+  return editor && new vscode.Location(editor.document.uri, editor.selection);
 }
 
 function editorInFront(): vscode.TextEditor | undefined {

@@ -115,8 +115,7 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
         await vscode.commands.executeCommand(message.command);
         break;
       case "block":
-        await act(message.action, message, chat.find(message.turn), preview);
-        if (message.action === "apply" && preview.isShown) {
+        if (await act(message.action, message, chat.find(message.turn), preview)) {
           this.post({ kind: "preview", turn: message.turn, block: message.block });
         }
         break;

@@ -5,8 +5,9 @@ import { ProgressType, type LanguageClient, type TextDocumentEdit, type TextEdit
 
 import { wordsOf } from "../chat/ask";
 import { spanOfRange } from "../chat/attachments";
-import { halfWritten } from "../preview/places";
-import type { Change, Preview } from "../preview/preview";
+import type { Span } from "../chat/turns";
+import { halfWritten, moved } from "../preview/places";
+import { rangeOf, type Change, type Preview } from "../preview/preview";
 
 const PROGRESS = new ProgressType<{ newText: string }>();
 
@@ -29,22 +30,47 @@ export async function editSelection(parts: EditParts): Promise<void> {
   const editor = vscode.window.activeTextEditor;
   if (!editor) return;
   const { document, selection } = editor;
-  const instruction = await vscode.window.showInputBox({
-    title: selection.isEmpty ? "Midfill: what shall be written here?" : "Midfill: what shall become of the selection?",
-    placeHolder: selection.isEmpty ? "such as: a function that parses a date" : "such as: add type hints",
-    ignoreFocusOut: true,
-  });
+  const followed = follow(document, selection); // the user may go on in the document before they answer
+  const instruction = await askInstruction(selection.isEmpty);
+  const range = followed.end();
   if (instruction === undefined || instruction.trim() === "") return;
+  if (!range) {
+    void vscode.window.showWarningMessage("Midfill: the code has changed there meanwhile. Ask again.");
+    return;
+  }
   const client = parts.client();
   if (!client) {
     void vscode.window.showErrorMessage(parts.whyNot());
     return;
   }
-  const work = new Edit(client, parts.preview, document, fromLineStart(document, selection));
+  const work = new Edit(client, parts.preview, document, fromLineStart(document, range));
   await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Notification, title: `Midfill: ${instruction}`, cancellable: true },
     (_, token) => work.run(instruction, token),
   );
+}
+
+function askInstruction(isForNew: boolean): Thenable<string | undefined> {
+  return vscode.window.showInputBox({
+    title: isForNew ? "Midfill: what shall be written here?" : "Midfill: what shall become of the selection?",
+    placeHolder: isForNew ? "such as: a function that parses a date" : "such as: add type hints",
+    ignoreFocusOut: true,
+  });
+}
+
+/** Follows a range through the edits of its document; `end` returns where it is, undefined if one touched it. */
+function follow(document: vscode.TextDocument, range: vscode.Range): { end: () => vscode.Range | undefined } {
+  let now: Span | undefined = spanOfRange(range);
+  const subscription = vscode.workspace.onDidChangeTextDocument((event) => {
+    if (event.document !== document) return;
+    for (const edit of event.contentChanges) now = now && moved(now, edit);
+  });
+  return {
+    end: () => {
+      subscription.dispose();
+      return now && rangeOf(now);
+    },
+  };
 }
 
 class Edit {

@@ -61,8 +61,17 @@ export class Preview implements vscode.Disposable, vscode.TextDocumentContentPro
     for (const subscription of this.subscriptions) subscription.dispose();
   }
 
-  get isShown(): boolean {
-    return this.shown !== undefined;
+  /** The change that is shown. */
+  get change(): Change | undefined {
+    return this.shown?.change;
+  }
+
+  /** Where the change goes, as the document is now, if its new side is in front and its place untouched. */
+  get placeInFront(): vscode.Location | undefined {
+    const { shown } = this;
+    const inFront = vscode.window.activeTextEditor?.document.uri;
+    if (!shown?.range || shown.side.toString() !== inFront?.toString()) return undefined;
+    return new vscode.Location(shown.change.uri, rangeOf(shown.range));
   }
 
   /** Whether this change is shown, and is of this range, as the document is now. */
@@ -170,6 +179,6 @@ function sideOf(tab: vscode.Tab): vscode.Uri | undefined {
   return tab.input instanceof vscode.TabInputTextDiff ? tab.input.modified : undefined;
 }
 
-function rangeOf({ start, end }: Span): vscode.Range {
+export function rangeOf({ start, end }: Span): vscode.Range {
   return new vscode.Range(start.line, start.character, end.line, end.character);
 }

@@ -5,10 +5,10 @@ import * as vscode from "vscode";
 import { serverUrl } from "../settings";
 import { originOf, type Tokens } from "./tokens";
 
-/** Asks for a token and keeps it. Returns whether one was stored. */
-export async function setToken(tokens: Tokens): Promise<boolean> {
+/** Asks for a token and keeps it. */
+export async function setToken(tokens: Tokens): Promise<void> {
   const url = await askUrl("Which server is the token for?");
-  if (url === undefined) return false;
+  if (url === undefined) return;
   const token = await vscode.window.showInputBox({
     title: `Token for ${originOf(url) ?? url}`,
     prompt: "It is kept in VS Code's secret storage and sent to this server only.",
@@ -17,22 +17,19 @@ export async function setToken(tokens: Tokens): Promise<boolean> {
     validateInput: (value) =>
       /^[\x21-\x7e]+$/.test(value.trim()) ? undefined : "A token is printable ASCII without spaces.",
   });
-  if (token === undefined) return false;
-  await tokens.set(url, token.trim());
-  return true;
+  if (token !== undefined) await tokens.set(url, token.trim());
 }
 
-/** Forgets a token. Returns whether the user went through with it. */
-export async function clearToken(tokens: Tokens): Promise<boolean> {
+/** Forgets a token. */
+export async function clearToken(tokens: Tokens): Promise<void> {
   const url = await askUrl("Which server's token shall be forgotten?");
-  if (url === undefined) return false;
+  if (url === undefined) return;
   const had = (await tokens.get(url)) !== null;
   await tokens.clear(url);
   const origin = originOf(url) ?? url;
   void vscode.window.showInformationMessage(
     had ? `The token for ${origin} is forgotten.` : `There was no token for ${origin}.`,
   );
-  return had;
 }
 
 function askUrl(title: string): Thenable<string | undefined> {

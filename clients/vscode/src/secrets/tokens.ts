@@ -6,8 +6,17 @@
 
 import * as vscode from "vscode";
 
+const PREFIX = "token:";
+
 export class Tokens {
   constructor(private readonly secrets: vscode.SecretStorage) {}
+
+  /** Tells when a token was stored or removed, by whichever window: all have one storage. */
+  onDidChange(listener: () => void): vscode.Disposable {
+    return this.secrets.onDidChange(({ key }) => {
+      if (key.startsWith(PREFIX)) listener();
+    });
+  }
 
   /** Returns the token for the server at `url`, null if there is none. */
   async get(url: unknown): Promise<string | null> {
@@ -36,5 +45,5 @@ export function originOf(url: string): string | undefined {
 
 function keyOf(url: string): string | undefined {
   const origin = originOf(url);
-  return origin === undefined ? undefined : `token:${origin}`;
+  return origin === undefined ? undefined : PREFIX + origin;
 }

@@ -41,6 +41,8 @@ export interface SessionParts {
   readonly wire: (client: LanguageClient) => void;
 }
 
+/** Imports, the most of a start, take 0.9 s of CPU time (docs/log.md); a loaded machine gets 60 times that. */
+const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 5_000;
 
 export class Session implements vscode.Disposable {
@@ -64,7 +66,7 @@ export class Session implements vscode.Disposable {
     return this.currentState.kind === "running" ? this.client : undefined;
   }
 
-  /** Starts the server anew, after whatever start or stop is under way. Never rejects. */
+  /** Starts the server anew: a start under way is given up, a stop is waited for. Never rejects. */
   restart(): Promise<void> {
     this.crashes.forget();
     return this.relaunch();
@@ -73,6 +75,7 @@ export class Session implements vscode.Disposable {
   /** Stops the server. */
   async stop(): Promise<void> {
     clearTimeout(this.retry);
+    this.giveUpStart();
     await this.enqueue(async () => {
       await this.halt();
       this.become({ kind: "stopped" });
@@ -87,10 +90,22 @@ export class Session implements vscode.Disposable {
 
   private relaunch(): Promise<void> {
     clearTimeout(this.retry);
+    this.giveUpStart();
     return this.enqueue(async () => {
       await this.halt();
       if (!this.disposed) await this.launch();
     });
+  }
+
+  /** Ends a client that starts, perhaps for ever: what stands behind it in the queue would wait as long. */
+  private giveUpStart(): void {
+    if (this.currentState.kind === "starting" && this.client) this.abandon(this.client);
+  }
+
+  /** Ends a client that nobody waits for. */
+  private abandon(client: LanguageClient): void {
+    if (client === this.client) this.client = undefined;
+    client.dispose().catch(() => undefined); // one that starts refuses, and ends its program in 2 s all the same
   }
 
   private enqueue(work: () => Promise<void>): Promise<void> {
@@ -105,7 +120,10 @@ export class Session implements vscode.Disposable {
   private async halt(): Promise<void> {
     const client = this.client;
     this.client = undefined;
-    if (!client) return;
+    if (client) await this.end(client);
+  }
+
+  private async end(client: LanguageClient): Promise<void> {
     try {
       await client.dispose(STOP_TIMEOUT_MS);
     } catch (error) {
@@ -123,30 +141,39 @@ export class Session implements vscode.Disposable {
     }
     const { args, env, cwd } = this.parts.launch();
     this.parts.log.info(`starting ${found.program} ${args.join(" ")} (from: ${found.origin})`);
-    const client = new QuietClient(
+    const client: LanguageClient = new QuietClient(
       "midfill",
       "Midfill",
       { command: found.program, args, options: { env, cwd } },
-      this.options(),
+      this.options(() => {
+        if (this.currentState.kind === "running") this.crashed(client, "the language server ended by itself");
+      }),
     );
     this.client = client;
     this.parts.wire(client);
+    await this.start(client);
+  }
+
+  private async start(client: LanguageClient): Promise<void> {
+    const limit = setTimeout(() => {
+      if (client === this.client) this.become({ kind: "failed", reason: "It did not answer within a minute." });
+      this.abandon(client);
+    }, START_TIMEOUT_MS);
     try {
       await client.start();
     } catch (error) {
-      if (client !== this.client) return;
       this.crashed(client, error instanceof Error ? error.message : String(error));
       return;
+    } finally {
+      clearTimeout(limit);
     }
     if (client === this.client) this.become({ kind: "running" });
+    else await this.end(client); // it answered after it was given up
   }
 
-  private options(): LanguageClientOptions {
+  private options(onClosed: () => void): LanguageClientOptions {
     const closed = () => {
-      const client = this.client;
-      if (client && this.currentState.kind === "running") {
-        this.crashed(client, "the language server ended by itself");
-      }
+      onClosed();
       return { action: CloseAction.DoNotRestart, handled: true };
     };
     return {
@@ -170,8 +197,7 @@ export class Session implements vscode.Disposable {
 
   private crashed(client: LanguageClient, reason: string): void {
     if (client !== this.client) return;
-    this.client = undefined;
-    client.dispose().catch(() => undefined); // it has ended; only its registrations are left
+    this.abandon(client); // it has ended; only its registrations are left
     const pauseMs = this.crashes.crashed();
     this.parts.log.error(`${reason}; ${pauseMs === undefined ? "given up" : "starting it again"}`);
     if (pauseMs === undefined) {

@@ -20,11 +20,12 @@ export class Composer {
   private lastQuestion = "";
 
   constructor(private readonly parts: ComposerParts) {
-    const { form, input, onDraft, draft } = parts;
+    const { form, input, post, onDraft, draft } = parts;
     input.value = draft;
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.submit();
+      if (this.isRunning) post({ kind: "stop" });
+      else this.submit();
     });
     input.addEventListener("input", () => {
       onDraft(input.value);
@@ -71,10 +72,7 @@ export class Composer {
   private submit(): void {
     const { input, post, onDraft } = this.parts;
     const text = input.value;
-    if (text.trim() === "") {
-      if (this.isRunning) post({ kind: "stop" });
-      return;
-    }
+    if (text.trim() === "") return;
     input.value = "";
     onDraft("");
     post({ kind: "ask", text });
