@@ -21,9 +21,10 @@ SYSTEM: Final = (
 _MAX_ECHO_LINES = 40
 _MIN_ECHO_CHARS = 3
 
-_THOUGHT = re.compile(r"\s*<think>.*?(?:</think>\s*|\Z)", re.DOTALL)
+# Blanks are looked at from the first of them only: from each it took the square of their number.
+_THOUGHT = re.compile(r"(?<!\s)\s*<think>.*?(?:</think>\s*|\Z)", re.DOTALL)
 _FENCE = re.compile(r"^[ \t]*(?:```|~~~)[^`\n]*\n", re.MULTILINE)
-_CLOSING = re.compile(r"\n?[ \t]*(?:```|~~~)[ \t]*(?:\n|\Z)")
+_CLOSING = re.compile(r"(?:\n|(?<![ \t]))[ \t]*(?:```|~~~)[ \t]*(?:\n|\Z)")
 _APOLOGY = (
     r"sure\b|certainly\b|of course\b|(?:i'm|i am) (?:sorry|unable|not able)\b|sorry,|"
     r"i (?:cannot|can't|can not|don't|do not|need)\b|as an ai\b|unfortunately\b|"

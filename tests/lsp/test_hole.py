@@ -10,6 +10,13 @@ PREFIX = "def add(a, b):\n    # sum\n    return "
 SUFFIX = "\n\n\nprint(add(1, 2))\n"
 
 
+def test_many_blanks_are_gone_over_once() -> None:
+    # Each of them was tried for the first: minutes for an answer that runs on in blanks.
+    blanks = " " * 300_000
+    assert hole.clean(f"x{blanks}y", PREFIX, SUFFIX) == f"x{blanks}y"
+    assert hole.clean(f"```\nx{blanks}y\n```", PREFIX, SUFFIX) == f"x{blanks}y"
+
+
 def test_the_question_marks_the_hole_once() -> None:
     system, question = hole.ask(PREFIX, SUFFIX, is_line=True, language_id="python")
     assert "no code fence" in system

@@ -107,6 +107,22 @@ async def test_a_long_label_is_cut() -> None:
     assert item["textEdit"]["newText"] == text
 
 
+@pytest.mark.parametrize(
+    ("head", "word"), [("", ""), ("x.größe_2", "größe_2"), ("日本", "日本"), ("😀b", "b")]
+)
+async def test_a_word_is_what_stands_right_before_the_cursor(head: str, word: str) -> None:
+    text = f'x = "{head}'
+    answer = await complete(['c"'], text, 0, len(text.encode("utf-16-le")) // 2)
+    assert answer["items"][0]["textEdit"]["newText"] == f'{word}c"'
+
+
+async def test_a_long_line_is_gone_over_once() -> None:
+    # The word was searched for in the whole line: this one took many minutes, and all else waited.
+    text = 'KEY = "' + "0123456789abcdef" * 20_000 + '" + '
+    answer = await complete(["1"], text, 0, len(text))
+    assert answer["items"][0]["textEdit"]["newText"] == "1"
+
+
 async def test_nothing_is_no_item() -> None:
     answer = await complete([""], "x = ", 0, 4)
     assert answer["items"] == []

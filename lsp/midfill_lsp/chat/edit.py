@@ -1,7 +1,7 @@
 """An instruction over a range of a document, as the text that takes the range's place.
 
 What comes is checked and laid out by `replacement`. While the model writes, the document may move
-on: `moved` tells where the range is then, or that the edit is stale.
+on: `moved` tells where the range is after each change, or that the edit is stale.
 """
 
 from __future__ import annotations
@@ -34,6 +34,15 @@ class Edited:
 
     text: str
     notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A part of a text, `[start, end)`, in whose place so many code points came."""
+
+    start: int
+    end: int
+    length: int
 
 
 async def edit(
@@ -104,22 +113,28 @@ class _Preview:
             self._on_text(text)
 
 
-def moved(old: str, new: str, start: int, end: int) -> tuple[int, int] | None:
-    """Return where the range `[start, end)` of a text is in a later one.
+def difference(old: str, new: str) -> Change:
+    """Return the one change that makes a text of another.
 
-    Returns:
-        Its offsets; None if the text changed inside of it, or so that it cannot be told.
-
-    >>> moved("ab", "xab", 1, 2)
-    (2, 3)
+    >>> difference("one two", "one or two")
+    Change(start=4, end=4, length=3)
     """
     head = _num_common(old, new)
-    if head >= end:
-        return start, end
     left = min(len(old), len(new)) - head
     tail = _num_common(old, new, from_end=True, most=left)
-    if len(old) - tail <= start:
-        shift = len(new) - len(old)
+    return Change(head, len(old) - tail, len(new) - tail - head)
+
+
+def moved(start: int, end: int, change: Change) -> tuple[int, int] | None:
+    """Return where the range `[start, end)` of a text is after a change, None if that was in it.
+
+    >>> moved(1, 2, difference("ab", "xab"))
+    (2, 3)
+    """
+    if change.start >= end:
+        return start, end
+    if change.end <= start:
+        shift = change.length - (change.end - change.start)
         return start + shift, end + shift
     return None
 

@@ -16,7 +16,7 @@ from midfill_lsp.chat.blocks import find_blocks
 from midfill_lsp.errors import MidfillError
 from midfill_lsp.hole import is_prose
 
-_THOUGHT: Final = re.compile(r"\s*<think>.*?(?:</think>\s*|\Z)", re.DOTALL)
+_THOUGHT: Final = re.compile(r"(?<!\s)\s*<think>.*?(?:</think>\s*|\Z)", re.DOTALL)
 _INDENT: Final = re.compile(r"[ \t]*")
 
 

@@ -23,6 +23,7 @@ from typing import Final
 
 from midfill_lsp.config import ContextConfig
 from midfill_lsp.context.git_rules import GitFailed
+from midfill_lsp.context.ignore import UnknownRules
 from midfill_lsp.context.judge import Judge, Kind, Refusal, Role
 from midfill_lsp.context.secret_lines import SecretLines
 from midfill_lsp.context.trust import Trust
@@ -173,8 +174,9 @@ class Gate:
 
 
 def _failed(error: Exception) -> Refusal:
-    # The text may stand in the error's message, so only its kind is told.
-    told = str(error) if isinstance(error, GitFailed) else type(error).__name__
+    # The text may stand in the message of an error that is not ours, so only its kind is told.
+    is_ours = isinstance(error, GitFailed | UnknownRules)
+    told = str(error) if is_ours else type(error).__name__
     logger.warning("the privacy gate failed: %s", told)
     return Refusal("error", f"the privacy gate failed: {told}")
 

@@ -6,15 +6,14 @@ cannot be told. A tunnel that ends on this machine looks like this machine.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Literal
 
+from midfill_lsp.backend.place import base_url
 from midfill_lsp.config import Config
+from midfill_lsp.errors import Unreachable
 from midfill_lsp.hosts import is_loopback
 
 Trust = Literal["local", "remote"]
-
-_LOCAL_BY_DEFAULT: Final = frozenset({"llamacpp", "ollama"})
-"""Kinds whose usual place is this machine, as `backend.place` has it; a test compares them."""
 
 
 def trust_of(config: Config, found_model: str | None = None) -> Trust:
@@ -27,11 +26,10 @@ def trust_of(config: Config, found_model: str | None = None) -> Trust:
     if config.backend.kind == "engine":
         url = config.engine.url
         return "local" if url is None or is_loopback(url) else "remote"
-    url = config.backend.url
-    if url is None:
-        is_here = config.backend.kind in _LOCAL_BY_DEFAULT
-    else:
-        is_here = is_loopback(url.replace("{model}", ""))
+    try:
+        is_here = is_loopback(base_url(config.backend))  # the model may stand in the host's place
+    except Unreachable:  # nothing can be sent there
+        return "remote"
     # Ollama passes models of such names on to its makers' servers.
     model = config.backend.model or found_model
     goes_on = config.backend.kind == "ollama" and (

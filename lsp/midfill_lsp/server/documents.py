@@ -7,11 +7,15 @@ the editor sends the whole of it again, by opening it or by a change without a r
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
 
 from lsprotocol import types
 
 from midfill_lsp.document import Edit, Encoding, Position, Snapshot, open_snapshot
+
+Follower = Callable[[Snapshot, Edit, Snapshot], None]
+"""Gets each edit, with the document before and after it."""
 
 
 class Documents(Mapping[str, Snapshot]):
@@ -21,6 +25,7 @@ class Documents(Mapping[str, Snapshot]):
         """Begin with none."""
         self._snapshots: dict[str, Snapshot] = {}
         self._lost: dict[str, Snapshot] = {}  # as they were last known
+        self._followers: list[Follower] = []
         self.encoding: Encoding = "utf-16"
 
     def __getitem__(self, uri: str) -> Snapshot:
@@ -59,13 +64,23 @@ class Documents(Mapping[str, Snapshot]):
             edits = _from_whole_text(edits)
             if edits:
                 del self._lost[uri]
-                self._snapshots[uri] = lost.apply(edits, version)
+                self._snapshots[uri] = self._applied(lost, edits, version)
             return True
         snapshot = self._snapshots.get(uri)
         if snapshot is None:
             return False
-        self._snapshots[uri] = snapshot.apply(edits, version)
+        self._snapshots[uri] = self._applied(snapshot, edits, version)
         return True
+
+    @contextmanager
+    def following(self, *followers: Follower) -> Generator[None]:
+        """Tell them every edit, until this ends."""
+        self._followers += followers
+        try:
+            yield
+        finally:
+            for follower in followers:
+                self._followers.remove(follower)
 
     def close(self, uri: str) -> None:
         """Let go of a document."""
@@ -78,6 +93,15 @@ class Documents(Mapping[str, Snapshot]):
         for name in lost:
             self._lost[name] = self._snapshots.pop(name)
         return lost
+
+    def _applied(self, snapshot: Snapshot, edits: tuple[Edit, ...], version: int) -> Snapshot:
+        if not edits or not self._followers:
+            return snapshot.apply(edits, version)
+        for edit in edits:
+            before, snapshot = snapshot, snapshot.apply((edit,), version)
+            for follow in self._followers:
+                follow(before, edit, snapshot)
+        return snapshot
 
 
 def _from_whole_text(edits: tuple[Edit, ...]) -> tuple[Edit, ...]:

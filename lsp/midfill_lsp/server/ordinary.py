@@ -7,8 +7,6 @@ announce inline completion are not offered it, or they would show everything twi
 
 from __future__ import annotations
 
-import re
-
 from lsprotocol import types
 
 from midfill_lsp.document import Position, Snapshot
@@ -19,7 +17,6 @@ OPTIONS = types.CompletionOptions(trigger_characters=[".", "(", "[", ",", "="])
 
 _LAST = "\U0010ffff"  # behind the items of every other server
 _MAX_LABEL_CHARS = 80
-_WORD = re.compile(r"\w*\Z")
 # Editors whose text has one kind of line end while it is open, whatever its file has; they would
 # take a CR for a character. By `clientInfo.name`.
 _EDITORS_WITH_LF = frozenset({"Neovim", "Eglot", "emacs", "vim-lsp"})
@@ -74,8 +71,7 @@ def items_of(
         return types.CompletionList(is_incomplete=True, items=[])
     position = Position(params.position.line, params.position.character)
     line_idx, column = snapshot.locate(position)
-    match = _WORD.search(snapshot.lines[line_idx][:column])
-    word = match[0] if match else ""
+    word = _word_before(snapshot.lines[line_idx], column)
     start = snapshot.position(line_idx, column - len(word))
     marked = _has_label_details(capabilities)
     return types.CompletionList(
@@ -84,6 +80,17 @@ def items_of(
             _item(word, types.Position(start.line, start.character), item, marked) for item in items
         ],
     )
+
+
+def _word_before(line: str, column: int) -> str:
+    """Return the letters, digits and underscores right before a column.
+
+    An expression that is searched for takes the square of the line's length: 12 s at 40,000.
+    """
+    start = column
+    while start and (line[start - 1].isalnum() or line[start - 1] == "_"):
+        start -= 1
+    return line[start:column]
 
 
 def _item(

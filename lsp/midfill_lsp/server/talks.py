@@ -70,14 +70,15 @@ class Talks:
         """
         targets = [target_of(self._open(place), place.range) for place in asked.places]
         trust = self._trust()
-        try:
-            passages = [await self._passage(target, trust) for target in targets]
-            said = await asyncio.to_thread(clear, self._gate, trust, asked.messages)
-            question = Question(said.messages, tuple(passages))
-            with self._asking(trust) as backend:
-                answer = await talk(backend, question, on_text)
-        except MidfillError as error:
-            raise _failed(error) from error
+        with self._documents.following(*(target.follow for target in targets)):
+            try:
+                passages = [await self._passage(target, trust) for target in targets]
+                said = await asyncio.to_thread(clear, self._gate, trust, asked.messages)
+                question = Question(said.messages, tuple(passages))
+                with self._asking(trust) as backend:
+                    answer = await talk(backend, question, on_text)
+            except MidfillError as error:
+                raise _failed(error) from error
         blocks = [_block(block) for block in answer.blocks]
         notes = [*said.notes, *answer.notes]
         if answer.replaces:
@@ -104,12 +105,13 @@ class Talks:
                 types.LSPErrorCodes.ContentModified,
             )
         target, trust = target_of(snapshot, asked.place.range), self._trust()
-        try:
-            request = await self._edit_request(asked.instruction, target, trust)
-            with self._asking(trust) as backend:
-                edited = await edit(backend, request, on_text)
-        except MidfillError as error:
-            raise _failed(error) from error
+        with self._documents.following(target.follow):
+            try:
+                request = await self._edit_request(asked.instruction, target, trust)
+                with self._asking(trust) as backend:
+                    edited = await edit(backend, request, on_text)
+            except MidfillError as error:
+                raise _failed(error) from error
         latest = self._documents.get(snapshot.uri)
         place = target.range_in(latest)
         if latest is None or place is None:

@@ -1,17 +1,17 @@
-"""A range of an open document that an answer may replace: cut out, and found again later."""
+"""A range of an open document that an answer may replace: cut out, and moved along with edits."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lsprotocol import types
 
-from midfill_lsp.chat.edit import moved
+from midfill_lsp.chat.edit import Change, difference, moved
 from midfill_lsp.chat.replacement import Shape, shape_of
-from midfill_lsp.document import Position, Snapshot
+from midfill_lsp.document import Edit, Position, Snapshot
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Target:
     """What may be replaced.
 
@@ -30,18 +30,45 @@ class Target:
     selected: str
     shape: Shape
     first_line: int
+    _seen: Snapshot = field(init=False)
+    _place: tuple[int, int] | None = field(init=False)  # in what was seen last
+
+    def __post_init__(self) -> None:
+        """Begin where it was asked for."""
+        self._seen, self._place = self.snapshot, (self.start, self.end)
+
+    def follow(self, before: Snapshot, edit: Edit, after: Snapshot) -> None:
+        """Move along with an edit of some document."""
+        if before.uri != self.snapshot.uri:
+            return
+        self._catch_up(before)
+        if edit.start is None or edit.end is None:
+            self._catch_up(after)
+            return
+        start, end = sorted((before.offset_at(edit.start), before.offset_at(edit.end)))
+        self._take(Change(start, end, len(edit.text)), after)
 
     def range_in(self, latest: Snapshot | None) -> types.Range | None:
-        """Return the range in a later version, None if that is gone or changed in it."""
+        """Return the range in the latest version, None if that is gone or changed in it."""
         if latest is None:
             return None
-        start, end = self.start, self.end
-        if latest is not self.snapshot:
-            place = moved(self.snapshot.text, latest.text, start, end)
-            if place is None:
-                return None
-            start, end = place
-        return types.Range(_position(latest, start), _position(latest, end))
+        self._catch_up(latest)
+        place = self._place
+        if place is None:  # what was done in it may be undone
+            place = moved(self.start, self.end, difference(self.snapshot.text, latest.text))
+        if place is None:
+            return None
+        return types.Range(_position(latest, place[0]), _position(latest, place[1]))
+
+    def _catch_up(self, latest: Snapshot) -> None:
+        """Take what was not followed for one change."""
+        if latest is not self._seen:
+            self._take(difference(self._seen.text, latest.text), latest)
+
+    def _take(self, change: Change, after: Snapshot) -> None:
+        self._seen = after
+        if self._place is not None:
+            self._place = moved(*self._place, change)
 
 
 def target_of(snapshot: Snapshot, wanted: types.Range | None) -> Target:

@@ -240,6 +240,49 @@ async def test_an_edit_follows_a_document_that_moves_on(
     assert "at version 3" in error["message"]
 
 
+def replaced(first: int, last: int, text: str) -> dict[str, Any]:
+    start, end = {"line": first, "character": 0}, {"line": last, "character": 0}
+    return {"range": {"start": start, "end": end}, "text": text}
+
+
+MOVES: list[tuple[int, list[list[dict[str, Any]]]]] = [
+    # These were refused: only the one difference between first and last text was looked at.
+    (4, [[replaced(0, 0, "# t\n")], [replaced(6, 6, "# u\n")]]),
+    (4, [[replaced(5, 5, "# u\n"), replaced(0, 0, "# t\n")]]),
+    (4, [[replaced(5, 5, "# u\n")], [{"text": f"# t\n{CODE}# u\n"}]]),
+    (4, [[replaced(0, 0, CODE)], [replaced(1, 5, "")], [replaced(6, 6, "# u\n")]]),
+    # What is undone has not changed.
+    (3, [[replaced(0, 0, "# t\n")], [replaced(5, 5, "x")], [replaced(5, 5, "y"), {"text": CODE}]]),
+]
+
+
+@pytest.mark.parametrize(("line", "moves"), MOVES)
+async def test_changes_on_both_sides_move_an_edit_along(
+    editor: InProcess,
+    backend: ChatBackend,
+    uri: str,
+    line: int,
+    moves: list[list[dict[str, Any]]],
+) -> None:
+    says(backend, "```\n", f"{NEW}```")
+    backend.gate = asyncio.Event()
+    _, edited = editor.begin("midfill/edit", edit_of(uri))
+    await backend.started.wait()
+    backend.started.clear()
+    _, told = editor.begin("midfill/chat", chat("/fix", {"uri": uri, "range": F}))
+    await backend.started.wait()
+    for number, changes in enumerate(moves, 2):
+        editor.change(uri, number, *changes)
+    backend.gate.set()
+    (change,) = (await edited)["result"]["edit"]["documentChanges"]
+    place = change["edits"][0]["range"]
+    start, end = {"line": line, "character": 0}, {"line": line + 2, "character": 0}
+    assert place == {"start": start, "end": end}
+    assert change["textDocument"]["version"] == len(moves) + 1
+    (block,) = (await told)["result"]["blocks"]
+    assert (block["range"], block["version"]) == (place, len(moves) + 1)
+
+
 @pytest.mark.parametrize(
     ("answer", "reason", "told"),
     [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from midfill_lsp.chat.edit import moved
+from midfill_lsp.chat.edit import difference, moved
 from midfill_lsp.chat.replacement import NoCode, code_of, lay_out, shape_of
 from midfill_lsp.errors import MidfillError
 
@@ -22,6 +22,12 @@ from midfill_lsp.errors import MidfillError
 )
 def test_the_code_of_an_answer(answer: str) -> None:
     assert code_of(answer) == "x = 1\n"
+
+
+def test_many_blanks_are_gone_over_once() -> None:
+    # Each of them was tried for the first: minutes for an answer that runs on in blanks.
+    code = f"x{' ' * 400_000}= 1\n"
+    assert code_of(f"```\n{code}```") == code
 
 
 @pytest.mark.parametrize(
@@ -86,4 +92,4 @@ def test_growing_code_only_grows() -> None:
     ],
 )
 def test_a_range_in_a_later_text(new: str, place: tuple[int, int] | None) -> None:
-    assert moved("one two three", new, 4, 7) == place
+    assert moved(4, 7, difference("one two three", new)) == place

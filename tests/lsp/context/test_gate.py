@@ -274,16 +274,32 @@ def test_an_error_is_a_refusal_without_the_text(
     assert "abcdefgh" not in caplog.text
 
 
-@pytest.mark.parametrize("bad", ["unreadable", "no pattern"])
+@pytest.mark.parametrize("bad", ["unreadable", "too long"])
 def test_an_ignore_file_that_is_none_refuses_its_folder(top: Path, bad: str) -> None:
     file = top / "src/.gitignore"
     if bad == "unreadable":
         file.mkdir()
     else:
-        file.write_text("!\n", "utf-8")
-    assert judged(gate_of(top), top / "src/a.py") == "error"
-    config = ContextConfig(deny=("!",))
-    assert judged(gate_of(top, config), top / "b.py") == "error"
+        file.write_text("a\n" * 600_000, "utf-8")
+    answer = gate_of(top).admit((top / "src/a.py").as_uri(), "x", "local")
+    assert isinstance(answer, Refusal)
+    assert answer.kind == "error"
+    assert bad == "unreadable" or ".gitignore is longer than" in answer.reason
+
+
+@pytest.mark.parametrize("line", ["!", "[z-a]"])
+def test_a_setting_that_is_no_pattern_is_named(top: Path, line: str) -> None:
+    gate = gate_of(top, ContextConfig(deny=(line,)))
+    answer = gate.admit((top / "b.py").as_uri(), "x", "local")
+    assert isinstance(answer, Refusal)
+    assert (answer.kind, "context.deny has a line" in answer.reason) == ("error", True)
+
+
+def test_a_line_that_is_no_pattern_refuses_nothing(top: Path) -> None:
+    # `GitIgnorePatternError`: one such line switched completion off in the whole repository.
+    (top / ".gitignore").write_text("foo\\\n!\n\\\n[z-a]\n[a\nb.py\n", "utf-8")
+    assert judged(gate_of(top), top / "src/a.py") is None
+    assert judged(gate_of(top), top / "b.py") == "ignored"
 
 
 @pytest.mark.parametrize(
@@ -315,7 +331,13 @@ def test_names_of_secret_files(name: str, secret: bool) -> None:
         (Config(backend=BackendConfig(kind="llamacpp", url="http://[::1]:1")), "local"),
         (Config(backend=BackendConfig(kind="llamacpp", url="http://10.0.0.2:1")), "remote"),
         (Config(backend=BackendConfig(kind="openai")), "remote"),
-        (Config(backend=BackendConfig(kind="openai", url="http://localhost:1/{model}")), "local"),
+        (Config(backend=BackendConfig("openai", "http://localhost:1/{model}", "a/b")), "local"),
+        # The URL without the model was judged, and the one with it was asked.
+        (
+            Config(backend=BackendConfig("openai", "http://{model}127.0.0.1/", "a.example/")),
+            "remote",
+        ),
+        (Config(backend=BackendConfig("openai", "http://localhost:1/{model}")), "remote"),
         (Config(backend=BackendConfig(kind="tgi")), "remote"),
         (Config(backend=BackendConfig(kind="tgi", url="nonsense")), "remote"),
     ],

@@ -52,6 +52,48 @@ def test_agrees_with_git(repository: Path, seed: int) -> None:
     assert ours == ignored
 
 
+ODD = [
+    # None of these is a pattern, or only a part of it is.
+    "foo\\", "!", "\\", "!\\", "/", "//", "!/", "[z-a]", "[!z-a]", "[z-ab]", "[a", "[", "[]", "[!]",
+    "[[:alpha:]", "[[:word:]]", "[a-\\", "foo/\\", "foo\\/", "!foo\\", "\\/foo", "a\\/b",
+    # Blanks at the end, and line ends.
+    "foo ", "foo\\ ", "foo\\  ", "foo\\\\ ", "foo\t", "foo\r", " foo", "foo\u2028a", "foo\x0ca",
+    # Brackets, and stars without slashes around them.
+    "[[:alpha:]]", "[![:digit:]_]", "[[:space:]]", "[[:punct:]-z]", "[]-]", "[^a]", "[\\]]",
+    "[a\\-z]", "[--/]", "[a-c-e]", "[a&&b]", "a[/]b", "a**/b", "a**b", "*a**/b", "/**", "***",
+    "**/b", "**\\/b", "a/**", "a/***/b", "\\!a", "\\a", "?", "a/?/b", "#a", "\\#a",
+]  # fmt: skip
+NAMES = [
+    "foo", "foo ", "foo\\", "foo\\ ", "foo\t", " foo", "foo/a", "a", "b", "c", "d", "e", "z", "A",
+    "1", "_", "-", "]", "[", "[a", "!a", "#a", "\\", "&", " ", "ab", "axb", "a/b", "a/x/b", "ax/b",
+    "a-b", "xa/b", "x/a/b", "foo\u2028a", "foo\x0ca",
+]  # fmt: skip
+
+
+def test_odd_lines_mean_what_they_do_to_git(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    # Behind `*`, a line shows what it lets pass.
+    files = [[line] for line in ODD] + [["*", f"!{line}"] for line in ODD]
+    for number, lines in enumerate(files):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / ".gitignore").write_bytes("\n".join([*lines, ""]).encode())
+    paths = [f"{number}/{name}" for number in range(len(files)) for name in NAMES]
+    told = subprocess.run(
+        ["git", "check-ignore", "--no-index", "--stdin", "-z"],
+        cwd=tmp_path,
+        input="\0".join(paths),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    ignored = set(told.stdout.split("\0")) - {""}
+    assert ignored
+    rules = IgnoreRules()
+    ours = {path for path in paths if rules.ignored_by(tmp_path, tmp_path / path)}
+    assert ours == ignored
+
+
 def test_midfillignore_wins_in_its_folder_and_says_its_name(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").write_text("*.gen.py\n*.tmp\n", "utf-8")
     (tmp_path / ".midfillignore").write_text("!*.gen.py\nvendor/\n", "utf-8")

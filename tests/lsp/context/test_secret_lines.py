@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from midfill_lsp.context.secret_keys import key_spans
 from midfill_lsp.context.secret_lines import SecretLines
 from midfill_lsp.context.secret_rules import KEYWORD_STEMS
 
@@ -90,6 +91,7 @@ BEGIN, END = "-----BEGIN RSA PRIVATE KEY-----", "-----END RSA PRIVATE KEY-----"
         "\n".join([f'key = """{BEGIN}', *KEY, f'{END}"""', "after = some_name"]),
         "\n".join([f'"{BEGIN}\\n" +', *(f'    "{row}\\n" +' for row in KEY), f'"{END}";', "a"]),
         "\n".join([BEGIN, "Proc-Type: 4,ENCRYPTED", "", *KEY, END]),
+        "\n".join([f'"{BEGIN}\\n"', *(f'  + \n  "{row}\\n"' for row in KEY), f'  + "{END}"']),
         "\n".join(KEY[:-1]),  # neither begins nor ends in the window
         f'{{"private_key": "{BEGIN}\\n' + "\\n".join(KEY[:-1]) + f'\\n{END}\\n"}}',
     ],
@@ -99,6 +101,17 @@ def test_keys_over_several_lines(lines: SecretLines, text: str) -> None:
     assert not any(row in masked.text for row in KEY)
     assert len(masked.text) == len(text)
     assert ("after = some_name" in text) == ("after = some_name" in masked.text)
+
+
+def test_base64_may_begin_as_a_comment_does() -> None:
+    assert key_spans(['// /+aB9==",'], inside=True) == ({0: [(3, 10)]}, True)
+
+
+@pytest.mark.parametrize("text", ["+" * 3_000, "/" * 200_000, "BEGIN A " * 100_000 + "KEY"])
+def test_long_lines_that_are_no_key(text: str) -> None:
+    # The time grew with the cube of a line's length: 5 s for 1,000 of `+`.
+    for inside in (False, True):
+        assert key_spans([f"{text}!"], inside) == ({}, False)
 
 
 @pytest.mark.parametrize("row", range(7))

@@ -140,7 +140,7 @@ def test_the_walk_obeys_rules_links_and_its_bound(tmp_path: Path) -> None:
     for name in ("a.py", "b/c.ts", "node_modules/x.js", "gen/y.py", "b/secret.go", ".ssh/z.py"):
         (top / name).parent.mkdir(parents=True, exist_ok=True)
         (top / name).write_text("x = 1\n", "utf-8")
-    (top / ".gitignore").write_text("gen/\n", "utf-8")
+    (top / ".gitignore").write_text("gen/\n[z-a]\n", "utf-8")  # the latter ended the walk
     (top / "b/.midfillignore").write_text("secret.go\n", "utf-8")
     (top / "go.mod").write_text("module example.com/top\n", "utf-8")
     outside.mkdir()
