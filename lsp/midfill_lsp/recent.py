@@ -113,5 +113,12 @@ def in_json(explanation: Explanation) -> dict[str, object]:
 
 def _on_disk(at: float, explanation: Explanation) -> dict[str, object]:
     facts = in_json(explanation)
-    name = PurePosixPath(unquote(urlsplit(str(facts.pop("uri"))).path)).name
-    return {"at": at, "file": name, **facts}
+    return {"at": at, "file": name_of(str(facts.pop("uri"))), **facts}
+
+
+def name_of(uri: str) -> str:
+    """Return the name of the file that a document's URI names, "" where the URI is malformed."""
+    try:
+        return PurePosixPath(unquote(urlsplit(uri).path)).name
+    except ValueError:  # such as an unclosed bracket where a host would be
+        return ""

@@ -133,3 +133,11 @@ async def test_a_document_that_was_never_opened(editor: InProcess) -> None:
     assert (explanation["outcome"], explanation["detail"]) == ("skipped", "it is not open")
     editor.change("file:///unknown.py", 2, {"text": "x"})
     assert not await suggests(editor, "file:///unknown.py")
+
+
+async def test_a_document_of_a_malformed_address_can_be_lost_too(editor: InProcess) -> None:
+    odd = "zipfile://[foo/bar.py"
+    editor.open(odd, CODE)
+    editor.notify("textDocument/didChange", change(odd, {"text": 1}))
+    assert await suggests(editor, URI)
+    assert any("a change of a document could not be read" in text for text in messages(editor))

@@ -159,3 +159,24 @@ def test_what_a_killed_server_left_is_removed(
     (tmp_path / "explanations-3.json").write_text(json.dumps({"pid": os.getpid()}))
     assert main(["explain"]) == 1
     assert not (tmp_path / "explanations-1.json").exists()
+
+
+async def test_a_malformed_uri_ends_nothing(tmp_path: Path) -> None:
+    """It ended the task that writes, for the whole session."""
+    paused = asyncio.Event()
+
+    async def sleep(_seconds: float) -> None:
+        paused.set()
+        await asyncio.Event().wait()
+
+    recent = Recent(lambda: tmp_path, sleep)
+    recent.note(replace(DONE, uri="zipfile://[foo/bar.py"))
+    recent.note(DONE)
+    keeping = asyncio.create_task(recent.keep())
+    pause = asyncio.create_task(paused.wait())
+    await asyncio.wait([keeping, pause], return_when=asyncio.FIRST_COMPLETED)
+    text = written(tmp_path)
+    assert text is not None
+    assert [request["file"] for request in json.loads(text)["requests"]] == ["", "add.py"]
+    keeping.cancel()
+    await asyncio.wait([keeping])

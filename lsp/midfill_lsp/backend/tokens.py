@@ -169,12 +169,12 @@ def hub_token_path(environment: Mapping[str, str]) -> Path:
     """Return where `hf auth login` leaves the token."""
     cache = environment.get("XDG_CACHE_HOME") or "~/.cache"
     home = environment.get("HF_HOME") or f"{cache}/huggingface"
-    return Path(environment.get("HF_TOKEN_PATH") or f"{home}/token").expanduser()
+    return Path(os.path.expanduser(environment.get("HF_TOKEN_PATH") or f"{home}/token"))
 
 
 def _read(path: Path, origin: str) -> Token | None:
     try:
-        value = path.expanduser().read_text(encoding="utf-8").strip()
+        value = Path(os.path.expanduser(path)).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not text"
         raise AccessDenied(f"{origin} {str(path)!r} cannot be read: {reason}") from error

@@ -56,14 +56,14 @@ class Editor:
         await self._server.aclose(politely=kind is None)
 
     async def until_ready(self) -> None:
-        """Return once the engine answers.
+        """Return once requests are answered: the engine is there, or suggestions are off.
 
         Raises:
             ServerFailed: it cannot be started.
         """
         while True:
             status = await self._status.get()
-            if status.get("state") == "ready":
+            if status.get("state") in {"ready", "off"}:
                 return
             if status.get("state") in {"error", "ended"}:
                 raise ServerFailed(str(status.get("reason")))

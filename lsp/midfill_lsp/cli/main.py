@@ -12,7 +12,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from midfill_lsp.errors import MidfillError
 
@@ -51,6 +51,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 if all went well, 1 if not, 2 for a wrong command line, 130 after Ctrl-C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    reconfigure: Any = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:  # the terminal may lack a character that code or a chart has
+        reconfigure(errors="replace")
     try:
         return _run(arguments)
     except MidfillError as error:

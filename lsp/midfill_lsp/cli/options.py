@@ -17,6 +17,7 @@ from midfill_lsp.config import BackendKind, Config, EngineConfig, FimFamily
 from midfill_lsp.errors import ConfigError
 from midfill_lsp.hosts import named_hosts
 from midfill_lsp.settings.layer import Layer
+from midfill_lsp.settings.parse import whole_path
 from midfill_lsp.settings.settle import settle
 from midfill_lsp.settings.sources import COMMAND_LINE, Sources
 
@@ -121,13 +122,20 @@ def read_config(options: argparse.Namespace) -> Config:
 def _as_setting(word: str, value: object) -> object:
     if word == "engine_command":
         return shlex.split(str(value))
-    return _absolute(str(value)) if word == "model" else str(value)
+    return _portable(word, value)
 
 
-def _absolute(model: str) -> str:
-    # The language server and the engine run in other folders.
-    path = Path(model).expanduser()
-    return str(path.resolve()) if model != "starter" and path.exists() else model
+def _portable(word: str, value: object) -> str:
+    """Return a value as it means the same in the folders of the language server and the engine."""
+    if isinstance(value, Path):
+        return whole_path(str(value))
+    return whole_model(str(value)) if word == "model" else str(value)
+
+
+def whole_model(model: str) -> str:
+    """Return a model's folder as an absolute path, and what is no folder here as it is."""
+    place = os.path.expanduser(model)
+    return os.path.realpath(place) if model != "starter" and os.path.exists(place) else model
 
 
 def write_options(options: argparse.Namespace) -> list[str]:
@@ -136,8 +144,7 @@ def write_options(options: argparse.Namespace) -> list[str]:
     for word in _SETTINGS:
         value: object = getattr(options, word)
         if value is not None:
-            text = _absolute(str(value)) if word == "model" else str(value)
-            words += ["--" + word.replace("_", "-"), text]
+            words += ["--" + word.replace("_", "-"), _portable(word, value)]
     return words
 
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import tempfile
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from midfill_lsp.engine_process import state
 from midfill_lsp.errors import MidfillError
+from midfill_lsp.settings import files
+from midfill_lsp.settings.parse import whole_path
 
 _LEAVE_TIMEOUT_S = 5.0
 _KEPT_LINES = 20
@@ -70,6 +74,7 @@ class Connection:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=tempfile.gettempdir(),
+            env=_environment(),
         )
         return cls(process, on_notification, on_end)
 
@@ -165,6 +170,15 @@ class Connection:
         async for line in self._process.stderr:
             if line.strip():
                 self._last_lines.append(line.decode("utf-8", "replace").strip())
+
+
+def _environment() -> dict[str, str]:
+    """Return our variables; those that name Midfill's folders mean the same in every folder."""
+    found = dict(os.environ)
+    for name in (files.DIR_VARIABLE, state.DIR_VARIABLE):
+        if found.get(name):
+            found[name] = whole_path(found[name])
+    return found
 
 
 def _settle(waiting: asyncio.Future[Any], message: dict[str, Any]) -> None:

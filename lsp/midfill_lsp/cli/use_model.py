@@ -62,7 +62,7 @@ async def use(config: EngineConfig, source: str, tell: Callable[[str], None]) ->
 
 
 async def _use_own(config: EngineConfig, source: str, tell: Callable[[str], None]) -> None:
-    place = _place(source)
+    place = engine_options.whole_model(source)
     engine = engine_options.make_engine(replace(config, model=place))
     async with aclosing(engine):
         tell(f"loading {source}")
@@ -78,18 +78,13 @@ async def _change(endpoint: Address, source: str, tell: Callable[[str], None]) -
         tell(f"{before} is in use already")
         return
     tell(f"loading {source} beside {before}")
-    loaded = await _post(endpoint, "load", {"model": _place(source), "default": True})
+    place = engine_options.whole_model(source)
+    loaded = await _post(endpoint, "load", {"model": place, "default": True})
     tell(f"{loaded['model']} is in use")
     gone = await _post(endpoint, "unload", {"model": before})
     running = int(gone.get("running", 0))
     tell(f"{before} ends" + (f" when its {running} running requests have ended" if running else ""))
     tell("until that engine ends: to keep the model, start it with --model")
-
-
-def _place(source: str) -> str:
-    """The engine runs in another folder."""
-    path = Path(source).expanduser()
-    return str(path.resolve()) if path.is_dir() else source
 
 
 async def _post(endpoint: Address, action: str, body: dict[str, object]) -> dict[str, Any]:

@@ -122,7 +122,10 @@ class Judge:
 
         Its path may be that of a file, such as of an older version, and is judged as one.
         """
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError:  # such as an unclosed bracket where a host would be
+            return Refusal("outside", "a document whose address cannot be read")
         place = self._workspace.place(Path("/", unquote(parts.path)))
         target = self._workspace.place(place.real)
         refusal = _judge_name(place, target, trust, config)

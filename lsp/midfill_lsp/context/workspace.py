@@ -26,7 +26,8 @@ class Place:
         path: absolute, as the editor or the walk has it, without `..`.
         real: the same with all links followed.
         top: the folder that ignore files are read from: the repository, else the folder.
-        inside: whether both paths lie in the workspace; a single file without folders is its own.
+        inside: whether both paths lie in the workspace; a single file without folders is its own,
+            unless it is itself a link.
     """
 
     path: Path
@@ -72,7 +73,9 @@ class Workspace:
         path = _plain(path)
         real = Path(os.path.realpath(path))
         if not self._folders:
-            return Place(path, real, repository_of(real.parent) or path.parent, path == real)
+            # The user came through the folders' links; where the file's own leads, he may not know.
+            is_itself = Path(os.path.realpath(path.parent), path.name) == real
+            return Place(path, real, repository_of(real.parent) or path.parent, is_itself)
         for given, folder, top in self._folders:
             if path.is_relative_to(given) or path.is_relative_to(folder):
                 base = given if path.is_relative_to(given) else folder
@@ -83,7 +86,10 @@ class Workspace:
 
 def path_of(uri: str) -> Path | None:
     """Return the path that a document's URI names, None where it names no file here."""
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # such as an unclosed bracket where a host would be
+        return None
     if parts.scheme not in _PATH_SCHEMES or parts.netloc not in ("", "localhost"):
         return None
     path = Path(url2pathname(parts.path))

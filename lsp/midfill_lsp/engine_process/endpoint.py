@@ -89,7 +89,8 @@ class FixedEngine:
         if self._key_file is None:
             return os.environ.get(KEY_VARIABLE) or None
         try:
-            key = self._key_file.expanduser().read_text(encoding="utf-8").strip()
+            place = Path(os.path.expanduser(self._key_file))
+            key = place.read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not text"
             raise AccessDenied(

@@ -73,7 +73,11 @@ def ensure_dir() -> Path:
     Raises:
         EngineStartError: it cannot be made, or somebody else could change what lies there.
     """
-    folder = state_dir().expanduser().absolute()
+    try:
+        folder = state_dir().expanduser().absolute()
+    except RuntimeError:
+        told = f"set HOME, or {DIR_VARIABLE} to a folder"
+        raise EngineStartError(f"no home folder is known for the state: {told}") from None
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         facts = folder.stat()

@@ -120,8 +120,12 @@ class LiveSettings:
 def folders_of(server: LanguageServer) -> list[Path]:
     """Return the workspace's folders on this machine's disk, in the editor's order."""
     uris = list(server.workspace.folders) or [server.workspace.root_uri]
-    paths = [to_fs_path(uri) for uri in uris if uri]
-    return [Path(path) for path in paths if path]
+    folders: list[Path] = []
+    for uri in uris:
+        with contextlib.suppress(ValueError):  # such as an unclosed bracket where a host would be
+            if uri and (path := to_fs_path(uri)):
+                folders.append(Path(path))
+    return folders
 
 
 def registrations(

@@ -9,9 +9,8 @@ import os
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import cast
-from urllib.parse import unquote, urlsplit
 
 from lsprotocol import types
 from pygls.lsp.server import LanguageServer
@@ -24,7 +23,7 @@ from midfill_lsp.document import Encoding
 from midfill_lsp.engine_process.state import ensure_dir
 from midfill_lsp.errors import BackendError, EngineStartError
 from midfill_lsp.metrics import Explanation, Metrics
-from midfill_lsp.recent import Recent
+from midfill_lsp.recent import Recent, name_of
 from midfill_lsp.server.completion import Asked, inserted_only, request_of
 from midfill_lsp.server.documents import Documents, replaced_lines
 from midfill_lsp.server.engine import EngineWatch
@@ -175,7 +174,7 @@ class Window:
         uri = members(members(params).get("textDocument")).get("uri")
         for lost in self.documents.lose(uri if isinstance(uri, str) else None):
             self.completer.closed(lost)
-            name = PurePosixPath(unquote(urlsplit(lost).path)).name
+            name = name_of(lost) or "a document"
             text = f"a change of {name} could not be read; {_OUT_OF_STEP}"
             self.notices.tell_once(f"lost {lost}", text, types.MessageType.Warning)
 

@@ -9,6 +9,7 @@ from typing import Any, get_args, get_origin
 
 from midfill_lsp.errors import ConfigError
 from midfill_lsp.settings.layer import Layer
+from midfill_lsp.settings.parse import whole_path
 from midfill_lsp.settings.settle import Setting, known_settings, settle, snake
 
 _MODE = 0o600  # it may name hosts and files; nobody else has to read it
@@ -50,9 +51,7 @@ def set_value(path: Path, item: Setting, text: str) -> object:
     if settled.problems:
         raise ConfigError(settled.problems[0].partition(": ")[2].partition("; using ")[0])
     document = _load(path)
-    table: Any = document.setdefault(group, _new_table())
-    if not hasattr(table, "keys"):
-        raise ConfigError(f"{path}: {group} is no group of settings; mend it first")
+    table = _group(path, document, group)
     for other in [name for name in table if name != key and snake(name) == key]:
         del table[other]  # the same in camel case
     table[key] = value
@@ -68,9 +67,8 @@ def unset(path: Path, item: Setting) -> bool:
     """
     document = _load(path)
     group, key = item.names
-    table: Any = document.get(group)
-    names: list[str] = list(table or ())
-    found = [name for name in names if snake(name) == key]
+    table = _group(path, document, group)
+    found = [name for name in table if snake(name) == key]
     for name in found:
         del table[name]
     if found:
@@ -81,7 +79,7 @@ def unset(path: Path, item: Setting) -> bool:
 def _read_value(item: Setting, text: str) -> object:
     kinds = [item.hint, *get_args(item.hint)]
     if Path in kinds and text.strip():  # in the file it would begin there, not here
-        return str(Path(text).expanduser().absolute())
+        return whole_path(text)
     if any(get_origin(kind) is tuple for kind in kinds) and not text.lstrip().startswith("["):
         return [part.strip() for part in text.split(",") if part.strip()]
     if any(kind in (bool, int, float) or get_origin(kind) is tuple for kind in kinds):
@@ -97,7 +95,7 @@ def _load(path: Path) -> Any:  # noqa: ANN401  # tomlkit's documents have no use
     from tomlkit.exceptions import ParseError
 
     try:
-        return tomlkit.parse(path.read_text(encoding="utf-8"))
+        return tomlkit.parse(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         return tomlkit.document()
     except (OSError, UnicodeDecodeError) as error:
@@ -106,10 +104,14 @@ def _load(path: Path) -> Any:  # noqa: ANN401  # tomlkit's documents have no use
         raise ConfigError(f"{path} is not TOML: {error}; mend it first") from error
 
 
-def _new_table() -> Any:  # noqa: ANN401
+def _group(path: Path, document: Any, group: str) -> Any:  # noqa: ANN401
+    """Return a document's group of settings, which is put in if there is none."""
     import tomlkit
 
-    return tomlkit.table()
+    table = document.setdefault(group, tomlkit.table())
+    if not hasattr(table, "keys"):
+        raise ConfigError(f"{path}: {group} is no group of settings; mend it first")
+    return table
 
 
 def _write(path: Path, document: Any) -> None:  # noqa: ANN401

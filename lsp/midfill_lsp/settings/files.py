@@ -33,10 +33,17 @@ def user_file() -> Path:
 
     That is `~/.config/midfill` on Linux (or `XDG_CONFIG_HOME`), `~/Library/Application
     Support/midfill` on macOS, `%LOCALAPPDATA%\midfill` on Windows.
+
+    Raises:
+        ConfigError: it would be in a home folder, and there is none.
     """
     chosen = os.environ.get(DIR_VARIABLE)
-    folder = Path(chosen) if chosen else platformdirs.user_config_path("midfill", False)
-    return folder.expanduser().absolute() / NAME
+    try:
+        folder = Path(chosen) if chosen else platformdirs.user_config_path("midfill", False)
+        return folder.expanduser().absolute() / NAME
+    except RuntimeError:
+        told = f"set HOME, or {DIR_VARIABLE} to a folder"
+        raise ConfigError(f"no home folder is known for the settings: {told}") from None
 
 
 def read_layer(path: Path, *, is_workspace: bool = False) -> Layer | None:
@@ -50,7 +57,7 @@ def read_layer(path: Path, *, is_workspace: bool = False) -> Layer | None:
         return None
     try:
         values: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # the parser's own, or Python's of a number with 5,000 digits
         told, line = _told(str(error))
         raise ConfigError(f"{path}{line}: this is not TOML: {told}") from None
     except RecursionError:

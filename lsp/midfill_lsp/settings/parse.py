@@ -1,7 +1,11 @@
-"""One value from outside, checked against the type and the bounds of its field. Pure."""
+"""One value from outside, checked against the type and the bounds of its field.
+
+Pure, but for where `~` and relative paths begin. Called by `settle`, `edit` and `cli`.
+"""
 
 from __future__ import annotations
 
+import os
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -75,13 +79,25 @@ def _parse_number(
 
 
 def _parse_path(value: str, folder: Path | None) -> Path:
-    path = Path(value).expanduser()
+    try:
+        path = Path(value).expanduser()
+    except RuntimeError:
+        raise ValueError("a path that begins in a home folder that exists") from None
     return path if folder is None else folder / path
+
+
+def whole_path(text: str) -> str:
+    """Return a path as it means the same in every folder; without its home folder it stays."""
+    place = os.path.expanduser(text)
+    return place if place.startswith("~") else str(Path(place).absolute())
 
 
 def shown(value: object) -> str:
     """Return a value as messages show it: on one line, and short."""
     if isinstance(value, Mapping):
         return "a group"
-    text = str(value) if isinstance(value, Path) else repr(value)
+    try:
+        text = str(value) if isinstance(value, Path) else repr(value)
+    except (ValueError, RecursionError):  # TOML's hexadecimal numbers and dotted keys have no end
+        return "what is too long to show"
     return text if len(text) <= 60 else text[:57] + "..."

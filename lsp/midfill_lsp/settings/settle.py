@@ -124,6 +124,9 @@ class _State:
     def _lay_value(self, layer: Layer, keys: tuple[str, str], item: Setting, value: object) -> None:
         below = getattr(getattr(self.config, item.names[0]), item.names[1])
         name = layer.spell(item.names)
+        if layer.is_workspace and item.facts["workspace"] is None:
+            self._tell(layer, keys, f"{name} {_refusal(item)}")
+            return
         folder = layer.path.parent if layer.path is not None else None
         try:
             parsed = parse_value(value, item.hint, item.facts, folder)
@@ -132,7 +135,7 @@ class _State:
             self._tell(layer, keys, told)
             return
         if layer.is_workspace:
-            refusal, parsed = _workspace_value(item, parsed, below)
+            refusal, parsed = _narrowed(item, parsed, below)
             if refusal is not None:
                 self._tell(layer, keys, f"{name} {refusal}")
                 return
@@ -168,23 +171,24 @@ class _State:
         return names[close[0]] if close else None
 
 
-def _workspace_value(item: Setting, value: object, below: object) -> tuple[str | None, object]:
-    """Return why a workspace may not set this, or None and the value that holds then."""
-    right = item.facts["workspace"]
-    if right == "sets":
-        return None, value
-    if right == "narrows":
-        if isinstance(value, tuple):
-            lower = cast("tuple[str, ...]", below)
-            more = [entry for entry in cast("tuple[str, ...]", value) if entry not in lower]
-            return None, (*lower, *more)
-        if _rank(item.hint, value) <= _rank(item.hint, below):
-            return None, value
-        return f"may only be narrowed by a workspace's file: {shown(below)} stays", below
+def _refusal(item: Setting) -> str:
     return (
         "may not be set by a workspace's file, which comes with the code: "
         f"set it in your own by `midfill config set {'.'.join(item.names)} VALUE`"
-    ), below
+    )
+
+
+def _narrowed(item: Setting, value: object, below: object) -> tuple[str | None, object]:
+    """Return why a workspace may not widen this, or None and the value that holds then."""
+    if item.facts["workspace"] == "sets":
+        return None, value
+    if isinstance(value, tuple):
+        lower = cast("tuple[str, ...]", below)
+        more = [entry for entry in cast("tuple[str, ...]", value) if entry not in lower]
+        return None, (*lower, *more)
+    if _rank(item.hint, value) <= _rank(item.hint, below):
+        return None, value
+    return f"may only be narrowed by a workspace's file: {shown(below)} stays", below
 
 
 def _rank(hint: object, value: object) -> float:

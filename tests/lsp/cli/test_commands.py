@@ -54,6 +54,31 @@ async def test_complete_nothing(engine: FakeEngine, sample: str) -> None:
     assert done.err.startswith("midfill: no completion here: ")
 
 
+async def test_complete_finds_files_beside_itself(
+    engine: FakeEngine, sample: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The language server runs in another folder, and looked for them there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "key").write_text("secret\n")
+    (tmp_path / "midfill.toml").write_text(f"[engine]\nurl = '{engine.url}'\n")
+    place = ["--line", "2", "--character", "11", "--api-key-file", "key"]
+    here = {"MIDFILL_CONFIG_DIR": ".", "MIDFILL_API_KEY": "wrong"}
+    done = await midfill("complete", sample, *place, **here)
+    assert (done.status, done.out, done.err) == (0, "a + b\n", "")
+
+
+async def test_complete_with_suggestions_off(
+    engine: FakeEngine, sample: str, tmp_path: Path
+) -> None:
+    """It waited for an engine that nobody starts."""
+    (tmp_path / "midfill.toml").write_text("[completion]\nenabled = false\n")
+    place = ["--line", "2", "--character", "11", "--engine-url", engine.url]
+    done = await midfill("complete", sample, *place, MIDFILL_CONFIG_DIR=str(tmp_path))
+    assert (done.status, done.out) == (1, "")
+    assert done.err.startswith("midfill: no completion here: ")
+    assert "off" in done.err
+
+
 async def test_complete_with_an_engine_that_fails_to_start(sample: str) -> None:
     command = f"{sys.executable} {PROGRAM} --fail 'no such model'"
     place = ["--line", "2", "--character", "11"]

@@ -100,6 +100,61 @@ def test_options_go_there_and_back(tmp_path: Path) -> None:
     assert read_config(parser.parse_args(write_options(options))) == config
 
 
+def test_files_mean_the_same_in_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`midfill lsp` runs in the folder of temporary files, and looked for them there."""
+    import argparse
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    parser = argparse.ArgumentParser()
+    add_engine_options(parser)
+    given = ["--api-key-file", "k", "--token-file", "~/t", "--ca-file", "~nosuchuser/ca"]
+    given += ["--model", "m" * 300]  # too long for a file's name: a Hub id, or a mistake
+    options = parser.parse_args(given)
+    assert write_options(options) == [
+        *("--model", "m" * 300),
+        *("--api-key-file", f"{tmp_path}/k"),
+        *("--token-file", "/home/me/t"),
+        *("--ca-file", "~nosuchuser/ca"),
+    ]
+    with pytest.raises(ConfigError, match="a path that begins in a home folder that exists"):
+        read_config(options)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variable"),
+    [
+        (["config", "show"], "MIDFILL_CONFIG_DIR"),
+        (["config", "set", "completion.mode", "line"], "MIDFILL_CONFIG_DIR"),
+        (["doctor"], "MIDFILL_CONFIG_DIR"),
+        (["stats"], "MIDFILL_STATE_DIR"),
+        (["explain"], "MIDFILL_STATE_DIR"),
+    ],
+)
+def test_no_home_folder(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    variable: str,
+) -> None:
+    """As in `docker run -u 12345`: no HOME, and no entry for this user."""
+    pwd = pytest.importorskip("pwd")
+
+    def unknown(_uid: int) -> None:
+        raise KeyError
+
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", variable):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("midfill: error: no home folder is known for the s")
+    assert err.endswith(f": set HOME, or {variable} to a folder\n")
+
+
 def test_options_are_laid_over_the_users_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -149,3 +149,13 @@ async def test_key_of_a_fixed_engine(tmp_path: Path, monkeypatch: pytest.MonkeyP
     endpoint = await FixedEngine("http://x", key_file, {"x"}).endpoint()
     assert endpoint.key == "from the file"
     assert "from the file" not in repr(endpoint)
+
+
+async def test_state_folder_without_a_home(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDFILL_STATE_DIR", "~nosuchuser/state")
+    told = await failure(engines.config())
+    assert told == (
+        "no home folder is known for the state: set HOME, or MIDFILL_STATE_DIR to a folder"
+    )

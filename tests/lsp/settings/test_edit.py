@@ -69,6 +69,7 @@ def test_set_keeps_the_comments(file: Path, key: str, value: str, line: str) -> 
         (["set", "completion.modd", "line"], "unknown setting completion.modd; did you mean"),
         (["set", "completion", "1"], "completion is a group; name one of its settings, such as"),
         (["set", "nonsense", "1"], "unknown setting nonsense; there are: engine"),
+        (["set", "engine.api_key_file", "~nosuchuser/k"], "a path that begins in a home folder"),
         (["set", "completion.mode"], "takes a KEY and a VALUE"),
         (["unset"], "takes a KEY"),
         (["show", "x"], "takes no more words"),
@@ -128,3 +129,23 @@ def test_a_link_stays_one(file: Path, tmp_path: Path) -> None:
     assert main(["config", "set", "completion.mode", "auto"]) == 0
     assert file.is_symlink()
     assert 'mode = "auto"  # short' in (tmp_path / "dotfiles.toml").read_text()
+
+
+def test_a_byte_order_mark_is_no_error(file: Path) -> None:
+    file.parent.mkdir()
+    file.write_text(WRITTEN, encoding="utf-8-sig")
+    assert main(["config", "check"]) == 0
+    assert main(["config", "set", "completion.mode", "block"]) == 0
+    assert file.read_text() == WRITTEN.replace('"line"', '"block"')
+
+
+@pytest.mark.parametrize(
+    "words", [["set", "completion.enabled", "true"], ["unset", "completion.enabled"]]
+)
+def test_a_group_that_is_none_is_told(
+    file: Path, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    file.parent.mkdir()
+    file.write_text("completion = true\n")
+    assert main(["config", *words]) == 1
+    assert "completion is no group of settings; mend it first" in capsys.readouterr().err

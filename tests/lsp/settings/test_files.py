@@ -34,6 +34,7 @@ def test_the_usual_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         (b"[completion\n", ":1: this is not TOML: "),
         (b"\n\n[completion]\nmode = line\n", ":4: this is not TOML: "),
         (b"mode = 'a'\nmode = 'b'\n", ":2: this is not TOML: "),
+        (b"a = " + b"1" * 5000, ": this is not TOML: Exceeds the limit"),
         (b"a = \xff\n", ": not UTF-8"),
         (b"#" * 300_000, ": 300,000 bytes, over"),
         (b"a = " + b"[" * 100_000, ": this is not TOML: nested too deeply"),

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from midfill_lsp.backend.base import Backend
 from midfill_lsp.config import Config
-from midfill_lsp.server.live_settings import LiveSettings
+from midfill_lsp.server.live_settings import LiveSettings, folders_of
 from midfill_lsp.server.surroundings import SOURCE_FILES
 from midfill_lsp.settings.sources import Sources
 from tests.fakes import FakeBackend
@@ -153,3 +155,28 @@ def test_problems_wait_for_the_editors_section() -> None:
     assert len(notices.messages) == 1
     settings.refresh()
     assert len(notices.messages) == 1
+
+
+async def test_a_home_folder_that_does_not_exist_stops_nothing(tmp_path: Path) -> None:
+    """`Path.expanduser` raises a RuntimeError, at which `initialize` failed."""
+    editor = Editor(tmp_path)
+    harm = "[engine]\napi_key_file = '~nosuchuser/x'\n"
+    editor.file.write_text(f"[completion]\nmode = 'line'\n{harm}")
+    await editor.start()
+    assert (await mode(editor))["value"] == "line"
+    editor.write(f"[completion]\nmode = 'block'\n{harm}")
+    assert (await mode(editor))["value"] == "block"
+    await editor.wire.shut_down()
+
+
+async def mode(editor: Editor) -> dict[str, object]:
+    told = await editor.wire.command("midfill.settings")
+    facts: dict[str, object] = told["settings"]["completion.mode"]
+    return facts
+
+
+def test_a_folder_of_a_malformed_address_is_none() -> None:
+    folders = {"file://[x/y": None, "file:///a%20b": None, "untitled:c": None}
+    workspace = SimpleNamespace(folders=folders, root_uri=None)
+    server = cast("Any", SimpleNamespace(workspace=workspace))
+    assert Path("/a b") in folders_of(server)

@@ -12,6 +12,14 @@ from midfill_lsp.settings.layer import Layer
 from midfill_lsp.settings.settle import Settled, known_settings, settle
 
 
+def nested(depth: int) -> object:
+    """Return what `a.a.a = 1` is in TOML, where a repository's file of 256 KB has room for."""
+    made: dict[str, object] = {}
+    for _ in range(depth):
+        made = {"a": made}
+    return made
+
+
 def editor(values: Mapping[str, object], base: Config | None = None) -> Settled:
     return settle([Layer("the editor", values)], base)
 
@@ -60,6 +68,15 @@ def test_everything_can_be_set() -> None:
         ({"completion": []}, "midfill.completion: expected a group of settings"),
         ({"engine": {"url": ""}}, "midfill.engine.url: expected a text that is not empty"),
         ({"engine": {"startTimeoutS": float("nan")}}, "midfill.engine.startTimeoutS"),
+        (
+            {"engine": {"apiKeyFile": "~nosuchuser/k"}},
+            "a path that begins in a home folder that exists, got '~nosuchuser/k'; using None",
+        ),
+        ({"completion": {"debounceMs": 16**5000}}, "got what is too long to show; using 'auto'"),
+        (
+            {"completion": {"disabledLanguages": [nested(100_000)]}},
+            "got what is too long to show; using ()",
+        ),
         (
             {"engine": {"modle": "x"}},
             "unknown setting midfill.engine.modle; did you mean midfill.engine.model?",
@@ -123,6 +140,7 @@ def test_a_file_is_told_with_its_line_and_its_paths_begin_there() -> None:
         {"engine": {"url": "http://evil.example"}},
         {"engine": {"model": "evil/model"}},
         {"engine": {"api_key_file": "key"}},
+        {"engine": {"api_key_file": "~nosuchuser/key"}},  # stopped the server
         {"backend": {"kind": "openai"}},
         {"backend": {"url": "http://evil.example"}},
         {"backend": {"token_file": "/home/me/.ssh/id"}},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -47,6 +49,15 @@ def test_printed(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines[3].split()[:4] == ["all", "12", "5", "42%"]
     assert "c  " not in "".join(line[:3] for line in lines)
     assert lines[-1].endswith("▂█|  4 at most")
+
+
+def test_an_output_that_has_no_blocks(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(store, 0, "python", shown=10, accepted=4)
+    out = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(out, encoding="latin-1"))
+    assert main(["stats"]) == 0
+    sys.stdout.flush()
+    assert out.getvalue().endswith(b"?|  4 at most\n")
 
 
 def test_json_and_reset(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
