@@ -109,6 +109,14 @@ class Neovim:
         """Wait until what is suggested grows no more."""
         self.until_lua("require('midfill.suggest').is_complete()", True)
 
+    def until_lines(self, *lines: str) -> None:
+        """Wait for the buffer to hold these lines."""
+        self.until(lambda: self.lines, lambda now: now == list(lines))
+
+    def until_message(self, wanted: str) -> None:
+        """Wait until something was said; `messages clear` comes before."""
+        self.until(lambda: self.run("messages"), lambda messages: wanted in messages)
+
     def until_lua(self, expression: str, wanted: object) -> None:
         """Wait until a Lua expression has a value."""
         self.until(lambda: self.lua(f"return {expression}"), lambda value: value == wanted)

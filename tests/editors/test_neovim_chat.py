@@ -13,6 +13,7 @@ _NUM_BLOCKS = (
     "#vim.api.nvim_buf_get_extmarks(0, vim.api.nvim_get_namespaces()['midfill.blocks'], 0, -1, {})"
 )
 
+_BUFFER = "return vim.fn.bufnr('midfill://chat')"
 _IS_QUIET = "return vim.tbl_isempty(require('midfill.wire').growing)"
 
 
@@ -20,10 +21,6 @@ def begin(neovim: Neovim) -> None:
     """Open a file, and an empty conversation beside it."""
     neovim.edit(["x = 1", "y = 2"])
     neovim.run("MidfillChat!")
-
-
-def until_lines(neovim: Neovim, *lines: str) -> None:
-    neovim.until(lambda: neovim.lines, lambda now: now == list(lines))
 
 
 def end(neovim: Neovim) -> None:
@@ -35,13 +32,12 @@ def test_an_answer_grows_above_the_prompt(neovim: Neovim, script: Script) -> Non
     script.set("It pairs ", "the items\nof two lists.", gated=True)
     begin(neovim)
     neovim.type("What does zip do?<CR>")
-    until_lines(neovim, "> What does zip do?", "It pairs ", "", "> ")
+    neovim.until_lines("> What does zip do?", "It pairs ", "", "> ")
     script.open()
-    until_lines(neovim, "> What does zip do?", "It pairs the items", "of two lists.", "", "> ")
+    neovim.until_lines("> What does zip do?", "It pairs the items", "of two lists.", "", "> ")
     script.set("Yes.")
     neovim.type("Sure?<CR>")
-    until_lines(
-        neovim,
+    neovim.until_lines(
         *("> What does zip do?", "It pairs the items", "of two lists.", "", "> Sure?", "Yes."),
         *("", "> "),
     )
@@ -71,13 +67,13 @@ def test_an_answer_can_be_stopped(neovim: Neovim, script: Script) -> None:
     script.set("It pairs ", "the items.", gated=True)
     begin(neovim)
     neovim.type("What does zip do?<CR>")
-    until_lines(neovim, "> What does zip do?", "It pairs ", "", "> ")
+    neovim.until_lines("> What does zip do?", "It pairs ", "", "> ")
     neovim.type("<C-c>")  # which throws away keys that have come behind it
     neovim.until(lambda: neovim.lua(_IS_QUIET), bool)
     script.open()
     script.set("Yes.")
     neovim.type("Sure?<CR>")
-    until_lines(neovim, "> What does zip do?", "It pairs ", "", "> Sure?", "Yes.", "", "> ")
+    neovim.until_lines("> What does zip do?", "It pairs ", "", "> Sure?", "Yes.", "", "> ")
     end(neovim)
 
 
@@ -85,28 +81,12 @@ def test_what_fails_is_told_where_the_answer_would_be(neovim: Neovim, script: Sc
     script.set(error="this model cannot chat")
     begin(neovim)
     neovim.type("Hello?<CR>")
-    until_lines(neovim, "> Hello?", "*this model cannot chat*", "", "> ")
+    neovim.until_lines("> Hello?", "*this model cannot chat*", "", "> ")
     script.set("Hello.")
     neovim.type("Hello?<CR>")
     neovim.until(lambda: neovim.lines, lambda lines: "Hello." in lines)
     assert len(script.chats()[-1]) == 1  # a question without an answer is forgotten
     end(neovim)
-
-
-def test_lines_are_rewritten_once_the_user_says_so(neovim: Neovim, script: Script) -> None:
-    script.set("```python\nx = 10\nz = 3\nw", " = 4\n```\n", gated=True)
-    neovim.edit(["a = 0", "x = 1", "y = 2"])
-    neovim.run("2MidfillEdit make it ten")
-    neovim.until(lambda: neovim.lines, lambda lines: lines[0] == "x = 10")  # the preview
-    script.open()
-    until_lines(neovim, "x = 10", "z = 3", "w = 4")
-    neovim.until_lua("vim.wo.winbar:find('applies it') ~= nil", True)
-    neovim.type("<C-w>p")
-    assert neovim.lines == ["a = 0", "x = 1", "y = 2"]
-    neovim.type("ggO<Esc><C-w>p<CR>")  # a line above moves it along
-    until_lines(neovim, "", "a = 0", "x = 10", "z = 3", "w = 4", "y = 2")
-    neovim.type("u")
-    assert neovim.lines == ["", "a = 0", "x = 1", "y = 2"]
 
 
 def test_a_fix_is_applied_where_it_belongs(neovim: Neovim, script: Script) -> None:
@@ -125,8 +105,7 @@ def test_a_fix_is_applied_where_it_belongs(neovim: Neovim, script: Script) -> No
     neovim.type("<CR>")
     neovim.run("messages clear")
     neovim.type("ga")  # it is there already
-    wanted = "its lines have changed meanwhile"
-    neovim.until(lambda: neovim.run("messages"), lambda messages: wanted in messages)
+    neovim.until_message("its lines have changed meanwhile")
     neovim.type("<C-w>w")
     assert neovim.lines == ["", "if y:", "    x = 10", "z = 3"]
     neovim.type("u")
@@ -141,36 +120,79 @@ def test_a_block_that_belongs_nowhere_is_only_yanked(neovim: Neovim, script: Scr
     neovim.until_lua(_NUM_BLOCKS, 1)
     neovim.run("messages clear")
     neovim.type("<Esc>ga")
-    wanted = "takes the place of no lines"
-    neovim.until(lambda: neovim.run("messages"), lambda messages: wanted in messages)
+    neovim.until_message("takes the place of no lines")
     end(neovim)
 
 
-def test_an_edit_is_discarded(neovim: Neovim, script: Script) -> None:
-    script.set("```python\nx = 10\n```\n")
-    neovim.edit(["x = 1"])
-    neovim.run("1MidfillEdit make it ten")
+def test_lines_are_sent_as_they_are_by_then(neovim: Neovim, script: Script) -> None:
+    """The second question told of other lines: those that had come to where the first ones were."""
+    script.set("One.")
+    begin(neovim)
+    end(neovim)
+    neovim.edit(["def a():", "    return 1", "", "def b():", "    return 2"])
+    neovim.run("4,5MidfillChat What is this?")
+    neovim.until(lambda: neovim.lines, lambda lines: "One." in lines)
+    neovim.type("<Esc><C-w>pggOimport os<Esc>G$r3")
+    neovim.run("MidfillChat And now?")
+    neovim.until(lambda: neovim.lines, lambda lines: lines.count("One.") == 2)
+    question = script.chats()[-1][-1]["content"]
+    assert "lines 5 to 6" in question
+    assert "```python\ndef b():\n    return 3\n```" in question
+    end(neovim)
+
+
+def test_what_was_fixed_stays_part_of_the_conversation(neovim: Neovim, script: Script) -> None:
+    script.set("So:\n\n```python\nx = 10\nz = 20\n```\n")
+    begin(neovim)
+    end(neovim)
+    neovim.edit(["a = 0", "x = 1", "b = 2"])
+    neovim.run("2MidfillChat /fix it should be ten")
+    neovim.until_lua(_NUM_BLOCKS, 1)
+    neovim.type("<Esc>ga")
     neovim.until_lua("vim.wo.winbar:find('applies it') ~= nil", True)
-    neovim.type("q")
-    until_lines(neovim, "x = 1")
+    neovim.type("<CR>")
+    script.set("Two.")
+    neovim.run("MidfillChat And now?")
+    neovim.until(lambda: neovim.lines, lambda lines: "Two." in lines)
+    assert "```python\nx = 10\nz = 20\n```" in script.chats()[-1][-1]["content"]
+    end(neovim)
 
 
-def test_an_edit_of_lines_that_changed_is_refused(neovim: Neovim, script: Script) -> None:
-    script.set("```python\nx = 10\n```\n")
-    neovim.edit(["x = 1"])
-    neovim.run("1MidfillEdit make it ten")
-    neovim.until_lua("vim.wo.winbar:find('applies it') ~= nil", True)
+def test_lines_that_are_gone_are_sent_no_more(neovim: Neovim, script: Script) -> None:
+    script.set("One.")
+    begin(neovim)
+    end(neovim)
+    neovim.edit(["x = 1", "y = 2", "z = 3"])
+    neovim.run("2,3MidfillChat What is this?")
+    neovim.until(lambda: neovim.lines, lambda lines: "One." in lines)
+    neovim.type("<Esc><C-w>pGdk")
+    assert neovim.lines == ["x = 1"]
+    said = neovim.run("MidfillChat And now?")
+    assert "lines that the conversation was about are gone" in said
+    neovim.until(lambda: neovim.lines, lambda lines: lines.count("One.") == 2)
+    assert script.chats()[-1][-1]["content"] == "And now?"
+    end(neovim)
+
+
+@pytest.mark.parametrize("command", ["bdelete", "bunload", "bwipeout"])
+def test_a_deleted_buffer_ends_the_conversation(
+    neovim: Neovim, script: Script, command: str
+) -> None:
+    """The answer raised Lua errors from then on, and the buffer came back as one of plain text."""
+    script.set("It pairs ", "the items.", gated=True)
+    begin(neovim)
+    neovim.type("What does zip do?<CR>")
+    neovim.until_lines("> What does zip do?", "It pairs ", "", "> ")
     neovim.run("messages clear")
-    neovim.type("<C-w>pA + 1<Esc><C-w>p<CR>")
-    wanted = "the lines have changed meanwhile"
-    neovim.until(lambda: neovim.run("messages"), lambda messages: wanted in messages)
-    assert neovim.lines == ["x = 1 + 1"]
-
-
-def test_an_answer_that_is_no_code_changes_nothing(neovim: Neovim, script: Script) -> None:
-    script.set("I cannot do that.")
-    neovim.edit(["x = 1"])
-    neovim.run("messages clear")
-    neovim.run("1MidfillEdit make it ten")
-    neovim.until(lambda: neovim.run("messages"), lambda messages: "Midfill: " in messages)
-    until_lines(neovim, "x = 1")
+    neovim.type("<Esc>")
+    neovim.run(f"{command} | MidfillChat")
+    script.open()
+    script.set("Yes.")
+    neovim.type("Sure?<CR>")
+    neovim.until_lines("> Sure?", "Yes.", "", "> ")
+    assert [message["content"] for message in script.chats()[-1]] == ["Sure?"]
+    assert neovim.lua("return vim.fn.maparg('ga', 'n')")
+    assert "midfill" not in neovim.run("messages")
+    end(neovim)
+    neovim.run(f"{command} {neovim.lua(_BUFFER)}")
+    neovim.until_lua("vim.fn.bufexists('midfill://chat')", 0)

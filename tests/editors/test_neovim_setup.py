@@ -1,4 +1,4 @@
-"""Options, commands, health and the end of the server, in real Neovim."""
+"""Options, commands and health, in real Neovim."""
 
 from __future__ import annotations
 
@@ -199,37 +199,3 @@ def test_another_model_is_chosen_by_the_program(bare: Neovim, tmp_path: Path) ->
     bare.run("Midfill model owner/name")
     told = "models use owner/name"
     bare.until(lambda: bare.run("messages"), lambda messages: told in messages)
-
-
-def test_a_server_that_dies_is_started_anew(tmp_path: Path) -> None:
-    script = Script()
-    setup: dict[str, object] = {"cmd": command("tests.editors.script", str(script.port))}
-    with start("nvim-new", tmp_path, setup) as neovim:
-        neovim.edit(["x = "])
-        script.accept()
-        for _ in range(3):
-            neovim.until_lua("require('midfill').status().state", "ready")
-            script.set("1 + 1")
-            neovim.type("<Esc>A")
-            neovim.until_screen("x = «1 + 1»")
-            script.kill()
-            neovim.until_screen("x = ")
-            script.accept()
-        neovim.until_lua("require('midfill').status().state", "ready")
-        script.set("It pairs ", "them.", gated=True)
-        neovim.run("MidfillChat What does zip do?")
-        neovim.until(lambda: neovim.lines, lambda lines: "It pairs " in lines)
-        script.kill()
-        neovim.until(lambda: neovim.lines, lambda lines: "*the language server ended*" in lines)
-        neovim.run("close")
-        ended = "the language server ended 4 times within a minute"
-        neovim.until(lambda: neovim.run("messages"), lambda messages: ended in messages)
-        neovim.type("<Esc>")
-        assert neovim.lua("return require('midfill').statusline()") == "Midfill stopped"
-        neovim.run("Midfill restart")
-        script.accept()
-        script.set("2")
-        neovim.until_lua("require('midfill').status().state", "ready")
-        neovim.type("A")
-        neovim.until_screen("x = «2»")
-    script.close()

@@ -98,7 +98,6 @@ function M.apply()
   else
     local rows = { held_lines.rows(block.held) }
     local shown = held_lines.hold(block.held.buf, rows[1], rows[2], 'MidfillEdit')
-    shown.row = block.held.row
     preview.finish(preview.open(shown, {}, function() end), { block.edit })
   end
 end

@@ -2,14 +2,14 @@
 --- the answer grows above it. The editor keeps the conversation, the server answers.
 
 local blocks = require('midfill.blocks')
+local places = require('midfill.places')
 local wire = require('midfill.wire')
 
 local M = {}
 
 local api = vim.api
 local namespace = api.nvim_create_namespace('midfill.chat')
-local PROMPT = '> '
-local MAX_PLACES = 8 -- as many as the server takes
+local NAME, PROMPT = 'midfill://chat', '> '
 
 ---@class midfill.Message
 ---@field role 'user'|'assistant'
@@ -24,13 +24,12 @@ local MAX_PLACES = 8 -- as many as the server takes
 
 local buf ---@type integer?
 local messages = {} ---@type midfill.Message[]
-local places = {} ---@type table[] what the conversation is about
 local running ---@type midfill.Answer?
 local num_asked = 0
 
 ---@return boolean
 local function is_open()
-  return buf ~= nil and api.nvim_buf_is_valid(buf)
+  return buf ~= nil and api.nvim_buf_is_loaded(buf)
 end
 
 --- Put lines in front of the prompt, and keep the windows at the end there.
@@ -128,7 +127,8 @@ function M.ask(question)
     text = '',
   }
   table.insert(messages, { role = 'user', content = question })
-  local params = { messages = messages, context = places, partialResultToken = answer.token }
+  local context, place_buf = places.context()
+  local params = { messages = messages, context = context, partialResultToken = answer.token }
   running = answer
   wire.growing[answer.token] = function(value)
     if running == answer and type(value.content) == 'string' then
@@ -137,16 +137,37 @@ function M.ask(question)
   end
   answer.cancel = wire.request('midfill/chat', params, function(err, result)
     finish(answer, err, result)
-  end)
+  end, place_buf)
   if not answer.cancel then
     answer.cancel = function() end
     finish(answer, { message = wire.why_not() })
   end
 end
 
+--- Wipe a buffer that is not loaded.
+---@param unloaded integer
+local function wipe(unloaded)
+  if api.nvim_buf_is_valid(unloaded) then
+    api.nvim_buf_delete(unloaded, { force = true })
+  end
+end
+
+--- End the conversation, whose buffer is about to be unloaded: text, marks and keys go with that.
+---@param event { buf: integer }
+local function leave(event)
+  M.stop()
+  blocks.forget(event.buf)
+  places.forget()
+  messages, buf = {}, nil
+  vim.schedule(function()
+    wipe(event.buf)
+  end)
+end
+
 local function make_buffer()
+  wipe(vim.fn.bufnr('^' .. NAME .. '$')) -- one that was unloaded just now
   buf = api.nvim_create_buf(false, true)
-  api.nvim_buf_set_name(buf, 'midfill://chat')
+  api.nvim_buf_set_name(buf, NAME)
   vim.bo[buf].buftype = 'prompt'
   vim.bo[buf].bufhidden = 'hide'
   vim.fn.prompt_setprompt(buf, PROMPT)
@@ -159,21 +180,15 @@ local function make_buffer()
   map('<C-c>', 'stop the answer', M.stop)
   map('ga', 'apply the code block', blocks.apply)
   map('gy', 'yank the code block', blocks.yank)
-  api.nvim_create_autocmd('BufWipeout', {
-    buffer = buf,
-    desc = 'Midfill: end the conversation',
-    callback = function()
-      M.stop()
-      blocks.forget(buf)
-      messages, places, buf = {}, {}, nil
-    end,
-  })
+  local desc = 'Midfill: end the conversation'
+  api.nvim_create_autocmd('BufUnload', { buffer = buf, desc = desc, callback = leave })
 end
 
 --- Begin anew.
 function M.reset()
   M.stop()
-  messages, places = {}, {}
+  places.forget()
+  messages = {}
   if is_open() then
     blocks.forget(buf)
     put(0, api.nvim_buf_line_count(buf) - 1, {})
@@ -196,20 +211,6 @@ function M.open(mods)
   end
 end
 
---- Let lines of the current buffer go along with the questions from now on.
----@param first integer
----@param last integer
-local function add_place(first, last)
-  local line = api.nvim_buf_get_lines(0, last - 1, last, true)[1]
-  table.insert(places, {
-    uri = vim.uri_from_bufnr(0),
-    range = { start = { line = first - 1, character = 0 }, ['end'] = wire.position(last - 1, #line) },
-  })
-  if #places > MAX_PLACES then
-    table.remove(places, 1)
-  end
-end
-
 --- Run `:MidfillChat`.
 ---@param command table as `nvim_create_user_command` gives it
 function M.run(command)
@@ -218,7 +219,7 @@ function M.run(command)
     M.reset()
   end
   if command.range > 0 then
-    add_place(command.line1, command.line2)
+    places.add(command.line1, command.line2)
   end
   M.open(command.smods)
   if question ~= '' then

@@ -1,7 +1,6 @@
 --- `:MidfillEdit`: lines are rewritten as an instruction says. The new text grows in a preview
 --- beside the file; nothing is changed before the user says yes.
 
-local columns = require('midfill.columns')
 local held_lines = require('midfill.held')
 local preview = require('midfill.preview')
 local server = require('midfill.server')
@@ -39,7 +38,6 @@ local function finish(shown, err, result)
     preview.discard()
     return
   end
-  shown.held.row = held_lines.rows(shown.held) or shown.held.row
   preview.finish(shown, edits)
 end
 
@@ -48,27 +46,27 @@ end
 ---@param token string
 ---@return table
 local function params_of(held, instruction, token)
-  local last_row = held.row + #held.lines - 1
-  local character = columns.num_units(held.lines[#held.lines], wire.encoding())
   return {
     textDocument = { uri = vim.uri_from_bufnr(held.buf) },
-    range = {
-      start = { line = held.row, character = 0 },
-      ['end'] = { line = last_row, character = character },
-    },
+    range = held_lines.range(held, wire.encoding()),
     instruction = instruction,
     partialResultToken = token,
   }
 end
 
----@param command table
+---@param place midfill.Held
+---@param mods table as `nvim_cmd` has them
 ---@param instruction string
-local function begin(command, instruction)
+local function begin(place, mods, instruction)
+  local first, stop = held_lines.rows(place)
+  if not first then
+    say('the lines are gone', vim.log.levels.ERROR)
+    return
+  end
   preview.discard()
   num_asked = num_asked + 1
   local token = 'midfill-edit-' .. num_asked
-  local buf = api.nvim_get_current_buf()
-  local held = held_lines.hold(buf, command.line1 - 1, command.line2, 'MidfillEdit')
+  local held = held_lines.hold(place.buf, first, stop, 'MidfillEdit')
   local shown ---@type midfill.Preview
   local is_answered = false
   local cancel = wire.request('midfill/edit', params_of(held, instruction, token), function(err, result)
@@ -76,13 +74,13 @@ local function begin(command, instruction)
     if preview.is_open(shown) then
       finish(shown, err, result)
     end
-  end, buf)
+  end, held.buf)
   if not cancel then
     held_lines.release(held)
     say(wire.why_not(), vim.log.levels.ERROR)
     return
   end
-  shown = preview.open(held, command.smods, function()
+  shown = preview.open(held, mods, function()
     wire.growing[token] = nil
     if not is_answered then
       cancel()
@@ -98,16 +96,23 @@ end
 --- Run `:MidfillEdit`.
 ---@param command table as `nvim_create_user_command` gives it
 function M.run(command)
-  if not server.is_attached(api.nvim_get_current_buf()) then
+  local buf = api.nvim_get_current_buf()
+  if not server.is_attached(buf) then
     say('this buffer is none that the language server knows', vim.log.levels.ERROR)
-  elseif vim.trim(command.args) ~= '' then
-    begin(command, vim.trim(command.args))
+    return
+  end
+  local place = held_lines.hold(buf, command.line1 - 1, command.line2)
+  local function take(given)
+    local instruction = vim.trim(given or '')
+    if instruction ~= '' then
+      begin(place, command.smods, instruction)
+    end
+    held_lines.release(place)
+  end
+  if vim.trim(command.args) ~= '' then
+    take(command.args)
   else
-    vim.ui.input({ prompt = 'Edit: ' }, function(instruction)
-      if instruction and vim.trim(instruction) ~= '' then
-        begin(command, vim.trim(instruction))
-      end
-    end)
+    vim.ui.input({ prompt = 'Edit: ' }, take) -- who may let the user go elsewhere meanwhile
   end
 end
 

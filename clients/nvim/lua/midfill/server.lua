@@ -18,7 +18,7 @@ local options ---@type midfill.Options
 local hooks ---@type midfill.Hooks
 local told = {} ---@type table<integer, string> file type and name as the server was told, by buffer
 local deaths = {} ---@type integer[] when it died, in seconds
-local is_stopping = false
+local stopped_id ---@type integer? the client that was told to end
 local is_missing_told = false
 local is_given_up = false -- it keeps dying
 
@@ -99,10 +99,9 @@ local function on_exit(code, signal, ended_id)
     if wire.id == nil then -- else it was started anew meanwhile
       wire.set_status('stopped', ('the language server ended (code %d, signal %d)'):format(code, signal))
     end
-    if not is_stopping and vim.v.exiting == vim.NIL then
+    if ended_id ~= stopped_id and vim.v.exiting == vim.NIL then
       M.revive()
     end
-    is_stopping = false
   end)
 end
 
@@ -219,16 +218,17 @@ function M.restart()
     M.attach_all()
     return
   end
-  is_stopping = true
-  local ended = client.id
+  stopped_id = client.id
   wire.call(client, 'stop')
   vim.wait(5000, function()
-    return vim.lsp.get_client_by_id(ended) == nil
+    return vim.lsp.get_client_by_id(client.id) == nil
   end, 20)
-  if vim.lsp.get_client_by_id(ended) then -- it does not answer
+  if wire.id == client.id then -- it does not answer: nobody waits for it any longer
     wire.call(client, 'stop', true)
+    wire.ended()()
+    hooks.on_end()
+    wire.set_status('stopped', 'the language server did not answer')
   end
-  wire.id = nil
   M.attach_all()
 end
 

@@ -1,0 +1,50 @@
+--- The lines that a conversation is about, held while their files change. `chat` sends them along.
+
+local held_lines = require('midfill.held')
+local wire = require('midfill.wire')
+
+local M = {}
+
+local api = vim.api
+local MAX_PLACES = 8 -- as many as the server takes
+
+local places = {} ---@type midfill.Held[]
+
+--- Let lines of the current buffer be part of it, instead of the first where they are too many.
+---@param first integer from 1
+---@param last integer inclusive
+function M.add(first, last)
+  table.insert(places, held_lines.hold(api.nvim_get_current_buf(), first - 1, last))
+  if #places > MAX_PLACES then
+    held_lines.release(table.remove(places, 1))
+  end
+end
+
+--- Return the places as they are now. Those that are gone are no part of it any more.
+---@return { uri: string, range: lsp.Range }[]
+---@return integer? buf the file of the latest
+function M.context()
+  local context, left = {}, {} ---@type table[], midfill.Held[]
+  for _, held in ipairs(places) do
+    local range = held_lines.range(held, wire.encoding())
+    if range then
+      table.insert(left, held)
+      table.insert(context, { uri = vim.uri_from_bufnr(held.buf), range = range })
+    else
+      held_lines.release(held)
+    end
+  end
+  if #left < #places then
+    vim.notify('Midfill: lines that the conversation was about are gone')
+  end
+  places = left
+  return context, left[#left] and left[#left].buf
+end
+
+--- Let go of all of them.
+function M.forget()
+  vim.tbl_map(held_lines.release, places)
+  places = {}
+end
+
+return M

@@ -1,0 +1,75 @@
+"""The end of the language server in real Neovim: it dies, or hangs and is started anew."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.editors.find import Editor
+from tests.editors.neovim import command, start
+from tests.editors.script import Script
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+
+def test_a_server_that_dies_is_started_anew(tmp_path: Path) -> None:
+    script = Script()
+    setup: dict[str, object] = {"cmd": command("tests.editors.script", str(script.port))}
+    with start("nvim-new", tmp_path, setup) as neovim:
+        neovim.edit(["x = "])
+        script.accept()
+        for _ in range(3):
+            neovim.until_lua("require('midfill').status().state", "ready")
+            script.set("1 + 1")
+            neovim.type("<Esc>A")
+            neovim.until_screen("x = «1 + 1»")
+            script.kill()
+            neovim.until_screen("x = ")
+            script.accept()
+        neovim.until_lua("require('midfill').status().state", "ready")
+        script.set("It pairs ", "them.", gated=True)
+        neovim.run("MidfillChat What does zip do?")
+        neovim.until(lambda: neovim.lines, lambda lines: "It pairs " in lines)
+        script.kill()
+        neovim.until(lambda: neovim.lines, lambda lines: "*the language server ended*" in lines)
+        neovim.run("close")
+        ended = "the language server ended 4 times within a minute"
+        neovim.until(lambda: neovim.run("messages"), lambda messages: ended in messages)
+        neovim.type("<Esc>")
+        assert neovim.lua("return require('midfill').statusline()") == "Midfill stopped"
+        neovim.run("Midfill restart")
+        script.accept()
+        script.set("2")
+        neovim.until_lua("require('midfill').status().state", "ready")
+        neovim.type("A")
+        neovim.until_screen("x = «2»")
+    script.close()
+
+
+@pytest.mark.parametrize("which", ["nvim-new", "nvim-old"])
+def test_a_server_that_hangs_is_started_anew(which: Editor, tmp_path: Path) -> None:
+    """Nobody was told that its requests had ended, and the new one was not revived when it died."""
+    script = Script()
+    setup: dict[str, object] = {"cmd": command("tests.editors.script", str(script.port))}
+    with start(which, tmp_path, setup) as neovim:
+        neovim.edit(["x = "])
+        script.accept()
+        neovim.until_lua("require('midfill').status().state", "ready")
+        script.set("It pairs ", "them.", gated=True)
+        neovim.run("MidfillChat What does zip do?")
+        neovim.until(lambda: neovim.lines, lambda lines: "It pairs " in lines)
+        hanging, client = script.pid, neovim.lua("return require('midfill.wire').id")
+        os.kill(hanging, signal.SIGSTOP)
+        neovim.run("Midfill restart")
+        os.kill(hanging, signal.SIGCONT)  # it ends only now
+        neovim.until(lambda: neovim.lines, lambda lines: "*the language server ended*" in lines)
+        script.accept()
+        neovim.until_lua(f"vim.lsp.get_client_by_id({client}) == nil", True)
+        neovim.until_lua("require('midfill').status().state", "ready")
+        script.kill()
+        script.accept()
+        neovim.until_lua("require('midfill').status().state", "ready")
+    script.close()
