@@ -43,7 +43,9 @@ class EngineConfig:
         None, "file with the engine's key when `engine.url` is set; else `MIDFILL_API_KEY`"
     )
     model: str = setting(
-        "starter", "folder, Hub id or `starter` (the bundled one), for the engine that is started"
+        "starter",
+        "a folder from `/` or `~` on, a Hub id or `starter` (the bundled one), for the engine that "
+        "is started",
     )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "for the engine that is started")
     command: tuple[str, ...] | None = setting(

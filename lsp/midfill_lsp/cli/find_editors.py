@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 import subprocess
 
 from midfill_lsp.cli.finding import Finding
 from midfill_lsp.cli.program import language_server
+from midfill_lsp.programs import find_program
 
 _TIMEOUT_S = 10.0
 _VS_CODES = {"code": "VS Code", "codium": "VSCodium", "code-server": "code-server"}
@@ -23,9 +23,9 @@ def find_editors() -> list[Finding]:
     found = [
         Finding(name, "ok", _first_line(program) or program, _vs_code_hint())
         for program, name in _VS_CODES.items()
-        if shutil.which(program)
+        if find_program(program)
     ]
-    if shutil.which("nvim"):
+    if find_program("nvim"):
         found.append(describe_neovim(_first_line("nvim")))
     start = shlex.join(language_server())
     hint = f"any editor with LSP 3.18 inline completion works: its command is `{start}`"
@@ -59,7 +59,7 @@ def _lua_hint() -> str:
 
 
 def _first_line(program: str) -> str:
-    path = shutil.which(program)
+    path = find_program(program)
     if path is None:
         return ""
     try:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import platform
 import shlex
-import shutil
 import stat
 import sys
 from importlib import metadata
@@ -16,6 +15,7 @@ from midfill_lsp.cli.finding import Finding
 from midfill_lsp.cli.program import language_server
 from midfill_lsp.engine_process import command, state
 from midfill_lsp.errors import AccessDenied, EngineStartError
+from midfill_lsp.programs import find_program
 
 
 def find_installed(*, is_engine_needed: bool) -> list[Finding]:
@@ -32,7 +32,7 @@ def find_installed(*, is_engine_needed: bool) -> list[Finding]:
 
 def _midfill() -> Finding:
     """Return whether an editor that starts `midfill` finds it."""
-    if path := shutil.which("midfill"):
+    if path := find_program("midfill"):
         return Finding("midfill", "ok", f"{command.version()} ({path})")
     start, *arguments = language_server()
     remedy = f"give editors the command `{shlex.join([start, *arguments])}`"

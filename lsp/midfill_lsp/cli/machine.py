@@ -7,7 +7,6 @@ that will run; nothing here imports torch. Called by `models`.
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 from midfill_lsp.errors import MidfillError
+from midfill_lsp.programs import find_program
 
 Device: TypeAlias = Literal["cpu", "cuda"]
 
@@ -177,7 +177,7 @@ def available_bytes(table: Path = Path("/proc/meminfo")) -> int | None:
 
 def find_gpu() -> Gpu | None:
     """Ask nvidia-smi for the GPU with the most memory."""
-    tool = shutil.which("nvidia-smi")
+    tool = find_program("nvidia-smi")
     if tool is None:
         return None
     query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader,nounits"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import sys
 from collections.abc import Collection
@@ -20,6 +21,8 @@ from midfill_lsp.settings.layer import Layer
 from midfill_lsp.settings.parse import whole_path
 from midfill_lsp.settings.settle import settle
 from midfill_lsp.settings.sources import COMMAND_LINE, Sources
+
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(?:@[\w./-]+)?")
 
 _SETTINGS = {
     "model": ("engine", "model"),
@@ -133,9 +136,14 @@ def _portable(word: str, value: object) -> str:
 
 
 def whole_model(model: str) -> str:
-    """Return a model's folder as an absolute path, and what is no folder here as it is."""
+    """Return a model's folder as an absolute path, and what is no folder here as it is.
+
+    `owner/name` is the Hub's, whatever lies here: the current folder may be anybody's.
+    """
+    if model == "starter" or (_HUB_ID.fullmatch(model) and not model.startswith(".")):
+        return model
     place = os.path.expanduser(model)
-    return os.path.realpath(place) if model != "starter" and os.path.exists(place) else model
+    return os.path.realpath(place) if os.path.exists(place) else model
 
 
 def write_options(options: argparse.Namespace) -> list[str]:

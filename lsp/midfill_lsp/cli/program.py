@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from importlib import metadata
 from pathlib import Path
+
+from midfill_lsp.programs import find_program
 
 
 def program(script: str, module: str) -> list[str]:
@@ -24,7 +25,7 @@ def language_server() -> list[str]:
 
     `midfill` is named where PATH leads to it, else by its absolute path.
     """
-    start = ["midfill"] if shutil.which("midfill") else program("midfill", "midfill_lsp.cli")
+    start = ["midfill"] if find_program("midfill") else program("midfill", "midfill_lsp.cli")
     return [*start, "lsp"]
 
 

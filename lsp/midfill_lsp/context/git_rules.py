@@ -7,12 +7,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from midfill_lsp.programs import find_program
 
 
 class GitFailed(Exception):
@@ -55,7 +56,7 @@ def settings_of(folder: Path) -> GitSettings:
 
 def _asked(folder: Path) -> str:
     """Return what git says of a folder; of the user alone where that is none, or a broken one."""
-    git = shutil.which("git")
+    git = find_program("git")
     status: object = None
     for place in (folder, Path(folder.anchor)) if git else ():
         command = [str(git), "-C", str(place), "config", "-z", "--get-regexp", _SETTINGS]

@@ -84,11 +84,10 @@ def _program(config: EngineConfig) -> tuple[str, ...]:
 
 
 def _model(config: EngineConfig) -> str:
-    # The engine runs in another folder, so a relative path must be made whole. A Hub id such
-    # as `codellama/CodeLlama-7b-hf` stays as it is, unless a folder has that name.
+    # Nothing is looked for in the current folder: it often is the project that is open, which
+    # could hold a folder with the name of the Hub's model that the user has chosen.
     try:
         path = Path(config.model).expanduser()
-        is_place = config.model != "starter" and path.exists()
-        return str(path.resolve()) if is_place else config.model
+        return str(path.resolve()) if path.is_absolute() and path.exists() else config.model
     except (OSError, RuntimeError, ValueError):  # no path has that name, or none that we may see
         return config.model
