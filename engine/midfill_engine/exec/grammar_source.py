@@ -14,6 +14,7 @@ from llguidance import regex_to_lark
 from llguidance.gbnf_to_lark import gbnf_to_lark
 
 from midfill_engine.errors import GrammarError
+from midfill_engine.exec.gbnf import spelled
 
 GrammarKind: TypeAlias = Literal["json_schema", "regex", "gbnf", "lark"]
 
@@ -86,6 +87,14 @@ def _with_options(schema_text: str) -> str:
 
 
 def _from_gbnf(text: str) -> str:
+    prepared = spelled(text)
+    try:
+        return _converted(prepared)
+    except GrammarError:
+        return _converted(text)  # which fails too, and tells it in the user's own names
+
+
+def _converted(text: str) -> str:
     try:
         lark = gbnf_to_lark(text)
     except Exception as error:  # GbnfToLarkError and whatever its parser trips over

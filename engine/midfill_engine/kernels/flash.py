@@ -89,9 +89,8 @@ class FlashAttention:
             (num_rows + 1, num_heads * head_dim), dtype=out.dtype, device=out.device
         )
         padded[:num_rows] = out
-        padded.index_copy_(
-            0, torch.where(there, row, num_rows).flatten(), attended.flatten(0, 1).flatten(1)
-        )
+        kept = _kept(attended.flatten(0, 1).flatten(1), out.dtype)
+        padded.index_copy_(0, torch.where(there, row, num_rows).flatten(), kept)
         out.copy_(padded[:num_rows])
 
 
@@ -121,6 +120,16 @@ class FlashPrefill:
             window_size=_window(window),
         )
         return attended[0].flatten(1)
+
+
+def _kept(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Returns what the package gives in the queries' dtype as the next matrix takes it.
+
+    Beside one-byte weights that is float16, which ends at its largest, not infinity.
+    """
+    if values.dtype != dtype and dtype == torch.float16:
+        values = values.float().clamp(-65504.0, 65504.0)  # bfloat16 would round that up
+    return values.to(dtype)
 
 
 def _window(window: int | None) -> tuple[int, int]:

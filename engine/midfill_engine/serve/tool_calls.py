@@ -19,6 +19,8 @@ from midfill_engine.serve.tools import Tools
 
 MARKS: Final = ("<tool_call>", "[TOOL_CALLS]", "<|python_tag|>")
 CLOSINGS: Final = ("</tool_call>", "<|eom_id|>")
+_BETWEEN: Final = re.compile(r"(?:[\s,;]|" + "|".join(map(re.escape, MARKS + CLOSINGS)) + ")*")
+"""What may stand before, between and behind the values of several calls."""
 _FORCED_HEAD: Final = re.compile(
     r'\s*\{\s*"name"\s*:\s*("(?:[^"\\]|\\.)*")\s*,\s*"arguments"\s*:\s*', re.DOTALL
 )
@@ -174,8 +176,6 @@ def _undecided_len(text: str) -> int:
 
 def _calls_in(text: str, names: frozenset[str]) -> list[tuple[str, str]]:
     """Names and arguments of the calls that a text consists of; none if it is anything else."""
-    for mark in (*MARKS, *CLOSINGS):
-        text = text.replace(mark, " ")
     decoder = json.JSONDecoder()
     calls: list[tuple[str, str]] = []
     place = _next_value(text, 0)
@@ -196,9 +196,9 @@ def _calls_in(text: str, names: frozenset[str]) -> list[tuple[str, str]]:
 
 
 def _next_value(text: str, place: int) -> int:
-    while place < len(text) and (text[place].isspace() or text[place] in ",;"):
-        place += 1
-    return place
+    between = _BETWEEN.match(text, place)
+    assert between is not None  # it matches nothing too
+    return between.end()
 
 
 def _call(value: object, names: frozenset[str]) -> tuple[str, str] | None:
@@ -211,4 +211,6 @@ def _call(value: object, names: frozenset[str]) -> tuple[str, str] | None:
         return None
     if isinstance(arguments, str):
         return name, arguments
-    return name, json.dumps({} if arguments is None else arguments, ensure_ascii=False)
+    if arguments is not None and not isinstance(arguments, dict):
+        return None
+    return name, json.dumps(arguments or {}, ensure_ascii=False)

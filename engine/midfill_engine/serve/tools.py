@@ -23,6 +23,8 @@ TOOL_PROMPT: Final = (
 )
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _MAX_TOOLS: Final = 128
+_KINDS: Final = ("type", "$ref", "anyOf", "oneOf", "allOf")
+"""Where a schema says what kind of value it describes; without any it describes every kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,13 @@ def _function(value: object, place: str) -> Json:
 
 
 def _call_schema(function: Mapping[str, Any], definitions: Json) -> Json:
-    """One function's calls; a schema with references keeps a place of its own for them."""
+    """One function's calls; a schema with references keeps a place of its own for them.
+
+    Arguments are an object, also where the schema leaves that out.
+    """
     name, arguments = function["name"], function["parameters"]
+    if not any(key in arguments for key in _KINDS):
+        arguments = {"type": "object", **arguments}
     if "$ref" in json.dumps(arguments):
         definitions[name] = _moved(arguments, f"#/$defs/{name}")
         arguments = {"$ref": f"#/$defs/{name}"}

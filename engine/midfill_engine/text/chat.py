@@ -141,10 +141,11 @@ class Chat:
             **(conversation.variables or {}),
         }
         hidden, disguise = self._encoder.disguise(values, self._template_text)
-        text = self._render(hidden)
+        end = disguise.free()
         last = hidden["messages"][-1]
         if last["role"] == "assistant" and last["content"]:
-            text = _cut_behind(text, last["content"])
+            last["content"] = last["content"].rstrip() + end
+        text = _up_to(end, self._render(hidden))
         tokens = self._encoder.encode(text, disguise.shown)
         if not tokens:
             raise TemplateError("the chat template writes nothing for this conversation")
@@ -158,13 +159,13 @@ class Chat:
         return render({"add_generation_prompt": True, **self._special_tokens, **values})
 
 
-def _cut_behind(text: str, content: str) -> str:
-    """The prompt up to the last answer's end, so that the model goes on with it (as TGI does)."""
-    for wanted in (content, content.strip()):
-        place = text.rfind(wanted)
-        if wanted and place >= 0:
-            return text[: place + len(wanted)].rstrip()
-    return text
+def _up_to(end: str, text: str) -> str:
+    """The prompt up to the last answer's end, so that the model goes on with it (as TGI does).
+
+    All of it where the template left that answer out.
+    """
+    before, found, behind = text.rpartition(end)
+    return before.replace(end, "") if found else behind
 
 
 def _marks(source: ChatSource, tokenizer: Tokenizer) -> Marks:

@@ -50,6 +50,10 @@ class Disguise:
             self._of[char] = next(self._free)
         return self._of[char]
 
+    def free(self) -> str:
+        """A character that stands for nothing, to find a place in what a template writes."""
+        return next(self._free)
+
     @property
     def shown(self) -> Mapping[int, str]:
         """From stand-ins to what they stand for, as `str.translate` wants it."""

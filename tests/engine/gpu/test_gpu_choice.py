@@ -148,6 +148,15 @@ def test_flash_is_called_right(window: int | None) -> None:
     PlainAttention().attend(query, pages, groups, window, 0.3, expected)
     torch.testing.assert_close(found, expected)
     assert calls[0]["shape"] == (3, 16, 4, 8)
+    # One-byte weights take float16 beside bfloat16: once no model of theirs could start.
+    wide = Pages(keys.bfloat16(), values.bfloat16(), pages.table)
+    kept = torch.zeros(6, 32, dtype=torch.float16)
+    attention = flash.FlashAttention(call, "2.8.3")
+    attention.attend(query.bfloat16(), wide, groups, window, 0.3, kept)
+    torch.testing.assert_close(kept.float(), expected, rtol=0.05, atol=0.05)
+    wide.values.copy_(values * 1e7)
+    attention.attend(query.bfloat16(), wide, groups, window, 0.3, kept)
+    assert kept.abs().max() == 65504
     prompt = torch.randn(7, 4, 8, generator=generator)
     attended = flash.FlashPrefill(call, 12, 7, 0.3, CPU)(prompt, keys[2], values[2], window)
     sdpa = Attention(12, 7, 0.3, CPU)(prompt, keys[2], values[2], window)

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from midfill_engine.errors import ToolError, ValidationError
 from midfill_engine.serve.parse import Fields, Json
-from midfill_engine.serve.tool_calls import AnswerReader, CallArguments, CallStart, Part
+from midfill_engine.serve.tool_calls import (
+    CLOSINGS,
+    MARKS,
+    AnswerReader,
+    CallArguments,
+    CallStart,
+    Part,
+)
 from midfill_engine.serve.tools import Tools, read_tools
 
 
@@ -87,10 +94,23 @@ def test_calls_are_found(text: str, expected: list[Part], size: int) -> None:
         "[",
         "<tool_call>nonsense</tool_call>",
         '{"name": ["add"]}',
+        '{"name": "add", "arguments": 5}',  # once a call with arguments that are no object
+        '{"name": "add", "arguments": [{"a": 1}]}',
+        '[{"name": "add", "arguments": false}]',
     ],
 )
 def test_what_is_no_call_stays_text(text: str, size: int) -> None:
     assert "".join(str(part) for part in read(AUTO, text, size)) == text
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+@pytest.mark.parametrize("mark", [*MARKS, *CLOSINGS])
+def test_marks_in_arguments_stay(mark: str, size: int) -> None:
+    """Once they were blanks, and the file or the search that they stood in another one."""
+    arguments = json.dumps({"text": f"use {mark} here"})
+    call = f'{{"name": "add", "arguments": {arguments}}}'
+    for text in (call, f"<tool_call>{call}</tool_call>", f"[TOOL_CALLS][{call}]"):
+        assert read(AUTO, text, size) == [CallStart("add"), CallArguments(arguments)]
 
 
 def test_text_is_shown_as_it_comes() -> None:
@@ -129,7 +149,9 @@ _VALUES = st.recursive(
 @settings(deadline=None, max_examples=60)
 def test_any_arguments_are_read_whole(arguments: object, size: int, indent: int | None) -> None:
     text = json.dumps({"name": "add", "arguments": arguments}, indent=indent)
-    for tools in (AUTO, FORCED):
+    is_call = arguments is None or type(arguments) in (str, dict)
+    assert is_call or read(AUTO, text, size) == [text]
+    for tools in (AUTO, FORCED) if is_call else (FORCED,):
         start, found = read(tools, text, size)
         assert start == CallStart("add")
         assert isinstance(found, CallArguments)
@@ -201,7 +223,9 @@ def test_the_schema_of_a_call() -> None:
         properties={"next": {"$ref": "#/$defs/node"}, "me": {"$ref": "#"}},
         **{"$defs": {"node": {"type": "integer"}}},
     )
-    schema = Tools((ADD, linked), "required").schema()
+    bare = tool("bare", properties={"a": {"$ref": "#"}})
+    either = tool("either", anyOf=[{"type": "object"}, {"type": "null"}])
+    schema = Tools((ADD, linked, GET, bare, either), "required").schema()
     for name, arguments, is_valid in (
         ("add", {"a": 1}, True),
         ("link", {"next": 1, "me": {"next": 2}}, True),
@@ -210,6 +234,12 @@ def test_the_schema_of_a_call() -> None:
         ("link", {"me": {"next": "x"}}, False),
         ("sub", {"a": 1}, False),
         ("add", None, False),
+        ("get", {"any": 1}, True),
+        ("get", 5, False),  # once taken: a schema without a type describes every value
+        ("bare", {"a": {"b": 1}}, True),
+        ("bare", [1], False),
+        ("bare", {"a": 5}, False),
+        ("either", None, True),
     ):
         call: Json = {"name": name, "arguments": arguments}
         with nullcontext() if is_valid else pytest.raises(jsonschema.ValidationError):

@@ -73,6 +73,43 @@ def test_a_last_answer_is_gone_on_with(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "content", ["<", "|", "a", "im", "t", "assistant", "user\nHi", "<|im_end|>", "I\U000f0000"]
+)
+def test_an_answer_is_cut_at_its_own_end(tmp_path: Path, content: str) -> None:
+    """Once at the last place that spells it: `<` in the marks behind it, in `<|im_end|>`."""
+    head = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n"
+    messages = [*QUESTION, {"role": "assistant", "content": f"{content} \n"}]
+    for config in ({"chat_template": CHATML}, {}):  # without it, the built-in format
+        found = find(write_chat_folder(tmp_path, **config))
+        assert found is not None
+        assert found.prompt(Conversation(messages)).text == head + content
+
+
+def test_an_empty_beginning_of_an_answer_cuts_nothing_else(tmp_path: Path) -> None:
+    """Once at the last white space of the prompt, in the middle of the question."""
+    found = find(write_chat_folder(tmp_path, chat_template=CHATML))
+    assert found is not None
+    messages = [
+        {"role": "user", "content": "Add one."},
+        {"role": "assistant", "content": " "},
+    ]
+    assert found.prompt(Conversation(messages)).text == (
+        "<|im_start|>user\nAdd one.<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_a_template_that_leaves_the_last_answer_out_is_not_cut(tmp_path: Path) -> None:
+    found = find(write_chat_folder(tmp_path, chat_template="[INST]{{ messages[0].content }} I:"))
+    assert found is not None
+    messages = [*QUESTION, {"role": "assistant", "content": "Hi"}]
+    assert found.prompt(Conversation(messages)).text == "[INST]Hi I:"
+    twice = "{{ messages[-1].content }}|{{ messages[-1].content }}|"
+    found = find(write_chat_folder(tmp_path, chat_template=twice))
+    assert found is not None
+    assert found.prompt(Conversation(messages)).text == "Hi|Hi"
+
+
 def test_a_model_without_a_format_cannot_chat(tmp_path: Path) -> None:
     assert find(without_chatml(tmp_path)) is None
 

@@ -1,0 +1,76 @@
+r"""GBNF, llama.cpp's notation, spelled so that llguidance's converter takes all of it.
+
+The converter writes names in lower or upper case with underscores, so that some meet, and `start`
+is its own; `\u00e9` loses its zeros, `\[` in a literal and `&&` in a class mean something else to
+llguidance, and its `.` matches no newline. Source: `llama-grammar.cpp` of llama.cpp, `parse_char`
+and `parse_sequence`. Pure text; called by `grammar_source`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from midfill_engine.errors import GrammarError
+
+_CHAR: Final = r"(?:\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}|\\.|[^\\])"
+_CHARS: Final = re.compile(_CHAR, re.DOTALL)
+_RANGES: Final = re.compile(rf"({_CHAR})(?:-({_CHAR}))?", re.DOTALL)
+_PARTS: Final = re.compile(
+    r"""
+    \#[^\r\n]*|\{[\d\s,]*\}  # a comment; how often something is repeated
+    |"(?P<literal>(?:\\.|[^"\\])*)"
+    |\[(?P<negated>\^?)(?P<ranges>(?:\\.|[^\]\\])*)\]
+    |(?P<name>[\w-]+)
+    |(?P<any>\.)
+    |["\[].*  # without an end: taken whole, or each would be sought to the end of the text
+    """,
+    re.DOTALL | re.VERBOSE,
+)
+_ANY: Final = f"[\\x00-{chr(0x10FFFF)}]"
+_ESCAPED: Final = {"t": "\t", "r": "\r", "n": "\n", **{char: char for char in '\\"[]-'}}
+
+
+def spelled(text: str) -> str:
+    """The same grammar; its rules but `root` are named r1, r2, ...
+
+    What is malformed stays so, and is for the converter to refuse.
+
+    Raises:
+        GrammarError: an escape stands for no character.
+    """
+    names = {"root": "root"}
+
+    def part(match: re.Match[str]) -> str:
+        if (literal := match["literal"]) is not None:
+            return '"' + _CHARS.sub(lambda char: _spelled_char(char[0]), literal) + '"'
+        if match["ranges"] is not None:
+            return f"[{match['negated']}{_RANGES.sub(_spelled_range, match['ranges'])}]"
+        if match["name"] is not None:
+            return names.setdefault(match["name"], f"r{len(names)}")
+        return match[0] if match["any"] is None else _ANY
+
+    return _PARTS.sub(part, text)
+
+
+def _spelled_range(match: re.Match[str]) -> str:
+    return "-".join(_spelled_char(char) for char in match.groups() if char is not None)
+
+
+def _spelled_char(source: str) -> str:
+    """One character or escape of a literal or class, so that it means only itself."""
+    char = source
+    if len(source) > 2:
+        char = _char_of(source)
+    elif source[0] == "\\":
+        if source[1] not in _ESCAPED:
+            return source
+        char = _ESCAPED[source[1]]
+    return char if char.isalnum() or char > "\xff" else f"\\x{ord(char):02x}"
+
+
+def _char_of(escape: str) -> str:
+    code = int(escape[2:], 16)
+    if code > 0x10FFFF or 0xD800 <= code <= 0xDFFF:
+        raise GrammarError(f"{escape} is no character")
+    return chr(code)
