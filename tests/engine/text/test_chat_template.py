@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from midfill_engine.errors import TemplateError
 from midfill_engine.text import chat_template
@@ -46,6 +47,42 @@ NAMESPACE = "{% set ns = namespace(s='aaaaaaaa', n=0) %}"
 )
 def test_renders(source: str, expected: str) -> None:
     assert render(source, bos_token="<s>") == expected
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "'ab' | center(6)",
+        "'a\\nb' | indent(2, true)",
+        "'a\\nb' | indent('> ')",
+        "'%05.1f of %s' | format(1.25, 'x')",
+        "'100%% **%(a)s** in 2024' % {'a': 'x'}",
+        "'%s: 50%%, **%r**' % (1, 'x')",
+        "'{0:>4}|{a!r:<5}|{0:0{1}d}'.format(7, 3, a='x')",
+        "'{a[b]}'.format_map({'a': {'b': 1}})",
+        "('<{}>' | safe).format('<')",
+        "'aXbX'.replace('X', '--') ~ 'aXbX'.replace('X', '-', 1)",
+        "'aXbX' | replace('X', [1]) ~ 'ab' | replace('', '.')",
+        "', '.join(['a', 'b']) ~ [1, none, 'c'] | join('|')",
+        "', '.join(messages | map(attribute='role'))",
+        "messages | join(', ', attribute='role')",
+        "messages | map('length') | sum ~ messages | sum(attribute='n', start=1)",
+        "'one two three' | wordwrap(7)",
+        "'a\\tb'.expandtabs(4) ~ '7'.zfill(3) ~ 'a'.rjust(3) ~ 'a'.ljust(2, '.')",
+        "[1, 2, 3] | batch(2, 0) | list ~ [1, 2, 3] | slice(2) | list",
+        "messages | selectattr('role', 'in', ['user']) | list | string",
+        "messages | groupby('role') ~ messages | map('upper') | first",
+        "messages[::-1] | map(attribute='content') | reverse | list",
+        "'<&>' | e ~ 'a b/\u00e9' | urlencode ~ ' x ' | trim | title",
+        "messages.index(messages[1]) ~ 7 // 2 ~ 7 % 4 ~ 2 ** 64 * 3",
+        "{'b': 1, 'a': 2} | dictsort ~ ({'a': 1}.items() | list) ~ none",
+    ],
+)
+def test_what_is_bounded_renders_as_jinja_does(expression: str) -> None:
+    messages = [{**message, "n": 2} for message in MESSAGES]
+    environment = ImmutableSandboxedEnvironment()
+    expected = environment.from_string(f"{{{{ {expression} }}}}").render(messages=messages)
+    assert render(f"{{{{ {expression} }}}}", messages=messages) == expected
 
 
 def test_date_of_today() -> None:
