@@ -85,10 +85,48 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = {
         "mamba_d_state": 8,
         "mamba_n_groups": 1,
     },
+    "bamba": {
+        **_BASE,
+        "attn_layer_indices": [1],
+        "mamba_n_heads": 4,
+        "mamba_d_head": 24,
+        "mamba_d_state": 4,
+        "mamba_n_groups": 1,
+    },
+    "jamba": {
+        **_BASE,
+        "num_experts": 2,
+        "attn_layer_period": 2,
+        "attn_layer_offset": 1,
+        "expert_layer_period": 2,
+        "expert_layer_offset": 1,
+        "use_mamba_kernels": False,
+        "mamba_d_state": 4,
+        "mamba_dt_rank": 4,
+    },
+    "recurrent_gemma": {
+        **_BASE,
+        "num_hidden_layers": 3,
+        "num_key_value_heads": 1,
+        "lru_width": 48,
+        "w_init_variance_scale": 1.0,
+        "attention_window_size": 16,
+    },
+    "minimax": {
+        **_BASE,
+        "head_dim": 12,
+        "layer_types": ["linear_attention", "full_attention"],
+        "block_size": 8,
+        "num_local_experts": 2,
+        "num_experts_per_tok": 1,
+    },
 }
-"""By transformers' `model_type`. The last two keep a state that cannot be cut: one runs without any
-cache that could be handed to it, one on a cache of both kinds."""
-UNCUT = ("mamba2", "falcon_h1")
+"""By transformers' `model_type`."""
+WITHOUT_CACHE = ("mamba2", "jamba", "recurrent_gemma", "minimax")
+"""Mamba's has another name. Transformers computes something else on Jamba's, where several tokens
+come at once, and keeps RecurrentGemma's state in the model; MiniMax wants one of its own class."""
+UNCUT = ("falcon_h1", "bamba", *WITHOUT_CACHE)
+"""They keep a state that cannot be cut."""
 
 
 def other_model(kind: str) -> Any:  # noqa: ANN401  # untyped in transformers
@@ -119,7 +157,7 @@ def write_other_model(folder: Path, kind: str) -> Any:  # noqa: ANN401  # untype
 
 
 def generated(model: Any, prompt: Sequence[int], count: int) -> list[int]:  # noqa: ANN401  # untyped in transformers
-    """Greedy tokens of `transformers.generate`."""
+    """Greedy tokens of `transformers.generate`, which runs the whole text for each."""
     import torch
 
     ids = torch.tensor([list(prompt)])
@@ -130,6 +168,7 @@ def generated(model: Any, prompt: Sequence[int], count: int) -> list[int]:  # no
         do_sample=False,
         eos_token_id=None,
         pad_token_id=0,
+        use_cache=False,
     )
     tokens: list[int] = found[0].tolist()
     return tokens[len(prompt) :]

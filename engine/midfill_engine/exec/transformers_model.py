@@ -34,7 +34,7 @@ class TransformersModel:
         attention: how attention is computed, in words for `/info`.
         keeps_all_positions: whether its cache can hold keys and values of every position, so that
             it may be cut to any length. State-space layers and shared or compressed caches cannot.
-        takes_cache: whether it runs on a cache that is handed to it at all.
+        takes_cache: whether it runs on a cache that is handed to it at all; see `forgo_cache`.
     """
 
     def __init__(self, model: Any, device: torch.device) -> None:  # noqa: ANN401  # untyped in transformers
@@ -44,6 +44,7 @@ class TransformersModel:
         config = model.config.get_text_config(decoder=True)
         parameters = inspect.signature(model.forward).parameters
         self._keeps_logits = "logits_to_keep" in parameters
+        self._takes_positions = "position_ids" in parameters
         self.takes_cache = "past_key_values" in parameters
         self.architecture = type(model).__name__
         self.vocab_size: int = model.get_input_embeddings().weight.shape[0]
@@ -56,6 +57,10 @@ class TransformersModel:
         self.num_bytes: int = sum(p.numel() * p.element_size() for p in model.parameters())
         self.attention = str(getattr(model.config, "_attn_implementation", None) or "none")
         self.keeps_all_positions = self.takes_cache and _has_plain_layers(model.config)
+
+    def forgo_cache(self) -> None:
+        """From now on the whole text is run every step: its cache is not to be relied on."""
+        self.takes_cache = self.keeps_all_positions = False
 
     def new_cache(self) -> Any:  # noqa: ANN401  # untyped in transformers
         """An empty cache for one sequence."""
@@ -75,8 +80,17 @@ class TransformersModel:
         return sum(_tensor_bytes(list(cast("Any", vars(layer)).values())) for layer in cache.layers)
 
     @torch.inference_mode()
-    def logits(self, token_ids: list[int], cache: Any, num_logits: int) -> torch.Tensor:  # noqa: ANN401  # untyped in transformers
-        """Runs tokens behind those of the cache, which takes them in; None goes without a cache.
+    def logits(
+        self,
+        token_ids: list[int],
+        cache: Any,  # noqa: ANN401  # untyped in transformers
+        num_logits: int,
+        past_len: int = 0,
+    ) -> torch.Tensor:
+        """Runs tokens behind the `past_len` ones of the cache, which takes them in.
+
+        None goes without a cache. Positions are told, since not every architecture counts what its
+        cache holds (Bamba begins at 0 every time).
 
         Returns:
             [num_logits, V] float32 of the last positions.
@@ -85,6 +99,9 @@ class TransformersModel:
         options: dict[str, Any] = {"use_cache": cache is not None}
         if cache is not None:
             options["past_key_values"] = cache
+            if self._takes_positions:
+                end = past_len + len(token_ids)
+                options["position_ids"] = torch.arange(past_len, end, device=self._device)[None]
         if self._keeps_logits:
             options["logits_to_keep"] = max(num_logits, 1)
         logits: torch.Tensor = self._model(input_ids=ids, **options).logits[0]

@@ -23,6 +23,7 @@ from midfill_engine.exec.threads import set_threads
 from midfill_engine.exec.torch_build import torch_dtype
 from midfill_engine.exec.transformers_caches import TransformersCaches
 from midfill_engine.exec.transformers_model import TransformersModel, load_model
+from midfill_engine.exec.transformers_probe import cache_holds
 from midfill_engine.exec.verify import choose
 from midfill_engine.exec.work import Work
 from midfill_engine.model.source import resolve
@@ -88,6 +89,8 @@ class TransformersRunner:
             wanted = replace(wanted, part=replace(wanted.part, taken=taken))
         try:
             model = load_model(folder, kind, place)
+            if model.takes_cache and not cache_holds(model, kind):
+                model.forgo_cache()
             max_len = choose_context(model.longest, wanted.max_total_tokens)
             memory = plan_for(_needs(model, max_len), device, wanted)
         except (RuntimeError, MemoryError) as error:
@@ -100,7 +103,7 @@ class TransformersRunner:
         logger.warning(
             "%s runs in transformers' own code, which is slower than the engine's kernels%s",
             model.architecture,
-            "" if model.keeps_all_positions else _RECOMPUTES,
+            _cost(model),
         )
         return cls(model, memory, max_len, kind, place)
 
@@ -147,8 +150,8 @@ class TransformersRunner:
             logits = self._model.logits([*missing, *token_ids], None, work.num_logits)
         else:
             for begin in range(0, len(missing), _PREFILL_CHUNK):
-                self._model.logits(missing[begin : begin + _PREFILL_CHUNK], cache, 0)
-            logits = self._model.logits(token_ids, cache, work.num_logits)
+                self._model.logits(missing[begin : begin + _PREFILL_CHUNK], cache, 0, begin)
+            logits = self._model.logits(token_ids, cache, work.num_logits, work.start)
         self._caches.put(work.slot, token_ids, cache)
         return choose(logits, work) if work.num_logits else []
 
@@ -182,5 +185,12 @@ def _needs(model: TransformersModel, max_len: int) -> MemoryNeeds:
     return MemoryNeeds(widths, slot, model.num_bytes, model.num_bytes)
 
 
+def _cost(model: TransformersModel) -> str:
+    if model.keeps_all_positions:
+        return ""
+    if model.takes_cache:
+        return "; its cache cannot be cut, so that a changed prompt is computed anew"
+    return "; no cache of it can be relied on, so that the whole text is computed every step"
+
+
 _PROBED = (8, 16)
-_RECOMPUTES = "; its cache cannot be cut, so that a changed prompt is computed anew"

@@ -105,6 +105,22 @@ def test_greedy_text_prefix_reuse_and_batches(load: Load, kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", ["starcoder2", *UNCUT])
+def test_a_prompt_of_several_chunks(load: Load, kind: str) -> None:
+    """Jamba forgot what was before the last chunk, and Bamba where that chunk is."""
+    runner, model = load(kind)
+    prompt = prompt_of(6, 300)
+    for start in (0, 128):
+        runner.run([Work(slot=0, token_ids=prompt[start : start + 128], start=start)])
+    text = Text(0, prompt, cached=256)
+    advance(runner, [text], 4)
+    assert text.generated == generated(model, prompt, 4)
+
+    changed = Text(0, [*prompt[:280], 7, 8], cached=280)  # what cannot be cut is run again
+    advance(runner, [changed], 4)
+    assert changed.generated == generated(model, changed.prompt, 4)
+
+
+@pytest.mark.parametrize("kind", ["starcoder2", *UNCUT])
 def test_drafts_are_taken_back(load: Load, kind: str) -> None:
     runner, model = load(kind)
     prompt = prompt_of(3, 20)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -218,9 +219,19 @@ def test_a_made_key_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(list(path.parent.iterdir())) == 1
 
 
+@pytest.fixture
+def as_without_nohup() -> Iterator[None]:
+    """Programs that are started meanwhile do not inherit that SIGHUP is ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.e2e
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_from_start_to_signal(tiny_folder: Path, tmp_path: Path, number: signal.Signals) -> None:
+def test_from_start_to_signal(
+    tiny_folder: Path, tmp_path: Path, number: signal.Signals, as_without_nohup: None
+) -> None:
     ready = tmp_path / "ready.json"
     argv = [sys.executable, "-m", "midfill_engine.cli", "serve", "--model", str(tiny_folder)]
     argv += ["--port", "0", "--device", "cpu", "--ready-file", str(ready)]
