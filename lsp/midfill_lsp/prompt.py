@@ -19,12 +19,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from midfill_lsp.lines import whole_characters
+from midfill_lsp.named_values import clear_end, clear_start
 
 _CLOSES = {"(": ")", "[": "]", "{": "}"}
 _QUOTES = frozenset("\"'`")
 _MAY_BE_HIDDEN = frozenset(_CLOSES.values()) | _QUOTES | frozenset(" \t\n")
 _MAX_HIDDEN_CHARS = 256
 _LOOK_BACK_CHARS = 4_000
+_MOST_WORD_CHARS = 400
 _MAX_DOCUMENTS = 64
 _BLOCK_LINES = 128
 
@@ -60,12 +62,14 @@ def build(
         lines: the document, line ends kept.
         line_idx: the cursor's line.
         column: the code points before the cursor in that line.
-        prefix_chars: upper bound of the prefix; at least half of it is used where there is text.
+        prefix_chars: upper bound of the prefix; where there is text, at least half of it is used,
+            but for the secret or the word that a cut within a line would fall into.
         suffix_chars: upper bound of the suffix.
     """
     head = lines[line_idx][:column]
     if len(head) > prefix_chars:
         start = _anchor(column - prefix_chars, column - prefix_chars // 2)
+        start = clear_start(lines[line_idx], start, min(prefix_chars // 4, _MOST_WORD_CHARS))
         prefix, first_line = head[start:], line_idx
     else:
         first_line = _first_line(lines, line_idx, prefix_chars - len(head))
@@ -194,7 +198,11 @@ def _anchor(low: int, high: int) -> int:
 
 def _suffix(lines: Sequence[str], line_idx: int, column: int, suffix_chars: int) -> tuple[str, int]:
     """Return the text behind the cursor, and the line that it ends before."""
-    parts = [lines[line_idx][column : column + suffix_chars]]
+    line, end = lines[line_idx], column + suffix_chars
+    if end < len(line):
+        end = clear_end(line, end, min(suffix_chars // 4, _MOST_WORD_CHARS))
+        return line[column:end], line_idx + 1
+    parts = [line[column:]]
     left = suffix_chars - len(parts[0])
     for line in _downwards(lines, line_idx + 1):
         if len(line) > left:

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import pytest
 
+from midfill_lsp.context.secret_lines import SecretLines
 from midfill_lsp.lines import Lines, split_lines
 from midfill_lsp.prompt import build
 
@@ -65,11 +66,37 @@ def test_a_line_over_the_budget_is_cut_inside(column: int) -> None:
     assert len(prompt.suffix) == min(50, 100_000 - column)
 
 
-def test_a_long_line_moves_its_anchor_rarely() -> None:
-    line = "".join(chr(97 + idx % 26) for idx in range(3000))
+@pytest.mark.parametrize(
+    "line",
+    [
+        "".join(chr(97 + idx % 26) for idx in range(3000)),
+        "".join(f'"password_{idx}": "{idx} Hunter2", ' for idx in range(110)),
+    ],
+)
+def test_a_long_line_moves_its_anchor_rarely(line: str) -> None:
     windows = [build([line], 0, column, 400, 0).prefix for column in range(1000, 3000)]
     moved = [not after.startswith(before) for before, after in pairwise(windows)]
     assert sum(moved) <= 20
+
+
+SECRETS = ["Hunter2SpringTime!", "correct horse battery", "ghp_" + "a1B2c3D4e5F6" * 3]
+FILLER = '"zz": "zzz zz", "zz": [1, 2, 3], '
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("quote", ['"', "`", '\\"'])
+@pytest.mark.parametrize("num_between", [0, 1, 9])
+def test_no_cut_hides_what_a_secret_is(secret: str, quote: str, num_between: int) -> None:
+    # Half a password without its name, or half a token, went out from a long line.
+    item = f"password: {quote}{secret}{quote}, "
+    line = (FILLER + (item + FILLER * num_between) * 4) * (5 if num_between else 20) + "\n"
+    masks, parts = SecretLines(), [secret[idx : idx + 6] for idx in range(len(secret) - 5)]
+    for column in range(600, len(line) - 600, 37):
+        prompt = build([line], 0, column, 500, 300)
+        sent = "|".join(masks.mask_around(prompt.prefix, prompt.suffix)[:2])
+        assert not any(part in sent for part in parts), column
+        assert 125 <= len(prompt.prefix) <= 500
+        assert 150 <= len(prompt.suffix) <= 300
 
 
 def test_half_characters_do_not_reach_the_wire() -> None:

@@ -4,7 +4,8 @@
     judge         which files pass it
     trust         how far a backend is trusted
     workspace     the editor's folders, and where a file is in them
-    ignore        .gitignore and .midfillignore, by `pattern` and with what `git_rules` knows
+    ignore        .gitignore and .midfillignore, by `pattern` and with what `git_rules` knows;
+                  `rule_files` reads them
     secret_files  files that look like secrets, by name
     secret_lines  secrets in lines, by `secret_rules`; `secret_keys` those over several lines
     finder        what of other files goes along, over these, each in its thread:

@@ -23,8 +23,8 @@ from typing import Final
 
 from midfill_lsp.config import ContextConfig
 from midfill_lsp.context.git_rules import GitFailed
-from midfill_lsp.context.ignore import UnknownRules
 from midfill_lsp.context.judge import Judge, Kind, Refusal, Role
+from midfill_lsp.context.rule_files import UnknownRules
 from midfill_lsp.context.secret_lines import SecretLines
 from midfill_lsp.context.trust import Trust
 from midfill_lsp.context.workspace import Workspace

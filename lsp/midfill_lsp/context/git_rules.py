@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 import os
-import stat
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from midfill_lsp.context.rule_files import content, stamp
 from midfill_lsp.programs import find_program
 
 
@@ -81,23 +81,26 @@ def exclude_file(folder: Path) -> Path | None:
     A work tree's and a submodule's lie elsewhere.
 
     Raises:
-        OSError: what says where cannot be read.
+        OSError, UnknownRules: what says where cannot be read.
     """
     git = folder / ".git"
-    try:
-        mode = os.stat(git).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    if stat.S_ISDIR(mode):
+    if git.is_dir():
         return git / "info" / "exclude"
-    if not stat.S_ISREG(mode):
+    line = _line(git)
+    if line is None:
         return None
-    line = git.read_text("utf-8", "surrogateescape").removeprefix("gitdir:").strip()
-    place = folder / line
-    common = place / "commondir"
-    if common.is_file():
-        place = place / common.read_text("utf-8", "surrogateescape").strip()
+    place = folder / line.removeprefix("gitdir:").strip()
+    common = _line(place / "commondir")
+    if common is not None:
+        place = place / common.strip()
     return place / "info" / "exclude"
+
+
+def _line(file: Path) -> str | None:
+    """Return what is in a file of git's, which may be a link as it may to git; None for no file."""
+    if stamp(file, follows=True) is None:
+        return None
+    return content(file, follows=True).decode("utf-8", "surrogateescape")
 
 
 def _default_excludes() -> Path:

@@ -7,26 +7,21 @@ question: a rule holds from the moment that it is saved. Called by `judge` and `
 
 from __future__ import annotations
 
-import os
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from midfill_lsp.context.git_rules import GitSettings, exclude_file, settings_of
 from midfill_lsp.context.pattern import Pattern, pattern_of
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+from midfill_lsp.context.rule_files import UnknownRules, content, stamp
 
 NAMES = (".gitignore", ".midfillignore")
 """Per folder, the later wins: `!` in .midfillignore lets pass what .gitignore leaves out."""
-_MAX_BYTES = 1_000_000
 _MAX_FOLDERS = 50_000
-_Patterns = tuple[Pattern, ...]
-
-
-class UnknownRules(ValueError):
-    """What an ignore file or a setting leaves out cannot be known; the text says which and why."""
+Patterns = tuple[Pattern, ...]
+"""Those that win first."""
 
 
 class IgnoreRules:
@@ -34,7 +29,7 @@ class IgnoreRules:
 
     def __init__(self) -> None:
         """Read nothing yet."""
-        self._patterns: dict[Path, tuple[tuple[object, ...], list[tuple[str, _Patterns]]]] = {}
+        self._patterns: dict[Path, tuple[tuple[object, ...], list[tuple[str, Patterns]]]] = {}
         self._git: dict[Path, GitSettings] = {}  # by the topmost folder; asked once
 
     def ignored_by(self, top: Path, path: Path) -> str | None:
@@ -47,7 +42,7 @@ class IgnoreRules:
         Raises:
             OSError: an ignore file cannot be read.
             GitFailed: git does not tell its settings.
-            UnknownRules: an ignore file is too long.
+            UnknownRules: an ignore file is too long, or no file.
         """
         parts = path.relative_to(top).parts
         for depth in range(1, len(parts) + 1):
@@ -80,60 +75,75 @@ class IgnoreRules:
 
     def _patterns_in(
         self, folder: Path, git: GitSettings, is_top: bool
-    ) -> list[tuple[str, _Patterns]]:
+    ) -> list[tuple[str, Patterns]]:
         """Return a folder's files with their patterns, those that win first."""
-        files = {name: folder / name for name in reversed(NAMES)}
+        files = [(name, folder / name, False) for name in reversed(NAMES)]
+        # These are the user's own, and may be links.
         if (exclude := exclude_file(folder)) is not None:
-            files[".git/info/exclude"] = exclude
+            files.append((".git/info/exclude", exclude, True))
         if is_top:
-            files["core.excludesFile"] = git.excludes
-        stamp = tuple((file, _stamp(file)) for file in files.values())
+            files.append(("core.excludesFile", git.excludes, True))
+        stamps = [stamp(file, follows) for _, file, follows in files]
+        version = tuple((file, found) for (_, file, _), found in zip(files, stamps, strict=True))
         known = self._patterns.get(folder)
-        if known is not None and known[0] == stamp:
+        if known is not None and known[0] == version:
             return known[1]
         patterns = [
-            (name, _read(file, git.ignores_case))
-            for (name, file), (_, there) in zip(files.items(), stamp, strict=True)
-            if there is not None
+            (name, _read(file, follows, git.ignores_case))
+            for (name, file, follows), found in zip(files, stamps, strict=True)
+            if found is not None
         ]
         if len(self._patterns) >= _MAX_FOLDERS:
             self._patterns.clear()
-        self._patterns[folder] = (stamp, patterns)
+        self._patterns[folder] = (version, patterns)
         return patterns
 
 
-def spec_of(lines: tuple[str, ...]) -> GitIgnoreSpec:
-    """Return patterns in the syntax of .gitignore, from a setting, by the library pathspec.
+def patterns_of(lines: tuple[str, ...]) -> Patterns:
+    """Return patterns in the syntax of .gitignore, from a setting.
 
     Raises:
-        UnknownRules: a pattern is none.
+        UnknownRules: a line is no pattern.
     """
-    from pathspec import GitIgnoreSpec  # takes 20 ms, and not at the start
-
-    try:
-        return GitIgnoreSpec.from_lines(lines)
-    except (ValueError, re.error):
-        raise UnknownRules(
-            "context.allow or context.deny has a line that is no pattern: mend it"
-        ) from None
+    found = [(line, pattern_of(line)) for line in reversed(lines)]
+    if any(each is None and line.strip() and line[0] != "#" for line, each in found):
+        raise UnknownRules("context.allow or context.deny has a line that is no pattern: mend it")
+    return tuple(_merged(each for _, each in found if each is not None))
 
 
-def _read(file: Path, ignores_case: bool) -> _Patterns:
-    """Return a file's patterns, those that win first."""
-    with file.open("rb") as stream:
-        content = stream.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise UnknownRules(f"{file.name} is longer than {_MAX_BYTES} bytes: shorten it")
+def _merged(patterns: Iterable[Pattern]) -> Iterator[Pattern]:
+    """Yield neighbours of one kind as one: each file of a walk is held against a hundred names."""
+    for (is_plain, *_), each in groupby(patterns, _kind):
+        same = list(each)
+        if is_plain:
+            regex = re.compile("|".join(one.regex.pattern for one in same), same[0].regex.flags)
+            yield replace(same[0], regex=regex)
+        else:
+            yield from same
+
+
+def _kind(pattern: Pattern) -> tuple[bool, ...]:
+    is_plain = not pattern.regex.groups  # the names of groups are each pattern's own
+    return is_plain, pattern.leaves_out, pattern.only_folders, pattern.of_path
+
+
+def mean(patterns: Patterns, name: str) -> bool:
+    """Whether the last line that means a file, or a folder above it, has no `!`.
+
+    Other than in a file of git's, a `!` lets pass what is in a folder that another line means.
+    """
+    names = name.split("/")
+    paths = ["/".join(names[:depth]) for depth in range(1, len(names) + 1)]
+    for pattern in patterns:
+        texts = paths if pattern.of_path else names
+        if any(map(pattern.regex.fullmatch, texts[:-1] if pattern.only_folders else texts)):
+            return pattern.leaves_out
+    return False
+
+
+def _read(file: Path, follows: bool, ignores_case: bool) -> Patterns:
     # Names come from the system in the same way, bytes that are no UTF-8 included.
-    text = content.decode("utf-8-sig", "surrogateescape")
+    text = content(file, follows).decode("utf-8-sig", "surrogateescape")
     lines = [line.removesuffix("\r") for line in text.split("\n")]
     found = [pattern_of(line, ignores_case) for line in reversed(lines)]
     return tuple(pattern for pattern in found if pattern is not None)
-
-
-def _stamp(file: Path) -> tuple[int, int, int] | None:
-    try:
-        found = os.stat(file)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -11,17 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
 
 from midfill_lsp.config import ContextConfig
-from midfill_lsp.context.ignore import IgnoreRules, spec_of
+from midfill_lsp.context.ignore import IgnoreRules, Patterns, mean, patterns_of
 from midfill_lsp.context.secret_files import looks_secret
 from midfill_lsp.context.trust import Trust
 from midfill_lsp.context.workspace import UNSAVED_SCHEMES, Place, Workspace, path_of
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
 
 Role = Literal["document", "context"]
 Kind = Literal["denied", "secret", "ignored", "outside", "remote", "error"]
@@ -182,9 +179,9 @@ def _judge_remote(place: Place, trust: Trust, role: Role, config: ContextConfig)
 
 
 def _matches(globs: tuple[str, ...], name: str) -> bool:
-    return bool(globs) and _spec(globs).check_file(name).include is True
+    return mean(_patterns(globs), name)
 
 
 @lru_cache(maxsize=16)
-def _spec(globs: tuple[str, ...]) -> GitIgnoreSpec:
-    return spec_of(globs)
+def _patterns(globs: tuple[str, ...]) -> Patterns:
+    return patterns_of(globs)

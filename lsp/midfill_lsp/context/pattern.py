@@ -1,25 +1,29 @@
 r"""One line of an ignore file, as git 2.39 reads it: gitignore(5), `dir.c` and `wildmatch.c`. Pure.
 
-    !doc/**/*.txt      lets pass              doc/(?:.*/)?[^/]*\.txt      the path
+    !doc/**/*.txt      lets pass              doc/(?:.*?/)??[^/]*\.txt    the path
     build/             leaves folders out     build                       the name
 
 No line is an error: what is no pattern to git, such as `[a` or one that ends in a lone backslash,
-means nothing. Called by `ignore`.
+means nothing. A file may come from anybody, so a name is matched in the product of its length and
+the pattern's: 13 stars in a row took the regular expressions of before for ever, and `re` lets no
+other thread run meanwhile. Called by `ignore`.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 _LITERAL: Final = re.compile(r"[^\\*?\[]*")
-_WILD: Final = {"folders": "(?:.*/)?", "rest": ".*", "some": "[^/]*", "one": "[^/]"}
 _PART: Final = re.compile(
-    r"(?P<folders>(?<![^/])(?:\*\*+/)+)|(?P<rest>(?<![^/])\*\*+(?=\\/|\Z))|(?P<some>\*+)|(?P<one>\?)"
-    r"|\\(?P<escaped>.)|(?P<char>[^\\])",
+    r"(?P<folders>(?<![^/])(?:\*\*+/)+)|(?P<above>(?<![^/])\*\*+\\/)|(?P<rest>(?<![^/])\*\*+\Z)"
+    r"|(?P<some>\*+)|(?P<one>\?)|\\(?P<escaped>.)|(?P<char>[^\\])",
     re.DOTALL,
 )
+_LEADS: Final = {"folders": "(?:.*?/)??", "above": ".*?/"}
 _MEMBER: Final = re.compile(
     r"\[:(?P<kind>[^\]]*):\]|\\?(?P<first>.)(?:-(?!\])\\?(?P<last>.))?", re.DOTALL
 )
@@ -82,22 +86,78 @@ def _regex_of(glob: str) -> str | None:
     """Return an expression for what a glob means, None for nothing."""
     literal = _LITERAL.match(glob)
     assert literal is not None
-    regex, rest, at = re.escape(literal[0]), glob[literal.end() :], 0  # git begins anew there
+    numbers = count()
+    run = _Run(numbers, "", [re.escape(literal[0])])
+    runs, rest, at = [run], glob[literal.end() :], 0  # git begins anew there
     while at < len(rest):
         if rest[at] == "[":
             brackets = _brackets_of(rest, at)
             if brackets is None:
                 return None
             part, at = brackets
-            regex += part
+            run.pieces[-1] += part
             continue
         match = _PART.match(rest, at)
         if match is None:  # a lone backslash
             return None
         kind = match.lastgroup or ""
-        regex += _WILD.get(kind) or re.escape(match[kind])
+        if kind in _LEADS:
+            run = _Run(numbers, _LEADS[kind], [""])
+            runs.append(run)
+        else:
+            run.take(kind, match[kind])
         at = match.end()
-    return regex
+    return _joined(runs, numbers)
+
+
+@dataclass(slots=True)
+class _Run:
+    """What stands between two `**`: one segment or more, the last maybe open.
+
+    Attributes:
+        numbers: for the names of groups.
+        lead: expression of the `**` before it.
+        pieces: expressions of what stands between the stars of the segment that grows.
+        text: expression of the segments before that.
+    """
+
+    numbers: Iterator[int]
+    lead: str
+    pieces: list[str]
+    text: str = ""
+
+    def take(self, kind: str, text: str) -> None:
+        """Take a part that is no `**`."""
+        if kind == "some":
+            self.pieces.append("")
+        elif text == "/":
+            self.text, self.pieces = f"{self.regex()}/", [""]
+        else:
+            self.pieces[-1] += {"one": "[^/]", "rest": ".*"}.get(kind) or re.escape(text)
+
+    def regex(self) -> str:
+        """Return the expression of all of it but the lead."""
+        first, *others = self.pieces
+        middle = "".join(_nearest(f"[^/]*?{piece}", self.numbers) for piece in others[:-1])
+        return f"{self.text}{first}{middle}" + (f"[^/]*{others[-1]}" if others else "")
+
+
+def _joined(runs: list[_Run], numbers: Iterator[int]) -> str:
+    """Return the expression of a pattern.
+
+    All pieces and runs but the last of each have one length, in characters or segments. So where
+    one fits at several places the nearest is as good as any, and no other need be tried.
+    """
+    first, *others = runs
+    middle = "".join(_nearest(run.lead + run.regex(), numbers) for run in others[:-1])
+    last = others[-1].lead + others[-1].regex() if others else ""
+    return first.regex() + middle + last
+
+
+def _nearest(regex: str, numbers: Iterator[int]) -> str:
+    """Return an expression that keeps to its first match: `(?>...)`, which Python 3.10 has not."""
+    name = f"nearest_{next(numbers)}"
+    return f"(?=(?P<{name}>{regex}))(?P={name})"
 
 
 def _brackets_of(glob: str, start: int) -> tuple[str, int] | None:

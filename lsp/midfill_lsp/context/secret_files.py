@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from midfill_lsp.context.ignore import spec_of
-
-if TYPE_CHECKING:
-    from pathspec import GitIgnoreSpec
+from midfill_lsp.context.ignore import Patterns, mean, patterns_of
 
 _DATA = ("yml", "yaml", "json", "toml", "ini", "cfg", "conf", "env", "properties", "xml", "txt")
 _WORDS = ("credentials", "secrets", "credential", "secret")
@@ -52,12 +49,9 @@ def looks_secret(path: str) -> bool:
     """Whether a path, with slashes, looks as if the file held secrets."""
     path = path.lstrip("/").lower()
     name = path.rpartition("/")[2]
-    return (
-        _spec(NAMES).check_file(name).include is True
-        or _spec(FOLDERS).check_file(path).include is True
-    )
+    return mean(_patterns(NAMES), name) or mean(_patterns(FOLDERS), path)
 
 
 @cache
-def _spec(patterns: tuple[str, ...]) -> GitIgnoreSpec:
-    return spec_of(tuple(pattern.lower() for pattern in patterns))
+def _patterns(lines: tuple[str, ...]) -> Patterns:
+    return patterns_of(tuple(line.lower() for line in lines))

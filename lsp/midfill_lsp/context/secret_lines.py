@@ -16,13 +16,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from midfill_lsp.context.secret_keys import key_spans
-from midfill_lsp.context.secret_rules import (
-    KEYWORD_STEMS,
-    Rules,
-    Span,
-    find_spans,
-    load,
-)
+from midfill_lsp.context.secret_rules import Rules, Span, find_spans, load
+from midfill_lsp.named_values import KEYWORD_STEMS
 
 MASK: Final = "x"
 _MAX_VERDICTS = 50_000

@@ -1,7 +1,8 @@
-"""The rules for secrets in a line: detect-secrets' own, and a few for tokens it does not know yet.
+"""The rules for secrets in a line: detect-secrets' own, and a few for what it does not know yet.
 
-Every plugin is used but those for private keys (`secret_keys`) and addresses of hosts. Importing
-them takes half a second. Called by `secret_lines`.
+Those are `named_values`, for the many ways to write a name's value, and forms of tokens. Every
+plugin is used but those for private keys (`secret_keys`) and addresses of hosts. Importing them
+takes half a second. Called by `secret_lines`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, cast
+
+from midfill_lsp.named_values import KEYWORD_STEMS, named_values
 
 # The worst lines that were found for the rules, such as `passwordpassword...`, then take 50 ms.
 _KEYWORD_PIECE_CHARS = 400
@@ -33,14 +36,13 @@ _OWN: Final = tuple(
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/_=.\-]{11}")
 _RUN_END = re.compile(r"[A-Za-z0-9+/_=.-]*")
 _MIN_GROUP_CHARS = 8
-KEYWORD_STEMS: Final = ("key", "pass", "pwd", "secret", "contrase")
-"""Each of detect-secrets' keywords holds one of these; a test says so."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
     """detect-secrets' plugins, by what a line must hold for them to match."""
 
+    named: Callable[[str], Iterable[Span]]
     keyword: _Rule
     config_keyword: _Rule
     quoted: tuple[_Rule, ...]
@@ -60,14 +62,31 @@ def load() -> Rules:
         HighEntropyStringsPlugin,
     )
     from detect_secrets.plugins.ip_public import IPPublicDetector
-    from detect_secrets.plugins.keyword import CONFIG_DENYLIST_REGEX_TO_GROUP, KeywordDetector
+    from detect_secrets.plugins.keyword import (
+        CONFIG_DENYLIST_REGEX_TO_GROUP,
+        GOLANG_DENYLIST_REGEX_TO_GROUP,
+        REGEX_BY_FILETYPE,
+        KeywordDetector,
+    )
     from detect_secrets.plugins.private_key import PrivateKeyDetector
 
     keyword = cast("Any", KeywordDetector())
     analyze: Callable[..., Iterable[str]] = keyword.analyze_string
+    # Go's need no quotes, as those of configuration; `named_values` knows how it writes them.
+    unquoted = (CONFIG_DENYLIST_REGEX_TO_GROUP, GOLANG_DENYLIST_REGEX_TO_GROUP)
+    quoted: list[object] = []  # whatever the language: a piece of a text is of several
+    for rules_of_type in REGEX_BY_FILETYPE.values():
+        if rules_of_type not in (*unquoted, *quoted):
+            quoted.append(rules_of_type)
 
-    def named(line: str) -> Iterable[str]:
-        return (found for found in analyze(line) if not is_templated_secret(found))
+    def named(line: str) -> Iterable[Span]:
+        for value in named_values(line):
+            if not is_templated_secret(line[value.start : value.end]):
+                yield value.start, value.end
+
+    def keyword_quoted(line: str) -> Iterable[str]:
+        found = (each for rules in quoted for each in analyze(line, rules))
+        return (each for each in found if not is_templated_secret(each))
 
     def named_in_config(line: str) -> Iterable[str]:
         found = analyze(line, CONFIG_DENYLIST_REGEX_TO_GROUP)
@@ -92,7 +111,8 @@ def load() -> Rules:
         if issubclass(kind, RegexBasedDetector) and kind not in apart:
             tokens += cast("Any", kind()).denylist
     return Rules(
-        keyword=named,
+        named=named,
+        keyword=keyword_quoted,
         config_keyword=named_in_config,
         # The limits that detect-secrets itself uses.
         quoted=(random(Base64HighEntropyString(4.5)), random(HexHighEntropyString(3.0))),
@@ -113,6 +133,7 @@ def find_spans(rules: Rules, line: str, is_config: bool) -> tuple[Span, ...]:
     spans: set[Span] = set()
     lowered = line.lower()
     if any(stem in lowered for stem in KEYWORD_STEMS):
+        spans.update(rules.named(line))
         for start, end in _pieces(line, _KEYWORD_PIECE_CHARS):
             secrets.update(rules.keyword(line[start:end]))
             if is_config:

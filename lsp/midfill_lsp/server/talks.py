@@ -26,6 +26,7 @@ from midfill_lsp.chat.replacement import NoCode, lay_out
 from midfill_lsp.context import Gate, Trust
 from midfill_lsp.document import Snapshot
 from midfill_lsp.errors import MidfillError
+from midfill_lsp.named_values import clear_start
 from midfill_lsp.server.chat import AskedChat, AskedEdit, AskedPlace
 from midfill_lsp.server.documents import Documents
 from midfill_lsp.server.engine import EngineWatch
@@ -152,11 +153,12 @@ class Talks:
         Raises:
             Withheld: the privacy gate keeps it back.
         """
-        snapshot = target.snapshot
-        whole = Passage("", snapshot.language_id, target.selected, target.first_line)
+        whole = Passage("", target.snapshot.language_id, target.selected, target.first_line)
         cut = whole.fitted(_MOST_CHARS)
-        admitted = await self._admit(snapshot, cut.text, target.first_line, trust)
-        return replace(admitted, num_cut=cut.num_cut)
+        before, behind = _around(target)
+        behind = target.selected[len(cut.text) :][:_AROUND_CHARS] or behind
+        _, piece, _ = await self._admit_piece(target, before, cut.text, behind, trust)
+        return replace(piece, num_cut=cut.num_cut)
 
     async def _edit_request(self, instruction: str, target: Target, trust: Trust) -> EditRequest:
         """Return an edit as it may be sent; the piece and what is around it are masked as one.
@@ -171,20 +173,27 @@ class Talks:
                 "the instruction holds what looks like a secret, which is not sent to another "
                 "machine: a mask would be written into the file; leave it out"
             )
-        text = target.snapshot.text
-        before = with_lf(text[max(0, target.start - _AROUND_CHARS) : target.start])
-        behind = with_lf(text[target.end : target.end + _AROUND_CHARS])
-        joined = before + target.selected + behind
-        admitted = await self._admit(target.snapshot, joined, target.first_line, trust)
-        end = len(before) + len(target.selected)
-        piece = admitted.text[len(before) : end]
-        return EditRequest(
-            instruction=instruction,
-            selected=replace(admitted, text=piece, num_secrets=int(piece != target.selected)),
-            before=admitted.text[: len(before)],
-            behind=admitted.text[end:],
-            shape=target.shape,
+        around = _around(target)
+        before, piece, behind = await self._admit_piece(
+            target, around[0], target.selected, around[1], trust
         )
+        return EditRequest(instruction, piece, before, behind, target.shape)
+
+    async def _admit_piece(
+        self, target: Target, before: str, piece: str, behind: str, trust: Trust
+    ) -> tuple[str, Passage, str]:
+        """Pass a piece through the privacy gate together with what is around it.
+
+        It may begin within a password, or between that and its name.
+        """
+        text = before + piece + behind
+        admitted = await self._admit(target.snapshot, text, target.first_line, trust)
+        end = len(before) + len(piece)
+        masked = admitted.text[len(before) : end]
+        pairs = zip(piece.split("\n"), masked.split("\n"), strict=True)
+        num_secrets = sum(line != sent for line, sent in pairs)
+        passage = replace(admitted, text=masked, num_secrets=num_secrets)
+        return admitted.text[: len(before)], passage, admitted.text[end:]
 
     async def _admit(self, snapshot: Snapshot, text: str, first_line: int, trust: Trust) -> Passage:
         """Pass text through the privacy gate, in a thread: the rules take a moment to load."""
@@ -205,6 +214,25 @@ class Talks:
         if latest is None or place is None:
             return None
         return {"uri": latest.uri, "version": latest.version, "range": place}
+
+
+def _around(target: Target) -> tuple[str, str]:
+    """Return what is around a target, in whole lines as far as there are several.
+
+    A line's end alone may hold the end of a password, and nothing tells that it is one.
+    """
+    text = target.snapshot.text
+    start, end = max(0, target.start - _AROUND_CHARS), target.end + _AROUND_CHARS
+    if start:
+        line_end = text.find("\n", start - 1, target.start)
+        line_start = text.rfind("\n", 0, start) + 1
+        line = text[line_start : target.start]
+        clear = line_start + clear_start(line, start - line_start, _AROUND_CHARS // 10)
+        start = line_end + 1 if line_end >= 0 else clear
+    behind = with_lf(text[target.end : end])
+    if end < len(text):
+        behind = behind[: behind.rfind("\n") + 1] or behind
+    return with_lf(text[start : target.start]), behind
 
 
 def _block(block: Block) -> dict[str, object]:

@@ -330,6 +330,51 @@ async def test_malformed_edits(
     assert told in error["message"]
 
 
+@pytest.mark.parametrize(
+    ("text", "start", "sent", "num_masked"),
+    [
+        ('password="Hunter2!", b=1\nc = 2\n', (0, 10), 'xxxxxxxx", b=1\nc = 2', 1),
+        ('password="Hunter2!", b=1\nc = 2\n', (0, 13), 'xxxxx", b=1\nc = 2', 1),
+        ('password="Hunter2!", b=1\nc = 2\n', (0, 21), "b=1\nc = 2", 0),
+        ('secret = (\n    "Hunter2!"\n)\n', (1, 0), '    "xxxxxxxx"\n)', 1),
+        (f'{"z" * 4_100}; password="Hunter2!"\n', (0, 4_114), 'xxxxxx"', 1),
+    ],
+)
+async def test_a_selection_is_masked_with_what_stands_before_it(
+    editor: InProcess,
+    backend: ChatBackend,
+    uri: str,
+    text: str,
+    start: tuple[int, int],
+    sent: str,
+    num_masked: int,
+) -> None:
+    # A password was sent where the selection began behind its name.
+    says(backend, "so")
+    editor.open(uri, text)
+    lines = text.split("\n")
+    end = {"line": len(lines) - 2, "character": len(lines[-2])}
+    place = {"uri": uri, "range": {"start": {"line": start[0], "character": start[1]}, "end": end}}
+    reply = await editor.request("midfill/chat", chat("/explain", place))
+    (asked,) = backend.chats
+    assert f"python\n{sent}\n```" in asked[-1].content
+    masked = [f"what looks like a secret was masked in {num_masked} lines"]
+    assert reply["notes"] == (masked if num_masked else [])
+
+
+async def test_an_edit_in_a_long_line_sends_no_end_of_a_password(
+    editor: InProcess, backend: ChatBackend, uri: str
+) -> None:
+    says(backend, "```\nx\n```")
+    editor.open(uri, 'a = {"password": "correct horse battery", ' + '"z": 1, ' * 510 + "}\n")
+    for column in range(4_000, 4_050, 3):
+        place = {"line": 0, "character": column}
+        await editor.request("midfill/edit", edit_of(uri, range={"start": place, "end": place}))
+    told = "".join(message.content for asked in backend.chats for message in asked)
+    assert "battery" not in told
+    assert '"z": 1' in told
+
+
 async def test_a_secret_never_reaches_a_request(
     editor: InProcess, backend: ChatBackend, uri: str, tmp_path: Path
 ) -> None:

@@ -287,7 +287,7 @@ def test_an_ignore_file_that_is_none_refuses_its_folder(top: Path, bad: str) -> 
     assert bad == "unreadable" or ".gitignore is longer than" in answer.reason
 
 
-@pytest.mark.parametrize("line", ["!", "[z-a]"])
+@pytest.mark.parametrize("line", ["!", "[a", "a\\"])
 def test_a_setting_that_is_no_pattern_is_named(top: Path, line: str) -> None:
     gate = gate_of(top, ContextConfig(deny=(line,)))
     answer = gate.admit((top / "b.py").as_uri(), "x", "local")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from midfill_lsp.context.ignore import IgnoreRules
+from midfill_lsp.context.ignore import IgnoreRules, mean, patterns_of
+from midfill_lsp.context.pattern import pattern_of
+from midfill_lsp.context.rule_files import UnknownRules
 
 PATTERNS = [
     "*.log", "build/", "/top.py", "a/b", "!keep.log", "doc/**/*.txt", "**/cache", "x?y", "[ab].c",
@@ -70,28 +73,121 @@ NAMES = [
 ]  # fmt: skip
 
 
-def test_odd_lines_mean_what_they_do_to_git(tmp_path: Path) -> None:
-    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
-    # Behind `*`, a line shows what it lets pass.
-    files = [[line] for line in ODD] + [["*", f"!{line}"] for line in ODD]
+def ignored_in(top: Path, files: list[list[str]], names: list[str]) -> tuple[set[str], set[str]]:
+    """Return what git leaves out in folders with one ignore file each, and what we do."""
+    subprocess.run(["git", "init", "-q", str(top)], check=True)
     for number, lines in enumerate(files):
-        folder = tmp_path / str(number)
+        folder = top / str(number)
         folder.mkdir()
         (folder / ".gitignore").write_bytes("\n".join([*lines, ""]).encode())
-    paths = [f"{number}/{name}" for number in range(len(files)) for name in NAMES]
+    paths = [f"{number}/{name}" for number in range(len(files)) for name in names]
     told = subprocess.run(
         ["git", "check-ignore", "--no-index", "--stdin", "-z"],
-        cwd=tmp_path,
+        cwd=top,
         input="\0".join(paths),
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
-    ignored = set(told.stdout.split("\0")) - {""}
-    assert ignored
     rules = IgnoreRules()
-    ours = {path for path in paths if rules.ignored_by(tmp_path, tmp_path / path)}
+    ours = {path for path in paths if rules.ignored_by(top, top / path)}
+    return set(told.stdout.split("\0")) - {""}, ours
+
+
+def test_odd_lines_mean_what_they_do_to_git(tmp_path: Path) -> None:
+    # Behind `*`, a line shows what it lets pass.
+    files = [[line] for line in ODD] + [["*", f"!{line}"] for line in ODD]
+    ignored, ours = ignored_in(tmp_path, files, NAMES)
+    assert ignored
     assert ours == ignored
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_stars_mean_what_they_do_to_git(tmp_path: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    parts = ["a", "b", "a", "b", "*", "*", "**", "?", "[ab]", "/", "/", r"\/", "**/", r"**\/"]
+    files = [["".join(rng.choices(parts, k=rng.randrange(2, 11)))] for _ in range(60)]
+    names = ["/".join("".join(rng.choices("ab", k=rng.randrange(1, 6)))
+                      for _ in range(rng.randrange(1, 6))) for _ in range(25)]  # fmt: skip
+    ignored, ours = ignored_in(tmp_path, files, names)
+    assert len(ignored) > 50
+    assert ours == ignored
+
+
+HOSTILE = [
+    ("*a" * 13 + "*b", "a" * 120 + ".py"),
+    ("*?a*[ab]" * 9 + "z", "ab" * 100),
+    ("**/a/" * 13 + "b", "a/" * 120 + "c"),
+    ("x/" + "**\\/a/" * 13 + "b", "x/" + "a/" * 120 + "c"),
+    ("**/*a*a*a/" * 7 + "b", "aaaaaa/" * 100 + "c"),
+]
+
+
+@pytest.mark.parametrize(("line", "name"), HOSTILE)
+def test_no_line_takes_for_ever(line: str, name: str) -> None:
+    # Each star more took twenty times as long, and no other thread ran: the server stood still.
+    pattern = pattern_of(line)
+    assert pattern is not None
+    assert not pattern.means(name, is_folder=False)
+    assert pattern.means(f"{name[:-1]}{line[-1]}", is_folder=False)
+    assert not mean(patterns_of((line,)), name)  # context.deny, which a workspace adds to
+
+
+@pytest.mark.parametrize(
+    ("lines", "name", "means"),
+    [
+        (("src/",), "src/deep/a.py", True),
+        (("src/",), "src", False),
+        (("*.log", "!*/"), "a.log", True),
+        (("*", "!src/"), "src/a.py", False),
+        (("src/", "!src/a.py"), "src/a.py", False),
+        (("!src/a.py", "src/"), "src/a.py", True),
+        (("# a comment", "", "a.*", "b.*"), "x/b.py", True),
+        (("*a*b*c", "d"), "d", True),
+    ],
+)
+def test_the_last_line_of_a_setting_decides(lines: tuple[str, ...], name: str, means: bool) -> None:
+    assert mean(patterns_of(lines), name) == means
+
+
+@pytest.mark.parametrize("name", [".gitignore", ".midfillignore"])
+def test_a_link_holds_no_rules_as_to_git(tmp_path: Path, name: str) -> None:
+    # A repository could apply any file, or `/dev/stdin`: the pipe that messages come through.
+    top = tmp_path / "top"
+    subprocess.run(["git", "init", "-q", str(top)], check=True)
+    (tmp_path / "outside").write_text("*.py\n", "utf-8")
+    os.mkfifo(tmp_path / "pipe")
+    for target in ("outside", "pipe"):
+        (top / name).symlink_to(tmp_path / target)
+        assert IgnoreRules().ignored_by(top, top / "a.py") is None
+        (top / name).unlink()
+
+
+@pytest.mark.parametrize("place", [".gitignore", ".git/info/exclude", "lib/.git"])
+def test_a_pipe_is_never_read(tmp_path: Path, place: str) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    file = tmp_path / place
+    file.parent.mkdir(exist_ok=True)
+    file.unlink(missing_ok=True)
+    os.mkfifo(file)
+    with pytest.raises(UnknownRules, match=f"{file.name} is no plain file"):
+        IgnoreRules().ignored_by(tmp_path, tmp_path / "lib/a.py")
+
+
+def test_the_users_own_files_may_be_links_and_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top = tmp_path / "top"
+    subprocess.run(["git", "init", "-q", str(top)], check=True)
+    (tmp_path / "mine").write_text("mine.py\n", "utf-8")
+    (top / ".git/info/exclude").unlink()
+    (top / ".git/info/exclude").symlink_to(tmp_path / "mine")
+    settings = tmp_path / "settings"
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(settings))
+    settings.write_text("[core]\n\texcludesFile = /dev/null\n", "utf-8")
+    rules = IgnoreRules()
+    assert rules.ignored_by(top, top / "mine.py") == ".git/info/exclude"
+    assert rules.ignored_by(top, top / "a.py") is None
 
 
 def test_midfillignore_wins_in_its_folder_and_says_its_name(tmp_path: Path) -> None:
@@ -169,9 +265,9 @@ def test_case_matters_where_it_does_to_git(tmp_path: Path, ignores_case: bool) -
 
 def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / ".gitignore").mkdir()
-    with pytest.raises(OSError, match="gitignore"):
+    with pytest.raises(UnknownRules, match="gitignore is no plain file"):
         IgnoreRules().ignored_by(tmp_path, tmp_path / "a.py")
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub/.gitignore").write_bytes(b"a\n" * 600_000)
-    with pytest.raises(ValueError, match="longer than"):
+    with pytest.raises(UnknownRules, match="longer than"):
         IgnoreRules().ignored_by(tmp_path / "sub", tmp_path / "sub/a.py")

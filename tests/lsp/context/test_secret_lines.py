@@ -10,7 +10,7 @@ import pytest
 
 from midfill_lsp.context.secret_keys import key_spans
 from midfill_lsp.context.secret_lines import SecretLines
-from midfill_lsp.context.secret_rules import KEYWORD_STEMS
+from midfill_lsp.named_values import KEYWORD_STEMS, named_values
 
 RANDOM = random.Random(7)
 
@@ -37,6 +37,7 @@ SECRETS = [
     ('salt = "{}"', made_up(44)),
     ("slack: {}", "xoxb-123456789012-" + made_up(24)),
     ("stripe {}", "sk_live_" + made_up(24)),
+    ('std::string secret("{}");', "hunter2"),
 ]
 
 
@@ -136,6 +137,13 @@ def test_a_cursor_in_a_key(lines: SecretLines, row: int) -> None:
         'raise ValueError("a sentence about the private key that was not found here")',
         "0123456789 abcdefghijklmnopqrstuvwxyz",
         "https://github.com/owner/repository/blob/main/docs/index.md",
+        'if password and mode == "local":',
+        'connect(password, mode="r")',
+        '<input type="password" name="user">',
+        'password: Optional[str] = None, name: str = "a"',
+        'secret = "{template}"',
+        "password = getpass.getpass('Password: ')",
+        'values["password"] = password',
     ],
 )
 def test_ordinary_code_passes(lines: SecretLines, line: str) -> None:
@@ -182,6 +190,52 @@ def test_a_block_below_a_name_is_no_value(lines: SecretLines, text: str) -> None
     assert lines.mask(text).text == text
 
 
+FORMS = [
+    'password := "{}"', 'var dbPassword = "{}"', 'const apiKey string = "{}"',  # Go
+    'apiKey []byte = "{}"',
+    'char password[] = "{}";', 'char db_password[25] = "{}";', 'wchar_t *secret = L"{}";',
+    '#define DB_PASSWORD "{}"', '#  define API_KEY ("{}")',
+    'string password = @"{}";', 'NSString *password = @"{}";', 'var secret = $"{}";',
+    'const password: string = "{}"', "password?: string | null = '{}'", "{{secret: `{}`}}",
+    'let db_password: &str = "{}";', 'const SECRET: &\'static str = "{}";', 'secret = r#"{}"#',
+    'password: str = "{}"', "password: Optional[str] = '{}'", "password = b'{}'",
+    "PASSWORD = rb'{}'", "password = f'{}'", "secret = '''{}'''", "'password' => '{}',",
+    'body = "{{\\"password\\": \\"{}\\"}}"', 'PASSWORD ?= "{}"', 'secret ||= "{}"',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_named_value_in_any_language(lines: SecretLines, form: str) -> None:
+    # Those of Go, C and the like went out, and what has a type or a prefix in any language.
+    for value in ("Hunter2Spring!", "correct horse battery", "abc " * 200):
+        assert lines.mask(form.format(value)).text == form.format("x" * len(value))
+
+
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_a_value_goes_on_to_its_own_quote(lines: SecretLines, quote: str) -> None:
+    other = "'" if quote == '"' else '"'
+    for value in (f"Hun\\{quote}ter2Spring", f"Hun{other}ter2 Spring", "Hunter2\\\\"):
+        text = f"password = {quote}{value}{quote}; a = {quote}b{quote}"
+        assert lines.mask(text).text == text.replace(value, "x" * len(value))
+
+
+def test_every_value_of_a_line_is_found(lines: SecretLines) -> None:
+    text = '{"password": "Hunter2", "n": 1, "db_password": "+Spring", "m": "s", secret=")Spring"}'
+    expected = text.replace("Hunter2", "xxxxxxx").replace("+Spring", "xxxxxxx")
+    expected = expected.replace(")Spring", "xxxxxxx")
+    assert lines.mask(text).text == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["password" * 20_000, "password = " * 9_000, 'password="' * 9_000, "#define a" * 9_000,
+     "password: " + "a " * 90_000, 'secret="' + "\\" * 90_000, "secret" + " " * 90_000,
+     "password [" * 9_000, "password='" + 'password="\\' * 9_000],
+)  # fmt: skip
+def test_long_lines_of_names(text: str) -> None:
+    assert len(list(named_values(text))) <= 9_000
+
+
 def test_a_long_line_hides_nothing(lines: SecretLines) -> None:
     secret = "ghp_" + made_up(36)
     for before in (0, 390, 1_990, 11_000):
@@ -195,6 +249,8 @@ def test_the_quick_look_sees_every_keyword() -> None:
     for pattern in DENYLIST:
         assert any(stem in pattern.replace("_?", "").replace("ñ", "n") or stem in pattern
                    for stem in KEYWORD_STEMS), pattern  # fmt: skip
+        for name in (pattern.replace("?", ""), pattern.replace("_?", "")):
+            assert list(named_values(f'{name} = "a"')), name
 
 
 def test_several_threads_lose_nothing_but_memory(lines: SecretLines) -> None:

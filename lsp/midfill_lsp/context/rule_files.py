@@ -1,0 +1,64 @@
+"""Files of rules that a repository may bring along: read only where they are plain files.
+
+A link among them could lead out of the repository, and a device would never end: `/dev/stdin` is
+the pipe that the editor's messages come through. Called by `ignore` and `git_rules`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+MAX_BYTES: Final = 1_000_000
+# Neither is there on Windows, where `stamp` alone tells links, and no file blocks.
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+
+Stamp = tuple[int, int, int]
+
+
+class UnknownRules(ValueError):
+    """What an ignore file or a setting leaves out cannot be known; the text says which and why."""
+
+
+def stamp(file: Path, follows: bool) -> Stamp | None:
+    """Return what tells the version of a file, None where there is none to be read.
+
+    Args:
+        file: it may be missing.
+        follows: whether it may be a link; else that is none to be read, as to git.
+
+    Raises:
+        OSError: that cannot be told.
+        UnknownRules: it is a folder, a pipe or such.
+    """
+    try:
+        found = os.stat(file, follow_symlinks=follows)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    if stat.S_ISLNK(found.st_mode) or stat.S_ISCHR(found.st_mode):  # /dev/null says "none"
+        return None
+    _check(file, found)
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def content(file: Path, follows: bool) -> bytes:
+    """Return what is in a file that `stamp` has found.
+
+    Raises:
+        OSError: it cannot be read, or is a link by now.
+        UnknownRules: it is too long, or no plain file any more.
+    """
+    with open(os.open(file, _FLAGS | (0 if follows else _NO_FOLLOW)), "rb") as stream:
+        _check(file, os.fstat(stream.fileno()))
+        data = stream.read(MAX_BYTES + 1)
+    if len(data) > MAX_BYTES:
+        raise UnknownRules(f"{file.name} is longer than {MAX_BYTES} bytes: shorten it")
+    return data
+
+
+def _check(file: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise UnknownRules(f"{file.name} is no plain file: put one in its place")

@@ -1,0 +1,119 @@
+r"""Quoted values of names such as `password`, in one line of any language. Pure.
+
+    const password: string = "..."    db_password: &str = "..."    char password[] = "..."
+    {"password": "..."}               #define DB_PASSWORD "..."    password = b'...'
+
+A value goes on to its own quote, escapes and all, whatever its length; one that is not closed, to
+the end of the line. Takes time in the line's length: what stands between a name and its quote is
+bounded. Called by `context.secret_rules`; and where a line is cut, by `prompt` and `server.talks`,
+since half of a secret looks like none.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+# Those of detect-secrets' KeywordDetector; a test compares them.
+NAMES: Final = (
+    "(?:api|auth|service|account|db|database|priv|private|client)_?key|(?:db|database|key)_?pass"
+    "|password|passwd|pwd|secret|contraseña|contrasena"
+)
+KEYWORD_STEMS: Final = ("key", "pass", "pwd", "secret", "contrase")
+"""Each of detect-secrets' keywords holds one of these; a test says so."""
+_OPENING: Final = re.compile(
+    rf"""
+    (?: (?:{NAMES}) \w{{0,60}} (?!\w) (?:\\?["'`])? [\]?!]{{0,2}} (?:\[\d{{0,9}}\])? [ \t]{{0,20}}
+        (?: (?: := | [=!]==? | =>? | [?|&+]{{1,2}}= | : )
+          | : [\w.&*?<>\[\]|'\ \t]{{1,60}} = (?!=)               # a type; `'` is of lifetimes
+          | (?<=[ \t]) [\w.*\[\]]{{0,20}} (?:string|byte)\w{{0,20}} [ \t]{{0,20}} = (?!=)  # in Go
+        )
+      | \#[ \t]{{0,20}}define[ \t]{{1,20}} \w{{0,60}}? (?:{NAMES}) \w{{0,60}} (?!\w)
+    )
+    [ \t]{{0,20}} \(? [a-z8@$\#]{{0,3}}
+    (?P<quote> \"{{3}} | '{{3}} | \\?" | ['`] )
+    """,
+    re.VERBOSE | re.IGNORECASE,
+)
+_VALUES: Final = {
+    '"': re.compile(r'[^"\\]*(?:\\.[^"\\]*)*'),
+    "'": re.compile(r"[^'\\]*(?:\\.[^'\\]*)*"),
+    "`": re.compile(r"[^`\\]*(?:\\.[^`\\]*)*"),
+    '\\"': re.compile(r'[^"\\]*(?:\\[^"][^"\\]*)*'),  # in a string itself
+    '"""': re.compile(r'[^"\\]*(?:(?:\\.|"(?!""))[^"\\]*)*'),
+    "'''": re.compile(r"[^'\\]*(?:(?:\\.|'(?!''))[^'\\]*)*"),
+}
+_MOST_OPENING_CHARS: Final = 300
+_LOOK_BACK_CHARS: Final = 4_000
+_LIMIT: Final = re.compile(r"[\s\"'`]")
+_MOST_PROMPT_CHARS: Final = 60
+_PROMPT_CHARS: Final = f"{string.ascii_letters}{string.digits}_- "
+_FOLLOW_STRINGS: Final = frozenset("),;:]}+*% ")
+_ENDS_WITH_THE_LINE: Final = ('"', "'")  # text between the others often has several lines
+
+
+@dataclass(frozen=True, slots=True)
+class NamedValue:
+    """A value, quotes left out: `[start, end)` of the line; its name begins at `name_start`."""
+
+    name_start: int
+    start: int
+    end: int
+
+
+def named_values(line: str, start: int = 0, stop: int | None = None) -> Iterator[NamedValue]:
+    """Yield the values of a line that open within `[start, stop)`, in order."""
+    stop = len(line) if stop is None else stop
+    lowered = line[start:stop].lower()
+    if not any(stem in lowered for stem in KEYWORD_STEMS):
+        return
+    opening = _OPENING.search(line, start, stop)
+    while opening is not None:
+        quote, start = opening["quote"], opening.end()
+        value = _VALUES[quote].match(line, start)
+        end = value.end() if value else start
+        if _is_behind(line, opening):
+            pass
+        elif line.startswith(quote, end):
+            yield NamedValue(opening.start(), start, end)
+            start = end + len(quote)
+        elif quote in _ENDS_WITH_THE_LINE:
+            yield NamedValue(opening.start(), start, len(line.rstrip("\r\n")))
+            return
+        opening = _OPENING.search(line, start, stop)
+
+
+def _is_behind(line: str, opening: re.Match[str]) -> bool:
+    """Whether the quote looks like the end of a prompt: `getpass('Your password: ')`."""
+    start, end = opening.span()
+    lead = line[max(0, start - _MOST_PROMPT_CHARS) : start].rpartition(opening["quote"])
+    is_prompt = bool(lead[1]) and not lead[2].strip(_PROMPT_CHARS)
+    is_one = opening["quote"] not in line[start : opening.start("quote")]
+    return is_prompt and is_one and line[end : end + 1] in _FOLLOW_STRINGS
+
+
+def clear_start(line: str, start: int, most_chars: int) -> int:
+    """Return where text may begin that would begin at `start`, within a line.
+
+    That is at the nearest quote or blank, where no word is cut, if there is one within
+    `most_chars`; and behind a value that this, or its name, would be in.
+    """
+    limit = _LIMIT.search(line, start, start + most_chars)
+    at = limit.start() if limit else start
+    for value in named_values(line, max(0, start - _LOOK_BACK_CHARS), at + _MOST_OPENING_CHARS):
+        if value.name_start < at < value.end:
+            at = value.end
+    return at
+
+
+def clear_end(line: str, end: int, most_chars: int) -> int:
+    """Return where text may end that would end at `end`, within a line; as `clear_start`."""
+    limits = [limit.end() for limit in _LIMIT.finditer(line, max(0, end - most_chars), end)]
+    at = limits[-1] if limits else end
+    for value in named_values(line, max(0, end - _LOOK_BACK_CHARS), end):
+        if value.start < at <= value.end:
+            at = value.start
+    return at
