@@ -50,11 +50,12 @@ def bounded(value: Value) -> Value:
     Raises:
         TemplateError: it is too large.
     """
-    if isinstance(value, (str, list, tuple)):
-        bound(len(cast("Collection[object]", value)))
-    elif isinstance(value, int):
-        bound_bits(value.bit_length())
-    return cast("Value", value)
+    built: object = value
+    if isinstance(built, (str, list, tuple)):
+        bound(len(cast("Collection[object]", built)))
+    elif isinstance(built, int):
+        bound_bits(built.bit_length())
+    return value
 
 
 def bound(num_chars: int) -> None:
