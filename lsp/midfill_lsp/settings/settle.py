@@ -185,7 +185,7 @@ def _narrowed(item: Setting, value: object, below: object) -> tuple[str | None, 
     if isinstance(value, tuple):
         lower = cast("tuple[str, ...]", below)
         more = [entry for entry in cast("tuple[str, ...]", value) if entry not in lower]
-        return None, (*lower, *more)
+        return None, (*more, *lower)  # of patterns the last decides: no `!` undoes the user's
     if _rank(item.hint, value) <= _rank(item.hint, below):
         return None, value
     return f"may only be narrowed by a workspace's file: {shown(below)} stays", below

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from midfill_lsp.config import CompletionConfig, Config, EngineConfig
+from midfill_lsp.config import CompletionConfig, Config, ContextConfig, EngineConfig
+from midfill_lsp.context.ignore import mean, patterns_of
 from midfill_lsp.settings.layer import Layer
 from midfill_lsp.settings.settle import Settled, known_settings, settle
 
@@ -166,10 +167,21 @@ def test_a_workspace_narrows_and_sets_what_is_harmless() -> None:
     wide = {"completion": {"enabled": True, "disabled_languages": ["go", "c"], "mode": "line"}}
     settled = workspace(wide, off)
     assert settled.config.completion == CompletionConfig(
-        enabled=False, disabled_languages=("c", "go"), mode="line"
+        enabled=False, disabled_languages=("go", "c"), mode="line"
     )
     assert "enabled may only be narrowed by a workspace's file: False stays" in settled.problems[0]
     assert not workspace({"completion": {"enabled": False}}).config.completion.enabled
+
+
+def test_a_workspace_lets_nothing_pass_that_the_user_denies() -> None:
+    own = Config(context=ContextConfig(deny=("secret/**",)))
+    hostile = {"context": {"deny": ["gen/", "!gen/keep.py", "!secret/**", "!*"]}}
+    denied = patterns_of(workspace(hostile, own).config.context.deny)
+    assert mean(denied, "secret/a.py")
+    assert not mean(denied, "other.py")
+    honest = {"context": {"deny": ["gen/*", "!gen/keep.py"]}}
+    denied = patterns_of(workspace(honest, own).config.context.deny)
+    assert [mean(denied, name) for name in ("gen/a.py", "gen/keep.py")] == [True, False]
 
 
 def test_only_what_a_field_allows_is_open_to_a_workspace() -> None:
