@@ -146,6 +146,9 @@ class TransformersRunner:
     def _run_one(self, work: Work) -> list[SampledToken]:
         token_ids = list(work.token_ids)
         missing, cache = self._caches.take(work.slot, work.start)
+        if cache is None and not work.num_logits:  # what comes behind is computed with all of it
+            self._caches.put(work.slot, token_ids, None)
+            return []
         if cache is None:
             logits = self._model.logits([*missing, *token_ids], None, work.num_logits)
         else:

@@ -19,6 +19,7 @@ from midfill_engine.exec.build import Wanted
 from midfill_engine.exec.load_runner import load_runner
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SamplingParams
+from midfill_engine.exec.transformers_model import TransformersModel
 from midfill_engine.exec.transformers_runner import TransformersRunner
 from midfill_engine.exec.work import Work
 from tests.engine.other_models import CONFIGS, UNCUT, generated, write_other_model
@@ -118,6 +119,24 @@ def test_a_prompt_of_several_chunks(load: Load, kind: str) -> None:
     changed = Text(0, [*prompt[:280], 7, 8], cached=280)  # what cannot be cut is run again
     advance(runner, [changed], 4)
     assert changed.generated == generated(model, changed.prompt, 4)
+
+
+def test_without_a_cache_nothing_is_computed_that_nobody_asked_for(
+    load: Load, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner, _ = load("jamba")
+    lengths: list[int] = []
+    logits = TransformersModel.logits
+
+    def noted(model: TransformersModel, ids: list[int], *rest: Any) -> torch.Tensor:  # noqa: ANN401
+        lengths.append(len(ids))
+        return logits(model, ids, *rest)
+
+    monkeypatch.setattr(TransformersModel, "logits", noted)
+    prompt = prompt_of(6, 300)
+    assert runner.run([Work(slot=0, token_ids=prompt[:256], start=0)]) == [[]]
+    advance(runner, [Text(0, prompt, cached=256)], 1)
+    assert lengths == [300]
 
 
 @pytest.mark.parametrize("kind", ["starcoder2", *UNCUT])
