@@ -28,6 +28,13 @@ def end(neovim: Neovim) -> None:
     neovim.run("only!")
 
 
+def edit_alone(neovim: Neovim, lines: list[str]) -> None:
+    """Open a file of these lines; a conversation is begun, and out of sight."""
+    begin(neovim)
+    end(neovim)
+    neovim.edit(lines)
+
+
 def test_an_answer_grows_above_the_prompt(neovim: Neovim, script: Script) -> None:
     script.set("It pairs ", "the items\nof two lists.", gated=True)
     begin(neovim)
@@ -51,9 +58,7 @@ def test_an_answer_grows_above_the_prompt(neovim: Neovim, script: Script) -> Non
 
 def test_lines_are_part_of_the_question(neovim: Neovim, script: Script) -> None:
     script.set("One.")
-    begin(neovim)
-    end(neovim)
-    neovim.edit(["x = 1", "y = 2", "z = 3"])
+    edit_alone(neovim, ["x = 1", "y = 2", "z = 3"])
     neovim.run("2,3MidfillChat What is this?")
     neovim.until(lambda: neovim.lines, lambda lines: "One." in lines)
     question = script.chats()[-1][-1]
@@ -91,9 +96,7 @@ def test_what_fails_is_told_where_the_answer_would_be(neovim: Neovim, script: Sc
 
 def test_a_fix_is_applied_where_it_belongs(neovim: Neovim, script: Script) -> None:
     script.set("Ten it is:\n\n```python\n    x = 10\n```\n\nDone.")
-    begin(neovim)
-    end(neovim)
-    neovim.edit(["if y:", "    x = 1", "z = 3"])
+    edit_alone(neovim, ["if y:", "    x = 1", "z = 3"])
     neovim.run("2MidfillChat /fix it should be ten")
     neovim.until_lua(_NUM_BLOCKS, 1)
     neovim.type("<Esc><C-w>pggO<Esc><C-w>p")  # a line above moves it along
@@ -127,9 +130,7 @@ def test_a_block_that_belongs_nowhere_is_only_yanked(neovim: Neovim, script: Scr
 def test_lines_are_sent_as_they_are_by_then(neovim: Neovim, script: Script) -> None:
     """The second question told of other lines: those that had come to where the first ones were."""
     script.set("One.")
-    begin(neovim)
-    end(neovim)
-    neovim.edit(["def a():", "    return 1", "", "def b():", "    return 2"])
+    edit_alone(neovim, ["def a():", "    return 1", "", "def b():", "    return 2"])
     neovim.run("4,5MidfillChat What is this?")
     neovim.until(lambda: neovim.lines, lambda lines: "One." in lines)
     neovim.type("<Esc><C-w>pggOimport os<Esc>G$r3")
@@ -143,9 +144,7 @@ def test_lines_are_sent_as_they_are_by_then(neovim: Neovim, script: Script) -> N
 
 def test_what_was_fixed_stays_part_of_the_conversation(neovim: Neovim, script: Script) -> None:
     script.set("So:\n\n```python\nx = 10\nz = 20\n```\n")
-    begin(neovim)
-    end(neovim)
-    neovim.edit(["a = 0", "x = 1", "b = 2"])
+    edit_alone(neovim, ["a = 0", "x = 1", "b = 2"])
     neovim.run("2MidfillChat /fix it should be ten")
     neovim.until_lua(_NUM_BLOCKS, 1)
     neovim.type("<Esc>ga")
@@ -160,9 +159,7 @@ def test_what_was_fixed_stays_part_of_the_conversation(neovim: Neovim, script: S
 
 def test_lines_that_are_gone_are_sent_no_more(neovim: Neovim, script: Script) -> None:
     script.set("One.")
-    begin(neovim)
-    end(neovim)
-    neovim.edit(["x = 1", "y = 2", "z = 3"])
+    edit_alone(neovim, ["x = 1", "y = 2", "z = 3"])
     neovim.run("2,3MidfillChat What is this?")
     neovim.until(lambda: neovim.lines, lambda lines: "One." in lines)
     neovim.type("<Esc><C-w>pGdk")

@@ -33,6 +33,14 @@ _NUM_HELD = (
 )
 
 
+def make_it_ten(neovim: Neovim, script: Script) -> None:
+    """Have the one line of a file edited, to the whole preview."""
+    script.set("```python\nx = 10\n```\n")
+    neovim.edit(["x = 1"])
+    neovim.run("1MidfillEdit make it ten")
+    neovim.until_lua(_IS_WHOLE, True)
+
+
 def test_lines_are_rewritten_once_the_user_says_so(neovim: Neovim, script: Script) -> None:
     script.set("```python\nx = 10\nz = 3\nw", " = 4\n```\n", gated=True)
     neovim.edit(["a = 0", "x = 1", "y = 2"])
@@ -50,19 +58,13 @@ def test_lines_are_rewritten_once_the_user_says_so(neovim: Neovim, script: Scrip
 
 
 def test_an_edit_is_discarded(neovim: Neovim, script: Script) -> None:
-    script.set("```python\nx = 10\n```\n")
-    neovim.edit(["x = 1"])
-    neovim.run("1MidfillEdit make it ten")
-    neovim.until_lua(_IS_WHOLE, True)
+    make_it_ten(neovim, script)
     neovim.type("q")
     neovim.until_lines("x = 1")
 
 
 def test_an_edit_of_lines_that_changed_is_refused(neovim: Neovim, script: Script) -> None:
-    script.set("```python\nx = 10\n```\n")
-    neovim.edit(["x = 1"])
-    neovim.run("1MidfillEdit make it ten")
-    neovim.until_lua(_IS_WHOLE, True)
+    make_it_ten(neovim, script)
     neovim.run("messages clear")
     neovim.type("<C-w>pA + 1<Esc><C-w>p<CR>")
     neovim.until_message("the lines have changed meanwhile")

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import torch
 
-from midfill_engine.kernels.gpu_interface import QUERIES, Groups, Pages
+from midfill_engine.kernels.gpu_interface import QUERIES, Groups, Pages, kept
 
 FlashCall = Callable[..., torch.Tensor]
 """`flash_attn.flash_attn_with_kvcache`."""
@@ -89,8 +89,8 @@ class FlashAttention:
             (num_rows + 1, num_heads * head_dim), dtype=out.dtype, device=out.device
         )
         padded[:num_rows] = out
-        kept = _kept(attended.flatten(0, 1).flatten(1), out.dtype)
-        padded.index_copy_(0, torch.where(there, row, num_rows).flatten(), kept)
+        places = torch.where(there, row, num_rows).flatten()
+        padded.index_copy_(0, places, kept(attended.flatten(0, 1).flatten(1), out.dtype))
         out.copy_(padded[:num_rows])
 
 
@@ -120,16 +120,6 @@ class FlashPrefill:
             window_size=_window(window),
         )
         return attended[0].flatten(1)
-
-
-def _kept(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Returns what the package gives in the queries' dtype as the next matrix takes it.
-
-    Beside one-byte weights that is float16, which ends at its largest, not infinity.
-    """
-    if values.dtype != dtype and dtype == torch.float16:
-        values = values.float().clamp(-65504.0, 65504.0)  # bfloat16 would round that up
-    return values.to(dtype)
 
 
 def _window(window: int | None) -> tuple[int, int]:

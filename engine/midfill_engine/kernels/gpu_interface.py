@@ -210,3 +210,10 @@ class Choice:
 TOKEN, LOGPROB, STOOD = 0, 1, 2
 """Columns of an outcome, [R, 3] float64: the token's id; its natural log-probability in the
 distribution drawn from, NaN where the logits are no numbers; 1 where it equals the draft."""
+
+
+def kept(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Returns values as the next matrix takes them; float16 ends at its largest, not infinity."""
+    if dtype == torch.float16:
+        values = values.float().clamp(-65504.0, 65504.0)  # bfloat16 would round that up
+    return values.to(dtype)

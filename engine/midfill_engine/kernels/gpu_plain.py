@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 
 from midfill_engine.kernels import reference
-from midfill_engine.kernels.gpu_interface import Choice, Groups, Matrix, Norm, Pages, Rows
+from midfill_engine.kernels.gpu_interface import Choice, Groups, Matrix, Norm, Pages, Rows, kept
 
 
 def dense(matrix: Matrix, dtype: torch.dtype) -> torch.Tensor:
@@ -49,7 +49,7 @@ class PlainAttention:
             keys, values = (_gather(part, pages.table[slot]) for part in (pages.keys, pages.values))
             rows = slice(first, first + count)
             attended = reference.attention(query[rows], keys, values, end - count, window, scale)
-            out[rows] = _kept(attended.reshape(count, -1), out.dtype)
+            out[rows] = kept(attended.reshape(count, -1), out.dtype)
 
 
 class PlainOperations:
@@ -61,7 +61,7 @@ class PlainOperations:
     def normalise(self, hidden: torch.Tensor, norm: Norm, out: torch.Tensor) -> None:
         """As `Operations.normalise`."""
         normed = reference.rms_norm(hidden.float(), norm.weight.float(), norm.eps)
-        out.copy_(_kept(normed, out.dtype))
+        out.copy_(kept(normed, out.dtype))
 
     def write_qkv(
         self,
@@ -96,7 +96,7 @@ class PlainOperations:
 
     def gate_up(self, inputs: torch.Tensor, matrix: Matrix, out: torch.Tensor) -> None:
         """As `Operations.gate_up`."""
-        out.copy_(_kept(reference.swiglu(_product(inputs.float(), matrix)), out.dtype))
+        out.copy_(kept(reference.swiglu(_product(inputs.float(), matrix)), out.dtype))
 
     def project(self, inputs: torch.Tensor, matrix: Matrix, out: torch.Tensor) -> None:
         """As `Operations.project`."""
@@ -119,13 +119,6 @@ class PlainOperations:
         out[:, 0] = token
         out[:, 1] = torch.where(scores.isnan().any(-1) | ~best.isfinite(), torch.nan, logprob[:, 0])
         out[:, 2] = token == how.drafts
-
-
-def _kept(values: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
-    """Returns values in a dtype; float16 ends at its largest, not infinity."""
-    if dtype == torch.float16:
-        values = values.float().clamp(-65504.0, 65504.0)  # bfloat16 would round that up
-    return values.to(dtype)
 
 
 def _product(inputs: torch.Tensor, matrix: Matrix) -> torch.Tensor:
