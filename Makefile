@@ -73,9 +73,9 @@ clean:  ## remove .venv, fetched editors and caches
 	rm -rf .venv .make clients/vscode/node_modules .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
 
 .venv/.python:
-	@test -n "$(PYTHON)" || { echo "no python3 found: install Python 3.10 or later"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { \
-	  echo "$(PYTHON) is too old: run make PYTHON=/path/to/python3.10-or-later"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "no python3 found: install Python 3.11 or later"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is too old: run make PYTHON=/path/to/python3.11-or-later"; exit 1; }
 	@echo "== preparing .venv with $(PYTHON)"
 	@$(PYTHON) -m venv .venv || { \
 	  echo "python cannot make environments: on Debian, apt install python3-venv"; exit 1; }
