@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -96,6 +97,18 @@ def test_wrong_settings_are_told_and_defaulted(settings: dict[str, object], told
     assert settled.config == Config()
     (problem,) = settled.problems
     assert told in problem
+
+
+def test_of_many_unknown_keys_some_are_told_and_the_others_counted() -> None:
+    path = Path("/home/me/midfill.toml")
+    values: dict[str, object] = {"engine": {f"key_{number}": 1 for number in range(16_000)}}
+    values["completion"] = {"mode": "word"}
+    started = time.perf_counter()
+    problems = settle([Layer("file", values, path)]).problems
+    assert time.perf_counter() - started < 1  # each with the name it is near to took 4.6 s
+    assert problems[19].startswith(f"{path}: unknown setting engine.key_19; ")
+    assert "completion.mode: expected one of" in problems[20]
+    assert problems[21:] == (f"{path}: 15980 more unknown settings",)
 
 
 def test_null_and_the_editors_own_keys_mean_nothing() -> None:
