@@ -6,7 +6,9 @@ open. Strings and line comments are skipped by a rough lexer: a wrong guess cost
 
 from __future__ import annotations
 
+import functools
 import re
+import sys
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,18 +18,20 @@ _DOUBLE = r'"(?:\\.|[^"\\\n])*(?:"|\Z)'
 _SINGLE = r"'(?:\\.|[^'\\\n])*(?:'|\Z)"
 _TRIPLE = r'"""(?:\\.|[^\\])*?(?:"""|\Z)'
 _COMMENT = r"/\*.*?(?:\*/|\Z)|//[^\n]*"
+# Outside of strings too: a quote whose string has no end on its line is looked at once only.
+_ESCAPE = r"\\[^\n]"
 _HASH = re.compile(
-    rf"{_TRIPLE}|'''(?:\\.|[^\\])*?(?:'''|\Z)|{_DOUBLE}|{_SINGLE}|#[^\n]*|{_BRACKET}"
+    rf"{_TRIPLE}|'''(?:\\.|[^\\])*?(?:'''|\Z)|{_DOUBLE}|{_SINGLE}|#[^\n]*|{_BRACKET}|{_ESCAPE}"
 )
 _SLASH = re.compile(
     rf'\bR"(\w*)\(.*?(?:\)\1"|\Z)|{_TRIPLE}|{_DOUBLE}|{_SINGLE}'
-    rf"|`(?:\\.|[^`\\])*(?:`|\Z)|{_COMMENT}|{_BRACKET}",
+    rf"|`(?:\\.|[^`\\])*(?:`|\Z)|{_COMMENT}|{_BRACKET}|{_ESCAPE}",
     re.DOTALL,
 )
 # In Rust a quote starts a lifetime more often than a character; one may still be written.
 _RUST = re.compile(
     rf'\br(#*)".*?(?:"\1|\Z)|{_DOUBLE}'
-    rf"|'(?:\\[^\n']+|[^'\\\n])(?:'|\Z)|{_COMMENT}|{_BRACKET}",
+    rf"|'(?:\\[^\n']+|[^'\\\n])(?:'|\Z)|{_COMMENT}|{_BRACKET}|{_ESCAPE}",
     re.DOTALL,
 )
 _HASH_LANGUAGES = frozenset(
@@ -91,11 +95,12 @@ def allowed_closers(prefix: str, suffix: str, language_id: str) -> tuple[str | N
     """
     openers, _ = unmatched(_near(prefix), language_id)
     _, closers = unmatched(suffix[:_WINDOW_CHARS], language_id)
+    lowest_above = _lowest_above(closers, suffix)
     allowed: list[str | None] = []
     used = 0
     for opener in reversed(openers):
         closer = closers[used] if used < len(closers) else None
-        if closer and _is_partner(opener, closer, suffix):
+        if closer and _is_partner(opener, closer, lowest_above):
             used += 1
             allowed.append(None)
         else:
@@ -153,6 +158,7 @@ def scan(
     """
     stack = list(reversed(allowed))
     lowest = len(stack)
+    head = _last_begun(head, language_id)
     for match in _lexer(language_id).finditer(head + text):
         token, offset = match[0], match.start() - len(head)
         if offset < 0:
@@ -167,6 +173,15 @@ def scan(
     return None, len(allowed) - lowest
 
 
+@functools.lru_cache(maxsize=8)
+def _last_begun(head: str, language_id: str) -> str:
+    """Return the head from its last token on, which is all that what follows depends on."""
+    start = 0
+    for match in _lexer(language_id).finditer(head):
+        start = match.start()
+    return head[start:]
+
+
 def _near(prefix: str) -> str:
     """Return the end of the prefix, from a place that is likely not inside a docstring."""
     if len(prefix) <= _WINDOW_CHARS:
@@ -178,17 +193,34 @@ def _near(prefix: str) -> str:
     return prefix[start:]
 
 
-def _is_partner(opener: Bracket, closer: Bracket, suffix: str) -> bool:
+def _is_partner(opener: Bracket, closer: Bracket, lowest_above: dict[int, int]) -> bool:
     if closer.closer != opener.closer:
         return False
-    below = suffix[: closer.offset].split("\n")[1:]
-    if not below:
+    if closer.offset not in lowest_above:
         return True
     if closer.closer == "}":  # labels and preprocessor lines stand at the left inside of blocks
         return not closer.leads or closer.indent >= opener.indent
-    between = [line for line in below[:-1] if line.strip()]
-    indents = [len(line) - len(line.lstrip(" \t")) for line in between]
-    return min([*indents, closer.indent]) >= opener.indent
+    return min(lowest_above[closer.offset], closer.indent) >= opener.indent
+
+
+def _lowest_above(closers: list[Bracket], suffix: str) -> dict[int, int]:
+    """Return the least indent between the cursor's line and each closer's, by its offset.
+
+    Closers on the cursor's line have none; blank lines don't count.
+    """
+    offsets = iter(closer.offset for closer in closers)
+    offset = next(offsets, None)
+    lowest_above: dict[int, int] = {}
+    lowest, end = sys.maxsize, -1
+    for number, line in enumerate(suffix[:_WINDOW_CHARS].split("\n")):
+        end += 1 + len(line)
+        while offset is not None and offset < end:
+            if number:
+                lowest_above[offset] = lowest
+            offset = next(offsets, None)
+        if number and line.strip():
+            lowest = min(lowest, len(line) - len(line.lstrip(" \t")))
+    return lowest_above
 
 
 def _lexer(language_id: str) -> re.Pattern[str]:
