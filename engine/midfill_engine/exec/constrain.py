@@ -9,9 +9,11 @@ A grammar is compiled once on any thread and never changes afterwards; every seq
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -25,6 +27,9 @@ from midfill_engine.exec.work import Mask
 
 MAX_CACHED = 64
 """Compiled grammars that are kept, the last used ones."""
+_STACK_BYTES = 64 << 20
+"""Of the thread that compiles: the library recurses, and a thread's usual stack, 8 MB on Linux and
+less elsewhere, is gone at a few thousand rules, which ends the process. A 64 KB grammar fits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Vocabulary:
 Match: TypeAlias = Callable[[str], Matcher]
 """Compiles a grammar in llguidance's own form."""
 TakeIn: TypeAlias = Callable[[Vocabulary], Match]
+_Key: TypeAlias = tuple[GrammarSource, str]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,13 +127,14 @@ class GrammarCompiler:
         """
         self._load_vocabulary = load_vocabulary
         self._take_in = take_in or quickest_way()
-        self._lock = threading.Lock()  # guards all below; held while compiling
+        self._compiling = threading.Lock()  # one at a time; guards the next two
         self._match: Match | None = None
         self._end_id = 0
-        self._compiled: OrderedDict[tuple[GrammarSource, str], Grammar] = OrderedDict()
+        self._lock = threading.Lock()  # guards what is kept, never held for long
+        self._compiled: OrderedDict[_Key, Grammar] = OrderedDict()
 
     def compile(self, source: GrammarSource, prefix: str = "") -> Grammar:
-        """The grammar of a source; up to 0.7 s, and the first takes the vocabulary in besides.
+        """The grammar of a source; over a second at worst, and the first takes in the vocabulary.
 
         Args:
             source: what the answer has to obey.
@@ -140,13 +147,26 @@ class GrammarCompiler:
             told = f"{len(source.text)} characters, and at most {MAX_SOURCE_CHARS} are read"
             raise GrammarError(f"it has {told}: make it smaller")
         key = (source, prefix)
+        found = self._kept(key)
+        if found is None:
+            with self._compiling:
+                found = self._kept(key)  # another may have asked for it meanwhile
+                if found is None:
+                    found = self._compile(source, prefix)
+                    self._keep(key, found)
+        return found
+
+    def _kept(self, key: _Key) -> Grammar | None:
         with self._lock:
-            if key not in self._compiled:
-                self._compiled[key] = self._compile(source, prefix)
-            self._compiled.move_to_end(key)
+            if key in self._compiled:
+                self._compiled.move_to_end(key)
+            return self._compiled.get(key)
+
+    def _keep(self, key: _Key, grammar: Grammar) -> None:
+        with self._lock:
+            self._compiled[key] = grammar
             if len(self._compiled) > MAX_CACHED:
                 self._compiled.popitem(last=False)
-            return self._compiled[key]
 
     def _compile(self, source: GrammarSource, prefix: str) -> Grammar:
         text = source.program(prefix)
@@ -154,7 +174,7 @@ class GrammarCompiler:
             vocabulary = self._load_vocabulary()
             self._end_id = len(vocabulary.pieces)
             self._match = self._take_in(vocabulary)
-        matcher = self._match(text)
+        matcher = _on_deep_stack(functools.partial(self._match, text))
         if matcher.is_error():
             raise GrammarError(one_line(matcher.get_error()))
         grammar = Grammar(len(prefix.encode()), matcher, self._end_id)
@@ -165,6 +185,16 @@ class GrammarCompiler:
         if not begins:
             raise GrammarError("only an empty answer would obey it")
         return grammar
+
+
+def _on_deep_stack(call: Callable[[], Matcher]) -> Matcher:
+    """Return what a call returns that recurses deeply."""
+    usual = threading.stack_size(_STACK_BYTES)
+    try:
+        with ThreadPoolExecutor(1, "midfill-grammar") as pool:
+            return pool.submit(call).result()
+    finally:
+        threading.stack_size(usual)
 
 
 def by_binding(vocabulary: Vocabulary) -> Match:

@@ -5,11 +5,12 @@ Called by `sampling`; every function returns new scores and leaves its argument 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
 
-from midfill_engine.exec.logprobs import Floats
+from midfill_engine.exec.logprobs import Floats, Ids
 from midfill_engine.exec.sampling_params import SamplingParams
 from midfill_engine.exec.watermark import green_half
 
@@ -30,10 +31,18 @@ def rescore(
     if params.watermark:
         before = generated_ids[-1] if generated_ids else prompt_ids[-1]
         scores[green_half(before, len(scores))] += np.float32(_GREEN_BIAS)
-    for token_id, bias in params.logit_bias:
-        scores[token_id] = np.clip(scores[token_id] + bias, -_LARGEST, _LARGEST)
+    if params.logit_bias:
+        ids, added = _biases(params.logit_bias)
+        scores[ids] = np.clip(scores[ids] + added, -_LARGEST, _LARGEST)
     _penalise(scores, params, prompt_ids, generated_ids)
     return scores
+
+
+@functools.lru_cache(maxsize=8)
+def _biases(logit_bias: tuple[tuple[int, float], ...]) -> tuple[Ids, Floats]:
+    """The ids, each once, and what is added to them."""
+    ids, added = zip(*logit_bias, strict=True)
+    return np.array(ids, dtype=np.int64), np.array(added, dtype=np.float32)
 
 
 def _penalise(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 
 import pytest
 
 from midfill_engine.errors import GrammarError
 from midfill_engine.exec.constrain import GrammarCompiler, Vocabulary
+from midfill_engine.exec.gbnf import MAX_DEPTH, spelled
 from midfill_engine.exec.grammar_source import GrammarSource
 
 BYTES = tuple(bytes([byte]) for byte in range(256))
@@ -82,3 +86,52 @@ def test_what_llama_cpp_takes(compiler: GrammarCompiler, grammar: str, good: str
 def test_what_is_refused(compiler: GrammarCompiler, grammar: str, reason: str) -> None:
     with pytest.raises(GrammarError, match=re.escape(reason)):
         compiler.compile(GrammarSource("gbnf", grammar))
+
+
+def chain(length: int) -> str:
+    rules = [f'r{number} ::= r{number + 1} | "b"' for number in range(length)]
+    return "\n".join(["root ::= r0", *rules, f'r{length} ::= "a"'])
+
+
+def test_a_chain_of_rules_is_taken_as_deep_as_it_may_be(compiler: GrammarCompiler) -> None:
+    assert takes(compiler, chain(MAX_DEPTH - 2), "a")
+    with pytest.raises(GrammarError, match=f"lead to each other more than {MAX_DEPTH} deep"):
+        compiler.compile(GrammarSource("gbnf", chain(MAX_DEPTH - 1)))
+
+
+def test_rules_that_lead_back_are_no_chain() -> None:
+    rules = [f'r{number} ::= "b" root | r{number}' for number in range(2 * MAX_DEPTH)]
+    choices = " | ".join(f"r{number}" for number in range(2 * MAX_DEPTH))
+    assert "b" in spelled("\n".join([f"root ::= {choices}", *rules]))
+
+
+def test_a_deep_grammar_does_not_need_the_callers_stack(compiler: GrammarCompiler) -> None:
+    """A stack that ends takes the whole process with it, so this is tried in one of its own."""
+    references = {
+        f"s{number}": {"anyOf": [{"$ref": f"#/$defs/s{number + 1}"}]} for number in range(900)
+    }
+    schema = {"$ref": "#/$defs/s0", "$defs": {**references, "s900": {"const": 1}}}
+    code = (
+        "import json, sys, threading\n"
+        "from midfill_engine.exec.constrain import GrammarCompiler, Vocabulary\n"
+        "from midfill_engine.exec.grammar_source import GrammarSource\n"
+        "pieces = [bytes([number]) for number in range(256)]\n"
+        "compiler = GrammarCompiler(lambda: Vocabulary(pieces, lambda text: list(text.encode())))\n"
+        "def run():\n"
+        "    for source in json.load(sys.stdin):\n"
+        "        compiler.compile(GrammarSource(*source))\n"
+        "        print('compiled', flush=True)\n"
+        "threading.stack_size(1 << 18)\n"
+        "thread = threading.Thread(target=run)\n"
+        "thread.start()\n"
+        "thread.join()\n"
+    )
+    sources = [("gbnf", chain(MAX_DEPTH - 2)), ("json_schema", json.dumps(schema))]
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input=json.dumps(sources),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.split()) == (0, ["compiled"] * 2), done.stderr
