@@ -75,7 +75,7 @@ REASONS: dict[str, Reason] = {
     "empty.suffix": Reason("The model wrote what stands behind the cursor already.", _MODEL),
     "empty.bracket": Reason("The model closed a bracket that is not open here.", _MODEL),
     "empty.repeat": Reason("The model repeated itself, or lines that stand around.", _MODEL),
-    "empty.sentinel": Reason("The model wrote a control token.", _MODEL),
+    "empty.sentinel": Reason("The model wrote a control token or character.", _MODEL),
     "empty.limit": Reason("The token limit came before anything could be shown.", _MODEL),
     "empty.blank": Reason("The model wrote blanks only.", _MODEL),
     "empty.syntax": Reason("The text would not parse, where the file does.", _MODEL),

@@ -144,6 +144,7 @@ SENTINELS = [
         "<|fim_prefix|>", "<|fim_middle|>", "<|fim_pad|>", "<|file_separator|>", "<|im_end|>",
         "<\uff5cfim\u2581begin\uff5c>", "<\uff5cend\u2581of\u2581sentence\uff5c>", "<file_sep>",
         "[SUFFIX]", "[PREFIX]", "<|cursor|>", "<filename>",
+        "\x00", "\x08", "\x1b]52;c;aGk=\x07", "\x9b2J", "\u202e", "\u2066",
     )
 ]  # fmt: skip
 
@@ -154,6 +155,7 @@ NO_SENTINELS = [
     Case(C, "if (a █\n", "< b)\n", "< b)"),
     Case(PY, "x = █", "<EOT>", ""),
     Case(PY, "x = a[█", "PREFIX]\n", "PREFIX]"),
+    Case(PY, "x = █", "'\u200f\u05d0'\n", "'\u200f\u05d0'"),  # Hebrew, and its mark of direction
 ]
 
 BRACKETS = [
@@ -193,9 +195,8 @@ def test_shown_text_only_grows_whatever_is_written(seed: int) -> None:
     pieces = trim(case, list(written))
     assert "<EOT>" not in pieces.text
     assert pieces.text == pieces.text.rstrip() or case.document.split("█")[1].split("\n")[0].strip()
-    assert (
-        pieces.text.startswith(whole.text) or whole.text.startswith(pieces.text) or whole.text == ""
-    )
+    cut = whole.text.rstrip(")]}")  # what closes it may have been put there
+    assert pieces.text.startswith(cut) or cut.startswith(pieces.text) or whole.text == ""
 
 
 def test_done_comes_as_soon_as_the_line_is_over() -> None:

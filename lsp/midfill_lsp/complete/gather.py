@@ -105,7 +105,7 @@ class Gatherer:
             suffix=self._suffixes.hold(snapshot.uri, prompt),
             session=self._session(snapshot.uri),
             max_tokens=config.max_line_tokens if line else config.max_block_tokens,
-            stop=("\n",) if line else (),
+            stop=("\n",) if line and not context.text_opener else (),  # a docstring begins below
             draft=draft[:_MAX_DRAFT_CHARS],
             language_id=snapshot.language_id,
             scored=context.min_confidence > 0,

@@ -12,6 +12,7 @@ from typing import Literal
 
 from midfill_lsp.complete.request import CompletionRequest
 from midfill_lsp.config import CompletionConfig
+from midfill_lsp.trim import leaves_room
 
 SkipName = Literal["selection", "undo", "midWord", "beforeText", "afterBracket"]
 
@@ -67,17 +68,17 @@ def out_of_place(request: CompletionRequest) -> Skip | None:
     left, right = head[-1:], rest[:1]
     if _in_word(left) and _in_word(right):
         return Skip("midWord", "the cursor is inside a word")
-    if right and not _leaves_room(head, right):
+    if right and not _leaves_room(head, right, request.snapshot.language_id):
         return Skip("beforeText", "the cursor is right before text")
     if left in _CLOSING_BRACKETS:
         return Skip("afterBracket", "the cursor is right behind a closing bracket")
     return None
 
 
-def _leaves_room(head: str, right: str) -> bool:
+def _leaves_room(head: str, right: str, language_id: str) -> bool:
     """Whether the character right of the cursor may have a suggestion before it."""
     if right in _QUOTES:  # one that closes the string that the cursor is in
-        return head.count(right) % 2 == 1
+        return leaves_room(head, right, language_id)
     return right.isspace() or right in _MAY_FOLLOW
 
 

@@ -50,8 +50,11 @@ def faults(source: Source) -> tuple[Fault, ...]:
 
 
 def num_faults(source: Source) -> int:
-    """Return how many faults there are."""
-    return sum(1 for _ in _faulty(source.tree.root_node))
+    """Return how many faults there are, those without a place among them.
+
+    Two statements of Python on one line are one, since what is missing has no node.
+    """
+    return _num_faulty(source.tree.root_node, int(source.grammar.language.name == "python"))
 
 
 def place(source: Source, offset: int) -> Place:
@@ -94,6 +97,15 @@ def _holds(source: Source, node: tree_sitter.Node, byte: int) -> bool:
         return False
     text = source.data[node.start_byte : byte]
     return not text.endswith((b"*/", b"-->"))
+
+
+def _num_faulty(node: tree_sitter.Node, num_hidden: int) -> int:
+    if node.is_error or node.is_missing:
+        return 1
+    if not node.has_error:
+        return 0
+    # If no child is at fault, a token without a node is missing, such as the end of a line.
+    return sum(_num_faulty(child, num_hidden) for child in node.children) or num_hidden
 
 
 def _faulty(node: tree_sitter.Node) -> Iterator[tree_sitter.Node]:

@@ -5,7 +5,10 @@
     trimmer     feeds deltas through the rules; what was shown is only ever extended
     start       the blanks that a suggestion begins with
     sentinel    control tokens that leaked into the text
+    lexer       strings, comments and brackets, roughly
     brackets    closers that the document has already
+    closing     where text ends what the document ends; markup: the same of tags
+    whole       what text leaves open before other text is closed
     block       the end of a block, from indentation and braces
     clause      what goes on with the statement whose block ends
     definition  the end of a definition that the text began
@@ -21,6 +24,7 @@
 from __future__ import annotations
 
 from midfill_lsp.trim.context import TrimContext, describe, indent_below
+from midfill_lsp.trim.lexer import leaves_room
 from midfill_lsp.trim.line import before_closers
 from midfill_lsp.trim.trimmer import Trimmer, TrimResult, TrimStep
 
@@ -32,4 +36,5 @@ __all__ = [
     "before_closers",
     "describe",
     "indent_below",
+    "leaves_room",
 ]

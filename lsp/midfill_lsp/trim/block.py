@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 
-from midfill_lsp.trim import brackets, clause, definition, indent, overlap, repeat
+from midfill_lsp.trim import brackets, clause, definition, indent, lexer, overlap, repeat
+from midfill_lsp.trim.closing import surplus
 from midfill_lsp.trim.context import TrimContext
-from midfill_lsp.trim.line import surplus, unlooped
+from midfill_lsp.trim.line import unlooped
 from midfill_lsp.trim.verdict import Reason, Verdict
 
 _CLOSING = re.compile(r"[ \t]*(?:[)\]}]+[;,]?|(?:end|fi|done|esac)\b|</[\w.:-]+>)")
@@ -128,7 +129,7 @@ class BlockRules:
     def _is_in_text(self) -> bool:
         """Whether a string or a comment of several lines is open: it is indented as it likes."""
         text = self._context.head + "\n".join(self._kept)
-        return brackets.text_closer(text, self._context.language_id) is not None
+        return lexer.text_closer(text, self._context.language_id) is not None
 
     def _adapted(self, raw: str) -> str:
         """Return a line below the first with the document's indentation."""

@@ -1,55 +1,19 @@
 """Brackets left open before the cursor, and which of them the text behind it closes.
 
 A closer in a suggestion is right only if the suggestion opened it, or if the document left it
-open. Strings and line comments are skipped by a rough lexer: a wrong guess costs one suggestion.
+open. Strings and comments are skipped (`lexer`).
 """
 
 from __future__ import annotations
 
 import functools
-import re
 import sys
 from dataclasses import dataclass
-from typing import Literal
 
-_BRACKET = r"\(|\)|\[|\]|\{|\}"  # not a set: only then `re` skips to the next token at once
-# A string that the text ends in is still being written.
-_DOUBLE = r'"(?:\\.|[^"\\\n])*(?:"|\Z)'
-_SINGLE = r"'(?:\\.|[^'\\\n])*(?:'|\Z)"
-_TRIPLE = r'"""(?:\\.|[^\\])*?(?:"""|\Z)'
-_COMMENT = r"/\*.*?(?:\*/|\Z)|//[^\n]*"
-# Outside of strings too: a quote whose string has no end on its line is looked at once only.
-_ESCAPE = r"\\[^\n]"
-_HASH = re.compile(
-    rf"{_TRIPLE}|'''(?:\\.|[^\\])*?(?:'''|\Z)|{_DOUBLE}|{_SINGLE}|#[^\n]*|{_BRACKET}|{_ESCAPE}"
-)
-_SLASH = re.compile(
-    rf'\bR"(\w*)\(.*?(?:\)\1"|\Z)|{_TRIPLE}|{_DOUBLE}|{_SINGLE}'
-    rf"|`(?:\\.|[^`\\])*(?:`|\Z)|{_COMMENT}|{_BRACKET}|{_ESCAPE}",
-    re.DOTALL,
-)
-# In Rust a quote starts a lifetime more often than a character; one may still be written.
-_RUST = re.compile(
-    rf'\br(#*)".*?(?:"\1|\Z)|{_DOUBLE}'
-    rf"|'(?:\\[^\n']+|[^'\\\n])(?:'|\Z)|{_COMMENT}|{_BRACKET}|{_ESCAPE}",
-    re.DOTALL,
-)
-_HASH_LANGUAGES = frozenset(
-    {"python", "ruby", "shellscript", "yaml", "toml", "makefile", "perl", "r", "elixir"}
-    | {"julia", "dockerfile", "cmake", "nim"}
-)
-_WINDOW_CHARS = 4_000  # each way; 12,000 took 8 ms on dense code, on the event loop
-Ending = Literal["code", "string", "text", "comment"]
-"""`text` is a string or comment of several lines, such as a docstring."""
+from midfill_lsp.trim import lexer
 
-_TEXTS = {
-    **{'"""': '"""', "'''": "'''", "/*": "*/", "`": "`"},
-    **{'R"(': ')"', 'r"': '"', 'r#"': '"#', 'r##"': '"##'},
-}
-_QUOTES = frozenset({'"', "'"})
 _PAIR = {"(": ")", "[": "]", "{": "}"}
 _CLOSERS = frozenset(_PAIR.values())
-PROSE = frozenset({"markdown", "plaintext", "latex", "restructuredtext", "text"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +37,7 @@ def unmatched(text: str, language_id: str) -> tuple[list[Bracket], list[Bracket]
     """Return the openers and the closers without partner in `text`, each in text order."""
     openers: list[tuple[str, int]] = []
     closers: list[tuple[str, int]] = []
-    for match in _lexer(language_id).finditer(text):
+    for match in lexer.tokens(text, language_id):
         token = match[0]
         if token in _PAIR:
             openers.append((_PAIR[token], match.start()))
@@ -93,8 +57,8 @@ def allowed_closers(prefix: str, suffix: str, language_id: str) -> tuple[str | N
     not lead a line that is indented less than the opener's, and, unless it is a brace, does not
     stand behind such a line.
     """
-    openers, _ = unmatched(_near(prefix), language_id)
-    _, closers = unmatched(suffix[:_WINDOW_CHARS], language_id)
+    openers, _ = unmatched(lexer.near(prefix), language_id)
+    _, closers = unmatched(suffix[: lexer.WINDOW_CHARS], language_id)
     lowest_above = _lowest_above(closers, suffix)
     allowed: list[str | None] = []
     used = 0
@@ -108,36 +72,32 @@ def allowed_closers(prefix: str, suffix: str, language_id: str) -> tuple[str | N
     return tuple(allowed)
 
 
-def ending(prefix: str, language_id: str) -> Ending:
-    """Return what the prefix ends in."""
-    token = _last_token(prefix, language_id)
-    if _text_closer(token):
-        return "text"
-    if token.startswith(("#", "//")):
-        return "comment"
-    is_open = token[:1] in _QUOTES and (len(token) == 1 or token[-1] != token[0])
-    return "string" if is_open else "code"
+def left_open(head: str, text: str, language_id: str) -> list[Bracket]:
+    """Return the openers of `text` that it does not close itself, in text order.
+
+    Args:
+        head: the cursor's line before the text.
+        text: the suggestion.
+        language_id: as the editor names it.
+    """
+    openers, _ = unmatched(head + text, language_id)
+    return [opener for opener in openers if opener.offset >= len(head)]
 
 
-def text_closer(prefix: str, language_id: str) -> str | None:
-    """Return what would end the string or comment of several lines that the prefix ends in."""
-    return _text_closer(_last_token(prefix, language_id))
+def comment_start(head: str, text: str, language_id: str) -> int | None:
+    """Return where a comment begins in `text` that takes the rest of its line, None if none does.
 
-
-def _last_token(prefix: str, language_id: str) -> str:
-    """Return the token that reaches to the end of the prefix, "" if none does."""
-    near = _near(prefix)
-    token, end = "", 0
-    for match in _lexer(language_id).finditer(near):
-        token, end = match[0], match.end()
-    return token if end == len(near) else ""
-
-
-def _text_closer(token: str) -> str | None:
-    for opener, closer in _TEXTS.items():
-        if token.startswith(opener):
-            is_open = len(token) < len(opener + closer) or not token.endswith(closer)
-            return closer if is_open else None
+    Args:
+        head: the cursor's line before the text.
+        text: the suggestion.
+        language_id: as the editor names it.
+    """
+    head = _last_begun(head, language_id)
+    for match in lexer.tokens(head + text, language_id):
+        offset = match.start() - len(head)
+        is_apart = offset == 0 or text[offset - 1 : offset].isspace()
+        if offset >= 0 and is_apart and match[0].startswith(("#", "//")):
+            return offset
     return None
 
 
@@ -159,7 +119,7 @@ def scan(
     stack = list(reversed(allowed))
     lowest = len(stack)
     head = _last_begun(head, language_id)
-    for match in _lexer(language_id).finditer(head + text):
+    for match in lexer.tokens(head + text, language_id):
         token, offset = match[0], match.start() - len(head)
         if offset < 0:
             continue
@@ -177,20 +137,10 @@ def scan(
 def _last_begun(head: str, language_id: str) -> str:
     """Return the head from its last token on, which is all that what follows depends on."""
     start = 0
-    for match in _lexer(language_id).finditer(head):
-        start = match.start()
+    for match in lexer.tokens(head, language_id):
+        # Of a regular expression only what stands before it tells that it is none of division.
+        start = match.end() if lexer.is_regex(match[0]) else match.start()
     return head[start:]
-
-
-def _near(prefix: str) -> str:
-    """Return the end of the prefix, from a place that is likely not inside a docstring."""
-    if len(prefix) <= _WINDOW_CHARS:
-        return prefix
-    start = prefix.find("\n", len(prefix) - _WINDOW_CHARS) + 1
-    for quotes in ('"""', "'''"):
-        if prefix.count(quotes, 0, start) % 2:
-            start = max(start, prefix.find(quotes, start) + len(quotes))
-    return prefix[start:]
 
 
 def _is_partner(opener: Bracket, closer: Bracket, lowest_above: dict[int, int]) -> bool:
@@ -212,7 +162,7 @@ def _lowest_above(closers: list[Bracket], suffix: str) -> dict[int, int]:
     offset = next(offsets, None)
     lowest_above: dict[int, int] = {}
     lowest, end = sys.maxsize, -1
-    for number, line in enumerate(suffix[:_WINDOW_CHARS].split("\n")):
+    for number, line in enumerate(suffix[: lexer.WINDOW_CHARS].split("\n")):
         end += 1 + len(line)
         while offset is not None and offset < end:
             if number:
@@ -221,12 +171,6 @@ def _lowest_above(closers: list[Bracket], suffix: str) -> dict[int, int]:
         if number and line.strip():
             lowest = min(lowest, len(line) - len(line.lstrip(" \t")))
     return lowest_above
-
-
-def _lexer(language_id: str) -> re.Pattern[str]:
-    if language_id in _HASH_LANGUAGES:
-        return _HASH
-    return _RUST if language_id == "rust" else _SLASH
 
 
 def _bracket(text: str, closer: str, offset: int) -> Bracket:

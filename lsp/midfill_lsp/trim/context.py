@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from midfill_lsp.syntax import Grammar
-from midfill_lsp.trim import brackets, indent
+from midfill_lsp.trim import brackets, indent, lexer
 from midfill_lsp.trim import mode as modes
 from midfill_lsp.trim.mode import Mode
 from midfill_lsp.trim.sound import Soundness
@@ -16,7 +16,8 @@ from midfill_lsp.trim.sound import Soundness
 _LINES_LOOKED_AT = 300
 _MAY_INDENT = re.compile(r"(?:[:)]|\belse)\s*\Z")
 _TAKES_DOCSTRING = re.compile(r"[ \t]*(?:async[ \t]+)?(?:def|class)\b.*:[ \t]*\Z")
-_NO_BRACKETS = brackets.PROSE | {"yaml", "html", "xml"}
+_MARKUP = frozenset({"html", "xml", "vue", "svelte"})
+_NO_BRACKETS = lexer.PROSE | {"yaml", "html", "xml"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +31,16 @@ class TrimContext:
         rest: text of the cursor's line behind the cursor; "" if only blanks.
         line_above: the next line of the prefix that is not blank, None if there is none.
         line_below: the next line of the suffix that is not blank, None if there is none.
+        prefix: the text before the cursor.
+        suffix: the text behind it.
         level: width of the cursor line's indentation; a block may not go left of it.
         above_level: the nearest line above that is indented less than the cursor's line, None if
             there is none: it opened the block.
         opens: the line before the cursor opened the block, so its own level ends it.
         in_text: the cursor stands in a string or a comment.
+        begun: what tells where that string or comment ends (`lexer.opener_of`), if the document
+            ends it behind the cursor; else "".
+        text_opener: what begins that string or comment if it may have several lines, else "".
         allowed: what a suggestion may close, innermost first (`brackets.allowed_closers`);
             None where brackets mean nothing.
         allowed_without_rest: the same, were the rest of the cursor's line replaced.
@@ -52,10 +58,14 @@ class TrimContext:
     rest: str
     line_above: str | None
     line_below: str | None
+    prefix: str
+    suffix: str
     level: int
     above_level: str | None
     opens: bool
     in_text: bool
+    begun: str
+    text_opener: str
     allowed: tuple[str | None, ...] | None
     allowed_without_rest: tuple[str | None, ...] | None
     indent_style: indent.Style
@@ -63,6 +73,11 @@ class TrimContext:
     docstring_indent: str | None
     soundness: Soundness | None = None
     min_confidence: float = 0.0
+
+    @property
+    def is_markup(self) -> bool:
+        """Whether the language has tags and nothing that looks like them."""
+        return self.language_id in _MARKUP
 
 
 def describe(
@@ -89,12 +104,15 @@ def describe(
     rest, _, below = suffix.partition("\n")
     rest = rest if rest.strip() else ""
     opens = modes.opens_block(head, language_id)
-    ending = brackets.ending(prefix, language_id)
-    counts = language_id not in _NO_BRACKETS and ending != "text"
+    token = lexer.last_token(prefix, language_id)
     style = indent.detect(prefix, suffix, language_id)
     line_below = next((line for line in below.split("\n") if line.strip()), None)
     soundness = Soundness(grammar, prefix, suffix, style.step) if grammar else None
     place = soundness.place if soundness else None
+    # A lexer that was misled knows nothing of what follows, brackets included.
+    is_misled = bool(token and soundness and soundness.is_over(len(token)))
+    ending = "code" if is_misled else lexer.ending_of(token)
+    counts = language_id not in _NO_BRACKETS and ending != "text" and not is_misled
     in_text = ending != "code" or (place is not None and place.inside != "code")
     around = modes.Around(head, rest, line_above, line_below, in_text)
     allowed, without_rest = (
@@ -107,10 +125,14 @@ def describe(
         rest=rest,
         line_above=line_above,
         line_below=line_below,
+        prefix=prefix,
+        suffix=suffix,
         level=indent.width(head),
         above_level=_above_level(above, indent.width(head)),
         opens=opens,
         in_text=in_text,
+        begun=_begun(token, suffix, language_id) if ending != "code" else "",
+        text_opener=lexer.opener_of(token) if ending == "text" else "",
         allowed=allowed,
         allowed_without_rest=without_rest,
         indent_style=style,
@@ -144,6 +166,19 @@ def _allowed(
         return allowed, allowed
     _, _, below = suffix.partition("\n")
     return allowed, brackets.allowed_closers(prefix, "\n" + below, language_id)
+
+
+def _begun(token: str, suffix: str, language_id: str) -> str:
+    has_lines = lexer.ending_of(token) == "text"
+    if language_id in _NO_BRACKETS and (has_lines or token.startswith("'")):
+        return ""  # an apostrophe, as likely as not
+    opener = lexer.opener_of(token)
+    behind = suffix[: lexer.WINDOW_CHARS] if has_lines else suffix.partition("\n")[0]
+    if not has_lines and behind.count(token[:1]) % 2 == 0:
+        return ""
+    if language_id == "shellscript" and token.rfind("$(") > token.rfind(")"):
+        return ""  # in a command, which has quotes of its own
+    return "" if lexer.end_of(opener, behind, language_id) is None else opener
 
 
 def _above_level(above: str, level: int) -> str | None:

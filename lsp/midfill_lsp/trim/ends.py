@@ -8,9 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 
-from midfill_lsp.trim import brackets
+from midfill_lsp.trim import brackets, lexer
 
 _TRY = re.compile(r"([ \t]*)try:\s*\Z")
+_HEADER = re.compile(
+    r"[ \t]*(?:async[ \t]+)?(?:def|class|if|elif|else|for|while|with|except|match|case)\b"
+)
 _EXCEPT = re.compile(r"[ \t]*(?:except|finally)\b")
 _SCRIPT = ((";", " x", " x;", " {}"), (";", " catch (e) {}", " while (x);"))
 _C = ((";", " x", " x;", " {}", "\n#endif"), (";", " while (x);", "\n#endif"))
@@ -37,7 +40,7 @@ def ended(text: str, language: str, head: str, unit: str) -> Iterator[str]:
         unit: one level of indentation more.
     """
     yield text
-    open_text = brackets.text_closer(text, language)
+    open_text = lexer.text_closer(text, language)
     if open_text:
         yield text + open_text
         return
@@ -71,6 +74,8 @@ def _python(text: str, closers: str, head: str, unit: str) -> Iterator[str]:
     body = f"{closers}\n{level}{unit}pass"
     excepts = "".join(_excepts(lines))
     yield text + body
+    if _HEADER.match(last):
+        yield f"{text}{closers}:\n{level}{unit}pass"
     if excepts:
         yield text + closers + excepts
         yield text + body + excepts

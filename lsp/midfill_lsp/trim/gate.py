@@ -40,7 +40,8 @@ class Gate:
 
         Args:
             verdict: what the other rules let through.
-            shift: lines that its text has in front of the backend's first.
+            shift: lines that its text has in front of the backend's first, less than 0 if it lacks
+                some.
             cut_short: the backend was not let write more, so that a single line may lack its end.
             is_fresh: nothing of the text is on the screen.
         """
@@ -49,13 +50,13 @@ class Gate:
         if not verdict.text.strip():
             return verdict
         if not (verdict.done or verdict.ends_line):
-            return verdict if self._is_likely(0) else replace(verdict, text="")
+            return verdict if self._is_likely(max(0, -shift)) else replace(verdict, text="")
         lines = verdict.text.split("\n")
         unlikely = self._first_unlikely(len(lines), shift)
         if unlikely is not None:
             lines = lines[:unlikely]
             verdict = Verdict("\n".join(lines), done=True, reason="unsure")
-        if cut_short and len(lines) == 1:
+        if cut_short and len(lines) == 1 and not self._context.rest:
             return verdict
         return self._sound(verdict, lines)
 
@@ -83,8 +84,7 @@ class Gate:
             self._num_checked = num
             if not lines[num - 1].strip():
                 continue
-            rest_len = len(self._context.rest) if verdict.replaces_rest else 0
-            if soundness.holds("\n".join(lines[:num]), rest_len):
+            if soundness.holds("\n".join(lines[:num]), verdict.replaces_rest):
                 self._num_sound = num
         if self._num_sound >= len(lines):
             return verdict

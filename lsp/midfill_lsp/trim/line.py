@@ -8,13 +8,12 @@ closed already, and is cut before that.
 
 from __future__ import annotations
 
-from midfill_lsp.trim import brackets, overlap, repeat
+from midfill_lsp.trim import brackets, closing, overlap, repeat, whole
+from midfill_lsp.trim.closing import BRACKETS, QUOTES
 from midfill_lsp.trim.context import TrimContext
 from midfill_lsp.trim.verdict import Reason, Verdict
 
-_BRACKETS = ")]}"
-_QUOTES = "\"'`"
-_CLOSERS = _BRACKETS + _QUOTES + ";,:>"
+_CLOSERS = BRACKETS + QUOTES + ";,:>"
 
 
 def judge(text: str, finished: bool, context: TrimContext) -> Verdict:
@@ -32,24 +31,17 @@ def judge(text: str, finished: bool, context: TrimContext) -> Verdict:
     return _at_line_end(line, finished, reason, context)
 
 
-def surplus(text: str, context: TrimContext) -> int | None:
-    """Return where `text` first closes what it must not, None if nowhere or not asked for."""
-    if context.allowed is None:
-        return None
-    return brackets.scan(context.head, text, context.allowed, context.language_id)[0]
-
-
 def before_closers(text: str, rest: str, language_id: str) -> str:
     """Return a suggestion that replaces the rest of its line up to where `rest` may stay.
 
     Empty where there is no such place.
     """
     first = rest.lstrip()[:1]
-    if first in _BRACKETS:
+    if first in BRACKETS:
         _, closers = brackets.unmatched(text, language_id)
         offset = closers[0].offset if closers and closers[0].closer == first else 0
     else:
-        offset = max(0, text.find(first)) if first in _QUOTES else 0
+        offset = max(0, text.find(first)) if first in QUOTES else 0
     return text[:offset].rstrip()
 
 
@@ -60,7 +52,11 @@ def unlooped(line: str, loop_len: int, context: TrimContext) -> str:
 
 
 def _at_line_end(line: str, finished: bool, reason: Reason | None, context: TrimContext) -> Verdict:
-    cut = surplus(line, context)
+    cuts = (
+        closing.surplus(line, context),
+        closing.end_of_text(line, context, finished),
+    )
+    cut = min((place for place in cuts if place is not None), default=None)
     if cut is not None:
         line, finished, reason = line[:cut], True, "bracket"
     full = context.head + line
@@ -79,27 +75,28 @@ def _at_line_end(line: str, finished: bool, reason: Reason | None, context: Trim
 
 def _before_rest(line: str, finished: bool, reason: Reason | None, context: TrimContext) -> Verdict:
     rest = context.rest.strip()
-    cuts = (
-        surplus(line, context),
-        _closing_quote(line, rest),
-        _closing_hole(line, rest, context),
-    )
-    cut = min((place for place in cuts if place is not None), default=None)
+    cut = closing.before_rest(line, context, finished)
     if not finished:
         shown = line if cut is None else line[:cut]
         return Verdict(shown[: len(shown) - overlap.num_held(shown, rest)].rstrip())
     if cut is not None and _may_replace(line, rest, context):
         if line.rstrip().endswith(rest):
-            return _stripped(_joined(line.rstrip()[: -len(rest)], context.rest), "suffix")
+            return _stripped(_joined(line.rstrip()[: -len(rest)], context), "suffix")
         return Verdict(line.rstrip(), done=True, reason=reason, replaces_rest=True)
-    repeated = 0 if rest[0] in _BRACKETS + _QUOTES else overlap.num_repeated(line, rest)
+    is_word = rest[0] not in BRACKETS + QUOTES
+    repeated = overlap.num_repeated(line, rest) if is_word else 0
     if repeated:
         kept = line.rstrip()[:-repeated]
-        return _stripped(_joined(kept[:cut], context.rest), "suffix")
+        kept = kept[: closing.before_rest(kept, context, is_whole=True)]
+        return _stripped(_joined(kept, context), "suffix")
     if cut is None:
-        return _stripped(_joined(line, context.rest), reason)
+        return _stripped(_joined(line, context), reason)
+    kept = line[:cut]
+    repeated = overlap.num_repeated(kept, rest) if is_word else 0
+    if repeated:
+        return _stripped(_joined(kept.rstrip()[:-repeated], context), "suffix")
     repeats = rest.startswith(line[cut:].rstrip())
-    return _stripped(_joined(line[:cut], context.rest), "suffix" if repeats else "bracket")
+    return _stripped(_joined(kept, context), "suffix" if repeats else "bracket")
 
 
 def _may_replace(line: str, rest: str, context: TrimContext) -> bool:
@@ -116,27 +113,11 @@ def _may_replace(line: str, rest: str, context: TrimContext) -> bool:
     return brackets.scan(context.head, line, allowed, context.language_id)[0] is None
 
 
-def _closing_quote(line: str, rest: str) -> int | None:
-    """Return where `line` closes the string that `rest` closes, None if it does not."""
-    if rest[0] not in _QUOTES or line.count(rest[0]) % 2 == 0:
-        return None
-    return line.index(rest[0])
-
-
-def _closing_hole(line: str, rest: str, context: TrimContext) -> int | None:
-    """Return where `line` closes the bracket that `rest` closes, in a string's hole or in prose."""
-    if rest[0] not in _BRACKETS or not (context.in_text or context.allowed is None):
-        return None
-    _, closers = brackets.unmatched(line, context.language_id)
-    found = closers[0] if closers else None
-    return found.offset if found is not None and found.closer == rest[0] else None
-
-
-def _joined(text: str, rest: str) -> str:
-    """Drop blanks at the end unless they part the text from a word behind it."""
-    if rest[0] in " \t" + _BRACKETS + ";,:":
-        return text.rstrip()
-    return text
+def _joined(text: str, context: TrimContext) -> str:
+    """Close what nobody else closes, and drop blanks at the end unless they part it from a word."""
+    if context.rest[0] in " \t" + BRACKETS + ";,:":
+        text = text.rstrip()
+    return text + whole.missing(text, context)
 
 
 def _stripped(text: str, reason: Reason | None) -> Verdict:

@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from midfill_lsp.trim import brackets, indent
+from midfill_lsp.trim import indent, lexer
 
 Mode = Literal["line", "block"]
 
@@ -60,7 +60,7 @@ class Around:
 
 def opens_block(head: str, language_id: str) -> bool:
     """Whether a line that ends here opens a block."""
-    if language_id in brackets.PROSE:
+    if language_id in lexer.PROSE:
         return False
     if _OPENS_BLOCK.search(head):
         return True

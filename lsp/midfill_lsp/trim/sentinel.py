@@ -1,4 +1,8 @@
-"""Control tokens of the model families, which must never reach the user."""
+"""Control tokens of the model families, and control characters, which must never reach the user.
+
+Characters that move what is shown to where it does not stand are among them (Unicode's explicit
+directions: "Trojan Source", arXiv:2111.00169).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ _SENTINEL = re.compile(
     "|issue_start|issue_comment|issue_closed|jupyter_[a-z]+|empty_output|commit_[a-z]+)>"
     f"|<{_BAR}(?:[a-z]+[_\u2581])*[a-z]+{_BAR}>"
     r"|\[(?:PREFIX|SUFFIX|MIDDLE)\]"
+    "|[\x00-\x08\x0b\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069]"
 )
 _PARTIAL = re.compile(
     "(?:\u2581|[ \u2581]?<[/|\uff5c]?[A-Za-z_\u2581]{0,24}[|\uff5c]?|" + r"\[[A-Z]{0,6})\Z"
@@ -27,7 +32,7 @@ _MARKUP = frozenset({"html", "xml", "vue", "svelte", "markdown", "javascriptreac
 
 
 def find(text: str, language_id: str) -> int | None:
-    """Return where the first sentinel starts, with the space some families put before it.
+    """Return where the first of them starts, with the space some families put before a token.
 
     `<s>` and `</s>` strike text out in HTML and stay there.
     """

@@ -55,9 +55,11 @@ class Soundness:
         text = (prefix + suffix)[start:end]
         self._cursor = len(prefix) - start
         self._language = grammar.language.name
+        self._interpolations = grammar.language.interpolations
         self._unit = unit
         self._head = prefix[prefix.rfind("\n") + 1 :]
-        self._rest, _, _ = suffix.partition("\n")
+        rest = text[self._cursor :].partition("\n")[0]
+        self._rest = rest if rest.strip() else ""
         self._source = parse(grammar, text)
         self._bounds: _Bounds | None = None
 
@@ -70,6 +72,23 @@ class Soundness:
     def knows(self) -> bool:
         """Whether the surroundings were parsed, and are in the grammar's language."""
         return self._source is not None and self._faults().anyhow <= _MAX_FAULTS
+
+    def is_over(self, num_chars: int) -> bool:
+        """Whether what seems to be a string or comment around the cursor is over, or never was.
+
+        A lexer takes a backtick in a regular expression for the beginning of one, and the end of
+        one for that if it never saw the beginning.
+
+        Args:
+            num_chars: of it before the cursor.
+        """
+        here, start = self.place, self._cursor - num_chars
+        if self._source is None or here is None or here.inside != "code" or start < 0:
+            return False
+        if self._interpolations.intersection(here.kinds):
+            return False
+        places = place(self._source, start), place(self._source, start + 1)
+        return any(one.inside != "code" or "jsx_text" in one.kinds for one in places)
 
     def holds_definition(self, text: str) -> bool:
         """Whether `text` holds all of a function, class or type that has a body."""
@@ -86,14 +105,22 @@ class Soundness:
             for one in definitions(changed)
         )
 
-    def holds(self, text: str, rest_len: int = 0) -> bool:
-        """Whether the file with `text` in the place of the next `rest_len` characters is sound."""
+    def holds(self, text: str, replaces_rest: bool = False) -> bool:
+        """Whether the file with `text` at the cursor is sound.
+
+        What is missing may still be written behind the rest of the line, but never before it.
+
+        Args:
+            text: the suggestion.
+            replaces_rest: it takes the place of the rest of the cursor's line.
+        """
         if not self.knows:
             return True
         if not text.strip(_CLOSERS):  # the brackets' rules say which of them belong here
             return True
-        for closed in ended(text, self._language, self._head, self._unit):
-            changed = self._with(closed, rest_len)
+        line = text if replaces_rest else text + self._rest
+        for closed in ended(line, self._language, self._head, self._unit):
+            changed = self._with(closed, len(self._rest))
             if changed is None:
                 return True
             num, bounds = num_faults(changed), self._faults()

@@ -8,6 +8,8 @@ from midfill_lsp.trim import indent
 from midfill_lsp.trim.context import TrimContext
 
 _BLANKS = re.compile(r"[ \t]*")
+_BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
+_STAR = re.compile(r"[ \t]*\*(?!/)[ \t]*")
 _QUOTES = ('"""', "'''")
 
 
@@ -16,6 +18,8 @@ def adjust(raw: str, context: TrimContext) -> str:
 
     Text that could still be judged otherwise when more of it is there comes back empty.
     """
+    if context.text_opener:
+        raw = _without_blank_lines(raw, context)
     blanks = _BLANKS.match(raw)
     assert blanks is not None
     text = raw[blanks.end() :]
@@ -30,6 +34,26 @@ def adjust(raw: str, context: TrimContext) -> str:
     if context.max_blanks is None or indent.width(raw) <= context.max_blanks:
         return raw
     return indent.adapt(" " * context.max_blanks, context.indent_style) + text
+
+
+def num_line_ends(text: str) -> int:
+    """Return how many lines end before the first that is not blank."""
+    return text.count("\n", 0, len(text) - len(text.lstrip()))
+
+
+def _without_blank_lines(raw: str, context: TrimContext) -> str:
+    """Return text for the inside of a docstring or the like from its first line on.
+
+    Only one line of it is suggested, which then stands where the cursor does.
+    """
+    blank = _BLANK_LINES.match(raw)
+    if blank is None:
+        return raw
+    raw = raw[blank.end() :]
+    if not context.head.strip():
+        return raw
+    star = _STAR.match(raw) if context.text_opener == "/*" else None
+    return raw[star.end() :] if star else raw.lstrip(" \t")
 
 
 def _moved(text: str, surplus: int) -> str:

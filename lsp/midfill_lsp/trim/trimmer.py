@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from midfill_lsp.trim import line, sentinel, start
+from midfill_lsp.trim import closing, line, sentinel, start, whole
 from midfill_lsp.trim.block import BlockRules
 from midfill_lsp.trim.confidence import Confidence
 from midfill_lsp.trim.context import TrimContext
@@ -115,7 +115,7 @@ class Trimmer:
         elif not finished:
             raw = raw[: len(raw) - sentinel.num_held(raw)]
         text = start.adjust(raw, context)
-        shift = int(text.startswith("\n") and not raw.startswith("\n"))
+        shift = start.num_line_ends(text) - start.num_line_ends(raw)
         if self._block:
             verdict = self._block.judge(text, finished, cut_short)
         else:
@@ -123,8 +123,17 @@ class Trimmer:
         if leak is not None and verdict.reason in (None, "blank"):
             verdict = Verdict(verdict.text, True, "sentinel", verdict.replaces_rest)
         is_fresh = not (self._is_shown and self._verdict.text)
-        verdict = self._gate.judge(verdict, shift, cut_short, is_fresh)
+        verdict = self._closed(self._gate.judge(verdict, shift, cut_short, is_fresh))
         self._verdict = _extended(self._verdict, verdict) if self._is_shown else verdict
+
+    def _closed(self, verdict: Verdict) -> Verdict:
+        """Return the verdict with its last line as what stands behind it asks."""
+        context, shown = self._context, self._verdict.text if self._is_shown else ""
+        text = closing.without_comma(verdict.text, verdict.replaces_rest, context)
+        if self._block and verdict.done:
+            text = whole.block(text, shown, context)
+        reason = verdict.reason if text or not verdict.done else verdict.reason or "blank"
+        return replace(verdict, text=text, reason=reason)
 
 
 def _extended(shown: Verdict, verdict: Verdict) -> Verdict:

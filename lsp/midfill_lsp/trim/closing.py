@@ -1,0 +1,83 @@
+"""Where a suggestion ends what is not its own to end. Pure; called by `line` and `block`.
+
+A bracket, a string, a tag that the document closes already; and the line itself, where a comment
+would swallow what stands behind the cursor.
+"""
+
+from __future__ import annotations
+
+from midfill_lsp.trim import brackets, lexer, markup
+from midfill_lsp.trim.context import TrimContext
+
+BRACKETS = ")]}"
+QUOTES = "\"'`"
+
+
+def surplus(text: str, context: TrimContext) -> int | None:
+    """Return where `text` first closes what it must not, None if nowhere or not asked for."""
+    if context.allowed is None:
+        return None
+    return brackets.scan(context.head, text, context.allowed, context.language_id)[0]
+
+
+def end_of_text(text: str, context: TrimContext, is_whole: bool = True) -> int | None:
+    """Return where `text` ends the string or comment around the cursor, None if it does not.
+
+    Nor does it if it opens one again, as `" + name + "` does, once it is whole.
+    """
+    if not context.begun:
+        return None
+    return lexer.end_of(context.begun, text, context.language_id, is_whole)
+
+
+def before_rest(line: str, context: TrimContext, is_whole: bool) -> int | None:
+    """Return where `line` has to end if the rest of the cursor's line stays; None if nowhere."""
+    rest, length = context.rest.strip(), len(line)
+    for rule in (_surplus, _hole, _comment, _end, _quote, _tag):
+        line = line[: rule(line, rest, context, is_whole or len(line) < length)]
+    return len(line) if len(line) < length else None
+
+
+def without_comma(text: str, replaces_rest: bool, context: TrimContext) -> str:
+    """Return JSON without a last comma behind which nothing follows."""
+    if context.language_id != "json" or not text.endswith(","):
+        return text
+    behind = context.suffix[len(context.rest) if replaces_rest else 0 :].lstrip()
+    return text[:-1].rstrip() if behind.startswith(("}", "]")) else text
+
+
+def _surplus(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | None:
+    return surplus(line, context)
+
+
+def _hole(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | None:
+    """Return where `line` closes the bracket that `rest` closes, in a string's hole or in prose."""
+    if rest[0] not in BRACKETS or not (context.in_text or context.allowed is None):
+        return None
+    _, closers = brackets.unmatched(line, context.language_id)
+    found = closers[0] if closers else None
+    return found.offset if found is not None and found.closer == rest[0] else None
+
+
+def _comment(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | None:
+    """Return where a comment begins that would swallow code behind it, or another comment."""
+    if context.allowed is None or not rest.startswith(("#", "//", "/*", *BRACKETS, ",", ";")):
+        return None
+    return brackets.comment_start(context.head, line, context.language_id)
+
+
+def _end(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | None:
+    return end_of_text(line, context, is_whole)
+
+
+def _quote(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | None:
+    """Return where `line` closes the string that `rest` closes, None if it does not."""
+    if rest[0] not in QUOTES or rest[0] == context.begun[:1] or line.count(rest[0]) % 2 == 0:
+        return None
+    return line.index(rest[0])
+
+
+def _tag(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | None:
+    if not context.is_markup:
+        return None
+    return markup.surplus(context.head, line, rest, is_whole)
