@@ -96,8 +96,8 @@ def build(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted) -> Built:
     except ModuleNotFoundError as error:
         if error.name != "torch" or plan is None:  # whoever chose a GPU has asked torch
             raise
-        no_library = isinstance(native.open_library(), str)
-        remedy = ", or install a C++ compiler" if no_library else ""
+        is_chosen = wanted.kernels == "torch" and native.unsupported(spec) is None
+        remedy = ", or leave --kernels torch out" if is_chosen else ""
         raise ModelError(f"torch is to run it ({plan.reason}), but {NO_TORCH}{remedy}") from None
     wanted = replace(wanted, part=wanted.part.grown(before))
     return build_on_torch(spec, checkpoint, wanted, device, plan)
@@ -160,7 +160,9 @@ def choose_context(longest: int | None, asked: int | None) -> int:
     if asked is None:
         return min(longest or DEFAULT_MAX_TOTAL_TOKENS, DEFAULT_MAX_TOTAL_TOKENS)
     if asked < 1 or (longest is not None and asked > longest):
-        raise ModelError(f"--max-context {asked} is outside 1 to {longest}, the model's context")
+        raise ModelError(
+            f"--max-context {asked} is outside the model's context of {longest} tokens"
+        )
     return asked
 
 

@@ -35,12 +35,14 @@ from midfill_engine.model.gpu_weights import (
     load_gpu_weights,
 )
 from midfill_engine.model.kv_cache import KVCache
-from midfill_engine.model.shapes import num_parameters
+from midfill_engine.model.shapes import num_parameters, slot_bytes
 from midfill_engine.model.spec import ModelSpec
 
 logger = logging.getLogger(__name__)
 
 ATTENTIONS = ("auto", "triton", "flash")
+_PIECE = 256
+"""Positions of a piece of attention (`triton_attend.Splitting`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +55,20 @@ class Parts:
     prompt_attention_name: str
 
 
-def gpu_needs(spec: ModelSpec, kind: GpuKind, dtype: torch.dtype, slot: int) -> MemoryNeeds:
-    """Returns what a model needs of the GPU's memory; quantising holds one layer more."""
+def gpu_needs(spec: ModelSpec, kind: GpuKind, dtype: torch.dtype, max_len: int) -> MemoryNeeds:
+    """Returns what a model needs of the GPU's memory.
+
+    Quantising holds one layer more, in the dtype and in float32, when the cache is there already.
+    Prompts then take a part of the same memory: a layer is made dense for each of their chunks.
+    """
     kept = gpu_weight_bytes(spec, kind, dtype)
     layer = num_parameters(spec) // spec.num_layers * (dtype.itemsize + 4)
-    return MemoryNeeds(spec, slot, kept, kept if kind == "plain" else kept + layer)
+    beside = 0 if kind == "plain" else layer
+    # What steps of MAX_ROWS rows write: logits, and attention's sums of every piece.
+    pieces = -(-max_len // _PIECE) + 1
+    rows = 4 * MAX_ROWS * (spec.vocab_size + spec.num_heads * pieces * (spec.head_dim + 2))
+    slot = slot_bytes(spec, max_len, dtype.itemsize)
+    return MemoryNeeds(spec, slot, kept, kept + beside, buffers=beside + rows)
 
 
 def choose_parts(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Final, TypeGuard
 
 from midfill_engine.errors import ModelError
@@ -153,7 +154,10 @@ def choose_library(kernels: str, spec: ModelSpec, dtype: str) -> Library | str:
     found = unable or native.open_library()
     if isinstance(found, str):
         if kernels == "native":
-            raise ModelError(f"--kernels native is not possible: {found}; use --kernels auto")
+            install = "" if find_spec("torch") else ", with torch: pip install 'midfill[torch]'"
+            raise ModelError(
+                f"--kernels native is not possible: {found}; use --kernels auto{install}"
+            )
         logger.warning("the CPU kernels are not used, torch is slower: %s", found)
     return found
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from midfill_engine.errors import ModelError
+from midfill_engine.exec.cgroup import memory_left
 from midfill_engine.model.shapes import num_parameters
 from midfill_engine.model.spec import ModelSpec
 
@@ -28,6 +29,9 @@ _LOGIT_ROWS = 17
 """Rows of logits a slot: the last input's and MAX_DRAFT drafts' (`runtime.speculate`)."""
 _RESERVE_BYTES = 96 * MB
 """What a serving process took beyond the sum of the parts, see docs/log.md, 2026-11-25, memory."""
+
+_SPREAD_BYTES = 8 * MB
+"""By which one start's process may be larger than another's: 78 to 82 MB were seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ class MemoryNeeds:
         weights: bytes of the weights as they are kept.
         loading: bytes of the weights at the most, while they are read and packed.
         libraries: bytes of what was imported for this model; part of its reserve.
+        buffers: bytes that its steps take whatever the slots; part of its reserve.
     """
 
     spec: Widths
@@ -106,6 +111,7 @@ class MemoryNeeds:
     weights: int
     loading: int
     libraries: int = 0
+    buffers: int = 0
 
     @classmethod
     def of(cls, spec: ModelSpec, slot: int, item_bytes: int) -> MemoryNeeds:
@@ -125,7 +131,8 @@ class MemoryNeeds:
         spec = self.spec
         wide = 4 * spec.hidden_size + 3 * spec.intermediate_size
         logits = num_slots * _LOGIT_ROWS * spec.vocab_size
-        return _RESERVE_BYTES + self.libraries + 4 * (_STEP_ROWS * wide + 2 * logits)
+        rows = 4 * (_STEP_ROWS * wide + 2 * logits)
+        return _RESERVE_BYTES + self.libraries + self.buffers + rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +207,7 @@ def _too_small(plan: MemoryPlan, least: int) -> str:
         f"--max-memory {plan.limit // MB}MB is too little: the process takes "
         f"{plan.process // MB} MB, the weights {plan.weights // MB} MB, one sequence "
         f"{-(-plan.slot // MB)} MB and a step {plan.reserve // MB} MB; give at least "
-        f"{-(-least // MB)}MB, or a smaller --max-context, model or dtype"
+        f"{-(-(least + _SPREAD_BYTES) // MB)}MB, or a smaller --max-context, model or dtype"
     )
 
 
@@ -219,12 +226,17 @@ def process_bytes() -> int:
 
 
 def available_bytes() -> int | None:
-    """The memory that the machine can still give, in bytes; None where it does not tell."""
+    """The memory that this process can still get, in bytes; None where the system does not tell.
+
+    That is what the machine can give, or what a control group leaves where that is less.
+    """
     try:
         told = Path("/proc/meminfo").read_text(encoding="ascii", errors="replace")
-        return _kilobytes(told, "MemAvailable") * 1024
+        free = _kilobytes(told, "MemAvailable") * 1024
     except (OSError, ValueError):
         return None
+    left = memory_left()
+    return free if left is None else min(free, left)
 
 
 def _kilobytes(table: str, name: str) -> int:

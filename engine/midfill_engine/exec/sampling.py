@@ -97,7 +97,10 @@ def draw(weights: Doubles, fraction: float) -> int:
 
 def _check(value: float) -> None:
     if not math.isfinite(value):
-        raise EngineError("the model's logits are not numbers; try --dtype float32")
+        raise EngineError(
+            "the model's logits are not numbers: its weights overflow, which --dtype float32 may "
+            "mend, or are damaged"
+        )
 
 
 def _restrict(scores: Floats, allowed: Mask) -> Floats:

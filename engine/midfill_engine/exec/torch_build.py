@@ -82,7 +82,7 @@ def _build_gpu(spec: ModelSpec, checkpoint: Checkpoint, wanted: Wanted, device: 
     name = choose_dtype(wanted.dtype if weights == "plain" else "auto", place)
     dtype = torch_dtype(name)
     max_len = choose_context(spec.max_position_embeddings, wanted.max_total_tokens)
-    needs = gpu_needs(spec, weights, dtype, slot_bytes(spec, max_len, dtype.itemsize))
+    needs = gpu_needs(spec, weights, dtype, max_len)
     memory = plan_for(needs, place, wanted)
     with loading(spec, name, max_len, place):
         cache = KVCache(spec, memory.num_slots, max_len, dtype, device.place)

@@ -2,12 +2,13 @@
 
     python -m midfill_engine.kernels.build      into the user's cache, as `make` does
 
-Called by `library` on first use and by the package's build hook. One object per instruction set,
+Called by `store` on first use and by the package's build hook. One object per instruction set,
 each with its own flags; a set whose flags the compiler does not know is left out.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.util
 import os
@@ -17,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,8 @@ from pathlib import Path
 SOURCES = Path(__file__).resolve().parent / "cpu"
 WINDOWS_NAME = "midfill_cpu.dll"
 LIBRARY_NAME = WINDOWS_NAME if sys.platform == "win32" else "libmidfill_cpu.so"
+RECORD_NAME = "built.txt"
+"""What lies beside a built library: its SHA-256 on the first line, then who compiled it."""
 
 _COMMON = (
     "-O3",
@@ -60,10 +64,16 @@ _ZIG_SPELLINGS = {"-march=armv8.2-a+dotprod": "-mcpu=baseline+dotprod"}
 _SHARED = ("pool", "ahead")
 """Sources without vectors, compiled once."""
 _TIMEOUT_S = 300.0  # a compiler that hangs must not keep the engine from starting
+_SCRATCH = "midfill-build-"
+_LEFT_S = 86_400.0  # a folder of that age is no running build's
 
 
 class BuildError(Exception):
     """The library cannot be built; `str(error)` is one line that says why."""
+
+
+class UnusableFolder(BuildError):
+    """What is built cannot be written where it is to lie."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +87,7 @@ class Compiler:
     @property
     def sets(self) -> Mapping[str, tuple[str, ...]]:
         """The instruction sets of its machine, best first, and the flags of each."""
-        machine = self.machine.lower()
-        sets = _FLAGS.get(_NAMES.get(machine, machine), {})
+        sets = _sets(self.machine)
         if self.command[: len(_ZIG)] != _ZIG:
             return sets
         return {
@@ -116,6 +125,11 @@ class Compiler:
         return cls(command, _version(command), machine)
 
 
+def _sets(machine: str) -> Mapping[str, tuple[str, ...]]:
+    machine = machine.lower()
+    return _FLAGS.get(_NAMES.get(machine, machine), {})
+
+
 def _version(command: Sequence[str]) -> str:
     try:
         told = subprocess.run(
@@ -139,10 +153,14 @@ def _found() -> Sequence[str]:
     return (*_ZIG, *(("-target", "native-windows-gnu") if windows else ()), "-mcpu=baseline")
 
 
-def build_key(compiler: Compiler) -> str:
-    """Returns a name for what this compiler makes of the sources as they are."""
+def build_key(machine: str = platform.machine()) -> str:
+    """Returns a name for what a machine makes of the sources as they are.
+
+    The compiler is no part of it: a program that an editor starts may find none where a shell did,
+    and is to find what that one built.
+    """
     digest = hashlib.sha256()
-    parts = [*compiler.command, compiler.version, compiler.machine, *_COMMON, str(compiler.sets)]
+    parts = [sys.platform, machine, *_COMMON, str(_sets(machine))]
     digest.update("\0".join(parts).encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
@@ -150,20 +168,51 @@ def build_key(compiler: Compiler) -> str:
 
 
 def build(compiler: Compiler, folder: Path) -> Path:
-    """Compiles and links into `folder`, atomically; returns the library's path.
+    """Compiles and links into `folder`; returns the library's path.
+
+    It comes there whole, even if the power fails meanwhile, and its record after it.
 
     Raises:
-        BuildError: the compiler or the file system refuses.
+        UnusableFolder: the file system refuses.
+        BuildError: the compiler does.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            linked = _compile(compiler, Path(scratch))
-            path = folder / LIBRARY_NAME
-            os.replace(linked, path)
-            return path
+        _sweep(folder.parent)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH) as scratch:
+            linked, record = _compile(compiler, Path(scratch)), Path(scratch) / RECORD_NAME
+            words = (file_digest(linked), shlex.join(compiler.command), compiler.version)
+            record.write_text("\n".join(words), encoding="utf-8")
+            for made, name in ((linked, LIBRARY_NAME), (record, RECORD_NAME)):
+                _flush(made, os.O_RDWR)
+                os.replace(made, folder / name)
+        with contextlib.suppress(OSError):  # Windows opens no folder
+            _flush(folder, os.O_RDONLY)
+        return folder / LIBRARY_NAME
     except OSError as error:
-        raise BuildError(f"{folder} cannot be written ({error})") from None
+        raise UnusableFolder(f"{folder} cannot be written ({error})") from None
+
+
+def _sweep(cache: Path) -> None:
+    """Removes what builds that were killed left in the folders of a cache."""
+    for scratch in cache.glob(f"*/{_SCRATCH}*"):
+        with contextlib.suppress(FileNotFoundError):  # another sweeps too
+            if time.time() - scratch.stat().st_mtime > _LEFT_S:
+                shutil.rmtree(scratch, ignore_errors=True)
+
+
+def file_digest(path: Path) -> str:
+    """Returns the SHA-256 of a file, as a record has it."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _flush(path: Path, flags: int) -> None:
+    """Returns once the disk has a file or a folder."""
+    opened = os.open(path, flags)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def _compile(compiler: Compiler, scratch: Path) -> Path:
@@ -224,9 +273,11 @@ def _finish(job: subprocess.Popen[str], compiler: Compiler) -> None:
 
 
 if __name__ == "__main__":
-    from midfill_engine.kernels.library import LibraryError, ensure_built
+    # Under its own name: here this file is `__main__`, with a BuildError that nobody raises.
+    from midfill_engine.kernels import build as itself
+    from midfill_engine.kernels.store import ensure_built
 
     try:
         sys.stdout.write(f"{ensure_built()}\n")
-    except LibraryError as reason:
+    except itself.BuildError as reason:
         sys.exit(f"native kernels cannot be built: {reason}; the engine needs torch")

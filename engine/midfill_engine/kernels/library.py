@@ -1,4 +1,4 @@
-"""The compiled library as Python sees it: found or built, opened, and its structures.
+"""The compiled library as Python sees it: opened, and its structures.
 
 Knows nothing of models; every address that goes in is the caller's. Called by `model.native`.
 """
@@ -6,16 +6,17 @@ Knows nothing of models; every address that goes in is the caller's. Called by `
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-import platformdirs
+from midfill_engine.kernels.build import BuildError, Compiler, UnusableFolder, build
+from midfill_engine.kernels.store import cache_folder, ensure_built, runs_nothing
 
-from midfill_engine.kernels.build import LIBRARY_NAME, BuildError, Compiler, build, build_key
+logger = logging.getLogger(__name__)
 
-ABI_VERSION = 8
+ABI_VERSION = 9
 PANEL = 32
 """Outputs that lie side by side in a packed matrix."""
 
@@ -31,6 +32,7 @@ SPAN = 64
 WEIGHT_KINDS = ("float32", "bfloat16", "int8", "int6", "int4")
 CACHE_KINDS: Final = ("float32", "bfloat16", "int8")
 ISA_VARIABLE = "MIDFILL_CPU_ISA"
+_ELSEWHERE = "set XDG_CACHE_HOME to a folder that can be written and run from"
 
 _int32 = ctypes.c_int32
 _int64 = ctypes.c_int64
@@ -172,6 +174,7 @@ class Library:
         opened.mf_instruction_sets.restype = ctypes.c_char_p
         opened.mf_create.restype = _address
         opened.mf_create.argtypes = (ctypes.POINTER(Model), ctypes.c_char_p)
+        opened.mf_num_threads.argtypes = (_address,)
         opened.mf_step.restype = ctypes.c_bool
         opened.mf_step.argtypes = (_address, ctypes.POINTER(Batch))
         opened.mf_run_ahead.restype = ctypes.c_bool
@@ -202,12 +205,22 @@ class Library:
     def create(self, model: Model, instruction_set: str) -> int:
         """Returns an engine's handle; the model's memory must outlive it.
 
+        Where so many threads cannot be had it takes fewer, and the log says so.
+
         Raises:
             MemoryError: it does not fit.
         """
         handle = self._opened.mf_create(ctypes.byref(model), instruction_set.encode())
         if not handle:
-            raise MemoryError("the native engine's memory or threads cannot be had")
+            raise MemoryError("the native engine's memory cannot be had")
+        num_threads = int(self._opened.mf_num_threads(handle))
+        if num_threads < model.num_threads:
+            logger.warning(
+                "%d threads cannot be had, %d compute: raise the limit of threads or processes, "
+                "or give --threads",
+                model.num_threads,
+                num_threads,
+            )
         return int(handle)
 
     def step(self, handle: int, batch: Batch) -> None:
@@ -241,28 +254,26 @@ class Library:
 def load() -> Library:
     """Returns the library that came with the package, or else one built for this machine.
 
+    One in the cache that does not open, as where another system shares it, is built once more.
+
     Raises:
         LibraryError: neither can be had.
     """
-    return Library(ensure_built())
-
-
-def ensure_built(folders: Sequence[Path] | None = None) -> Path:
-    """Returns the library's path, built into the user's cache if it is nowhere yet.
-
-    Args:
-        folders: where to look for a finished one first; None looks beside this file.
-
-    Raises:
-        LibraryError: it cannot be built.
-    """
-    for folder in (Path(__file__).resolve().parent,) if folders is None else folders:
-        if (folder / LIBRARY_NAME).is_file():
-            return folder / LIBRARY_NAME
     try:
-        compiler = Compiler.find()
-        folder = platformdirs.user_cache_path("midfill", False) / "kernels" / build_key(compiler)
-        path = folder / LIBRARY_NAME
-        return path if path.is_file() else build(compiler, folder)
+        path = ensure_built()
+    except UnusableFolder as error:
+        raise LibraryError(f"{error}; {_ELSEWHERE}") from None
     except BuildError as error:
         raise LibraryError(str(error)) from None
+    try:
+        return Library(path)
+    except LibraryError as error:
+        if path.parent != cache_folder():
+            raise
+        if runs_nothing(path):
+            raise LibraryError(f"{error}; {_ELSEWHERE}") from None
+        unopened = error
+    try:
+        return Library(build(Compiler.find(), path.parent))
+    except BuildError as error:
+        raise LibraryError(f"{unopened}; {error}") from None

@@ -75,7 +75,8 @@ def pack(kind: str, rows: Floats, out: Bytes) -> None:
     else:
         block = BLOCKS[kind]
         blocks = out.reshape(count, inputs // block, _BLOCK_BYTES[kind])
-        _pack_blocks(kind, whole.reshape(count, PANEL, inputs // block, block), blocks)
+        with np.errstate(invalid="ignore"):  # what is no number makes its scale none
+            _pack_blocks(kind, whole.reshape(count, PANEL, inputs // block, block), blocks)
 
 
 def _pack_blocks(kind: str, weights: Floats, blocks: Bytes) -> None:

@@ -66,10 +66,9 @@ class Decoder:
         rotations = self._rotations[start:end]
         attention = self._attention(start, num_tokens, self._scale, self.device)
         last = self.spec.num_layers - 1
-        for idx, (layer, kv) in enumerate(
-            zip(self._weights.layers, cache.layers(slot), strict=True)
-        ):
+        for idx, kv in enumerate(cache.layers(slot)):
             num_rows = num_logits if idx == last else num_tokens
+            layer = self._weights.layers[idx]
             query = self._write(layer, hidden, rotations, kv, start, num_rows)
             if num_rows == 0:
                 return torch.empty((0, self.spec.vocab_size), device=self.device)
@@ -80,6 +79,7 @@ class Decoder:
             if layer.out_bias is not None:
                 hidden.add_(layer.out_bias)
             self._feed_forward(layer, hidden)
+            del layer  # it may have been made for this once: the next takes its memory
         normed = normalise(hidden, self._weights.final_norm, self.spec.rms_norm_eps)
         return torch.mm(normed, self._weights.head).float()
 

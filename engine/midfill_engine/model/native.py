@@ -7,6 +7,7 @@ torch. A row's result does not depend on the rows beside it or on the number of 
 
 from __future__ import annotations
 
+import os
 import weakref
 from array import array
 
@@ -103,7 +104,7 @@ class NativeDecoder:
         model.cache_kind = CACHE_KINDS.index(cache_kind)
         model.num_threads = num_threads
         self._handle = library.create(model, self.instruction_set)
-        self._end = weakref.finalize(self, library.destroy, self._handle)
+        self._end = weakref.finalize(self, _end, library, self._handle, os.getpid())
 
     @property
     def num_bytes(self) -> int:
@@ -168,6 +169,12 @@ class NativeDecoder:
                 f"a cache {cache.shape} of {cache.kind}; "
                 f"this model needs {shape} of {self.cache_kind}, contiguous"
             )
+
+
+def _end(library: Library, handle: int, process: int) -> None:
+    """Ends an engine, in the process that made it: a fork has none of its threads to wait for."""
+    if os.getpid() == process:
+        library.destroy(handle)
 
 
 def _cache_batch(cache: NativeCache) -> Batch:

@@ -230,7 +230,10 @@ def test_from_parts() -> None:
             {"device": "cpu", "kernels": "torch", "dtype": "int6"},
             r"int6 needs kernels of our own \(asked for\); use --dtype auto",
         ),
-        ({"device": "cpu", "max_total_tokens": 513}, "--max-context 513 is outside 1 to 512"),
+        (
+            {"device": "cpu", "max_total_tokens": 513},
+            "--max-context 513 is outside the model's context of 512 tokens",
+        ),
         ({"device": "cpu", "max_total_tokens": 0}, "--max-context 0 is outside"),
     ],
 )

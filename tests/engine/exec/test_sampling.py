@@ -89,12 +89,11 @@ def test_many_biases_cost_little() -> None:
     bias = tuple((token_id, token_id % 7 - 3.0) for token_id in range(15_000))
     params = SamplingParams(logit_bias=bias)
     scores = np.zeros(15_616, dtype=np.float32)
+    expected = np.array([added for _, added in bias] + [0.0] * 616, dtype=np.float32)
     started = time.perf_counter()
     for _ in range(50):
-        changed = rescore(scores, params, (1,), ())
+        assert np.array_equal(rescore(scores, params, (1,), ()), expected)
     assert time.perf_counter() - started < 1  # entry by entry it took 2.5 s
-    assert changed[:15_000].tolist() == [added for _, added in bias]
-    assert not changed[15_000:].any()
 
 
 def test_draw_is_the_inverse_cdf() -> None:
@@ -126,7 +125,7 @@ def test_known_draws() -> None:
     ],
 )
 def test_logits_that_are_no_numbers(params: SamplingParams, bad: list[float]) -> None:
-    with pytest.raises(EngineError, match="not numbers; try --dtype float32"):
+    with pytest.raises(EngineError, match="not numbers: its weights overflow"):
         sample(torch.tensor(bad), params, [], [], 0)
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from midfill_engine.exec.threads import num_cores, num_threads, set_threads
+from midfill_engine.exec.threads import count_cores, num_cores, num_threads, set_threads
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +34,19 @@ def test_openmp_only_lowers(monkeypatch: pytest.MonkeyPatch, told: str, expected
     monkeypatch.setenv("OMP_NUM_THREADS", told)
     monkeypatch.setattr("midfill_engine.exec.threads.num_cores", lambda: 3)
     assert num_threads() == expected
+
+
+@pytest.mark.parametrize(("quota", "expected"), [(None, 3), (1, 1), (2, 2), (9, 3)])
+def test_a_quota_only_lowers(
+    monkeypatch: pytest.MonkeyPatch, quota: int | None, expected: int
+) -> None:
+    """Sixteen threads in a container of one processor's time stood still for most of it."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    monkeypatch.setattr("midfill_engine.exec.threads.num_cores", lambda: 3)
+    monkeypatch.setattr("midfill_engine.exec.threads.cpu_quota", lambda: quota)
+    assert num_threads() == expected
+    set_threads(8)
+    assert num_threads() == 8
 
 
 def test_hyperthreads_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,4 +88,44 @@ def test_on_macos_the_fast_cores_count(
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     monkeypatch.setattr("midfill_engine.exec.threads._told_by_kernel", told.get)
+    assert num_cores() == expected
+
+
+def _records(*lengths: int) -> bytes:
+    """Cores as Windows tells them: kind 0, the record's length, the rest."""
+    return b"".join(struct.pack("<II", 0, length) + bytes(length - 8) for length in lengths)
+
+
+def test_windows_tells_cores_in_records() -> None:
+    assert count_cores(b"") == 0
+    assert count_cores(_records(48, 48, 64)) == 3
+    assert count_cores(struct.pack("<II", 3, 48) + bytes(40) + _records(48)) == 1
+    assert count_cores(struct.pack("<II", 0, 0)) == 1  # which ends all the same
+
+
+@pytest.mark.parametrize(("answers", "expected"), [(True, 4), (False, 8)])
+def test_on_windows_hyperthreads_count_once(
+    monkeypatch: pytest.MonkeyPatch, answers: bool, expected: int
+) -> None:
+    records = _records(48, 48, 48, 48)
+
+    class Kernel:
+        @staticmethod
+        def GetLogicalProcessorInformationEx(kind: int, into: object, size: object) -> int:
+            assert kind == 0
+            told = ctypes.cast(size, ctypes.POINTER(ctypes.c_uint32))  # type: ignore[arg-type]
+            told[0] = len(records)
+            if into is None or not answers:
+                return 0
+            ctypes.memmove(into, records, len(records))  # type: ignore[arg-type]
+            return 1
+
+    def opened(name: str) -> type[Kernel]:
+        return {"kernel32": Kernel}[name]
+
+    monkeypatch.setattr(ctypes, "WinDLL", opened, raising=False)
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
+    nothing: dict[str, int] = {}
+    monkeypatch.setattr("midfill_engine.exec.threads._told_by_kernel", nothing.get)
     assert num_cores() == expected

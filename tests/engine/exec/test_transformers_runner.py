@@ -216,7 +216,10 @@ def test_refusals(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for options, told in (
         ({"kernels": "native"}, "--kernels native is not possible"),
         ({"dtype": "int8"}, "--dtype int8 is not possible"),
-        ({"max_total_tokens": 513}, "--max-context 513 is outside 1 to 512"),
+        (
+            {"max_total_tokens": 513},
+            "--max-context 513 is outside the model's context of 512 tokens",
+        ),
         ({"dtype": "fp8"}, "--dtype fp8 is not possible"),
         ({"max_memory": 2**20}, "--max-memory 1MB is too little"),
     ):

@@ -9,17 +9,21 @@ import pytest
 import torch
 
 from midfill_engine.errors import ModelError
-from midfill_engine.exec.gpu_choice import choose_parts
+from midfill_engine.exec.gpu_choice import choose_parts, gpu_needs
 from midfill_engine.exec.gpu_device import Device, check_kind, find_gpu, refusal
 from midfill_engine.kernels import flash
 from midfill_engine.kernels.gpu_interface import Groups, Pages
 from midfill_engine.kernels.gpu_plain import PlainAttention
 from midfill_engine.model.attention import Attention
+from midfill_engine.model.gpu_decoder import MAX_ROWS
+from midfill_engine.model.gpu_weights import GpuKind
+from midfill_engine.model.shapes import num_parameters, slot_bytes
 from midfill_engine.model.spec import ModelSpec
 from tests.engine.tiny import tiny_config
 
 CPU = torch.device("cpu")
 HOPPER = Device(CPU, (9, 0), 132)
+QUANTISED: tuple[GpuKind, ...] = ("int8", "fp8")
 SPEC = ModelSpec.from_config(tiny_config("llama-gqa"))
 
 
@@ -63,6 +67,25 @@ def test_what_a_device_can(capability: tuple[int, int], pdl: bool, roomy: bool) 
     for part in (parts.operations, parts.attention):
         assert vars(part)["_pdl"] is pdl
     assert vars(parts.operations)["_roomy"] is roomy
+
+
+@pytest.mark.parametrize("max_len", [64, 8192])
+def test_what_steps_write_is_planned(max_len: int) -> None:
+    """Logits, attention's pieces and a dense layer were in no plan, so that a limit was passed."""
+    pytest.importorskip("triton", reason="Triton is for Linux")
+    attention = choose_parts(SPEC, torch.bfloat16, HOPPER, max_len).attention
+    scratch = sum(part.nbytes for part in vars(attention).values() if torch.is_tensor(part))
+    logits = MAX_ROWS * SPEC.vocab_size * 4
+    plain = gpu_needs(SPEC, "plain", torch.bfloat16, max_len)
+    assert scratch + logits <= plain.buffers + 2**12
+    assert plain.loading == plain.weights
+    for kind in QUANTISED:
+        needs = gpu_needs(SPEC, kind, torch.bfloat16, max_len)
+        quantising = needs.loading - needs.weights
+        assert quantising > num_parameters(SPEC) // SPEC.num_layers * 2  # a dense layer
+        assert needs.buffers == plain.buffers + quantising
+        assert needs.reserve(3) - plain.reserve(3) == quantising
+        assert needs.slot == plain.slot == slot_bytes(SPEC, max_len, 2)
 
 
 def fake_version(name: str) -> str:

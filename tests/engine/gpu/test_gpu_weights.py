@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+
 import pytest
 import torch
 
 from midfill_engine.exec.gpu_check import failure
 from midfill_engine.kernels.gpu_plain import dense
 from midfill_engine.model.checkpoint import MemoryCheckpoint
+from midfill_engine.model.decoder import Decoder
 from midfill_engine.model.gpu_weights import (
     DenseLayers,
     GpuKind,
@@ -16,8 +19,9 @@ from midfill_engine.model.gpu_weights import (
     load_gpu_weights,
     quantise,
 )
+from midfill_engine.model.kv_cache import KVCache
 from midfill_engine.model.spec import ModelSpec
-from midfill_engine.model.weights import DenseMlp, load_weights
+from midfill_engine.model.weights import DenseMlp, LayerWeights, load_weights
 from tests.engine.gpu.models import gpu_model, tensors
 from tests.engine.tiny import tiny_config
 
@@ -68,6 +72,34 @@ def test_both_ways_through_a_quantised_model_agree(kind: GpuKind, device: torch.
     model = gpu_model("llama-gqa", device, weights=kind, dtype=torch.bfloat16)
     assert failure(model.forward) is None
     assert model.runner.describe()["dtype"] == kind
+
+
+@pytest.mark.parametrize("num_logits", [0, 2])
+def test_a_prompt_holds_one_dense_layer_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, device: torch.device, num_logits: int
+) -> None:
+    """Three were alive at once, a gigabyte of a 7B model more than was planned."""
+    spec = ModelSpec.from_config(tiny_config("llama-gqa"))
+    loaded = load_gpu_weights(
+        spec, MemoryCheckpoint(tensors("llama-gqa")), "int8", torch.bfloat16, device
+    )
+    decoder = Decoder(spec, dense_weights(loaded, torch.bfloat16), torch.bfloat16, device, 32)
+    alive: weakref.WeakSet[torch.Tensor] = weakref.WeakSet()
+    most = 0
+    make = DenseLayers.__getitem__
+
+    def counted(layers: DenseLayers, index: int) -> LayerWeights:
+        nonlocal most
+        made = make(layers, index)
+        alive.add(made.qkv)
+        most = max(most, len(alive))
+        return made
+
+    monkeypatch.setattr(DenseLayers, "__getitem__", counted)
+    cache = KVCache(spec, 1, 32, torch.bfloat16, device)
+    decoder.forward(torch.arange(5, device=device), 0, cache, 0, num_logits)
+    assert most == 1
+    assert not alive
 
 
 def test_bytes() -> None:

@@ -23,7 +23,7 @@
 #define MF_EXPORT extern "C" __attribute__((visibility("default")))
 #endif
 
-constexpr int32_t kAbiVersion = 8;
+constexpr int32_t kAbiVersion = 9;
 constexpr int kPanel = 32;
 constexpr int kPadding = 64;
 constexpr int kInt8Block = 64, kInt4Block = 32;  // inputs that share a scale; int6 as int8
@@ -112,6 +112,8 @@ MF_EXPORT int32_t mf_abi_version(void);
 MF_EXPORT const char* mf_instruction_sets(void);
 // Null where the instruction set is not among them or memory is short.
 MF_EXPORT void* mf_create(const mf_model* model, const char* instruction_set);
+// Of its steps, the caller's included: fewer than asked for where so many cannot be had.
+MF_EXPORT int32_t mf_num_threads(const void* engine);
 // False where memory is short; then nothing was computed.
 MF_EXPORT bool mf_step(void* engine, const mf_batch* batch);
 // As many steps as `ahead` says, with the cache that `cache` names, whose rows are not read. False

@@ -43,11 +43,17 @@ MF_INLINE void finish_scores(const Scratch& own, int num_queries, const float* s
 MF_INLINE void round_weights(const Scratch& own, int m, const float* scales) {
   const float* weights = own.scores + m * kSpan;
   int8_t* to = own.whole_weights + m * 2 * kSpan;
-  Vec most = vset(0.0f);
+  IntVec most = iset(0);
   for (int j = 0; j < kSpan; j += kLanes)
-    most = vmax(vmul(vload(weights + j), vload(scales + j)), most);
-  const float largest = lane_max(most);
-  const Vec inverse = vset(largest > 0.0f ? 127.0f / largest : 0.0f);
+    most = imax(size_bits(vmul(vload(weights + j), vload(scales + j))), most);
+  const float largest = largest_of(most);
+  own.weight_units[m] = largest / 127.0f;
+  if (largest != largest) {
+    memset(to, 0, 2 * kSpan);
+    own.weight_totals[2 * m] = own.weight_totals[2 * m + 1] = 0;
+    return;
+  }
+  const Vec inverse = to_127(largest);
   IntVec high_total = iset(0), low_total = iset(0);
   for (int j = 0; j < kSpan; j += kLanes) {
     const Vec exact = vmul(vmul(vload(weights + j), vload(scales + j)), inverse);
@@ -58,7 +64,6 @@ MF_INLINE void round_weights(const Scratch& own, int m, const float* scales) {
     high_total = iadd(high_total, high);
     low_total = iadd(low_total, low);
   }
-  own.weight_units[m] = largest / 127.0f;
   own.weight_totals[2 * m] = lane_total(high_total);
   own.weight_totals[2 * m + 1] = lane_total(low_total);
 }

@@ -155,11 +155,15 @@ void* mf_create(const mf_model* model, const char* instruction_set) {
     size_up(owned->engine);
     allocate(*owned);
     owned->engine.pool = pool_create(model->num_threads);
-    if (owned->step && owned->engine.pool) return owned;
+    if (owned->step) return owned;
   } catch (const std::bad_alloc&) {
   }
   delete owned;
   return nullptr;
+}
+
+int32_t mf_num_threads(const void* engine) {
+  return pool_size(static_cast<const Owned*>(engine)->engine.pool);
 }
 
 bool mf_step(void* engine, const mf_batch* batch) {

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -148,9 +149,14 @@ Pool* pool_create(int num_threads) {
   try {
     for (int thread = 1; thread < pool->size; thread++)
       pool->threads.emplace_back([pool, thread] { pool->serve(thread); });
+  } catch (const std::system_error&) {
+    // A limit of threads that others share, who would find none left if all were taken.
+    const int half = (int)pool->threads.size() / 2;
+    pool_destroy(pool);
+    return pool_create(1 + half);
   } catch (...) {
     pool_destroy(pool);
-    return nullptr;
+    throw;
   }
   return pool;
 }

@@ -8,7 +8,7 @@ struct Pool;
 // Runs piece [0, count) of something; `thread` is whose scratch memory may be used.
 typedef void (*PoolWork)(const void* context, int piece, int thread);
 
-// Null where the threads cannot be had.
+// Takes fewer threads where so many cannot be had; throws std::bad_alloc.
 Pool* pool_create(int num_threads);
 void pool_destroy(Pool* pool);
 int pool_size(const Pool* pool);

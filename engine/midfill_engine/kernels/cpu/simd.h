@@ -35,10 +35,10 @@ MF_INLINE Vector kept(Vector sum) {
 #include "simd_portable.h"
 #endif
 
-// e^x to about 2 units in the last place; exactly 1 at 0 and exactly 0 below -87.3.
+// e^x to about 2 units in the last place; exactly 1 at 0, exactly 0 below -87.3, NaN of NaN.
 MF_INLINE Vec vexp(Vec x) {
   const Vec lowest = vset(-87.3f);
-  Vec clamped = vmin(vmax(x, lowest), vset(88.0f));
+  Vec clamped = vclamp(x, lowest, vset(88.0f));
   IntVec n = vround(vmul(clamped, vset(1.44269504f)));
   Vec count = vfloat(n);
   Vec r = vfma(count, vset(-0.693359375f), clamped);
@@ -50,16 +50,35 @@ MF_INLINE Vec vexp(Vec x) {
   p = vfma(p, r, vset(1.6666665459e-1f));
   p = vfma(p, r, vset(5.0000001201e-1f));
   p = vadd(vfma(vmul(r, r), p, r), vset(1.0f));
-  return vkeep_from(x, lowest, vmul(p, vpow2(n)));
+  return vzero_below(x, lowest, vmul(p, vpow2(n)));
 }
 
+// Bits of sizes order as the sizes do, infinity and NaN above all.
+MF_INLINE IntVec size_bits(Vec a) { return vbits(vabs(a)); }
+
+// The largest of sizes whose bits are given; NaN if one of them was no number.
+MF_INLINE float largest_of(IntVec bits) {
+  const int32_t most = lane_max(bits);
+  float size;
+  memcpy(&size, &most, 4);
+  return most < 0x7f800000 ? size : __builtin_nanf("");
+}
+
+// What values are multiplied by so that the largest becomes 127.
+MF_INLINE Vec to_127(float largest) { return vset(largest > 0.0f ? 127.0f / largest : 0.0f); }
+
 // Rounds `count` values to signed bytes, the largest to 127; returns what 1 of them stands for, and
-// their sum in `total`.
+// their sum in `total`. Where a value is no number, bytes and sum are 0 and the rest is NaN.
 MF_INLINE float round_to_int8(const float* from, int count, int8_t* to, int32_t* total) {
-  Vec most = vset(0.0f);
-  for (int i = 0; i < count; i += kLanes) most = vmax(vabs(vload(from + i)), most);
-  const float largest = lane_max(most);
-  const Vec inverse = vset(largest > 0.0f ? 127.0f / largest : 0.0f);
+  IntVec most = iset(0);
+  for (int i = 0; i < count; i += kLanes) most = imax(size_bits(vload(from + i)), most);
+  const float largest = largest_of(most);
+  if (largest != largest) {
+    memset(to, 0, count);
+    *total = 0;
+    return largest;
+  }
+  const Vec inverse = to_127(largest);
   IntVec sum = iset(0);
   for (int i = 0; i < count; i += kLanes) {
     const IntVec whole = vround(vmul(vload(from + i), inverse));

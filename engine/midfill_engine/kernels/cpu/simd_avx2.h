@@ -31,6 +31,8 @@ MF_INLINE Vec vfma(Vec a, Vec b, Vec c) { return _mm256_fmadd_ps(a, b, c); }
 MF_INLINE Vec vabs(Vec a) { return _mm256_andnot_ps(vset(-0.0f), a); }
 MF_INLINE IntVec vround(Vec a) { return _mm256_cvtps_epi32(a); }
 MF_INLINE Vec vfloat(IntVec a) { return _mm256_cvtepi32_ps(a); }
+MF_INLINE IntVec vbits(Vec a) { return _mm256_castps_si256(a); }
+MF_INLINE IntVec imax(IntVec a, IntVec b) { return _mm256_max_epi32(a, b); }
 MF_INLINE IntVec iset(int32_t x) { return _mm256_set1_epi32(x); }
 MF_INLINE Vec vpow2(IntVec n) {
   return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(n, iset(127)), 23));
@@ -38,6 +40,10 @@ MF_INLINE Vec vpow2(IntVec n) {
 MF_INLINE Vec vkeep_from(Vec x, Vec bound, Vec a) {
   return _mm256_and_ps(_mm256_cmp_ps(x, bound, _CMP_GE_OQ), a);
 }
+MF_INLINE Vec vzero_below(Vec x, Vec bound, Vec a) {
+  return _mm256_and_ps(_mm256_cmp_ps(x, bound, _CMP_NLT_UQ), a);
+}
+MF_INLINE Vec vclamp(Vec x, Vec low, Vec high) { return vmin(high, vmax(low, x)); }
 MF_INLINE Vec vwiden(const uint16_t* p) {
   IntVec wide = _mm256_cvtepu16_epi32(_mm_loadu_si128((const __m128i*)p));
   return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
@@ -118,6 +124,11 @@ MF_INLINE float lane_max(Vec a) {
   __m128 four = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
   four = _mm_max_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_max_ss(four, _mm_movehdup_ps(four)));
+}
+MF_INLINE int32_t lane_max(IntVec a) {
+  __m128i four = _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+  four = _mm_max_epi32(four, _mm_shuffle_epi32(four, 0x4e));
+  return _mm_cvtsi128_si32(_mm_max_epi32(four, _mm_shuffle_epi32(four, 0xb1)));
 }
 
 // The sums of four vectors' lanes.

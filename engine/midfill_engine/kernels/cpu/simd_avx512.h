@@ -31,6 +31,8 @@ MF_INLINE Vec vfma(Vec a, Vec b, Vec c) { return _mm512_fmadd_ps(a, b, c); }
 MF_INLINE Vec vabs(Vec a) { return _mm512_abs_ps(a); }
 MF_INLINE IntVec vround(Vec a) { return _mm512_cvtps_epi32(a); }
 MF_INLINE Vec vfloat(IntVec a) { return _mm512_cvtepi32_ps(a); }
+MF_INLINE IntVec vbits(Vec a) { return _mm512_castps_si512(a); }
+MF_INLINE IntVec imax(IntVec a, IntVec b) { return _mm512_max_epi32(a, b); }
 MF_INLINE IntVec iset(int32_t x) { return _mm512_set1_epi32(x); }
 MF_INLINE Vec vpow2(IntVec n) {  // 2^n for n in [-126, 127]
   return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_add_epi32(n, iset(127)), 23));
@@ -39,6 +41,11 @@ MF_INLINE Vec vpow2(IntVec n) {  // 2^n for n in [-126, 127]
 MF_INLINE Vec vkeep_from(Vec x, Vec bound, Vec a) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, bound, _CMP_GE_OQ), a);
 }
+// 0 where x < bound, else a.
+MF_INLINE Vec vzero_below(Vec x, Vec bound, Vec a) {
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(x, bound, _CMP_NLT_UQ), a);
+}
+MF_INLINE Vec vclamp(Vec x, Vec low, Vec high) { return vmin(high, vmax(low, x)); }  // NaN stays
 MF_INLINE Vec vwiden(const uint16_t* p) {  // bfloat16 to float
   IntVec wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256((const __m256i*)p));
   return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
@@ -115,6 +122,7 @@ MF_INLINE IntVec iadd(IntVec a, IntVec b) { return _mm512_add_epi32(a, b); }
 MF_INLINE int32_t lane_total(IntVec a) { return _mm512_reduce_add_epi32(a); }
 MF_INLINE float lane_sum(Vec a) { return _mm512_reduce_add_ps(a); }
 MF_INLINE float lane_max(Vec a) { return _mm512_reduce_max_ps(a); }
+MF_INLINE int32_t lane_max(IntVec a) { return _mm512_reduce_max_epi32(a); }
 
 // The sums of four vectors' lanes.
 MF_INLINE void four_sums(const Vec* a, float* out) {

@@ -28,6 +28,8 @@ MF_INLINE Vec vfma(Vec a, Vec b, Vec c) { return vfmaq_f32(c, a, b); }
 MF_INLINE Vec vabs(Vec a) { return vabsq_f32(a); }
 MF_INLINE IntVec vround(Vec a) { return vcvtnq_s32_f32(a); }
 MF_INLINE Vec vfloat(IntVec a) { return vcvtq_f32_s32(a); }
+MF_INLINE IntVec vbits(Vec a) { return vreinterpretq_s32_f32(a); }
+MF_INLINE IntVec imax(IntVec a, IntVec b) { return vmaxq_s32(a, b); }
 MF_INLINE IntVec iset(int32_t x) { return vdupq_n_s32(x); }
 MF_INLINE Vec vpow2(IntVec n) {
   return vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(n, iset(127)), 23));
@@ -35,6 +37,10 @@ MF_INLINE Vec vpow2(IntVec n) {
 MF_INLINE Vec vkeep_from(Vec x, Vec bound, Vec a) {
   return vreinterpretq_f32_u32(vandq_u32(vcgeq_f32(x, bound), vreinterpretq_u32_f32(a)));
 }
+MF_INLINE Vec vzero_below(Vec x, Vec bound, Vec a) {
+  return vreinterpretq_f32_u32(vbicq_u32(vreinterpretq_u32_f32(a), vcltq_f32(x, bound)));
+}
+MF_INLINE Vec vclamp(Vec x, Vec low, Vec high) { return vminq_f32(high, vmaxq_f32(low, x)); }
 MF_INLINE Vec vwiden(const uint16_t* p) {
   return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16));
 }
@@ -97,6 +103,7 @@ MF_INLINE IntVec iadd(IntVec a, IntVec b) { return vaddq_s32(a, b); }
 MF_INLINE int32_t lane_total(IntVec a) { return vaddvq_s32(a); }
 MF_INLINE float lane_sum(Vec a) { return vaddvq_f32(a); }
 MF_INLINE float lane_max(Vec a) { return vmaxnmvq_f32(a); }
+MF_INLINE int32_t lane_max(IntVec a) { return vmaxvq_s32(a); }
 
 // The sums of four vectors' lanes.
 MF_INLINE void four_sums(const Vec* a, float* out) {

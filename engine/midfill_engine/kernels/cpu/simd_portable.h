@@ -33,6 +33,11 @@ MF_INLINE Vec vmax(Vec a, Vec b) { return vselect(a > b, a, b); }
 MF_INLINE Vec vmin(Vec a, Vec b) { return vselect(a < b, a, b); }
 MF_INLINE Vec vfma(Vec a, Vec b, Vec c) { return a * b + c; }
 MF_INLINE IntVec iset(int32_t x) { return IntVec{x, x, x, x}; }
+MF_INLINE IntVec vbits(Vec a) { return (IntVec)a; }
+MF_INLINE IntVec imax(IntVec a, IntVec b) {
+  const IntVec more = a > b;
+  return (more & a) | (~more & b);
+}
 MF_INLINE Vec vabs(Vec a) { return (Vec)((IntVec)a & iset(0x7fffffff)); }
 MF_INLINE IntVec vround(Vec a) {  // to nearest, ties to even; |a| < 2^22
   Vec shift = vset(12582912.0f);
@@ -43,6 +48,11 @@ MF_INLINE Vec vfloat(IntVec a) {
 }
 MF_INLINE Vec vpow2(IntVec n) { return (Vec)((n + iset(127)) << iset(23)); }
 MF_INLINE Vec vkeep_from(Vec x, Vec bound, Vec a) { return (Vec)((x >= bound) & (IntVec)a); }
+MF_INLINE Vec vzero_below(Vec x, Vec bound, Vec a) { return (Vec)(~(x < bound) & (IntVec)a); }
+MF_INLINE Vec vclamp(Vec x, Vec low, Vec high) {
+  x = vselect(x < low, low, x);
+  return vselect(x > high, high, x);
+}
 MF_INLINE Vec vwiden(const uint16_t* p) {
   return (Vec)(IntVec{p[0] << 16, p[1] << 16, p[2] << 16, p[3] << 16});
 }
@@ -95,6 +105,10 @@ MF_INLINE int32_t lane_total(IntVec a) { return a[0] + a[1] + a[2] + a[3]; }
 MF_INLINE float lane_sum(Vec a) { return (a[0] + a[2]) + (a[1] + a[3]); }
 MF_INLINE float lane_max(Vec a) {
   float first = a[0] > a[1] ? a[0] : a[1], second = a[2] > a[3] ? a[2] : a[3];
+  return first > second ? first : second;
+}
+MF_INLINE int32_t lane_max(IntVec a) {
+  const int32_t first = a[0] > a[1] ? a[0] : a[1], second = a[2] > a[3] ? a[2] : a[3];
   return first > second ? first : second;
 }
 MF_INLINE void four_sums(const Vec* a, float* out) {
