@@ -17,6 +17,7 @@
         ├── MethodNotAllowed     405  the route exists, the method does not
         ├── Conflict             409  what is asked for and what is there exclude each other
         ├── BodyTooLarge         413  the body is over the bound
+        ├── UnsupportedEncoding  415  the body is compressed
         ├── GenerationFailed     424  the engine began and could not go on
         ├── Overloaded           429  too many requests at once
         ├── IncompleteGeneration 500  the engine ended a request without an answer
@@ -131,6 +132,13 @@ class BodyTooLarge(RequestError):
 
     status = 413
     error_type = "payload_too_large"
+
+
+class UnsupportedEncoding(RequestError):
+    """The body is compressed, or otherwise encoded."""
+
+    status = 415
+    error_type = "unsupported_encoding"
 
 
 class GenerationFailed(RequestError):

@@ -22,7 +22,7 @@ from tests.contract.examples import examples
 from tests.engine.tiny import write_tiny_model
 from tests.lsp.engine_process.conftest import until
 
-KEY = "contract-key"
+KEY = "contract-key-of-some-32-characters"  # a shorter one is not proved
 _TEMPLATE = "{% for message in messages %}{{ message.role }}: {{ message.content }}\n{% endfor %}"
 
 

@@ -15,6 +15,7 @@ from midfill_lsp.backend.base import ChatMessage, InfillRequest, Scores, StreamE
 from midfill_lsp.backend.infill import InfillBackend
 from midfill_lsp.chat import Passage, Question, talk
 from midfill_lsp.engine_process.endpoint import FixedEngine
+from midfill_lsp.engine_process.lease import Lease, LeaseRefused
 from midfill_lsp.engine_process.state import Ready, Record, read_ready
 from midfill_lsp.fim_files import OtherFile, OtherFiles
 from tests.contract.conftest import KEY, RealEngine, running_engine
@@ -59,6 +60,14 @@ def test_documented_ready_file_is_understood(page: dict[str, Any], tmp_path: Pat
     path.write_text(json.dumps(page["ready-file"]))
     ready = read_ready(Record(1, 0.0, str(path), "", ""))
     assert ready == Ready(4242, "http://127.0.0.1:40123", "starter", "0.1.0")
+
+
+@pytest.mark.e2e
+async def test_a_real_engine_proves_its_key_before_it_gets_it(real_engine: RealEngine) -> None:
+    async with aclosing(await Lease.open(real_engine.url, KEY, real_engine.pid)) as lease:
+        assert not lease.lost.is_set()
+    with pytest.raises(LeaseRefused, match="cannot prove"):
+        await Lease.open(real_engine.url, f"{KEY}-of-another", real_engine.pid)
 
 
 @pytest.mark.e2e

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
 import logging
 import os
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from midfill_engine.serve.served import Served
 
 
+_UNWRITABLE = {errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF}
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     logging.basicConfig(
@@ -27,22 +32,46 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        options = parse(sys.argv[1:] if argv is None else argv)
-        if options.command == "serve":
-            _serve(config_of(options))
-        elif options.command == "pull":
-            _pull(options.model)
-        elif options.command == "measure":
-            _measure()
-        else:
-            _info(config_of(options))
+        try:
+            _run(sys.argv[1:] if argv is None else argv)
+        finally:
+            print(end="", flush=True)  # what cannot be written any more is found out here
     except EngineError as error:
-        line = " ".join(str(error).split())
-        print(f"midfill-engine: error: {line}", file=sys.stderr)
-        return 2
+        return _fail(str(error))
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # the reader of our output has gone
+        _drop_output()
+        return 1
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        _drop_output()
+        return _fail(f"the output cannot be written: {error.strerror}")
     return 0
+
+
+def _run(argv: Sequence[str]) -> None:
+    options = parse(argv)
+    if options.command == "serve":
+        _serve(config_of(options))
+    elif options.command == "pull":
+        _pull(options.model)
+    elif options.command == "measure":
+        _measure()
+    else:
+        _info(config_of(options))
+
+
+def _fail(told: str) -> int:
+    print(f"midfill-engine: error: {' '.join(told.split())}", file=sys.stderr)
+    return 2
+
+
+def _drop_output() -> None:
+    """Writes the rest of stdout nowhere: Python would complain of it again at exit."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _serve(config: EngineConfig) -> None:

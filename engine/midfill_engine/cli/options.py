@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,6 +40,8 @@ def config_of(options: argparse.Namespace) -> EngineConfig:
     named = options.model or [NamedModel(ModelConfig().source)]
     models = [_model(options, one) for one in named]
     if options.command != "serve":
+        if len(models) > 1:
+            raise StartError(f"{options.command} takes one --model")
         return EngineConfig(model=models[0])
     server = ServerConfig(
         host=options.host,
@@ -94,6 +97,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 _COMMANDS = "serve | info | pull | measure"
+_ORIGIN = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:]+\])(?::([0-9]{1,5}))?/?")
+_USUAL_PORTS = {"http": 80, "https": 443}
+"""They stand in no `Origin`."""
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
     info = commands.add_parser("info", help="load a model and print what it is, as JSON")
     info.add_argument(
         "--model",
-        nargs=1,
+        action="append",
         type=_named_model,
         metavar="[NAME=]M",
         help="folder, Hub id, or starter (default)",
@@ -154,6 +160,7 @@ def _add_server_options(parser: argparse.ArgumentParser) -> None:
         "--allow-origin",
         action="append",
         default=[],
+        type=_origin,
         metavar="O",
         help="let web pages of this origin in; may be repeated",
     )
@@ -181,6 +188,19 @@ def _hub_id(text: str) -> str:
     if HUB_ID.fullmatch(text) is None:
         raise argparse.ArgumentTypeError(f"{text!r} is not a Hub id, owner/name[@revision]")
     return text
+
+
+def _origin(text: str) -> str:
+    """Returns an origin as browsers write it (RFC 6454, section 6.2)."""
+    found = _ORIGIN.fullmatch(text.lower())
+    if found is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not an origin, scheme://host[:port], such as http://localhost:3000"
+        )
+    scheme, host, port = found.groups()
+    if port is None or int(port) == _USUAL_PORTS.get(scheme):
+        return f"{scheme}://{host}"
+    return f"{scheme}://{host}:{_port(port)}"
 
 
 def _positive(text: str) -> int:

@@ -20,6 +20,7 @@ from safetensors import SafetensorError, safe_open
 from midfill_engine.errors import ModelError
 from midfill_engine.kernels.packing import Bits, Floats, from_bfloat16
 from midfill_engine.model.progress import OnProgress, untold
+from midfill_engine.small_file import read_json
 
 if TYPE_CHECKING:
     import torch
@@ -242,7 +243,7 @@ def _open(path: Path, framework: str) -> Any:  # noqa: ANN401  # safetensors' ha
 def _read_index(folder: Path) -> dict[str, str]:
     path = folder / INDEX_FILE
     try:
-        content: object = json.loads(path.read_text(encoding="utf-8"))
+        content: object = read_json(path)
     except FileNotFoundError:
         raise ModelError(_no_weights(folder)) from None
     except (OSError, ValueError, RecursionError) as error:

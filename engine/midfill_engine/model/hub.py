@@ -9,6 +9,7 @@ for a model that is to run, and by `cli` for `midfill-engine pull`.
 from __future__ import annotations
 
 import shutil
+import textwrap
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -210,7 +211,7 @@ def _reason(repo_id: str, error: Exception) -> str:
         return f"the Hub does not know the token for {repo_id}: renew HF_TOKEN, or unset it"
     if status == 403:
         return f"the token may not read {repo_id}: give it access to gated repositories"
-    told = " ".join(str(error).split())[:200]
+    told = textwrap.shorten(str(error), 300, placeholder=" ...")
     return (
         f"model {repo_id} is no folder here and cannot be fetched from the Hub ({told}); "
         "check the connection and run it again (what is there stays), or give a folder"

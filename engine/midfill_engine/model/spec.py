@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 from midfill_engine.errors import ModelError
 from midfill_engine.model.rope import RopeSpec, parse_rope
+from midfill_engine.small_file import read_json
 
 Architecture: TypeAlias = Literal[
     "LlamaForCausalLM", "MistralForCausalLM", "MixtralForCausalLM", "Qwen2ForCausalLM"
@@ -131,7 +131,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """
     path = folder / "config.json"
     try:
-        config: object = json.loads(path.read_text(encoding="utf-8"))
+        config: object = read_json(path)
     except FileNotFoundError:
         raise ModelError(
             f"{folder} has no config.json; give a folder in the Hugging Face format"

@@ -28,6 +28,7 @@ OPEN_PATHS = frozenset(
         "/models",
         "/v1/models",
         "/openapi.json",
+        "/proof",
     }
 )
 
@@ -58,10 +59,12 @@ class HostCheck:
             return Forbidden(
                 "the Host header names another host: use the address that the engine printed"
             )
-        if any(origin not in self._allow_origins for origin in origins):
-            return Forbidden(
-                "web pages may not use this engine: start it with --allow-origin for this origin"
-            )
+        for origin in origins:
+            if origin not in self._allow_origins:
+                return Forbidden(
+                    f"web pages of {origin[:200]!r} may not use this engine: --allow-origin lets "
+                    "those of an origin in"
+                )
         return None
 
     def _is_ours(self, name: str) -> bool:
@@ -107,6 +110,16 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def exposure(host: str) -> str | None:
+    """What to warn of where an engine is bound to `host`; None on this machine only."""
+    if is_loopback(host):
+        return None
+    return (
+        f"on {host} the key and your code travel unencrypted, as plain HTTP: let other machines "
+        "come through an SSH tunnel or a proxy with TLS"
+    )
 
 
 def _is_address(name: str) -> bool:

@@ -37,8 +37,9 @@ from midfill_engine.serve.metrics_route import MetricsRoute
 from midfill_engine.serve.models import ModelRoutes
 from midfill_engine.serve.openai import OpenAIRoutes
 from midfill_engine.serve.openapi import OpenApiRoute
+from midfill_engine.serve.proof import ProofRoute
 from midfill_engine.serve.registry import HoldModels, Models
-from midfill_engine.serve.replies import error_reply
+from midfill_engine.serve.replies import error_reply, internal_error
 from midfill_engine.serve.tgi import TgiRoutes
 from midfill_engine.serve.tgi_tokenize import TokenizeRoute
 
@@ -82,6 +83,7 @@ def build_app(
             *LlamaTokenRoutes(models).routes(),
             *OpenAIRoutes(models).routes(),
             Route("/lease", kept.route, methods=["GET"]),
+            ProofRoute(api_key),
             *ChatRoutes(models).routes(),
             OpenApiRoute(),
             *TgiRoutes(models).routes(),
@@ -154,5 +156,4 @@ async def _on_client_gone(request: Request, error: Exception) -> Response:
 async def _on_bug(request: Request, error: Exception) -> Response:
     """Starlette raises the error again afterwards, so the server's log has the traceback."""
     del error
-    bug = IncompleteGeneration("internal error, see the engine's log")
-    return error_reply(bug, request.url.path)
+    return error_reply(internal_error(), request.url.path)

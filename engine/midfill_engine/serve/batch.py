@@ -1,4 +1,4 @@
-"""Several prompts of one request, each with its samples. Used by `openai`."""
+"""Several prompts of one request, each with its samples. Used by `openai` and `llama`."""
 
 from __future__ import annotations
 
@@ -50,6 +50,11 @@ class Batch:
     def request_id(self) -> str:
         """The first one's, for the log."""
         return self.samples[0].request_id
+
+    @property
+    def has_more(self) -> bool:
+        """Whether more text, or an end, is there by now."""
+        return any(samples.has_more for samples in self.samples)
 
     async def results(self) -> None:
         """Wait for every end; raises as `Samples.results` does."""

@@ -60,9 +60,9 @@ async def read_chat_request(body: Json, served: Served, *, started_at: float) ->
     _refuse_unsupported(fields)
     chat = chat_of(served)
     tools = read_tools(fields)
-    sampling = openai_sampling(fields, vocab_size=served.pieces.vocab_size)
+    sampling = openai_sampling(fields, vocab_size=served.vocab_size)
     stop = fields.texts("stop", most=served.limits.max_stops_tgi)
-    asked = _max_tokens(fields)
+    asked_field, asked = _max_tokens(fields)
     logprobs = fields.flag("logprobs", default=False)
     top_n = _top_logprobs(fields, served, logprobs=logprobs)
     num_choices = _num_choices(fields, served)
@@ -74,7 +74,7 @@ async def read_chat_request(body: Json, served: Served, *, started_at: float) ->
     draft = _draft(fields, served)
     generation = GenerationRequest(
         prompt_ids=prompt.ids,
-        max_new_tokens=_room(len(prompt.ids), asked, served),
+        max_new_tokens=_room(len(prompt.ids), asked, asked_field, served),
         sampling=sampling,
         stop=(*stop, *chat.stop_texts),
         stop_token_ids=served.tokenizer.eos_ids | chat.stop_ids,
@@ -134,26 +134,26 @@ def _refuse_unsupported(fields: Fields) -> None:
     fields.refuse("modalities", harmless=(["text"], []))
 
 
-def _max_tokens(fields: Fields) -> int | None:
+def _max_tokens(fields: Fields) -> tuple[str, int | None]:
+    """The field that bounds the answer, and its bound."""
     rule = "must be strictly positive"
-    newer, older = (
-        fields.integer(name, low=1, high=_U31, rule=rule)
-        for name in ("max_completion_tokens", "max_tokens")
-    )
-    return older if newer is None else newer
+    newer, older = "max_completion_tokens", "max_tokens"
+    found = {name: fields.integer(name, low=1, high=_U31, rule=rule) for name in (newer, older)}
+    field = older if found[newer] is None else newer
+    return field, found[field]
 
 
-def _room(prompt_len: int, asked: int | None, served: Served) -> int:
+def _room(prompt_len: int, asked: int | None, asked_field: str, served: Served) -> int:
     """How many tokens may come; to the context's end where the request does not say."""
     total = served.max_total_tokens
     if prompt_len > total - 1:
-        raise invalid(f"`inputs` must have less than {total} tokens. Given: {prompt_len}")
+        raise invalid(f"`messages` must have less than {total} tokens. Given: {prompt_len}")
     if asked is None:
         return total - prompt_len
     if prompt_len + asked > total:
         raise invalid(
-            f"`inputs` tokens + `max_new_tokens` must be <= {total}. "
-            f"Given: {prompt_len} `inputs` tokens and {asked} `max_new_tokens`"
+            f"`messages` tokens + `{asked_field}` must be <= {total}. "
+            f"Given: {prompt_len} `messages` tokens and {asked} `{asked_field}`"
         )
     return asked
 

@@ -54,7 +54,7 @@ async def read_infill_request(body: Json, served: Served) -> LlamaRequest:
         grammar=await compile_grammar(source, served, field=grammar_field, healing=prompt.healing),
         draft=_draft_ids(draft or "", texts, prompt, served),
     )
-    return LlamaRequest(generation, options, prompt.truncated)
+    return LlamaRequest((generation,), options, prompt.truncated)
 
 
 def _texts(fields: Fields, family: InfillFamily) -> InfillTexts:

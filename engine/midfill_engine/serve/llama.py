@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from midfill_engine.errors import RequestError
+from midfill_engine.serve.batch import Batch
 from midfill_engine.serve.generation import unless_disconnected
 from midfill_engine.serve.infill_request import read_infill_request
 from midfill_engine.serve.llama_completion import Completion, final_fields, select
@@ -18,7 +19,6 @@ from midfill_engine.serve.llama_request import LlamaRequest, read_completion_req
 from midfill_engine.serve.parse import Json, read_object
 from midfill_engine.serve.registry import Models
 from midfill_engine.serve.replies import EventStream, json_reply, sse_event
-from midfill_engine.serve.samples import Samples
 from midfill_engine.serve.served import Served
 from midfill_engine.serve.token_logprobs import length_and_logprob, llama_probability
 
@@ -57,40 +57,45 @@ async def _answer(
     request: Request, served: Served, parsed: LlamaRequest, dialect: str, started_at: float
 ) -> Response:
     options = parsed.options
-    samples = Samples(
+    batch = Batch(
         served,
-        parsed.generation,
+        parsed.prompts,
         options.num_completions,
         dialect=dialect,
         started_at=started_at,
         is_whole=not options.stream and not options.has_limits,
     )
-    completions = [Completion(generation, options) for generation in samples.generations]
+    completions = [
+        Completion(generation, options)
+        for samples in batch.samples
+        for generation in samples.generations
+    ]
     if options.stream:
-        return EventStream(samples, _events(samples, completions, parsed, served))
+        return EventStream(batch, _events(batch, completions, parsed, served))
     try:
-        await unless_disconnected(request.receive, _collect(samples, completions))
+        await unless_disconnected(request.receive, _collect(batch, completions, options))
     finally:
-        samples.close()
+        batch.close()
     replies: list[Json] = []
     for idx, completion in enumerate(completions):
         reply: Json = {"index": idx, "content": completion.text}
         reply |= _tokens(completion, options, served)
-        reply |= _rest(idx, samples, completions, parsed, served)
+        reply |= _rest(completion, parsed, served)
         replies.append(select(reply, options.response_fields))
     return json_reply(replies if len(replies) > 1 else replies[0])
 
 
-async def _collect(samples: Samples, completions: list[Completion]) -> None:
-    async for idx, event in samples.events():
-        completions[idx].feed(event)
+async def _collect(batch: Batch, completions: list[Completion], options: LlamaOptions) -> None:
+    async for prompt_idx, number, event in batch.events():
+        completions[prompt_idx * options.num_completions + number].feed(event)
 
 
 async def _events(
-    samples: Samples, completions: list[Completion], parsed: LlamaRequest, served: Served
+    batch: Batch, completions: list[Completion], parsed: LlamaRequest, served: Served
 ) -> AsyncIterator[bytes]:
     told = b""
-    async for idx, event in samples.events():
+    async for prompt_idx, number, event in batch.events():
+        idx = prompt_idx * parsed.options.num_completions + number
         completion = completions[idx]
         try:
             delta = completion.feed(event)
@@ -101,11 +106,11 @@ async def _events(
         body: Json = {"index": idx, "content": delta}
         body |= _tokens(completion, parsed.options, served)
         if completion.finished is not None:
-            body |= _rest(idx, samples, completions, parsed, served)
+            body |= _rest(completion, parsed, served)
             told += sse_event(select(body, parsed.options.response_fields))
         elif delta:
             told += sse_event({**body, "stop": False})
-        if told and not samples.has_more:  # what one step made goes out in one piece
+        if told and not batch.has_more:  # what one step made goes out in one piece
             yield told
             told = b""
 
@@ -123,12 +128,6 @@ def _tokens(completion: Completion, options: LlamaOptions, served: Served) -> Js
     return told
 
 
-def _rest(
-    idx: int,
-    samples: Samples,
-    completions: list[Completion],
-    parsed: LlamaRequest,
-    served: Served,
-) -> Json:
-    fields = final_fields(completions[idx], samples.generations[idx], parsed.options, served)
+def _rest(completion: Completion, parsed: LlamaRequest, served: Served) -> Json:
+    fields = final_fields(completion, parsed.options, served)
     return {**fields, "truncated": parsed.truncated}

@@ -23,6 +23,7 @@ class Completion:
 
     Attributes:
         text: what is shown.
+        generation: what it is made of.
         finished: the end, once it came; a limit of ours makes it one of length.
     """
 
@@ -30,7 +31,7 @@ class Completion:
         """Begin with nothing."""
         self.text = ""
         self.finished: Finished | None = None
-        self._generation = generation
+        self.generation = generation
         self._options = options
         self._line = _Lines(options.min_indent)
         self._first_token_at: float | None = None
@@ -56,7 +57,7 @@ class Completion:
         self.text += shown
         if self.finished is None and (self._line.dedented or self._out_of_time()):
             self._limited = True
-            self._generation.cut()
+            self.generation.cut()
         elif self.finished is not None and self._line.dedented:
             self.finished = replace(self.finished, reason="length", stop_sequence=None)
         return shown
@@ -70,7 +71,7 @@ class Completion:
         whole = finished is not None and finished.reason != "stop_sequence"
         takes_all = whole and not self._limited and not self._line.dedented
         taken: list[TokenEvent] = []
-        for token in self._generation.tokens[self._num_taken :]:
+        for token in self.generation.tokens[self._num_taken :]:
             if not token.special:
                 if not takes_all and self._offset >= len(self.text):
                     break
@@ -116,9 +117,7 @@ class _Lines:
         return delta
 
 
-def final_fields(
-    completion: Completion, generation: Generation, options: LlamaOptions, served: Served
-) -> Json:
+def final_fields(completion: Completion, options: LlamaOptions, served: Served) -> Json:
     """What the reply, or the last event, holds beside text and ids."""
     finished = completion.finished
     assert finished is not None
@@ -132,7 +131,7 @@ def final_fields(
         "tokens_evaluated": timings.prompt_tokens,
         "tokens_predicted": timings.generated_tokens,
         "generation_settings": settings(
-            options, served, n_predict=generation.request.max_new_tokens
+            options, served, n_predict=completion.generation.request.max_new_tokens
         ),
         "timings": {
             "cache_n": timings.cached_tokens,

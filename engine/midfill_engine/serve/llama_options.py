@@ -85,7 +85,7 @@ def read_llama_options(fields: Fields, served: Served, *, sampled: bool = False)
     _whole(fields, "t_max_prompt_ms", -1)
     return LlamaOptions(
         n_predict=_whole(fields, "n_predict", -1),
-        sampling=llama_sampling(fields, served.pieces.vocab_size, sampled=sampled),
+        sampling=llama_sampling(fields, served.vocab_size, sampled=sampled),
         stop=fields.texts("stop", most=limits.max_stops),
         stream=fields.flag("stream", default=False),
         cache_prompt=fields.flag("cache_prompt", default=True),

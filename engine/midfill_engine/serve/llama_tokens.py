@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from midfill_engine.serve.chat_request import chat_of, read_prompt
-from midfill_engine.serve.llama_request import checked_id
+from midfill_engine.serve.llama_request import checked_id, is_id
 from midfill_engine.serve.parse import Fields, Json, invalid, read_object
 from midfill_engine.serve.registry import Models
 from midfill_engine.serve.replies import json_reply
@@ -41,11 +41,10 @@ class LlamaTokenRoutes:
         value = Fields(body).raw("tokens")
         if not isinstance(value, list):
             raise invalid("`tokens` must be a list of token ids")
-        ids: list[int] = []
-        for token_id in cast("Sequence[object]", value):
-            if isinstance(token_id, bool) or not isinstance(token_id, int):
-                raise invalid("`tokens` must be a list of token ids")
-            ids.append(checked_id(token_id, "tokens", served))
+        entries = cast("Sequence[object]", value)
+        if not all(is_id(entry) for entry in entries):
+            raise invalid("`tokens` must be a list of token ids")
+        ids = [checked_id(cast("int", entry), "tokens", served) for entry in entries]
         return json_reply({"content": served.tokenizer.decode(ids)})
 
     async def _apply_template(self, request: Request) -> Response:

@@ -81,6 +81,7 @@ def load_served(config: EngineConfig, on_progress: OnProgress = untold) -> Serve
     return Served(
         engine=engine,
         tokenizer=tokenizer,
+        vocab_size=runner.vocab_size,
         pieces=PieceIndex(tokenizer, runner.vocab_size),
         family=family,
         model_id=name,

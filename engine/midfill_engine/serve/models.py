@@ -6,6 +6,7 @@ too. Both hold what clients read besides: `meta` (llama.cpp), `max_model_len` (v
 
 from __future__ import annotations
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -48,8 +49,7 @@ class ModelRoutes:
         return json_reply({"object": "list", "data": data})
 
     async def _info(self, request: Request) -> Response:
-        served = self._models.find(request.path_params["model_id"])
-        return json_reply(model_info(served))
+        return json_reply(model_info(self._models.find(_name_in(request))))
 
     async def _openai_list(self, request: Request) -> Response:
         del request
@@ -57,7 +57,15 @@ class ModelRoutes:
         return json_reply({"object": "list", "data": data})
 
     async def _openai_model(self, request: Request) -> Response:
-        return json_reply(_entry(self._models.find(request.path_params["model_id"])))
+        return json_reply(_entry(self._models.find(_name_in(request))))
+
+
+def _name_in(request: Request) -> str:
+    """The model that the path names; without a name, which elsewhere is the default, no route."""
+    name: str = request.path_params["model_id"]
+    if not name:
+        raise HTTPException(404)
+    return name
 
 
 def _entry(served: Served) -> Json:

@@ -10,7 +10,7 @@ from typing import cast
 from midfill_engine.exec.sampling_params import SamplingParams
 from midfill_engine.runtime.request import GenerationRequest
 from midfill_engine.serve.infill_prompt import InfillTexts, infill_prompt
-from midfill_engine.serve.llama_request import checked_id
+from midfill_engine.serve.llama_request import checked_id, is_id
 from midfill_engine.serve.parse import Fields, Json, invalid
 from midfill_engine.serve.prompt_length import check_length
 from midfill_engine.serve.sampling import openai_sampling
@@ -76,7 +76,7 @@ async def read_completions_request(body: Json, served: Served) -> CompletionRequ
     num_choices, best_of = _num_samples(fields, served, stream=stream)
     shared = _Shared(
         max_tokens=_max_tokens(fields, served, least=0 if echo else 1),
-        sampling=openai_sampling(fields, vocab_size=served.pieces.vocab_size),
+        sampling=openai_sampling(fields, vocab_size=served.vocab_size),
         stop=fields.texts("stop", most=served.limits.max_stops),
         suffix=suffix,
         heal=fields.optional_flag("heal"),
@@ -113,7 +113,7 @@ def _prompts(fields: Fields, served: Served) -> list[str | list[int]]:
     if value is None:
         raise invalid("missing field `prompt`")
     entries = cast("list[object]", value if isinstance(value, list) else [value])
-    if entries and all(_is_id(entry) for entry in entries):
+    if entries and all(is_id(entry) for entry in entries):
         entries = [entries]
     most = served.limits.max_prompts
     if not 0 < len(entries) <= most:
@@ -122,16 +122,12 @@ def _prompts(fields: Fields, served: Served) -> list[str | list[int]]:
     for entry in entries:
         if isinstance(entry, str):
             found.append(without_surrogates(entry))
-        elif isinstance(entry, list) and all(_is_id(part) for part in cast("list[object]", entry)):
+        elif isinstance(entry, list) and all(is_id(part) for part in cast("list[object]", entry)):
             ids = cast("list[int]", entry)
             found.append([checked_id(token_id, "prompt", served) for token_id in ids])
         else:
             raise invalid("`prompt` must be a string, token ids, or a list of either")
     return found
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _top_n(fields: Fields, served: Served) -> int | None:

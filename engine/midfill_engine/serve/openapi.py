@@ -116,6 +116,7 @@ _ERRORS = {
     404: "No such model",
     409: "What is asked for and what is there exclude each other",
     413: "The body is over the bound",
+    415: "The body is compressed, or otherwise encoded",
     422: "A field is missing, malformed, out of range or not supported",
     424: "The engine began and could not go on",
     429: "As many requests as the engine takes wait or run",

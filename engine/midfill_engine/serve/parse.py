@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeAlias, cast
 from starlette.requests import Request
 
 from midfill_engine.config import Limits
-from midfill_engine.errors import BodyTooLarge, ValidationError
+from midfill_engine.errors import BodyTooLarge, UnsupportedEncoding, ValidationError
 from midfill_engine.serve.generation import unless_ending
 from midfill_engine.serve.nesting import MAX_DEPTH, is_too_deep
 from midfill_engine.serve.served import LiveStreams
@@ -51,6 +51,7 @@ async def read_object(request: Request, bounds: Bounds) -> Json:
 
     Raises:
         BodyTooLarge: it is over the bound.
+        UnsupportedEncoding: it is compressed.
         ValidationError: it is not a JSON object in UTF-8.
         Unavailable: the server ends and does not wait for the rest; clients may send half of one.
     """
@@ -67,6 +68,11 @@ async def read_object(request: Request, bounds: Bounds) -> Json:
 
 
 async def _body(request: Request, max_bytes: int) -> bytes:
+    encoding = request.headers.get("content-encoding", "").strip()
+    if encoding.lower() not in ("", "identity"):
+        raise UnsupportedEncoding(
+            f"the body's Content-Encoding {encoding[:40]} is not supported: send it as plain JSON"
+        )
     too_large = BodyTooLarge(f"the body is over {max_bytes} bytes: send less text")
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and int(announced) > max_bytes:

@@ -26,6 +26,7 @@ from midfill_engine.errors import (
 )
 from midfill_engine.serve.count_requests import note_cause, note_departure
 from midfill_engine.serve.generation import ClientGone, unless_disconnected
+from midfill_engine.text.tokenizer import without_surrogates
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def route_group(path: str) -> RouteGroup:
 
 def error_body(error: RequestError, group: RouteGroup) -> dict[str, object]:
     """An error as its dialect writes it (docs/protocol.md, Errors)."""
-    message = str(error)
+    message = without_surrogates(str(error))  # it may quote what the client sent
     if group == "tgi":
         body: dict[str, object] = {"error": message, "error_type": error.error_type}
         if isinstance(error, ModelLoading):
@@ -160,10 +161,10 @@ class EventStream(Response):
                 self._sent_at = clock()
                 await send({"type": "http.response.body", "body": event, "more_body": True})
         except RequestError as error:
-            stream_error = as_stream_error(error)
-            note_cause(scope, stream_error.error_type)
-            event = sse_event(error_body(stream_error, route_group(scope["path"])))
-            await send({"type": "http.response.body", "body": event, "more_body": True})
+            await _send_error(as_stream_error(error), scope, send)
+        except Exception:  # our own bug; the client still learns that this is not the whole reply
+            logger.exception("request %s failed", self._generation.request_id)
+            await _send_error(as_stream_error(internal_error()), scope, send)
 
     async def _keep_alive(self, send: Send) -> None:
         """One task for the whole stream, so that an event costs nothing more."""
@@ -178,6 +179,17 @@ class EventStream(Response):
                 continue
             self._sent_at = clock()
             await send({"type": "http.response.body", "body": b":\n\n", "more_body": True})
+
+
+async def _send_error(error: RequestError, scope: Scope, send: Send) -> None:
+    note_cause(scope, error.error_type)
+    event = sse_event(error_body(error, route_group(scope["path"])))
+    await send({"type": "http.response.body", "body": event, "more_body": True})
+
+
+def internal_error() -> RequestError:
+    """What is told of a bug of ours."""
+    return IncompleteGeneration("internal error, see the engine's log")
 
 
 def as_stream_error(error: RequestError) -> RequestError:

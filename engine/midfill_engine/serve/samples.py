@@ -109,5 +109,9 @@ def _sample_request(request: GenerationRequest, idx: int) -> GenerationRequest:
         return request
     sampling = replace(request.sampling, seed=(request.sampling.seed + idx) & _U64)
     return replace(
-        request, sampling=sampling, prompt_logprobs=False, session=None, ends_with=request.session
+        request,
+        sampling=sampling,
+        prompt_logprobs=False,
+        session=None,
+        ends_with=request.superseded_by,
     )

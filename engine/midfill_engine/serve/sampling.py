@@ -159,10 +159,10 @@ def _logit_bias(fields: Fields, vocab_size: int) -> tuple[tuple[int, float], ...
             raise invalid(
                 f"`logit_bias` must name token ids below {vocab_size}. Given: {name[:20]}"
             )
-        bias = wanted.number(name)
-        if bias is None or not -100.0 <= bias <= 100.0:
+        bias = wanted.raw(name)
+        if isinstance(bias, bool) or not isinstance(bias, (int, float)) or not -100 <= bias <= 100:
             raise invalid("`logit_bias` must hold numbers >= -100 and <= 100")
-        found[int(name)] = bias
+        found[int(name)] = float(bias)
     return tuple(found.items())
 
 

@@ -135,6 +135,8 @@ class Served:
     Attributes:
         engine: answers requests.
         tokenizer: the model's vocabulary.
+        vocab_size: the model's token ids are below it: the rows of its embedding, of which some
+            models have more than tokens that are text.
         pieces: the vocabulary's pieces, for token healing.
         family: its infill sentinels, or None.
         model_id: the name under which it is served.
@@ -153,6 +155,7 @@ class Served:
 
     engine: Engine
     tokenizer: Tokenizer
+    vocab_size: int
     pieces: PieceIndex
     family: InfillFamily | None
     model_id: str

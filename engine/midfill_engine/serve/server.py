@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 
 from midfill_engine.config import EngineConfig, ServerConfig, version
 from midfill_engine.errors import StartError
+from midfill_engine.serve.access import exposure
 from midfill_engine.serve.admin import Loader, ModelAdmin
 from midfill_engine.serve.app import build_app
 from midfill_engine.serve.http import BoundedHttp
@@ -59,8 +60,9 @@ def run_server(
         _remove_stale(config.server.ready_file)
         host, port = config.server.host, sock.getsockname()[1]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-        if key.warning is not None:
-            tell(f"midfill-engine: warning: {key.warning}")
+        for warning in (key.warning, exposure(host)):
+            if warning is not None:
+                tell(f"midfill-engine: warning: {warning}")
         with _key_file(key, port, tell):
             models = Models(load_all(config, load))
             try:

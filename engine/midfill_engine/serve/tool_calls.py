@@ -16,6 +16,7 @@ from typing import Final, TypeAlias, cast
 
 from midfill_engine.serve.nesting import is_too_deep
 from midfill_engine.serve.tools import Tools
+from midfill_engine.text.tokenizer import without_surrogates
 
 MARKS: Final = ("<tool_call>", "[TOOL_CALLS]", "<|python_tag|>")
 CLOSINGS: Final = ("</tool_call>", "<|eom_id|>")
@@ -202,6 +203,7 @@ def _next_value(text: str, place: int) -> int:
 
 
 def _call(value: object, names: frozenset[str]) -> tuple[str, str] | None:
+    """Name and arguments, which are JSON that every client reads; None for what is no call."""
     call = cast("dict[str, object]", value) if isinstance(value, dict) else {}
     inner = call.get("function")
     if isinstance(inner, dict):
@@ -210,7 +212,11 @@ def _call(value: object, names: frozenset[str]) -> tuple[str, str] | None:
     if not isinstance(name, str) or name not in names:
         return None
     if isinstance(arguments, str):
-        return name, arguments
+        return name, without_surrogates(arguments)
     if arguments is not None and not isinstance(arguments, dict):
         return None
-    return name, json.dumps(arguments or {}, ensure_ascii=False)
+    try:
+        text = json.dumps(arguments or {}, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # NaN, or a number that Python reads as infinite
+        return None
+    return name, without_surrogates(text)

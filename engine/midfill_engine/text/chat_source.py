@@ -7,13 +7,13 @@ loaded model.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
 from midfill_engine.errors import ModelError
+from midfill_engine.small_file import read_json, read_text
 
 DEFAULT = "default"
 TOOL_USE = "tool_use"
@@ -86,7 +86,7 @@ def _special_tokens(names: Mapping[str, object]) -> dict[str, str]:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        value: object = json.loads(path.read_text(encoding="utf-8"))
+        value: object = read_json(path)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:
@@ -96,6 +96,6 @@ def _read_object(path: Path) -> dict[str, Any]:
 
 def _read_text(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return read_text(path)
     except (OSError, ValueError) as error:
         raise ModelError(f"{path} is not readable text ({error}): download it again") from error

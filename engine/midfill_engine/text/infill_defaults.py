@@ -8,12 +8,12 @@ once per loaded model.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 from midfill_engine.errors import ModelError
+from midfill_engine.small_file import read_json
 from midfill_engine.text.families import InfillFamily, Order
 
 LineStart: TypeAlias = Literal["prefix", "middle"]
@@ -73,7 +73,7 @@ def _choice(path: Path, values: dict[str, Any], key: str, choices: tuple[str, ..
 def _read_object(path: Path) -> dict[str, Any]:
     remedy = "correct it or remove it"
     try:
-        value: object = json.loads(path.read_text(encoding="utf-8"))
+        value: object = read_json(path)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:

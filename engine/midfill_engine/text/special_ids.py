@@ -6,13 +6,13 @@ Called by `tokenizer` only. Hugging Face spreads them over `tokenizer_config.jso
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from midfill_engine.errors import ModelError
+from midfill_engine.small_file import read_json
 from midfill_engine.text.pieces import steps_of
 
 TokenId: TypeAlias = Callable[[str], int | None]
@@ -51,7 +51,7 @@ class SpecialIds:
 
 def _read_object(path: Path) -> dict[str, Any]:
     try:
-        value: object = json.loads(path.read_text(encoding="utf-8"))
+        value: object = read_json(path)
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:

@@ -13,11 +13,12 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from tokenizers import Tokenizer as RawTokenizer
 
 from midfill_engine.errors import ModelError
+from midfill_engine.small_file import read_json
 from midfill_engine.text import pieces
 from midfill_engine.text.control_tokens import CONTROL, plain_spec
 from midfill_engine.text.line_encoder import LineEncoder, encoding_of
@@ -90,7 +91,7 @@ class Tokenizer:
         path = folder / "tokenizer.json"
         remedy = "put the model's tokenizer.json there (a fast tokenizer of Hugging Face)"
         try:
-            spec: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            spec = cast("dict[str, Any]", read_json(path))
             rich = RawTokenizer.from_str(json.dumps({**spec, "post_processor": None}))
             bare = plain_spec(spec)
             plain = RawTokenizer.from_str(json.dumps(bare))

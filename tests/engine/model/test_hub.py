@@ -156,6 +156,10 @@ def test_a_full_disk_is_told_before_the_download(
 def test_no_hub_at_all(fake_hub: FakeHub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     assert "cannot be fetched from the Hub" in failure()
+    with pytest.raises(ModelError) as caught:
+        hub.fetch("owner/name")
+    told = str(caught.value).partition("(")[2].partition(");")[0]
+    assert told.endswith(("...", ".")), "it was cut in the middle of a word"
 
 
 def test_pull_prints_the_folder_and_its_story(

@@ -53,6 +53,7 @@ def serve_with(
     return Served(
         engine=engine,
         tokenizer=tokenizer,
+        vocab_size=512,
         pieces=PieceIndex(tokenizer, 512),
         family=find_family(tokenizer, vocab_size=512, wanted=None),
         model_id=name,

@@ -81,6 +81,7 @@ async def test_origins(served: Served) -> None:
     async with client_of(served) as client:
         reply = await client.post("/infill", json={}, headers=headers)
         assert reply.status_code == 403
+        assert "'https://page.example'" in reply.json()["error"]["message"]
         assert "--allow-origin" in reply.json()["error"]["message"]
         assert (await client.get("/health", headers={"origin": "null"})).status_code == 403
     async with client_of(served, allow_origins=["https://page.example"]) as client:

@@ -41,6 +41,13 @@ from midfill_engine.serve import keys
         (["serve", "--cache-mb=64"], "--cache-mb is now --max-memory SIZE"),
         (["serve", "--max-requests", "4"], "--max-requests is now --max-concurrent"),
         (["serve", "--threads", "0"], "'0' is not a whole number, 1 to 1024"),
+        (["serve", "--allow-origin", "foo"], "'foo' is not an origin, scheme://host[:port], such"),
+        (["serve", "--allow-origin", "http://a/b"], "'http://a/b' is not an origin"),
+        (["serve", "--allow-origin", "http://a:99999"], "'99999' is not a whole number"),
+        (["serve", "--allow-origin", "*"], "'*' is not an origin"),
+        (["serve", "--allow-origin", "null"], "'null' is not an origin"),
+        (["info", "--model", "a", "--model", "b"], "info takes one --model"),
+        (["info", "--max-context", "99999"], "99999 is outside the model's context of 4096 tokens"),
         (["serve", "--bogus"], "--bogus"),
         (["serve", "--model", "a b=x"], "'a b=x' is neither a place nor NAME=PLACE"),
         (["serve", "--model", "a="], "'a=' is neither a place nor NAME=PLACE"),
@@ -81,6 +88,26 @@ def test_the_page_lists_every_option(capsys: pytest.CaptureFixture[str]) -> None
     assert rows["--model"] == f"`{ModelConfig().source}`"
     assert (rows["--host"], rows["--port"]) == (f"`{server.host}`", f"`{server.port}`")
     assert rows["--max-concurrent"] == f"`{limits.max_concurrent}`"
+
+
+def test_origins_are_read_as_browsers_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One with a slash at its end was taken without a word, and never matched."""
+    seen: list[EngineConfig] = []
+
+    def run_server(config: EngineConfig, *rest: object) -> None:
+        seen.append(config)
+
+    monkeypatch.setattr("midfill_engine.serve.server.run_server", run_server)
+    given = {
+        "http://localhost:3000/": "http://localhost:3000",
+        "HTTPS://Page.Example": "https://page.example",
+        "https://page.example:443": "https://page.example",
+        "http://[::1]:8080": "http://[::1]:8080",
+        "vscode-webview://abc": "vscode-webview://abc",
+    }
+    words = [word for origin in given for word in ("--allow-origin", origin)]
+    assert cli.main(["serve", "--no-auth", *words]) == 0
+    assert seen[0].server.allow_origins == tuple(given.values())
 
 
 def test_a_busy_port_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -166,3 +166,10 @@ async def test_with_another_default(models: Models, tokenizer: Tokenizer) -> Non
         reply = await client.post("/v1/completions", json={"prompt": "a"})
     assert names == ["three", "one", "owner/two"]
     assert reply.json()["model"] == "three"
+
+
+async def test_a_path_without_a_name_is_no_model(models: Models) -> None:
+    """It was answered with the default model's entry."""
+    async with client_of_models(models) as client:
+        for path in ("/v1/models/", "/models//info"):
+            assert (await client.get(path)).status_code == 404

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from midfill_engine.config import EngineConfig, ServerConfig
-from midfill_engine.errors import StartError
+from midfill_engine.errors import ModelError, StartError
 from midfill_engine.serve.http import MAX_HEAD_BYTES
 from midfill_engine.serve.keys import ApiKey
 from midfill_engine.serve.registry import Models
@@ -176,3 +176,15 @@ def test_sigterm_while_the_model_loads_leaves_no_key_file(
 def test_a_host_that_cannot_be_a_name_is_a_start_error(host: str) -> None:
     with pytest.raises(StartError, match=r"cannot listen on .* check --host"):
         bind(ServerConfig(host=host, port=0))
+
+
+@pytest.mark.parametrize(("host", "warns"), [("0.0.0.0", True), ("127.0.0.1", False)])
+def test_plain_http_to_other_machines_is_warned_of(host: str, warns: bool) -> None:
+    def load(_config: EngineConfig) -> Served:
+        raise ModelError("none")
+
+    told: list[str] = []
+    config = EngineConfig(server=ServerConfig(host=host, port=0))
+    with pytest.raises(ModelError, match="none"):
+        run_server(config, ApiKey("key"), load, told.append)
+    assert [("unencrypted" in line, "TLS" in line) for line in told] == [(True, True)] * warns

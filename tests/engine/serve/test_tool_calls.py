@@ -97,6 +97,9 @@ def test_calls_are_found(text: str, expected: list[Part], size: int) -> None:
         '{"name": "add", "arguments": 5}',  # once a call with arguments that are no object
         '{"name": "add", "arguments": [{"a": 1}]}',
         '[{"name": "add", "arguments": false}]',
+        '{"name": "add", "arguments": {"a": NaN}}',  # once arguments that are no JSON
+        '{"name": "add", "arguments": {"a": [-Infinity]}}',
+        '{"name": "add", "arguments": {"a": 1e999}}',
     ],
 )
 def test_what_is_no_call_stays_text(text: str, size: int) -> None:
@@ -111,6 +114,15 @@ def test_marks_in_arguments_stay(mark: str, size: int) -> None:
     call = f'{{"name": "add", "arguments": {arguments}}}'
     for text in (call, f"<tool_call>{call}</tool_call>", f"[TOOL_CALLS][{call}]"):
         assert read(AUTO, text, size) == [CallStart("add"), CallArguments(arguments)]
+
+
+@pytest.mark.parametrize("arguments", [r'{"a": "\ud83d"}', r'"{\"a\": \"\ud83d\"}"'])
+def test_half_a_surrogate_pair_is_no_character(arguments: str) -> None:
+    """It could not be written, and the whole reply was lost."""
+    start, found = read(AUTO, f'{{"name": "add", "arguments": {arguments}}}')
+    assert start == CallStart("add")
+    assert isinstance(found, CallArguments)
+    found.text.encode()
 
 
 def test_text_is_shown_as_it_comes() -> None:

@@ -91,6 +91,14 @@ OPERATIONS: Mapping[str, Operation] = {
         body=obj("model", model=TEXT),
         errors=(409,),
     ),
+    "GET /proof": Operation(
+        "Shows that the engine has its key",
+        obj("proof", proof=TEXT),
+        picks_model=False,
+        needs_key=False,
+        query={"nonce": {"type": "string", "pattern": "^[0-9a-f]{64}$"}},
+        errors=(404, 422),
+    ),
     "GET /lease": Operation(
         "A stream that stays open while the client wants the engine to live",
         TEXT,

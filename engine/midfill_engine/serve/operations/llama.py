@@ -94,9 +94,13 @@ _FILE = obj("text", text=TEXT, filename=optional(TEXT))
 
 _SLOT = obj("id", "n_ctx", "is_processing", id=COUNT, n_ctx=COUNT, is_processing=FLAG)
 _CONTINUE = Operation(
-    "Continue a text, token ids, or both in turn",
+    "Continue a text, token ids, or both in turn, or several such prompts",
     _REPLY,
-    body=obj("prompt", prompt=either(TEXT, array(either(TEXT, COUNT))), **_OPTIONS),
+    body=obj(
+        "prompt",
+        prompt=either(TEXT, array(either(TEXT, COUNT, array(either(TEXT, COUNT))))),
+        **_OPTIONS,
+    ),
     streams=True,
     generates=True,
 )

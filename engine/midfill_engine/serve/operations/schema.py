@@ -48,7 +48,7 @@ class Operation:
         if self.needs_key:
             found.add(401)
         if self.body is not None:
-            found |= {413, 422, 503}
+            found |= {413, 415, 422, 503}
         if self.picks_model:
             found |= {404, 503}
         if self.generates:
