@@ -61,6 +61,10 @@ class Neovim:
         printed: str = self._session.request("nvim_exec2", command, {"output": True})["output"]
         return printed
 
+    def try_to(self, command: str) -> None:
+        """Type an Ex command that fails, and leave the prompt that a long message waits at."""
+        self.type(f"<Esc>:{command}<CR><Esc>")
+
     def mode(self) -> str:
         """Return the mode; also while Neovim waits for an answer."""
         mode: str = self._session.request("nvim_get_mode")["mode"]

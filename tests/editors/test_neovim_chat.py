@@ -193,3 +193,89 @@ def test_a_deleted_buffer_ends_the_conversation(
     end(neovim)
     neovim.run(f"{command} {neovim.lua(_BUFFER)}")
     neovim.until_lua("vim.fn.bufexists('midfill://chat')", 0)
+
+
+@pytest.mark.parametrize("keys", ["u", "ggdG"])
+def test_an_answer_survives_what_is_done_to_its_lines(
+    neovim: Neovim, script: Script, keys: str
+) -> None:
+    """Undo took away a part, the rest was a Lua error, and the next question held the prompt."""
+    script.set("one\ntwo\n", "three", gated=True)
+    begin(neovim)
+    neovim.type("hi<CR>")
+    neovim.until_lines("> hi", "one", "two", "", "", "> ")
+    neovim.run("messages clear")
+    neovim.type(f"<Esc>{keys}")
+    script.open()
+    neovim.until(lambda: neovim.lines, lambda lines: "three" in lines)
+    script.set("Yes.")
+    neovim.type("GAmore<CR>")
+    neovim.until(lambda: neovim.lines, lambda lines: "Yes." in lines)
+    told = [message["content"] for message in script.chats()[-1]]
+    assert told == ["hi", "one\ntwo\nthree", "more"]
+    assert "chat.lua" not in neovim.run("messages")
+    end(neovim)
+
+
+def test_undo_at_the_prompt_leaves_the_conversation(neovim: Neovim, script: Script) -> None:
+    script.set("Yes.")
+    begin(neovim)
+    neovim.run("MidfillChat hi")
+    neovim.until_lines("> hi", "Yes.", "", "> ")
+    neovim.type("<Esc>GAmore<Esc>uuu")
+    neovim.until(lambda: neovim.lines[-1], lambda line: line.startswith("> "))
+    assert neovim.lines[:-1] == ["> hi", "Yes.", ""]
+    end(neovim)
+
+
+def test_a_question_of_several_lines_is_pasted(neovim: Neovim, script: Script) -> None:
+    """Before 0.12, whose prompt is one line, it was not sent, and nothing said so."""
+    script.set("Yes.")
+    begin(neovim)
+    for _ in range(2):
+        neovim.lua("vim.api.nvim_paste(..., true, -1)", "Why?\nTraceback:\n  File x")
+        neovim.type(", you see<CR>")
+        neovim.until_lua(_IS_QUIET.removeprefix("return "), True)
+    neovim.until(lambda: neovim.lines, lambda lines: lines.count("Yes.") == 2)
+    question = script.chats()[-1][-1]["content"]
+    assert question.replace("\n, you see", ", you see") == "Why?\nTraceback:\n  File x, you see"
+    end(neovim)
+
+
+def test_a_question_of_the_command_line_leaves_what_is_typed(
+    neovim: Neovim, script: Script
+) -> None:
+    script.set("Yes.")
+    begin(neovim)
+    neovim.type("half a qu")
+    neovim.until_lines("> half a qu")
+    neovim.run("MidfillChat hi")
+    neovim.until_lines("> hi", "Yes.", "", "> half a qu")
+    neovim.type("estion<CR>")
+    neovim.until(lambda: neovim.lines, lambda lines: lines.count("Yes.") == 2)
+    assert script.chats()[-1][-1]["content"] == "half a question"
+    end(neovim)
+
+
+def test_lines_of_what_is_no_file_are_refused(neovim: Neovim, script: Script) -> None:
+    """The question was asked, and the answer was that the buffer is not open."""
+    num_chats = len(script.chats())
+    neovim.edit([])
+    neovim.run("enew | setlocal buftype=nofile | call setline(1, ['x', 'y'])")
+    neovim.run("messages clear")
+    neovim.try_to("%MidfillChat What is this?")
+    neovim.until_message("this buffer is none that the language server knows")
+    assert neovim.lines == ["x", "y"]
+    assert len(script.chats()) == num_chats
+
+
+def test_without_room_for_the_chat_a_sentence_tells_why(neovim: Neovim) -> None:
+    """It was a Lua error with its stack."""
+    neovim.edit([])
+    neovim.run("messages clear")
+    neovim.type("q:")
+    neovim.try_to("MidfillChat Why?")
+    neovim.until_message("Midfill: E11: Invalid in command-line window")
+    neovim.run("quit")
+    neovim.until_lua("vim.fn.getcmdwintype()", "")
+    assert "stack traceback" not in neovim.run("messages")

@@ -127,3 +127,33 @@ def test_an_edit_of_lines_that_are_gone_is_refused(neovim: Neovim) -> None:
     neovim.lua("midfill_confirm('make it ten')")
     neovim.until_message("the lines are gone")
     assert neovim.lines == ["x = 1"]
+
+
+def test_without_room_for_the_preview_nothing_is_asked(neovim: Neovim) -> None:
+    """It was a Lua error with its stack, and the request, its marks and highlight stayed."""
+    neovim.edit(["x = 1"])
+    neovim.run("messages clear | set winheight=4 winminheight=4")
+    height = neovim.lua("return vim.o.lines")
+    neovim.run("set lines=8")
+    neovim.try_to("1MidfillEdit make it ten")
+    neovim.until_message("Midfill: E36: Not enough room")
+    assert "stack traceback" not in neovim.run("messages")
+    assert neovim.lua(f"return {_NUM_HELD}") == 0
+    assert neovim.lua("return vim.tbl_isempty(require('midfill.wire').growing)")
+    assert neovim.lua("return #vim.api.nvim_list_wins()") == 1
+    neovim.run(f"set winminheight& winheight& lines={height}")
+
+
+def test_what_is_not_modifiable_is_told(neovim: Neovim, script: Script) -> None:
+    """It was asked for all the same, and applying it was a Lua error."""
+    make_it_ten(neovim, script)
+    neovim.run("messages clear")
+    neovim.run("call setbufvar(winbufnr(winnr('#')), '&modifiable', 0)")
+    neovim.type("<CR>")
+    neovim.until_message("'modifiable' is off in the file")
+    neovim.type("<C-w>p")
+    neovim.try_to("1MidfillEdit make it ten")
+    neovim.until_message("'modifiable' is off in this buffer")
+    neovim.run("setlocal modifiable")
+    neovim.type("<C-w>p<CR>")
+    neovim.until_lines("x = 10")

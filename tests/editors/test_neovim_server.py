@@ -73,3 +73,15 @@ def test_a_server_that_hangs_is_started_anew(which: Editor, tmp_path: Path) -> N
         script.accept()
         neovim.until_lua("require('midfill').status().state", "ready")
     script.close()
+
+
+def test_a_server_that_dies_at_its_start_is_given_up_once(tmp_path: Path) -> None:
+    """A file that was opened meanwhile had it started too, and it was given up again."""
+    with start("nvim-new", tmp_path, {"cmd": ["false", "lsp"]}) as neovim:
+        neovim.run("edit a.py")
+        ended = "the language server ended 4 times within a minute"
+        neovim.until(lambda: neovim.run("messages"), lambda messages: ended in messages)
+        neovim.lua("require('midfill.server').revive()")  # the other one has ended as well
+        neovim.run("edit b.py")
+        assert neovim.lua("return #vim.lsp.get_clients()") == 0
+        assert neovim.run("messages").count("within a minute") == 1

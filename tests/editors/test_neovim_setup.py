@@ -37,6 +37,9 @@ pytestmark = [pytest.mark.e2e, pytest.mark.slow]
         ),
         ("{ token = 'hf_abc' }", 'token: expected "ask", or a function of the URL'),
         ("{ settings = { 1 } }", "settings: expected a table such as"),
+        ("{ settings = { engine = 'x' } }", "settings: expected a table such as { completion = "),
+        ("{ settings = { backend = true } }", "got { backend = true }"),
+        ("{ settings = 'x' }", "settings: expected a table such as"),
         ("'yes'", 'setup(): expected a table of options, got "yes"'),
     ],
 )
@@ -59,6 +62,8 @@ def test_subcommands_are_completed(neovim: Neovim) -> None:
     assert neovim.lua(complete, "Midfill st") == ["stats", "status"]
     assert neovim.lua(complete, "Midfill disable ") == ["buffer"]
     assert neovim.lua(complete, "Midfill status ") == []
+    assert neovim.lua(complete, "silent Midfill dis") == ["disable"]
+    assert neovim.lua(complete, "vertical Midfill enable b") == ["buffer"]
 
 
 def test_what_a_subcommand_does_not_know_is_named(neovim: Neovim) -> None:
@@ -175,6 +180,13 @@ def test_no_program_is_told_once(bare: Neovim) -> None:
     bare.run("edit b.py")
     told = "no-such-midfill is not executable; install it (:help midfill-install)"
     assert bare.run("messages").count(told) == 1
+
+
+def test_no_program_is_told_where_a_model_is_chosen(bare: Neovim) -> None:
+    """It was a Lua error."""
+    bare.run("messages clear")
+    bare.try_to("Midfill model owner/name")
+    bare.until_message("Midfill: no-such-midfill is not executable; install it")
 
 
 def test_where_it_is_not_wanted(bare: Neovim) -> None:

@@ -204,3 +204,27 @@ def test_crlf_files_keep_their_line_ends(neovim: Neovim, script: Script) -> None
     neovim.run("write")
     written = Path(neovim.lua("return vim.api.nvim_buf_get_name(0)")).read_bytes()
     assert written == b"".join(line.encode() + b"\r\n" for line in wanted)
+
+
+def test_nothing_is_suggested_where_no_text_is(neovim: Neovim, script: Script) -> None:
+    """Behind the line's end it was drawn, and accepted, at the end."""
+    script.set("a + b")
+    neovim.edit(ADD)
+    neovim.run("set virtualedit=all")
+    neovim.type("2GA")
+    neovim.until_screen("    return «a + b»")
+    neovim.type("<Right><Right>")
+    neovim.until_screen("    return ")
+    neovim.type("<M-\\><Tab><Esc>")
+    neovim.run("set virtualedit&")
+    assert "a + b" not in neovim.lines[1]
+
+
+def test_a_file_that_gets_another_name_is_known_by_it(neovim: Neovim, script: Script) -> None:
+    """`:file NAME` ended suggestions until it was written."""
+    script.set("a + b")
+    neovim.edit(ADD)
+    neovim.run("file renamed.py")
+    neovim.type("2GA")
+    neovim.until_screen("    return «a + b»")
+    assert neovim.ask_server("midfill.explain")["uri"].endswith("/renamed.py")

@@ -24,8 +24,8 @@ vim.api.nvim_create_user_command('Midfill', function(command)
 end, {
   nargs = '*',
   desc = 'Midfill: code completion at the cursor',
-  complete = function(lead, line)
-    return require('midfill.command').complete(lead, line)
+  complete = function(...)
+    return require('midfill.command').complete(...)
   end,
 })
 

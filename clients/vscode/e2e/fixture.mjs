@@ -138,9 +138,13 @@ export class Fixture {
 
   /** Changes settings of the machine, as a user does. */
   async set(changes) {
+    const has = this.machineSettings["midfill.backend.url"] ?? null;
+    const isRestart = "midfill.backend.url" in changes && changes["midfill.backend.url"] !== has;
+    const pid = isRestart && (await this.serverPid());
     this.machineSettings = { ...this.machineSettings, ...changes };
     const file = path.join(this.editor.data, "Machine/settings.json");
     await writeFile(file, JSON.stringify(this.machineSettings));
+    if (isRestart) await this.until(async () => (await this.serverPid()) !== pid); // a second later
   }
 
   /** Lets a server answer that chats; its answers the test writes. */

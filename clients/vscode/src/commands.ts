@@ -7,6 +7,7 @@ import type { Gate } from "./ghost/gate";
 import { heldSettings } from "./held";
 import { chooseBackend, chooseModel } from "./model";
 import { explain, type Explanation } from "./report/explain";
+import { StatisticsPage } from "./report/page";
 import { statisticsPage, type StatusReport } from "./report/statistics";
 import { clearToken, setToken } from "./secrets/commands";
 import type { Tokens } from "./secrets/tokens";
@@ -31,6 +32,7 @@ export interface CommandParts {
 
 export function registerCommands(parts: CommandParts): vscode.Disposable[] {
   const { context, log, session, surveyor, gate, tokens } = parts;
+  const page = new StatisticsPage();
   const commands: Record<string, () => unknown> = {
     "midfill.trigger": () => vscode.commands.executeCommand("editor.action.inlineSuggest.trigger"),
     "midfill.menu": () => showMenu(session.state, gate.state, present(parts.everything()).tooltip),
@@ -41,7 +43,7 @@ export function registerCommands(parts: CommandParts): vscode.Disposable[] {
     "midfill.snooze": () => snooze(gate),
     "midfill.toggleLanguage": () => withServer(session, toggleLanguage),
     "midfill.why": () => why(session, gate),
-    "midfill.statistics": () => withServer(session, showStatistics),
+    "midfill.statistics": () => withServer(session, (client) => showStatistics(client, page)),
     "midfill.restart": () => restart(session, log),
     "midfill.showLog": () => {
       log.show();
@@ -56,10 +58,11 @@ export function registerCommands(parts: CommandParts): vscode.Disposable[] {
     "midfill.install": () => install(surveyor, log, session),
     "midfill.chooseModel": () => withServer(session, (client) => chooseModel(client, context.globalState)),
     "midfill.chooseBackend": () => withServer(session, chooseBackend),
-    "midfill.setToken": () => setToken(tokens),
-    "midfill.clearToken": () => clearToken(tokens),
+    "midfill.setToken": () => setToken(tokens, session.running),
+    "midfill.clearToken": () => clearToken(tokens, session.running),
   };
-  return Object.entries(commands).map(([name, run]) => vscode.commands.registerCommand(name, run));
+  const registered = Object.entries(commands).map(([name, run]) => vscode.commands.registerCommand(name, run));
+  return [page.register(), ...registered];
 }
 
 /** Runs what asks the language server, or tells why there is none. */
@@ -116,12 +119,8 @@ async function why(session: Session, gate: Gate): Promise<void> {
   if (picked === log) await vscode.commands.executeCommand("midfill.showLog");
 }
 
-async function showStatistics(client: LanguageClient): Promise<void> {
+async function showStatistics(client: LanguageClient, page: StatisticsPage): Promise<void> {
   const params = { command: "midfill.status", arguments: [] };
   const report = await client.sendRequest<StatusReport>("workspace/executeCommand", params);
-  const document = await vscode.workspace.openTextDocument({
-    language: "markdown",
-    content: statisticsPage(report),
-  });
-  await vscode.window.showTextDocument(document, { preview: true });
+  await page.show(statisticsPage(report));
 }

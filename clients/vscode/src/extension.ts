@@ -11,7 +11,7 @@ import { Gate } from "./ghost/gate";
 import { GhostText } from "./ghost/middleware";
 import { Preview } from "./preview/preview";
 import { Tokens } from "./secrets/tokens";
-import { tellOfEnd } from "./server/install";
+import { EndTeller } from "./server/install";
 import { Session } from "./server/session";
 import { Surveyor } from "./server/surveyor";
 import { contributedNames, serverSettings } from "./settings";
@@ -56,16 +56,17 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
     disabledLanguage: disabledLanguage(),
   });
   const bar = new StatusBar(everything);
+  const teller = new EndTeller(surveyor, log, current);
   const ended = current.onDidChange((state) => {
     if (state.kind !== "running") server = undefined;
     refresh();
-    void tellOfEnd(state, surveyor, log, current);
+    void teller.tell(state);
   });
   const commands = registerCommands({ context, log, session: current, surveyor, gate, tokens, everything });
   context.subscriptions.push(log, gate, events, ghost, current, bar, ended, ...commands);
   context.subscriptions.push(...watchEditor(current, surveyor, tokens, refresh));
   context.subscriptions.push(...talking(context, log, current));
-  await current.restart();
+  void current.restart(); // VS Code runs no command before this function has ended
 }
 
 export async function deactivate(): Promise<void> {
@@ -143,7 +144,7 @@ function watchEditor(
     vscode.window.onDidChangeActiveTextEditor(refresh),
     vscode.workspace.onDidChangeConfiguration((event) => {
       refresh();
-      if (surveyor.isAffected(event)) void current.restart();
+      if (surveyor.isAffected(event)) current.restartSoon();
     }),
     vscode.workspace.onDidGrantWorkspaceTrust(() => {
       if (current.state.kind === "missing") void current.restart();

@@ -1,5 +1,7 @@
 import { beforeEach, expect, test, vi } from "vitest";
 
+import contributed from "../package.json";
+import { SCHEMES } from "../src/documents";
 import { editSelection, type EditParts } from "../src/edit/edit";
 import { Preview } from "../src/preview/preview";
 import { TextDocument } from "./document";
@@ -8,6 +10,7 @@ import {
   documents,
   documentsChanged,
   Range,
+  readOnlySchemes,
   Uri,
   user,
   window,
@@ -156,4 +159,28 @@ test("a selection that was changed while the instruction was typed is not edited
   writesLate(1);
   await editSelection(bench.parts);
   expect(user.told).toEqual(["Midfill: the code has changed there meanwhile. Ask again."]);
+});
+
+test.each([
+  ["output", "this works in files; in front is the Output panel."],
+  ["git", "this works in files; in front is a version of a file in git."],
+  ["other", "this works in files; in front is a document of the kind other."],
+  ["memfs", "this file is read-only."],
+])("in a document of the scheme %s no instruction is asked for", async (scheme, told) => {
+  // It was, and only then it was told that the document is not open.
+  readOnlySchemes.add("memfs");
+  window.activeTextEditor = { document: new TextDocument(new Uri(scheme, "/a.py"), TEXT), selection: RANGE };
+  await editSelection(new Bench().parts);
+  expect(user.told).toEqual([`Midfill: ${told}`]);
+});
+
+test("the keys and menus are there in the documents that the language server knows", () => {
+  const { contributes } = contributed;
+  const schemes = `resourceScheme =~ /^(${SCHEMES.join("|")})$/`;
+  const { commandPalette, "editor/context": context } = contributes.menus;
+  const about = /(edit|explain|fix|tests|doc|add)$/;
+  const items = [...commandPalette, ...contributes.keybindings].filter(({ command }) => about.test(command));
+  expect(items).toHaveLength(7);
+  for (const { when } of items) expect(when).toContain(schemes);
+  expect(context.map(({ when }) => when)).toEqual([schemes]);
 });

@@ -137,3 +137,18 @@ test("a server that does not answer within a minute is told, and ended", async (
   expect(bench.session.state).toEqual({ kind: "failed", reason: "It did not answer within a minute." });
   expect(hanging.isEnded).toBe(true);
 });
+
+test("settings that change while they are typed start the server once", async () => {
+  // Each part of an address or a path had a restart and a message of its own.
+  const bench = new Bench();
+  for (let time = 0; time < 3; time++) {
+    bench.session.restartSoon();
+    await vi.advanceTimersByTimeAsync(900);
+  }
+  expect(clients).toHaveLength(0);
+  await vi.advanceTimersByTimeAsync(100);
+  (await clientOf(1)).answer();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(clients).toHaveLength(1);
+  expect(bench.session.state).toEqual({ kind: "running" });
+});

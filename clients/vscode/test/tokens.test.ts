@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import type * as vscode from "vscode";
 
+import { setToken } from "../src/secrets/commands";
 import { Tokens } from "../src/secrets/tokens";
-import { EventEmitter } from "./vscode";
+import { EventEmitter, settings, user } from "./vscode";
 
 const URL = "https://api.example.com/v1";
 
@@ -43,4 +44,21 @@ test("a token that one window sets or clears is told in all", async () => {
   expect(await here?.get(URL)).toBeNull();
   await secrets.store("another", "secret");
   expect(told).toHaveLength(4);
+});
+
+test.each([
+  ["that the language server asks, from the user's file", "https://file.example.com/v1", true],
+  ["of VS Code's settings where no language server answers", "https://own.example.com/v1", false],
+])("a token is proposed for the server %s", async (_, url, isRunning) => {
+  // It was that of VS Code's settings in any case.
+  settings.set("midfill.backend.kind", "openai");
+  settings.set("midfill.backend.url", "https://own.example.com/v1");
+  const held = { "backend.kind": { value: "openai" }, "backend.url": { value: "https://file.example.com/v1" } };
+  const client = isRunning ? { sendRequest: () => Promise.resolve({ settings: held }) } : undefined;
+  const tokens = new Tokens(new Secrets());
+  user.takesProposed();
+  user.writes("secret");
+  await setToken(tokens, client as never);
+  settings.clear();
+  expect(await tokens.get(url)).toBe("secret");
 });

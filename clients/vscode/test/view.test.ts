@@ -29,6 +29,15 @@ class Bench {
     viewProviders.get(VIEW)?.resolveWebviewView({ webview, onDidDispose: () => undefined });
   }
 
+  /** Inserts a block at the cursor. */
+  insert(text: string): Promise<void> {
+    return this.say({ kind: "block", action: "insert", turn: 1, block: 0, startLine: 10, language: "", text });
+  }
+
+  run(command: string): Promise<void> {
+    return this.say({ kind: "run", command } as FromPage);
+  }
+
   /** Applies a block; what is shown then is in front, as VS Code has it. */
   async apply(block: number, text: string): Promise<void> {
     const startLine = 10 * (block + 1);
@@ -76,4 +85,47 @@ test("without a file in front a block is not applied, and it is told why", async
   await bench.apply(0, "first()\n");
   expect(user.told).toEqual(["Midfill: open the file that the code shall go to first."]);
   expect(bench.posted).toEqual([]);
+});
+
+test("a block whose file is gone is not applied, and it is told why", async () => {
+  // Nothing was told: the error was nobody's.
+  documents.delete(URI.toString());
+  const bench = new Bench();
+  await bench.apply(1, "second()\n");
+  expect(user.told).toEqual([
+    "Midfill: the file that this was written for is gone. Ask again, or insert it at the cursor.",
+  ]);
+});
+
+test("a block is inserted at every cursor", async () => {
+  // The first alone got it.
+  const document = new TextDocument(URI, "a\nb\n");
+  const inserted: unknown[] = [];
+  const edit = (write: (edit: unknown) => void) => {
+    write({ replace: (range: Range, text: string) => inserted.push([range.start.line, text]) });
+    return Promise.resolve(true);
+  };
+  const selections = [new Range(0, 0, 0, 0), new Range(1, 0, 1, 0)];
+  window.activeTextEditor = { document, selection: selections[0], selections, edit };
+  await new Bench().insert("new\n");
+  expect(inserted).toEqual([
+    [0, "new"],
+    [1, "new"],
+  ]);
+  expect(user.told).toEqual([]);
+});
+
+test("a block that VS Code does not insert is told", async () => {
+  const document = new TextDocument(new Uri("output", "/log"), "a\n");
+  const selection = new Range(0, 0, 0, 0);
+  window.activeTextEditor = { document, selection, selections: [selection], edit: () => Promise.resolve(false) };
+  await new Bench().insert("new\n");
+  expect(user.told).toEqual(["Midfill: VS Code did not insert it; is what is in front read-only?"]);
+});
+
+test("what fails behind a button is told", async () => {
+  const fails = commands.registerCommand("midfill.showLog", () => Promise.reject(new Error("it failed")));
+  await new Bench().run("midfill.showLog");
+  fails.dispose();
+  expect(user.told).toEqual(["Midfill: it failed"]);
 });

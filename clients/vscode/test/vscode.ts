@@ -109,6 +109,7 @@ export class TabInputTextDiff {
   ) {}
 }
 
+export const SymbolKind = {};
 export const ProgressLocation = { Notification: 15 };
 export const ConfigurationTarget = { Global: 1 };
 
@@ -146,6 +147,7 @@ function tell(text: string): Promise<undefined> {
 export const settings = new Map<string, unknown>();
 /** Documents by their addresses, as the test has them. */
 export const documents = new Map<string, unknown>();
+export const readOnlySchemes = new Set<string>();
 /** What was written into them. */
 export const written: string[] = [];
 
@@ -202,7 +204,11 @@ export const workspace = {
   registerTextDocumentContentProvider: () => ({ dispose: () => undefined }),
   asRelativePath: ({ path }: Uri) => path.slice(1),
   onDidChangeTextDocument: documentsChanged.event,
-  openTextDocument: (uri: Uri) => Promise.resolve(documents.get(uri.toString())),
+  openTextDocument: (uri: Uri) => {
+    const document = documents.get(uri.toString());
+    return document ? Promise.resolve(document) : Promise.reject(new Error(`cannot open ${uri.path}`));
+  },
+  fs: { isWritableFileSystem: (scheme: string) => !readOnlySchemes.has(scheme) },
   applyEdit: ({ edits }: WorkspaceEdit) => {
     written.push(...edits.map(({ newText }) => newText));
     return Promise.resolve(true);

@@ -98,7 +98,10 @@ function M.apply()
   else
     local rows = { held_lines.rows(block.held) }
     local shown = held_lines.hold(block.held.buf, rows[1], rows[2], 'MidfillEdit')
-    preview.finish(preview.open(shown, {}, function() end), { block.edit })
+    local opened = preview.open(shown, {}, function() end)
+    if opened then
+      preview.finish(opened, { block.edit })
+    end
   end
 end
 

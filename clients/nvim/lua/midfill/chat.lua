@@ -3,13 +3,14 @@
 
 local blocks = require('midfill.blocks')
 local places = require('midfill.places')
+local report = require('midfill.report')
+local server = require('midfill.server')
+local transcript = require('midfill.transcript')
 local wire = require('midfill.wire')
 
 local M = {}
 
 local api = vim.api
-local namespace = api.nvim_create_namespace('midfill.chat')
-local NAME, PROMPT = 'midfill://chat', '> '
 
 ---@class midfill.Message
 ---@field role 'user'|'assistant'
@@ -17,49 +18,19 @@ local NAME, PROMPT = 'midfill://chat', '> '
 
 ---@class midfill.Answer
 ---@field token string
----@field mark integer where it begins
----@field num_lines integer how many lines of it stand in the buffer
+---@field mark integer where it stands in the transcript
 ---@field text string what of it has come
 ---@field cancel fun()
 
-local buf ---@type integer?
 local messages = {} ---@type midfill.Message[]
 local running ---@type midfill.Answer?
 local num_asked = 0
 
----@return boolean
-local function is_open()
-  return buf ~= nil and api.nvim_buf_is_loaded(buf)
-end
-
---- Put lines in front of the prompt, and keep the windows at the end there.
----@param first integer
----@param last integer
----@param lines string[]
-local function put(first, last, lines)
-  local windows = vim.tbl_filter(function(window)
-    return api.nvim_win_get_cursor(window)[1] >= api.nvim_buf_line_count(buf)
-  end, vim.fn.win_findbuf(buf))
-  api.nvim_buf_set_lines(buf, first, last, true, lines)
-  vim.bo[buf].modified = false
-  for _, window in ipairs(windows) do
-    local col = api.nvim_win_get_cursor(window)[2]
-    api.nvim_win_set_cursor(window, { api.nvim_buf_line_count(buf), col })
-  end
-end
-
 ---@param answer midfill.Answer
 ---@param text string
+---@return integer? row where it begins, nil where it is not shown any more
 local function show(answer, text)
-  answer.text = text
-  if not is_open() then
-    return
-  end
-  local lines = vim.split(text, '\r?\n')
-  local row = api.nvim_buf_get_extmark_by_id(buf, namespace, answer.mark, {})[1]
-  put(row, row + answer.num_lines, lines)
-  api.nvim_buf_set_extmark(buf, namespace, row, 0, { id = answer.mark, right_gravity = false })
-  answer.num_lines = #lines
+  return transcript.buf() and transcript.set_answer(answer.mark, text)
 end
 
 --- Let an answer be part of the conversation; a question without one is none.
@@ -98,11 +69,11 @@ local function finish(answer, err, result)
     table.remove(messages)
     show(answer, '*' .. (err.message or 'no answer') .. '*')
   elseif result then
-    show(answer, result.content)
+    answer.text = result.content
     keep(answer)
-    if is_open() then
-      local row = api.nvim_buf_get_extmark_by_id(buf, namespace, answer.mark, {})[1]
-      blocks.keep(buf, row, result.blocks or {})
+    local row = show(answer, answer.text)
+    if row then
+      blocks.keep(transcript.buf(), row, result.blocks or {})
     end
     for _, note in ipairs(result.notes or {}) do
       vim.notify('Midfill: ' .. note)
@@ -118,12 +89,9 @@ function M.ask(question)
   end
   M.stop()
   num_asked = num_asked + 1
-  local last = api.nvim_buf_line_count(buf) - 1
-  put(last, last, { '', '' })
   local answer = {
     token = 'midfill-chat-' .. num_asked,
-    mark = api.nvim_buf_set_extmark(buf, namespace, last, 0, { right_gravity = false }),
-    num_lines = 1,
+    mark = transcript.begin_answer(),
     text = '',
   }
   table.insert(messages, { role = 'user', content = question })
@@ -132,7 +100,8 @@ function M.ask(question)
   running = answer
   wire.growing[answer.token] = function(value)
     if running == answer and type(value.content) == 'string' then
-      show(answer, value.content)
+      answer.text = value.content
+      show(answer, answer.text)
     end
   end
   answer.cancel = wire.request('midfill/chat', params, function(err, result)
@@ -144,71 +113,42 @@ function M.ask(question)
   end
 end
 
---- Wipe a buffer that is not loaded.
----@param unloaded integer
-local function wipe(unloaded)
-  if api.nvim_buf_is_valid(unloaded) then
-    api.nvim_buf_delete(unloaded, { force = true })
-  end
-end
-
---- End the conversation, whose buffer is about to be unloaded: text, marks and keys go with that.
----@param event { buf: integer }
-local function leave(event)
+--- End the conversation.
+---@param buf integer its buffer
+local function leave(buf)
   M.stop()
-  blocks.forget(event.buf)
+  blocks.forget(buf)
   places.forget()
-  messages, buf = {}, nil
-  vim.schedule(function()
-    wipe(event.buf)
-  end)
+  messages = {}
 end
 
 local function make_buffer()
-  wipe(vim.fn.bufnr('^' .. NAME .. '$')) -- one that was unloaded just now
-  buf = api.nvim_create_buf(false, true)
-  api.nvim_buf_set_name(buf, NAME)
-  vim.bo[buf].buftype = 'prompt'
-  vim.bo[buf].bufhidden = 'hide'
-  vim.fn.prompt_setprompt(buf, PROMPT)
-  vim.fn.prompt_setcallback(buf, M.ask)
-  vim.fn.prompt_setinterrupt(buf, M.stop)
-  vim.bo[buf].filetype = 'markdown'
+  local buf = transcript.make({ on_question = M.ask, on_interrupt = M.stop, on_end = leave })
   local function map(keys, what, action)
     vim.keymap.set('n', keys, action, { buffer = buf, desc = 'Midfill: ' .. what })
   end
   map('<C-c>', 'stop the answer', M.stop)
   map('ga', 'apply the code block', blocks.apply)
   map('gy', 'yank the code block', blocks.yank)
-  local desc = 'Midfill: end the conversation'
-  api.nvim_create_autocmd('BufUnload', { buffer = buf, desc = desc, callback = leave })
 end
 
 --- Begin anew.
 function M.reset()
-  M.stop()
-  places.forget()
-  messages = {}
-  if is_open() then
-    blocks.forget(buf)
-    put(0, api.nvim_buf_line_count(buf) - 1, {})
+  local buf = transcript.buf()
+  if buf then
+    leave(buf)
+    transcript.clear()
   end
 end
 
---- Show the conversation, in the window where it is or in a split.
+--- Show the conversation, in the window where it is or in a split; returns whether there is one.
 ---@param mods table as `nvim_cmd` has them
+---@return boolean
 function M.open(mods)
-  if not is_open() then
+  if not transcript.buf() then
     make_buffer()
   end
-  local window = vim.fn.win_findbuf(buf)[1]
-  if window then
-    api.nvim_set_current_win(window)
-  else
-    vim.cmd({ cmd = 'sbuffer', args = { tostring(buf) }, mods = mods })
-    vim.wo.wrap = true
-    vim.wo.linebreak = true
-  end
+  return transcript.show(mods)
 end
 
 --- Run `:MidfillChat`.
@@ -219,12 +159,18 @@ function M.run(command)
     M.reset()
   end
   if command.range > 0 then
+    local problem = server.why_unknown(api.nvim_get_current_buf())
+    if problem then
+      report.complain(problem)
+      return
+    end
     places.add(command.line1, command.line2)
   end
-  M.open(command.smods)
+  if not M.open(command.smods) then
+    return
+  end
   if question ~= '' then
-    local last = api.nvim_buf_line_count(buf) - 1
-    put(last, last, { PROMPT .. question })
+    transcript.add_question(question)
     M.ask(question)
   else
     vim.cmd.startinsert({ bang = true })

@@ -52,6 +52,11 @@ local function use_model(id)
     report.complain('`cmd` in setup() holds no "lsp"; run: midfill models use ' .. id)
     return
   end
+  local missing = server.missing(command[1])
+  if missing then
+    report.complain(missing)
+    return
+  end
   vim.list_extend(command, { 'models' })
   if (settings.engine or {}).url then
     vim.list_extend(command, { '--engine-url', settings.engine.url })
@@ -189,13 +194,15 @@ end
 --- Return what may stand where the cursor is in the command line.
 ---@param lead string
 ---@param line string
+---@param num_bytes integer before the cursor
 ---@return string[]
-function M.complete(lead, line)
-  local before = vim.split(vim.trim(line:sub(1, #line - #lead)), '%s+')
+function M.complete(lead, line, num_bytes)
+  local before = line:sub(1, num_bytes - #lead):match('.*%f[%w]Midfill%s+(.*)') or ''
+  local words = vim.split(before, '%s+', { trimempty = true })
   local choices = names()
-  if #before > 1 then
-    local subcommand = M.subcommands[before[2]]
-    choices = #before == 2 and subcommand and subcommand.choices or {}
+  if #words > 0 then
+    local subcommand = M.subcommands[words[1]]
+    choices = #words == 1 and subcommand and subcommand.choices or {}
   end
   return vim.tbl_filter(function(choice)
     return vim.startswith(choice, lead)

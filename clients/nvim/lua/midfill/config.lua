@@ -109,8 +109,10 @@ end
 
 ---@type midfill.Check
 local function settings(value)
-  if type(value) ~= 'table' or (vim.islist(value) and #value > 0) then
-    return 'a table such as { completion = { debounceMs = 60 } }'
+  for name, group in pairs(type(value) == 'table' and value or { value }) do
+    if type(name) ~= 'string' or type(group) ~= 'table' then
+      return 'a table such as { completion = { debounceMs = 60 } }'
+    end
   end
 end
 
@@ -230,11 +232,11 @@ function M.command(options)
   local command = { 'midfill', 'lsp' }
   local engine, backend = options.settings.engine or {}, options.settings.backend or {}
   for flag, value in pairs({
-    ['--backend'] = backend.kind or '',
-    ['--backend-url'] = backend.url or '',
-    ['--engine-url'] = engine.url or '',
+    ['--backend'] = backend.kind,
+    ['--backend-url'] = backend.url,
+    ['--engine-url'] = engine.url,
   }) do
-    if value ~= '' then
+    if type(value) == 'string' and value ~= '' then
       vim.list_extend(command, { flag, value })
     end
   end

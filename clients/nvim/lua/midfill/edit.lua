@@ -63,33 +63,33 @@ local function begin(place, mods, instruction)
     say('the lines are gone', vim.log.levels.ERROR)
     return
   end
-  preview.discard()
   num_asked = num_asked + 1
   local token = 'midfill-edit-' .. num_asked
   local held = held_lines.hold(place.buf, first, stop, 'MidfillEdit')
-  local shown ---@type midfill.Preview
-  local is_answered = false
-  local cancel = wire.request('midfill/edit', params_of(held, instruction, token), function(err, result)
-    is_answered = true
+  local cancel ---@type fun()?
+  local shown = preview.open(held, mods, function()
+    wire.growing[token] = nil
+    if cancel then
+      cancel()
+    end
+  end)
+  if not shown then
+    return
+  end
+  wire.growing[token] = function(value)
+    if type(value.newText) == 'string' then
+      preview.show(shown, value.newText)
+    end
+  end
+  cancel = wire.request('midfill/edit', params_of(held, instruction, token), function(err, result)
+    cancel = nil
     if preview.is_open(shown) then
       finish(shown, err, result)
     end
   end, held.buf)
   if not cancel then
-    held_lines.release(held)
+    preview.discard()
     say(wire.why_not(), vim.log.levels.ERROR)
-    return
-  end
-  shown = preview.open(held, mods, function()
-    wire.growing[token] = nil
-    if not is_answered then
-      cancel()
-    end
-  end)
-  wire.growing[token] = function(value)
-    if type(value.newText) == 'string' then
-      preview.show(shown, value.newText)
-    end
   end
 end
 
@@ -97,8 +97,12 @@ end
 ---@param command table as `nvim_create_user_command` gives it
 function M.run(command)
   local buf = api.nvim_get_current_buf()
-  if not server.is_attached(buf) then
-    say('this buffer is none that the language server knows', vim.log.levels.ERROR)
+  local problem = server.why_unknown(buf)
+  if not problem and not vim.bo[buf].modifiable then
+    problem = "'modifiable' is off in this buffer"
+  end
+  if problem then
+    say(problem, vim.log.levels.ERROR)
     return
   end
   local place = held_lines.hold(buf, command.line1 - 1, command.line2)

@@ -54,7 +54,7 @@ local function watch_editor()
   local function on(events, desc, callback)
     api.nvim_create_autocmd(events, { group = group, desc = 'Midfill: ' .. desc, callback = callback })
   end
-  on({ 'FileType', 'BufReadPost', 'BufWritePost' }, 'let the server know the buffer', function(event)
+  on({ 'FileType', 'BufReadPost', 'BufWritePost', 'BufFilePost' }, 'let the server know the buffer', function(event)
     server.attach(event.buf)
   end)
   on('BufEnter', 'let the server know the buffer', function(event)

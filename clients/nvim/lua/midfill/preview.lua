@@ -2,6 +2,7 @@
 --- <CR> puts it into the file, as one undo step, and q discards it.
 
 local held_lines = require('midfill.held')
+local report = require('midfill.report')
 local wire = require('midfill.wire')
 
 local M = {}
@@ -59,6 +60,10 @@ function M.apply()
     return
   end
   if held_lines.is_unchanged(preview.held) then
+    if not vim.bo[preview.held.buf].modifiable then
+      say("'modifiable' is off in the file; nothing was applied", vim.log.levels.ERROR)
+      return
+    end
     held_lines.apply(preview.held, preview.edits, wire.encoding())
   else
     say('the lines have changed meanwhile; nothing was applied', vim.log.levels.ERROR)
@@ -80,13 +85,18 @@ end
 ---@param held midfill.Held
 ---@param mods table as `nvim_cmd` has them
 ---@param on_discard fun() called when it goes, applied or not
----@return midfill.Preview
+---@return midfill.Preview? preview nil where no split could be had; then the lines are let go
 function M.open(held, mods, on_discard)
   M.discard()
   local preview = { held = held, buf = api.nvim_create_buf(false, true), on_discard = on_discard }
-  current = preview
   vim.bo[preview.buf].bufhidden = 'wipe'
-  vim.cmd({ cmd = 'sbuffer', args = { tostring(preview.buf) }, mods = mods })
+  local split = { cmd = 'sbuffer', args = { tostring(preview.buf) }, mods = mods }
+  if not report.attempt(vim.cmd, split) then
+    held_lines.release(held)
+    api.nvim_buf_delete(preview.buf, { force = true })
+    return nil
+  end
+  current = preview
   vim.bo[preview.buf].filetype = vim.bo[held.buf].filetype
   vim.bo[preview.buf].modifiable = false
   map_keys(preview)

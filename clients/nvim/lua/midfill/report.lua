@@ -16,6 +16,18 @@ function M.complain(text)
   vim.notify('Midfill: ' .. text, vim.log.levels.ERROR)
 end
 
+--- Call what Neovim may refuse, such as a split where none fits; tells why it does.
+---@param action fun(...: any)
+---@param ... any
+---@return boolean done
+function M.attempt(action, ...)
+  local is_done, err = pcall(action, ...)
+  if not is_done then
+    M.complain(tostring(err):match('E%d+: [^\n]+') or tostring(err))
+  end
+  return is_done
+end
+
 --- Return the name of the model in use; nobody knows it before the backend has answered.
 ---@param status table
 ---@return string

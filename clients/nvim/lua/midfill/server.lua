@@ -3,6 +3,7 @@
 local buffers = require('midfill.buffers')
 local config = require('midfill.config')
 local folders = require('midfill.folders')
+local report = require('midfill.report')
 local wire = require('midfill.wire')
 
 local M = {}
@@ -105,8 +106,11 @@ local function on_exit(code, signal, ended_id)
   end)
 end
 
---- Start a server that died anew, unless it keeps dying.
+--- Start a server that died anew, unless it keeps dying or one runs already.
 function M.revive()
+  if is_given_up or wire.client() then
+    return
+  end
   local now = os.time()
   deaths = vim.tbl_filter(function(time)
     return now - time < WINDOW_S
@@ -159,13 +163,20 @@ function M.is_attached(buf)
   return wire.id ~= nil and vim.lsp.buf_is_attached(buf, wire.id)
 end
 
+--- Return why nothing can be asked about a buffer, nil if it can.
+---@param buf integer
+---@return string?
+function M.why_unknown(buf)
+  local unknown = 'this buffer is none that the language server knows'
+  return not M.is_attached(buf) and (wire.client() and unknown or wire.why_not()) or nil
+end
+
+--- Return what to do about a program that cannot be run, nil if it can.
 ---@param program string
-local function tell_missing(program)
-  if not is_missing_told then
-    is_missing_told = true
-    local text = 'Midfill: %s is not executable; install it (:help midfill-install), or set `cmd` in setup()'
-    vim.notify(text:format(program), vim.log.levels.ERROR)
-  end
+---@return string?
+function M.missing(program)
+  local text = '%s is not executable; install it (:help midfill-install), or set `cmd` in setup()'
+  return vim.fn.executable(program) == 0 and text:format(program) or nil
 end
 
 --- Let the server know a buffer and its project, and start the server if none runs. One that is no
@@ -184,8 +195,12 @@ function M.attach(buf)
     return
   end
   local starting = start_config(buf)
-  if vim.fn.executable(starting.cmd[1]) == 0 then
-    tell_missing(starting.cmd[1])
+  local missing = M.missing(starting.cmd[1])
+  if missing then
+    if not is_missing_told then
+      report.complain(missing)
+    end
+    is_missing_told = true
     return
   end
   folders.add(starting.root_dir)

@@ -44,7 +44,9 @@ end
 
 ---@return boolean
 local function is_inserting()
-  return vim.startswith(api.nvim_get_mode().mode, 'i') and not vim.o.paste and vim.bo.buftype == ''
+  local is_insert = vim.startswith(api.nvim_get_mode().mode, 'i')
+  local is_in_text = vim.fn.getpos('.')[4] == 0 -- else 'virtualedit' lets it stand where none is
+  return is_insert and is_in_text and not vim.o.paste and vim.bo.buftype == ''
 end
 
 --- Whether to make way for the menu, and else from which of its items to go on.

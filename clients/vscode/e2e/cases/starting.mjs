@@ -1,11 +1,12 @@
 // Which server is started: that of the environment that the Python extension has chosen, but none
-// of the workspace's where that is not trusted. The last case: it opens the window anew.
+// of the workspace's where that is not trusted. The last cases: they open the window anew.
 import assert from "node:assert/strict";
 import { chmod, mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import * as path from "node:path";
 
 export const starting = [
   ["the environment of the Python extension has the server", pythonExtension],
+  ["a command runs while the server starts", hanging],
   ["a workspace that is not trusted chooses no program; a missing server is told", untrusted],
 ];
 
@@ -18,6 +19,21 @@ async function pythonExtension(f) {
   await f.set({ "midfill.server.path": null });
   await f.until(() => readFile(path.join(f.scratch, "workspace-ran")).then(() => true));
   await f.editor.untilStatus("Ready");
+}
+
+async function hanging(f) {
+  const { editor } = f;
+  const program = path.join(f.scratch, "hangs");
+  await writeFile(program, "#!/bin/sh\nexec sleep 600\n");
+  await chmod(program, 0o755);
+  await f.set({ "midfill.server.path": program });
+  await editor.openWorkspace();
+  await editor.untilStatus("starting");
+  await editor.command("Midfill: Actions…");
+  await editor.page.locator(".quick-input-widget", { hasText: "Start again" }).waitFor();
+  await editor.press("Escape");
+  await f.set({ "midfill.server.path": null });
+  await editor.untilStatus("Ready");
 }
 
 async function untrusted(f) {

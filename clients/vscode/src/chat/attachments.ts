@@ -6,14 +6,13 @@
 import * as path from "node:path";
 import * as vscode from "vscode";
 
+import { isKnown } from "../documents";
 import { moved } from "../preview/places";
 import type { Span } from "./turns";
 import type { Chip, Chips } from "./wire";
 
 /** As many as the server takes. */
 const MAX_SENT = 8;
-/** Documents that the language server is told of. */
-const SCHEMES = ["file", "untitled", "vscode-notebook-cell", "vscode-remote"];
 
 export interface Attachment {
   readonly uri: vscode.Uri;
@@ -92,7 +91,7 @@ export class Attachments implements vscode.Disposable {
 
   private look(editor: vscode.TextEditor | undefined): void {
     // Between two editors there is none, and a preview or the log is none to talk about.
-    if (!editor || !SCHEMES.includes(editor.document.uri.scheme)) return;
+    if (!editor || !isKnown(editor.document)) return;
     this.become(attachmentOf(editor.document.uri, editor.selection));
   }
 

@@ -2,6 +2,7 @@
 
 import * as vscode from "vscode";
 
+import { editorInFront } from "../documents";
 import { findAgain, laidOut } from "../preview/places";
 import { SCHEME, type Change, type Preview } from "../preview/preview";
 import { spanOfRange } from "./attachments";
@@ -53,13 +54,18 @@ export async function act(
 }
 
 async function insert(code: string): Promise<void> {
-  const editor = editorInFront();
+  const editor = targetEditor();
   if (!editor) return;
-  const { document, selection } = editor;
-  const text = laidOut(code, headOf(document, selection), document.getText(selection));
-  await editor.edit((edit) => {
-    edit.replace(selection, text);
+  const { document, selections } = editor;
+  const isDone = await editor.edit((edit) => {
+    for (const selection of selections) {
+      edit.replace(selection, laidOut(code, headOf(document, selection), document.getText(selection)));
+    }
   });
+  if (!isDone) {
+    void vscode.window.showWarningMessage("Midfill: VS Code did not insert it; is what is in front read-only?");
+    return;
+  }
   await vscode.window.showTextDocument(document, editor.viewColumn);
 }
 
@@ -73,14 +79,16 @@ async function newFile({ language, text }: BlockRef): Promise<void> {
 /** The place that the server named, if what stood there still stands somewhere. */
 async function changeAt(place: Place): Promise<Change | undefined> {
   const uri = vscode.Uri.parse(place.uri, true);
-  const document = await vscode.workspace.openTextDocument(uri);
   const { line, character } = place.range.start;
-  const offset = document.offsetAt(new vscode.Position(line, character));
-  const found = findAgain(document.getText(), place.before, offset);
-  if (found === undefined) {
-    void vscode.window.showWarningMessage(
-      "Midfill: the code that this was written for has changed. Ask again, or insert it at the cursor.",
-    );
+  const document = await vscode.workspace.openTextDocument(uri).then(
+    (opened) => opened,
+    () => undefined, // it was deleted or renamed
+  );
+  const offset = document?.offsetAt(new vscode.Position(line, character)) ?? 0;
+  const found = document && findAgain(document.getText(), place.before, offset);
+  if (!document || found === undefined) {
+    const what = document ? "the code that this was written for has changed" : "the file that this was written for is gone";
+    void vscode.window.showWarningMessage(`Midfill: ${what}. Ask again, or insert it at the cursor.`);
     return undefined;
   }
   const end = document.positionAt(found + place.before.length);
@@ -103,11 +111,12 @@ async function changeInFront(code: string, preview: Preview): Promise<Change | u
 }
 
 function selectionInFront(): vscode.Location | undefined {
-  const editor = editorInFront();
+  const editor = targetEditor() && editorInFront();
   return editor && new vscode.Location(editor.document.uri, editor.selection);
 }
 
-function editorInFront(): vscode.TextEditor | undefined {
+/** Where code may be inserted, in whatever document; else tells the user. */
+function targetEditor(): vscode.TextEditor | undefined {
   const editor = vscode.window.activeTextEditor;
   if (editor && editor.document.uri.scheme !== SCHEME) return editor;
   void vscode.window.showInformationMessage("Midfill: open the file that the code shall go to first.");

@@ -3,6 +3,7 @@
 import * as vscode from "vscode";
 import type { LanguageClient } from "vscode-languageclient/node";
 
+import { editorInFront } from "../documents";
 import type { Preview } from "../preview/preview";
 import { ask } from "./ask";
 import { attachmentOf, Attachments, labelOf, type Attachment } from "./attachments";
@@ -68,7 +69,7 @@ function chatCommands(
 ): Record<string, () => unknown> {
   const questions = Object.entries(QUESTIONS).map(([name, question]) => {
     const run = async (): Promise<void> => {
-      const editor = vscode.window.activeTextEditor;
+      const editor = editorInFront();
       if (!editor) return;
       const target = await targetIn(editor);
       await view.show();
@@ -80,7 +81,7 @@ function chatCommands(
     ...Object.fromEntries(questions),
     "midfill.chat.show": () => view.show(),
     "midfill.chat.add": async () => {
-      const editor = vscode.window.activeTextEditor;
+      const editor = editorInFront();
       if (!editor) return;
       attachments.add(attachmentOf(editor.document.uri, editor.selection));
       await view.show();

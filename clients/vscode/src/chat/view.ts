@@ -51,7 +51,11 @@ export class ChatView implements vscode.WebviewViewProvider, vscode.Disposable {
     webview.options = { enableScripts: true, localResourceRoots: [media, dist] };
     webview.onDidReceiveMessage(async (value: unknown) => {
       const message = readMessage(value);
-      if (message) await this.take(message);
+      try {
+        if (message) await this.take(message);
+      } catch (error) {
+        void vscode.window.showErrorMessage(`Midfill: ${error instanceof Error ? error.message : String(error)}`);
+      }
     });
     view.onDidDispose(() => {
       if (this.view === view) this.view = undefined;

@@ -6,6 +6,7 @@ import { ProgressType, type LanguageClient, type TextDocumentEdit, type TextEdit
 import { wordsOf } from "../chat/ask";
 import { spanOfRange } from "../chat/attachments";
 import type { Span } from "../chat/turns";
+import { editorInFront } from "../documents";
 import { halfWritten, moved } from "../preview/places";
 import { rangeOf, type Change, type Preview } from "../preview/preview";
 
@@ -27,8 +28,12 @@ let counter = 0;
 
 /** Asks what to do with the selection, and shows what comes of it. */
 export async function editSelection(parts: EditParts): Promise<void> {
-  const editor = vscode.window.activeTextEditor;
+  const editor = editorInFront();
   if (!editor) return;
+  if (vscode.workspace.fs.isWritableFileSystem(editor.document.uri.scheme) === false) {
+    void vscode.window.showWarningMessage("Midfill: this file is read-only.");
+    return;
+  }
   const { document, selection } = editor;
   const followed = follow(document, selection); // the user may go on in the document before they answer
   const instruction = await askInstruction(selection.isEmpty);

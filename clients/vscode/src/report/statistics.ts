@@ -41,7 +41,8 @@ export function statisticsPage(report: StatusReport): string {
     latencies("to the first text", firstTextMs),
     latencies("to the whole suggestion", totalMs),
     "",
-    "Counted since the language server of this window started. Nothing of it leaves this machine.",
+    "Counted since the language server of this window started, suggestions only while " +
+      "`midfill.statistics.enabled` holds. Nothing of it leaves this machine.",
     "",
   ].join("\n");
 }

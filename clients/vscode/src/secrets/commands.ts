@@ -1,13 +1,15 @@
 /** Commands that set and clear the token of a server. */
 
 import * as vscode from "vscode";
+import type { LanguageClient } from "vscode-languageclient/node";
 
+import { heldSettings } from "../held";
 import { serverUrl } from "../settings";
 import { originOf, type Tokens } from "./tokens";
 
 /** Asks for a token and keeps it. */
-export async function setToken(tokens: Tokens): Promise<void> {
-  const url = await askUrl("Which server is the token for?");
+export async function setToken(tokens: Tokens, client: LanguageClient | undefined): Promise<void> {
+  const url = await askUrl("Which server is the token for?", client);
   if (url === undefined) return;
   const token = await vscode.window.showInputBox({
     title: `Token for ${originOf(url) ?? url}`,
@@ -21,8 +23,8 @@ export async function setToken(tokens: Tokens): Promise<void> {
 }
 
 /** Forgets a token. */
-export async function clearToken(tokens: Tokens): Promise<void> {
-  const url = await askUrl("Which server's token shall be forgotten?");
+export async function clearToken(tokens: Tokens, client: LanguageClient | undefined): Promise<void> {
+  const url = await askUrl("Which server's token shall be forgotten?", client);
   if (url === undefined) return;
   const had = (await tokens.get(url)) !== null;
   await tokens.clear(url);
@@ -32,15 +34,21 @@ export async function clearToken(tokens: Tokens): Promise<void> {
   );
 }
 
-function askUrl(title: string): Thenable<string | undefined> {
-  const backend = vscode.workspace.getConfiguration("midfill.backend");
-  const current = serverUrl(backend.get<string>("kind", "engine"), backend.get<string | null>("url"));
+async function askUrl(title: string, client: LanguageClient | undefined): Promise<string | undefined> {
   return vscode.window.showInputBox({
     title,
-    value: current ?? "https://router.huggingface.co",
+    value: (await urlInUse(client)) ?? "https://router.huggingface.co",
     prompt: "The server's address, as in midfill.backend.url",
     ignoreFocusOut: true,
     validateInput: (value) =>
       originOf(value) === undefined ? "An address that begins with https:// or http://" : undefined,
   });
+}
+
+/** The user's `midfill.toml` may name another than VS Code's settings: the language server knows. */
+async function urlInUse(client: LanguageClient | undefined): Promise<string | undefined> {
+  const held = client && (await heldSettings(client).catch(() => undefined));
+  if (held) return serverUrl(held["backend.kind"].value, held["backend.url"].value);
+  const backend = vscode.workspace.getConfiguration("midfill.backend");
+  return serverUrl(backend.get<string>("kind", "engine"), backend.get<string | null>("url"));
 }

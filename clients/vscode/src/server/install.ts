@@ -16,40 +16,40 @@ const AGAIN = "Start Again";
 const SETTINGS = "Open Settings";
 
 /** Tells the user where a state is one that only they can mend. */
-export async function tellOfEnd(
-  state: SessionState,
-  surveyor: Surveyor,
-  log: vscode.LogOutputChannel,
-  session: Session,
-): Promise<void> {
-  if (state.kind === "missing") {
-    await offerInstallation(state.missing, surveyor, log, session);
-  } else if (state.kind === "failed") {
-    const text = `Midfill: the language server does not stay up. ${state.reason}`;
-    const picked = await vscode.window.showErrorMessage(text, SHOW_LOG, AGAIN);
-    if (picked === SHOW_LOG) log.show();
-    if (picked === AGAIN) await session.restart();
-  }
-}
+export class EndTeller {
+  /** Nobody can take a message back: while one is there, the status bar alone tells a newer reason. */
+  private isMissingTold = false;
 
-async function offerInstallation(
-  missing: Missing,
-  surveyor: Surveyor,
-  log: vscode.LogOutputChannel,
-  session: Session,
-): Promise<void> {
-  if (!missing.canInstall) {
-    const picked = await vscode.window.showErrorMessage(`Midfill: ${missing.reason}`, SETTINGS);
-    if (picked === SETTINGS) await vscode.commands.executeCommand("midfill.openSettings");
-    return;
+  constructor(
+    private readonly surveyor: Surveyor,
+    private readonly log: vscode.LogOutputChannel,
+    private readonly session: Session,
+  ) {}
+
+  async tell(state: SessionState): Promise<void> {
+    if (state.kind === "missing") await this.offer(state.missing);
+    else if (state.kind === "failed") {
+      const text = `Midfill: the language server does not stay up. ${state.reason}`;
+      const picked = await vscode.window.showErrorMessage(text, SHOW_LOG, AGAIN);
+      if (picked === SHOW_LOG) this.log.show();
+      if (picked === AGAIN) await this.session.restart();
+    }
   }
-  const picked = await vscode.window.showInformationMessage(
-    `Midfill: ${missing.reason} It can be installed into an environment of its own, which nothing else uses.`,
-    INSTALL,
-    SETTINGS,
-  );
-  if (picked === INSTALL) await install(surveyor, log, session);
-  if (picked === SETTINGS) await vscode.commands.executeCommand("midfill.openSettings");
+
+  private async offer(missing: Missing): Promise<void> {
+    if (this.isMissingTold) return;
+    this.isMissingTold = true;
+    const picked = await (missing.canInstall
+      ? vscode.window.showInformationMessage(
+          `Midfill: ${missing.reason} It can be installed into an environment of its own, which nothing else uses.`,
+          INSTALL,
+          SETTINGS,
+        )
+      : vscode.window.showErrorMessage(`Midfill: ${missing.reason}`, SETTINGS));
+    this.isMissingTold = false;
+    if (picked === INSTALL) await install(this.surveyor, this.log, this.session);
+    if (picked === SETTINGS) await vscode.commands.executeCommand("midfill.openSettings");
+  }
 }
 
 /** Makes the private environment behind a progress bar, then starts the server. */

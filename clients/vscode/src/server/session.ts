@@ -15,6 +15,7 @@ import {
   type Middleware,
 } from "vscode-languageclient/node";
 
+import { SCHEMES } from "../documents";
 import { CrashGuard } from "./crashes";
 import type { Found, Missing } from "./find";
 
@@ -44,6 +45,8 @@ export interface SessionParts {
 /** Imports, the most of a start, take 0.9 s of CPU time (docs/log.md); a loaded machine gets 60 times that. */
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 5_000;
+/** Settings are saved while they are typed, at every pause; each restart may have something to tell. */
+const SETTLE_MS = 1_000;
 
 export class Session implements vscode.Disposable {
   private client: LanguageClient | undefined;
@@ -70,6 +73,12 @@ export class Session implements vscode.Disposable {
   restart(): Promise<void> {
     this.crashes.forget();
     return this.relaunch();
+  }
+
+  /** Starts the server anew once nobody has wanted that for a second. */
+  restartSoon(): void {
+    clearTimeout(this.retry);
+    this.retry = setTimeout(() => void this.restart(), SETTLE_MS);
   }
 
   /** Stops the server. */
@@ -177,12 +186,7 @@ export class Session implements vscode.Disposable {
       return { action: CloseAction.DoNotRestart, handled: true };
     };
     return {
-      documentSelector: [
-        { scheme: "file" },
-        { scheme: "untitled" },
-        { scheme: "vscode-notebook-cell" },
-        { scheme: "vscode-remote" },
-      ],
+      documentSelector: SCHEMES.map((scheme) => ({ scheme })),
       outputChannel: this.parts.log,
       revealOutputChannelOn: RevealOutputChannelOn.Never,
       initializationOptions: { midfill: { statusNotifications: true, tokenRequests: true } },
@@ -205,6 +209,7 @@ export class Session implements vscode.Disposable {
       return;
     }
     this.become({ kind: "starting" });
+    clearTimeout(this.retry);
     this.retry = setTimeout(() => void this.relaunch(), pauseMs);
   }
 
