@@ -31,9 +31,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench.contenders import KINDS, Contender, Setup
 from bench.engine_report import plot, table
-from bench.llama import LlamaSettings, serving
+from bench.llama import LlamaError, LlamaSettings, serving
 from bench.shapes import SHAPES, write_random
+from bench.startup import last_line
 from bench.timings import Plan, measure
+from midfill_engine.errors import EngineError
 from midfill_engine.exec.threads import num_threads
 from midfill_engine.model.source import resolve
 from midfill_engine.model.spec import ModelSpec
@@ -47,6 +49,13 @@ PAIRS = (
 """What runs unless told otherwise: implementation and dtype."""
 OWN_SOURCES = ("lsp/midfill_lsp", "engine/midfill_engine")
 """Where the prompts come from: code that no model here was trained on."""
+
+
+class NotMeasuredError(Exception):
+    """A contender did not run; the message says what it said last."""
+
+
+FAILURES = (EngineError, LlamaError, NotMeasuredError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +101,19 @@ def text_ids(folder: Path, length: int) -> list[int]:
 
 
 def load_in_fresh_process(options: Options, kind: str, dtype: str) -> dict[str, float]:
-    """Returns load seconds and peak MB of one contender making one completion."""
+    """Returns load seconds and peak MB of one contender making one completion.
+
+    Raises:
+        NotMeasuredError: its process failed.
+    """
     setup = options.setup
     arguments = ["--model", str(setup.folder), "--context", str(setup.context)]
     arguments += ["--threads", str(setup.threads or 0), "--new-tokens", str(options.new_tokens)]
     command = [sys.executable, __file__, *arguments, "--fresh", f"{kind}:{dtype}"]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    found: dict[str, float] = json.loads(output.splitlines()[-1])
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise NotMeasuredError(f"{kind}:{dtype}: {last_line(done.stderr)}")
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
@@ -191,9 +206,19 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
-    """Measures what the command line asks for."""
+def main() -> int:
+    """Measures what the command line asks for; returns the exit status."""
     arguments = parse()
+    try:
+        run(arguments)
+    except FAILURES as error:
+        print(f"bench/engine.py: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Measures what the command line asks for, and prints it."""
     logging.getLogger("transformers").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as scratch:
         if arguments.model.startswith("random:"):
@@ -224,4 +249,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

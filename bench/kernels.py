@@ -74,8 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(f"no native kernels: {library}")
     spec = spec_of(options.model)
     weights = weights_of(options.model, spec)
-    context = max(*options.contexts, options.prefill)
-    max_len = min(context + max(options.rows), spec.max_position_embeddings)
+    if wrong := misfit(options, spec, library):
+        sys.exit(f"bench/kernels.py: {wrong}")
+    max_len = max(max(options.contexts) + max(options.rows), options.prefill)
     found: dict[str, dict[str, float]] = {}
     for name, make in contenders(options, spec, weights, library, max_len):
         decoder = make()
@@ -96,7 +97,8 @@ def parse(arguments: Sequence[str] | None) -> Options:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", default="starter")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--kinds", nargs="*", default=["torch", *WEIGHT_KINDS])
+    kinds = ["torch", *WEIGHT_KINDS]
+    parser.add_argument("--kinds", nargs="*", choices=kinds, default=kinds)
     parser.add_argument("--sets", nargs="*", default=[], help="instruction sets; the best alone")
     parser.add_argument(
         "--cache", choices=CACHE_KINDS, default="float32", help="of keys and values"
@@ -117,6 +119,17 @@ def parse(arguments: Sequence[str] | None) -> Options:
         prefill=read.prefill,
         seconds=read.seconds,
     )
+
+
+def misfit(options: Options, spec: ModelSpec, library: Library) -> str | None:
+    """Returns what cannot be measured of what was asked for, None where all can."""
+    longest, there = spec.max_position_embeddings, library.instruction_sets()
+    if max(options.contexts) + max(options.rows) > longest:
+        return f"--contexts and --rows together go beyond the model's end at {longest}"
+    if options.prefill > longest:
+        return f"--prefill {options.prefill} goes beyond the model's end at {longest}"
+    unknown = [name for name in options.sets if name not in there]
+    return f"--sets {unknown[0]}: here it can be {', '.join(there)}" if unknown else None
 
 
 def contenders(
@@ -160,9 +173,9 @@ def measure(
     found: dict[str, float] = {}
     for context in options.contexts:
         for rows in options.rows:
-            part, start = ids[:rows], min(context, cache.max_len - rows)
+            part = ids[:rows]
 
-            def run(part: torch.Tensor = part, start: int = start) -> torch.Tensor:
+            def run(part: torch.Tensor = part, start: int = context) -> torch.Tensor:
                 return forward(part, start, cache, 0, len(part))
 
             found[f"{rows}@{context}"] = median_ms(run, options.seconds)

@@ -130,7 +130,7 @@ class Window:
             },
             self._served,
         )
-        return read.generation, read.truncated
+        return read.prompts[0], read.truncated
 
 
 class Others:
@@ -201,6 +201,7 @@ def served_without_model(folder: Path, context: int, max_infill: int | None = No
     return Served(
         engine=NoEngine(),
         tokenizer=tokenizer,
+        vocab_size=tokenizer.vocab_size,
         pieces=PieceIndex(tokenizer, tokenizer.vocab_size),
         family=family,
         model_id=folder.name,

@@ -33,7 +33,7 @@ SOURCE = Path(__file__).read_text(encoding="utf-8")
 
 
 class EngineStartError(Exception):
-    """The engine ended, or was not ready in time."""
+    """The engine ended, or was not ready in time; the message says what it said last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Start:
     cpu_s: float
 
 
-def main() -> None:
-    """Measures from the command line."""
+def main() -> int:
+    """Measures from the command line; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     add = parser.add_argument
     add("--model", default="starter")
@@ -54,7 +54,11 @@ def main() -> None:
     add("--option", action="append", default=[], help="of the engine, as --option=--dtype=int8")
     args = parser.parse_args()
     command = [sys.executable, "-m", "midfill_engine.cli", "serve", "--model", args.model]
-    starts = [start([*command, *args.option]) for _ in range(args.repetitions + 1)][1:]
+    try:
+        starts = [start([*command, *args.option]) for _ in range(args.repetitions + 1)][1:]
+    except (EngineStartError, httpx.HTTPError) as error:
+        print(f"bench/startup.py: {error}", file=sys.stderr)
+        return 1
     columns = {
         name: sorted(each[name] for each in map(asdict, starts))
         for name in ("ready_s", "first_token_s", "cpu_s")
@@ -70,17 +74,22 @@ def main() -> None:
         print(f"{ms:8.1f} ms  {module}")
     told = {"bench": "startup", "model": args.model, "repetitions": args.repetitions}
     print(json.dumps({**told, **figures, "imports_ms": imports}))
+    return 0
 
 
 def start(command: Sequence[str]) -> Start:
-    """Starts an engine, waits for its first token and ends it."""
-    with tempfile.TemporaryDirectory() as folder:
+    """Starts an engine, waits for its first token and ends it.
+
+    Raises:
+        EngineStartError: it did not start.
+    """
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile("w+") as said:
         ready = Path(folder) / "ready.json"
         environment = {**os.environ, "MIDFILL_API_KEY": KEY}
         began = time.perf_counter()
         with subprocess.Popen(
             [*command, "--port", "0", "--ready-file", str(ready)],
-            env=environment, stderr=subprocess.DEVNULL,
+            env=environment, stderr=said,
         ) as process:  # fmt: skip
             try:
                 url = json.loads(wait_for(ready, process, began + DEADLINE_S))["url"]
@@ -88,6 +97,9 @@ def start(command: Sequence[str]) -> Start:
                 ask(url)
                 first_token_s = time.perf_counter() - began
                 return Start(ready_s, first_token_s, cpu_seconds(process.pid))
+            except EngineStartError as error:
+                said.seek(0)
+                raise EngineStartError(f"{error}: {last_line(said.read())}") from None
             finally:
                 process.terminate()
 
@@ -96,9 +108,14 @@ def wait_for(path: Path, process: subprocess.Popen[bytes], deadline: float) -> s
     """Returns the file's text once it is there: it is renamed into place whole."""
     while not path.exists():
         if process.poll() is not None or time.perf_counter() > deadline:
-            raise EngineStartError("the engine did not start: run midfill-engine serve to see why")
+            raise EngineStartError("the engine did not start")
         time.sleep(0.002)
     return path.read_text(encoding="utf-8")
+
+
+def last_line(said: str) -> str:
+    """Returns the last line of what a process said, where it says why it ended."""
+    return next(reversed(said.strip().splitlines()), "it said nothing")
 
 
 def ask(url: str) -> None:
@@ -138,4 +155,4 @@ def slowest_imports() -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

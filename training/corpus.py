@@ -28,6 +28,7 @@ from training.sources import (
     Package,
     Pins,
     SourceFile,
+    check_roots,
     default_roots,
     packages,
     read_some,
@@ -196,6 +197,7 @@ def main() -> None:
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     own, stdlib = default_roots()
+    check_roots(args.root)
     build([*args.root, *own], stdlib, args.out, num_workers=args.workers)
 
 

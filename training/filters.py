@@ -76,11 +76,17 @@ SECRET_MARKS = (
 """One of these stands in whatever ``SECRET`` finds, which is slow: it took half of the build."""
 COPYLEFT = re.compile(
     r"(General|Mozilla|Eclipse|Sun) Public Licen[sc]e|Common Development and Distribution|"
-    r"NonCommercial|CC[ -]BY[ -](NC|SA)|"
-    r"(licensed|released|distributed)( \w+){0,3} under (the )?[^.\n]{0,30}(GPL|MPL\b)",
+    r"NonCommercial|Share-?Alike|CC[ -]BY[ -](NC|SA)|"
+    r"(licensed|released|distributed)( \w+){0,3} under (the )?[^.]{0,30}(GPL|MPL\b)|"
+    r"(licen[sc]e[^.]{0,20}|\bis (under )?(the )?(GNU )?)\b(?-i:[AL]?GPL|MPL|EPL|CDDL)"
+    r"(?!.compatible|[^.]{0,30}\bor (the )?(MIT|BSD|Apache))",
     re.IGNORECASE,
 )
-"""A file's head that names another licence than its package's metadata does."""
+"""A file's head, on one line, that names another licence than its package's metadata does."""
+BARE = re.compile(r"^[ \t]*(#+|//+|/?\*+|\"{3})[ \t]*(GNU )?[AL]?GPL(?!.compatible)", re.MULTILINE)
+"""A comment that begins with such a name."""
+LINE_END = re.compile(r"\s*\n\s*(?:#+|//+|\*+|--|;+)?\s*")
+"""With the comment's opener on the next line, where a licence's name may go on."""
 SPDX = re.compile(r"SPDX-License-Identifier:[ \t]*([\w.+() -]*[\w+)])", re.IGNORECASE)
 HEAD_CHARS = 3000
 HEADER = re.compile(r"copyright|licen[sc]e|spdx-|all rights reserved|\(c\) (19|20)\d\d", re.I)
@@ -160,7 +166,13 @@ def foreign_licence(text: str) -> bool:
     found = SPDX.search(text, 0, HEAD_CHARS)
     if found is not None:
         return not expression_permissive(found.group(1))
-    return COPYLEFT.search(text, 0, HEAD_CHARS) is not None
+    head = text[:HEAD_CHARS]
+    return bool(BARE.search(head) or COPYLEFT.search(LINE_END.sub(" ", head)))
+
+
+def generated_header(raw: str, cleaned: str) -> bool:
+    """Whether what ``clean`` cut from a file's head says that a program wrote the file."""
+    return GENERATED.search(raw, 0, min(HEAD_CHARS, len(raw) - len(cleaned))) is not None
 
 
 def clean(text: str, language: Language = BY_NAME["python"]) -> str:

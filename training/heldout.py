@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
+from training.errors import TrainingError
 from training.sources import Package, Pins, SourceFile, in_order, packages, read
 
 Split = Literal["dev", "test"]
@@ -64,7 +65,7 @@ FORKS = frozenset(
 HERE = Path(__file__).parent
 
 
-class MissingPackageError(Exception):
+class MissingPackageError(TrainingError):
     """Held-out packages are not installed, or not in the pinned version."""
 
 

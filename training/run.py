@@ -10,14 +10,21 @@ command goes on where it was stopped. Nothing imports this module.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
+import math
 import os
 import shutil
+from collections.abc import Generator
 from pathlib import Path
 
+from tokenizers import Tokenizer
+
 from training import card, corpus, export, tokenizer
+from training.errors import TrainingError
 from training.recipe import SIZES, Recipe
 from training.schedule import Schedule
+from training.sources import check_roots
 from training.train import train
 
 logger = logging.getLogger(__name__)
@@ -29,19 +36,56 @@ FILE_CHARS = 20_000
 
 
 def prepare(work: Path, recipe: Recipe, roots: list[Path], init: Path | None) -> None:
-    """Makes corpus and tokenizer where they are not there yet; ``init`` brings its tokenizer."""
+    """Makes corpus and tokenizer where they are not there yet; ``init`` brings its tokenizer.
+
+    Raises:
+        TrainingError: a root holds no package, or the tokenizer does not fit the recipe.
+    """
     if not (work / "corpus" / "manifest.json").exists():
         own, stdlib = corpus.default_roots()
-        corpus.build([*roots, *own], stdlib, work / "corpus", num_workers=os.cpu_count() or 1)
-    if (work / "tokenizer" / "tokenizer.json").exists():
-        return
+        check_roots(roots)
+        with whole(work / "corpus") as out:
+            corpus.build([*roots, *own], stdlib, out, num_workers=os.cpu_count() or 1)
+    if not (work / "tokenizer" / "special_tokens_map.json").exists():  # the last to be written
+        with whole(work / "tokenizer") as out:
+            bring_tokenizer(work, recipe, init, out)
+    check_vocab(work / "tokenizer", recipe)
+
+
+def bring_tokenizer(work: Path, recipe: Recipe, init: Path | None, out: Path) -> None:
+    """Writes the tokenizer of ``init``, or one learnt from the corpus, into ``out``."""
     if init is None:
         learnt = tokenizer.train(sample(work), recipe.shape.vocab_size)
-        tokenizer.save(learnt, work / "tokenizer", recipe.shape.context_len)
-        return
-    (work / "tokenizer").mkdir(parents=True)
-    for name in export.TOKENIZER_FILES:
-        shutil.copyfile(init / name, work / "tokenizer" / name)
+        tokenizer.save(learnt, out, recipe.shape.context_len)
+    else:
+        for name in export.TOKENIZER_FILES:
+            shutil.copyfile(init / name, out / name)
+    check_vocab(out, recipe)
+
+
+def check_vocab(folder: Path, recipe: Recipe) -> None:
+    """Looks whether a tokenizer has as many ids as the model, which the export needs.
+
+    Raises:
+        TrainingError: it has not.
+    """
+    size = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size()
+    if size != recipe.shape.vocab_size:
+        raise TrainingError(
+            f"the tokenizer has {size} ids, and a model of this --size {recipe.shape.vocab_size}: "
+            "the corpus is too small, or --work or --init are of another --size"
+        )
+
+
+@contextlib.contextmanager
+def whole(folder: Path) -> Generator[Path]:
+    """Gives a folder to write into that takes the name of ``folder`` once all is written."""
+    draft = folder.with_name(f"{folder.name}.tmp")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    yield draft
+    shutil.rmtree(folder, ignore_errors=True)
+    draft.rename(folder)
 
 
 def sample(work: Path) -> list[str]:
@@ -60,11 +104,27 @@ def main() -> None:
     """Runs the stages that are not done yet, from the command line."""
     args = parse()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        run(args)
+    except TrainingError as error:
+        raise SystemExit(f"training.run: {error}") from None
+
+
+def run(args: argparse.Namespace) -> None:
+    """Runs the stages that are not done yet.
+
+    Raises:
+        TrainingError: what was asked for cannot be done.
+    """
     recipe = SIZES[args.size]
+    num_steps = round(args.tokens / recipe.step_tokens)
+    if num_steps < 1:
+        raise TrainingError(f"--tokens {args.tokens:g}: a step takes {recipe.step_tokens}")
+    is_new = not (args.work / "checkpoint.pt").exists()
+    if is_new and args.init is not None and not (args.init / "config.json").is_file():
+        raise TrainingError(f"--init {args.init} is no model folder")
     prepare(args.work, recipe, args.root, args.init)
-    schedule = Schedule(
-        round(args.tokens / recipe.step_tokens), peak=args.peak, decay_share=args.decay_share
-    )
+    schedule = Schedule(num_steps, peak=args.peak, decay_share=args.decay_share)
     trained = train(
         args.work, schedule, recipe, device=args.device, num_workers=args.num_workers,
         slice_s=args.slice_s, init=args.init,
@@ -77,11 +137,19 @@ def main() -> None:
     card.write(args.work, out)
 
 
+def num_tokens(text: str) -> float:
+    """Returns a number of tokens, which may be written as ``270e6``."""
+    value = float(text)
+    if not 0 < value < math.inf:
+        raise ValueError
+    return value
+
+
 def parse() -> argparse.Namespace:
     """Returns the command line's options."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--tokens", type=float, required=True, help="of the whole run")
+    parser.add_argument("--tokens", type=num_tokens, required=True, help="of the whole run")
     parser.add_argument("--size", choices=sorted(SIZES), default="small")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--num-workers", type=int, default=0, help="that prepare batches")

@@ -28,5 +28,5 @@ class Schedule:
     def factor(self, step: int) -> float:
         """Returns the share of the base rate at ``step``, in [0, peak]."""
         warm = min(1.0, (step + 1) / self.warmup_steps)
-        late = (step - self.decay_start) / (self.num_steps - self.decay_start)
+        late = (step - self.decay_start) / max(1, self.num_steps - self.decay_start)
         return self.peak * warm * (1 - math.sqrt(min(1.0, max(0.0, late))))

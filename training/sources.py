@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from training import npm
-from training.filters import clean, foreign_licence, reject, skip_path
+from training.errors import TrainingError
+from training.filters import clean, foreign_licence, generated_header, reject, skip_path
 from training.languages import language_of
 from training.licences import permissive
 
@@ -56,6 +57,22 @@ def packages(roots: Iterable[Path], pins: Pins) -> list[Package]:
     """
     places = list(roots)
     return [*unique(installed(places), pins), *unique(npm_packages(places), pins)]
+
+
+def check_roots(roots: Iterable[Path]) -> None:
+    """Looks whether packages are installed below each of ``roots``.
+
+    Raises:
+        TrainingError: naming the first that is no folder or holds none.
+    """
+    for root in roots:
+        if not root.is_dir():
+            raise TrainingError(f"--root {root} is no folder")
+        if not any(True for kind in (installed, npm_packages) for _ in kind([root])):
+            raise TrainingError(
+                f"--root {root} holds no package: give a site-packages folder, or one that holds "
+                "node_modules"
+            )
 
 
 def unique(found: Iterable[Package], pins: Pins) -> list[Package]:
@@ -153,7 +170,12 @@ def read_file(package: Package, path: str, place: Path, dropped: Counter[str]) -
             reason = "unreadable"
         else:
             text = clean(raw, language)
-            reason = "foreign licence" if foreign_licence(raw) else reject(text, language)
+            if foreign_licence(raw):
+                reason = "foreign licence"
+            elif generated_header(raw, text):
+                reason = "generated"
+            else:
+                reason = reject(text, language)
             if reason is None:
                 return SourceFile(package.name, package.licence or "", path, text, language.name)
     if reason != "language":

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from training.batches import Batch, Phase, Stream, shelves
 from training.corpus import read_lines
+from training.errors import TrainingError
 from training.infill import Document
 from training.model import Decoder
 from training.optim import optimizers
@@ -33,7 +34,8 @@ from training.tokenizer import plain
 logger = logging.getLogger(__name__)
 
 STOP = "stop"
-"""A file of this name in the work folder ends the slice after its step, checkpoint saved."""
+"""A file of this name in the work folder ends the slice after its step, checkpoint saved, and
+is removed, so that the same command goes on."""
 
 
 @dataclass(slots=True)
@@ -60,9 +62,15 @@ class Run:
         path.with_suffix(".tmp").replace(path)
 
     def load(self, path: Path) -> None:
-        """Goes back to a checkpoint."""
+        """Goes back to a checkpoint.
+
+        Raises:
+            TrainingError: it is of a model of another shape.
+        """
         device = self.model.embed_tokens.weight.device
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        if state["shape"] != self.model.shape.as_dict():
+            raise TrainingError(f"{path} is of another --size: give that, or another --work")
         self.model.load_state_dict(state["model"])
         for optim, saved in zip(self.optims, state["optims"], strict=True):
             optim.load_state_dict(saved)
@@ -71,16 +79,22 @@ class Run:
 
 
 def start(recipe: Recipe, device: str = "cpu", init: Path | None = None) -> Run:
-    """Returns a run at step 0, from random weights or from those of the model folder ``init``."""
+    """Returns a run at step 0, from random weights or from those of the model folder ``init``.
+
+    Raises:
+        TrainingError: the folder holds no model of this shape.
+    """
     torch.manual_seed(recipe.seed)  # pyright: ignore[reportUnknownMemberType]  # untyped
     model = Decoder(recipe.shape)
     if init is not None:
         found: dict[str, Tensor] = {}
         for shard in sorted(init.glob("model*.safetensors")):
             found |= load_file(shard)
-        model.load_state_dict(
-            {name.removeprefix("model."): value.float() for name, value in found.items()}
-        )
+        state = {name.removeprefix("model."): value.float() for name, value in found.items()}
+        try:
+            model.load_state_dict(state)
+        except RuntimeError:  # a page of names and sizes
+            raise TrainingError(f"--init {init} holds no model of this --size") from None
     model.to(device)
     return Run(model, optimizers(model, recipe.matrix_lr, recipe.embed_lr))
 
@@ -130,12 +144,20 @@ def train(
     """Trains until the schedule's last step or for ``slice_s`` seconds and returns the run.
 
     Goes on from ``checkpoint.pt``; ``init`` counts only where there is none.
+
+    Raises:
+        TrainingError: the checkpoint or ``init`` does not fit.
     """
     checkpoint = work / "checkpoint.pt"
     run = start(recipe, device, None if checkpoint.exists() else init)
     base_rates = [[group["lr"] for group in optim.param_groups] for optim in run.optims]
     if checkpoint.exists():
         run.load(checkpoint)
+    if run.step > schedule.num_steps:
+        raise TrainingError(
+            f"{checkpoint} has done {run.step} steps, and --tokens asks for {schedule.num_steps}: "
+            "give more, or another --work"
+        )
     steps = Steps(stream_of(work, recipe, schedule), run.step, schedule.num_steps)
     loader = DataLoader(steps, batch_size=None, num_workers=num_workers, pin_memory=device != "cpu")
     run.model.compile_parts()
@@ -148,13 +170,17 @@ def train(
         losses.append(update(run, batch, recipe, device))
         now = time.monotonic()
         run.elapsed_s, last = run.elapsed_s + now - last, now
-        if run.step % recipe.log_every == 0:
+        if run.step % recipe.log_every == 0 or run.step == schedule.num_steps:
             log(work, run, factor, float(torch.stack(losses).mean()))
             losses.clear()
-        stopped = (work / STOP).exists() or (slice_s is not None and now - began > slice_s)
+        asked = (work / STOP).exists()
+        stopped = asked or (slice_s is not None and now - began > slice_s)
         if stopped or now - saved > recipe.save_every_s:
             run.save(checkpoint)
             saved = now
+        if asked:
+            (work / STOP).unlink()
+            logger.info("stopped, since %s was there; it is removed", work / STOP)
         if stopped:
             return run
     run.save(checkpoint)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 from bench import speculation
 from bench.backends import VARIANTS, Ask
@@ -19,6 +21,22 @@ def test_the_ratio_is_of_the_sums_and_files_are_resampled() -> None:
     assert found["interval"] == "1.00 to 2.00"
     assert (found["requests"], found["tokens"]) == (4, 8)
     assert (found["off_ms"], found["on_ms"]) == (5.75, 3.25)
+
+
+def test_nothing_is_learnt_of_a_completion_before_it_is_timed() -> None:
+    """It was asked for whole first, so that the engine knew how its drafts would do."""
+    asked: list[dict[str, Any]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(json.loads(request.content))
+        return httpx.Response(200, json={})
+
+    engine = httpx.Client(base_url="http://engine", transport=httpx.MockTransport(answer))
+    edit = Edit(Ask("a", "b", VARIANTS["spm"], 4), [1, 2, 3], [], [], "earlier", "file")
+    assert speculation.timed(engine, edit) >= 0
+    first, second = asked
+    assert (first.pop("n_predict"), second.pop("n_predict")) == (0, 3)
+    assert first == second
 
 
 @pytest.mark.e2e

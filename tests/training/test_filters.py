@@ -163,6 +163,21 @@ def test_suffixes_tell_the_language() -> None:
         ("// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception\n", False),
         ("# Licensed under the Apache License, Version 2.0\n", False),
         ("x\n" * 1500 + "# GNU General Public License\n", False),
+        # In few words, or over two lines, these were not seen.
+        ("# License: GPLv3\n", True),
+        ("# LGPL\n", True),
+        ("# Licence: GNU GPL v2\n", True),
+        ("# GPL-3.0-or-later\n", True),
+        ("__license__ = 'GPL'\n", True),
+        ("# This code is GPL.\n", True),
+        ("# License: MPL 2.0\n", True),
+        ("# Released under the GNU General\n# Public License\n", True),
+        ("/* the GNU Lesser General\n * Public License */\n", True),
+        ("// Creative Commons Attribution-ShareAlike 4.0\n", True),
+        ("# License: GPL 2, W3C, BSD, or MIT\n", False),
+        ("# License: PSF (GPL-compatible)\n", False),
+        ("# Its licence: see LICENSE\nimport matplotlib as mpl\n", False),
+        ("# This is a simple example.\n", False),
     ],
 )
 def test_a_file_under_another_licence_than_its_package_is_told_by_its_head(

@@ -1,6 +1,7 @@
 """The rate over the steps, and a run that goes on where it was stopped."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tokenizers import Tokenizer
 from training import tokenizer as kind
 from training.batches import Phase, Stream, shelves
 from training.corpus import SourceFile, write_lines
+from training.errors import TrainingError
 from training.export import export
 from training.infill import Document, Mix
 from training.model import Decoder, Shape
@@ -31,6 +33,12 @@ def test_trapezoid(step: int, factor: float) -> None:
     schedule = Schedule(num_steps=100, warmup_steps=10, decay_share=0.4, peak=0.5)
     assert schedule.decay_start == 60
     assert schedule.factor(step) == pytest.approx(factor)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001])
+def test_without_a_decay_the_rate_holds(share: float) -> None:
+    schedule = Schedule(num_steps=100, warmup_steps=10, decay_share=share)
+    assert [schedule.factor(step) for step in (50, 99, 100)] == [1.0, 1.0, 1.0]
 
 
 def test_a_longer_run_shares_the_steps_before_the_decay() -> None:
@@ -82,17 +90,22 @@ def test_slices_end_where_the_whole_run_would(work: Path, monkeypatch: pytest.Mo
     (work / STOP).touch()
     first = train(work, schedule, RECIPE)
     assert first.step == 1
-    second = train(work, schedule, RECIPE)
+    assert not (work / STOP).exists(), "or no slice would go on"
+    second = train(work, schedule, RECIPE, slice_s=0.0)
     assert second.step == 2
-    (work / STOP).unlink()
-    sliced = train(work, schedule, RECIPE, slice_s=0.0)
-    assert sliced.step == 3
+    with pytest.raises(TrainingError, match="has done 2 steps, and --tokens asks for 1"):
+        train(work, Schedule(num_steps=1), RECIPE)
+    with pytest.raises(TrainingError, match="of another --size"):
+        train(work, schedule, replace(RECIPE, shape=replace(TINY, ffn_size=32)))
     last = train(work, schedule, RECIPE)
     logged = [json.loads(line)["step"] for line in (work / "train.jsonl").read_text().splitlines()]
     assert logged == [1, 2, 3, 4, 5, 6]
 
     (work / "checkpoint.pt").unlink()
-    whole = train(work, schedule, RECIPE)
+    (work / "train.jsonl").unlink()
+    whole = train(work, schedule, replace(RECIPE, log_every=20))
+    (logged_last,) = (work / "train.jsonl").read_text().splitlines()
+    assert json.loads(logged_last)["step"] == 6, "the card tells the last step"
     assert whole.step == last.step == 6
     for one, other in zip(whole.model.parameters(), last.model.parameters(), strict=True):
         assert one.equal(other)
@@ -110,3 +123,5 @@ def test_a_run_can_go_on_from_a_model_folder(work: Path) -> None:
     run = start(RECIPE, init=work / "model")
     for one, other in zip(run.model.parameters(), model.parameters(), strict=True):
         assert one.equal(other.bfloat16().float())
+    with pytest.raises(TrainingError, match="holds no model of this --size"):
+        start(replace(RECIPE, shape=replace(TINY, ffn_size=32)), init=work / "model")

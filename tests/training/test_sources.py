@@ -4,8 +4,10 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import pytest
 from training import npm
-from training.sources import Package, npm_packages, read, read_some
+from training.errors import TrainingError
+from training.sources import Package, check_roots, npm_packages, read, read_some
 
 CODE = "".join(f"export function step{i}(state) {{ return state + {i}; }}\n" for i in range(20))
 PYTHON = "".join(f"def step_{i}(state):\n    return state + {i}\n\n" for i in range(20))
@@ -67,6 +69,32 @@ def test_declarations_have_a_smaller_share_than_code(tmp_path: Path) -> None:
     kept = read_some(mixed, 1_000_000, len(CODE), Counter(), seed=0)
     assert sum(file.path.endswith(".d.ts") for file in kept) == 2
     assert sum(not file.path.endswith(".d.ts") for file in kept) == 5
+
+
+MARKED = """# Copyright 2026 The authors. All rights reserved.
+# This file was automatically generated from modular_step.py. Do NOT edit it.
+"""
+
+
+def test_the_mark_of_a_generated_file_may_stand_in_the_licence_header(tmp_path: Path) -> None:
+    """The header was cut first, so all generated models of transformers were trained on."""
+    dropped: Counter[str] = Counter()
+    files = {"a.py": (MARKED + PYTHON).encode(), "b.py": PYTHON.encode()}
+    assert [file.path for file in read(package(tmp_path, files), dropped)] == ["p/b.py"]
+    assert dropped == {"generated": 1}
+
+
+@pytest.mark.parametrize(("name", "told"), [("typo", "is no folder"), ("", "holds no package")])
+def test_a_root_without_packages_is_told(tmp_path: Path, name: str, told: str) -> None:
+    with pytest.raises(TrainingError, match=told):
+        check_roots([tmp_path / name])
+
+
+def test_roots_of_both_kinds_are_taken(tmp_path: Path) -> None:
+    add(tmp_path / "npm/node_modules/plain", {"version": "1", "license": "MIT"}, {})
+    (tmp_path / "py" / "plain-1.0.dist-info").mkdir(parents=True)
+    (tmp_path / "py" / "plain-1.0.dist-info" / "METADATA").write_text("Name: plain\nVersion: 1\n")
+    check_roots([tmp_path / "npm", tmp_path / "npm/node_modules", tmp_path / "py"])
 
 
 def test_what_cannot_be_read_is_counted(tmp_path: Path) -> None:

@@ -104,7 +104,6 @@ def _register_completion(server: LanguageServer, protocol: Protocol, window: Win
     @server.feature("textDocument/didShowCompletion")
     def did_show(params: RawParams) -> None:
         window.statistics.shown(events.read_item("textDocument/didShowCompletion", params))
-        window.metrics.events["shown"] += 1
 
     @server.feature("textDocument/didPartiallyAcceptCompletion")
     def did_partially_accept(params: RawParams) -> None:
@@ -112,7 +111,6 @@ def _register_completion(server: LanguageServer, protocol: Protocol, window: Win
         item_id = events.read_item(method, params)
         length = events.read_accepted_length(method, params)
         window.statistics.partly_accepted(item_id, length)
-        window.metrics.events["partly_accepted"] += 1
 
 
 def _register_ordinary_completion(
@@ -152,7 +150,6 @@ def _register_commands(server: LanguageServer, window: Window) -> None:
     @server.command("midfill.accepted")
     def accepted(_server: LanguageServer, *args: object) -> None:
         window.statistics.accepted(events.read_accepted(args))
-        window.metrics.events["accepted"] += 1
 
     @server.command("midfill.status")
     def status(*_args: object) -> dict[str, object]:

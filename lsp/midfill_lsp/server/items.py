@@ -11,7 +11,8 @@ from lsprotocol import types
 
 from midfill_lsp.complete import CompletionRequest, Suggestion
 from midfill_lsp.server.completion import item_of
-from midfill_lsp.statistics.tracker import Item, Tracker
+from midfill_lsp.statistics.item import HEAD_CHARS, Item
+from midfill_lsp.statistics.tracker import Tracker
 
 
 class Items:
@@ -63,6 +64,10 @@ class Items:
         return item_of(self._request, suggestion, item_id, self._wants_lf)
 
     def _told(self, item: types.InlineCompletionItem, item_id: str) -> Item:
-        snapshot, line_idx = self._request.snapshot, self._request.line_idx
+        request, snapshot = self._request, self._request.snapshot
+        selected = request.selected
+        line_idx, column = selected.start if selected else (request.line_idx, request.column)
+        head = request.document.lines[line_idx][max(0, column - HEAD_CHARS) : column]
         assert isinstance(item.insert_text, str)
-        return Item(item_id, snapshot.uri, snapshot.language_id, line_idx, item.insert_text)
+        uri, language_id = snapshot.uri, snapshot.language_id
+        return Item(item_id, uri, language_id, line_idx, item.insert_text, head)

@@ -86,6 +86,7 @@ class Window:
             store=_statistics_store,
             is_enabled=lambda: self.config.statistics.enabled,
             lines_of=lambda uri: found.lines if (found := self.documents.get(uri)) else None,
+            events=self.metrics.events,
         )
         self.recent = Recent(_state_folder)
         self.metrics.on_count = self.recent.note

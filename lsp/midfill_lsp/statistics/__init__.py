@@ -2,6 +2,7 @@
 
     tally     the counts of one day and language, and latencies in classes; pure
     survival  what is left of accepted text after a while; pure
+    item      a suggestion as an editor has it; pure
     tracker   which suggestion was shown, accepted, kept: from an editor's events to tallies
     store     the file: several processes add to it, and it stays small
 

@@ -1,14 +1,17 @@
 """The file of statistics: a line of JSON for each day, language and time that it was added to.
 
 Several processes add to it, each under a lock. Once it is large, lines of one day and language are
-made one, and the oldest days go.
+made one, and the oldest days go. A file beside it says when everything was forgotten last, so that
+nobody writes what he counted before.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +25,7 @@ NAME = "statistics.jsonl"
 MAX_BYTES = 512 * 1024
 """A line has 200 bytes; half of this holds `MAX_DAYS` of three languages, merged in 55 ms."""
 MAX_DAYS = 400
+_BINARY: int = getattr(os, "O_BINARY", 0)  # Windows would write CRLF
 _LOCK_TIMEOUT_S = 2.0  # the lock is held for a read and a write of `MAX_BYTES`
 
 
@@ -32,18 +36,24 @@ class Store:
         """Touch nothing yet."""
         self._path = path
 
-    def add(self, tallies: Mapping[Key, Tally]) -> bool:
-        """Add counts; False if the file cannot be written, and then none of them is in it."""
+    def add(self, tallies: Mapping[Key, Tally], since_s: float | None = None) -> bool:
+        """Add counts; False if the file cannot be written, and then none of them is in it.
+
+        Args:
+            tallies: what to add.
+            since_s: when it began, Unix time; what began before the last `reset` is left out.
+        """
         if not tallies:
             return True
         lines = "".join(dump(key, tally) + "\n" for key, tally in tallies.items())
         try:
             with self._lock():
-                descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-                with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                    file.write(lines)
+                if since_s is not None and since_s < self._reset_at_s():
+                    return True
+                self._append(lines.encode())
                 if self._path.stat().st_size > MAX_BYTES:
-                    self._compact()
+                    with contextlib.suppress(OSError):  # the lines are in it all the same
+                        self._compact()
         except (OSError, filelock.Timeout) as error:
             logger.warning("no statistics kept: %s", type(error).__name__)
             return False
@@ -66,10 +76,35 @@ class Store:
         """Forget everything.
 
         Raises:
+            TimeoutError: another process does not let go of it.
             OSError: the file cannot be removed.
         """
         with contextlib.suppress(FileNotFoundError), self._lock():
+            self._reset_file.write_text(str(time.time()), encoding="ascii")
             self._path.unlink()
+
+    @property
+    def _reset_file(self) -> Path:
+        return self._path.with_suffix(".reset")
+
+    def _reset_at_s(self) -> float:
+        try:
+            at_s = float(self._reset_file.read_text(encoding="ascii"))
+        except (OSError, ValueError):
+            return 0.0
+        return at_s if at_s <= time.time() else 0.0  # the clock was set back
+
+    def _append(self, lines: bytes) -> None:
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | _BINARY, 0o600)
+        with os.fdopen(descriptor, "r+b", buffering=0) as file:
+            size = file.seek(0, os.SEEK_END)
+            if size:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":  # a process died while it wrote
+                    lines = b"\n" + lines
+            if file.write(lines) != len(lines):
+                file.truncate(size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def _lock(self) -> filelock.BaseFileLock:
         return filelock.FileLock(self._path.with_suffix(".lock"), _LOCK_TIMEOUT_S, mode=0o600)

@@ -45,26 +45,51 @@ class Place:
         return self
 
 
-def judge(text: str, lines: Sequence[str], line_idx: int) -> Fate:
+def judge(
+    text: str, lines: Sequence[str], line_idx: int, head: str = "", num_others: int = 0
+) -> Fate:
     """Return what became of accepted text in a document.
 
     Args:
         text: as it was accepted.
         lines: the document's, with their ends.
         line_idx: where the text began, as far as is known.
+        head: what stood before it in its line.
+        num_others: see `others`.
     """
-    num_lines = text.count("\n") + 1
-    first = min(max(0, line_idx - _MARGIN_LINES), len(lines))
-    last = min(line_idx + num_lines + _MARGIN_LINES, len(lines))
-    window = _plain("".join(lines[idx] for idx in range(first, last)))
-    wanted = _plain(text).strip()
-    if wanted in window:
+    wanted, window = _plain(text).strip(), _window(text, lines, line_idx)
+    if _stands(text, lines, line_idx, head) or (wanted and window.count(wanted) > num_others):
         return "kept"
     tokens = _TOKEN.findall(wanted)[:_MAX_TOKENS]
     found = _TOKEN.findall(window)[:_MAX_WINDOW_TOKENS]
-    if not tokens:
+    if not tokens or num_others:  # a twin would be taken for what is left of it
         return "gone"
     return "mostly_kept" if distance(tokens, found) <= _MOST * len(tokens) else "gone"
+
+
+def others(text: str, lines: Sequence[str], line_idx: int, head: str) -> int:
+    """Return how often the same text stands around a place, but for the one that was put there.
+
+    Args:
+        text: as it is accepted.
+        lines: the document's, with the text or still without.
+        line_idx: where it goes.
+        head: what stands before it in its line.
+    """
+    wanted = _plain(text).strip()
+    num_found = _window(text, lines, line_idx).count(wanted) if wanted else 0
+    return max(0, num_found - _stands(text, lines, line_idx, head))
+
+
+def _stands(text: str, lines: Sequence[str], line_idx: int, head: str) -> bool:
+    last = line_idx + text.count("\n") + 1
+    return _plain(head + text) in _plain("".join(lines[line_idx:last]))
+
+
+def _window(text: str, lines: Sequence[str], line_idx: int) -> str:
+    first = max(0, line_idx - _MARGIN_LINES)
+    last = line_idx + text.count("\n") + 1 + _MARGIN_LINES
+    return _plain("".join(lines[first:last]))
 
 
 def distance(tokens: Sequence[str], window: Sequence[str]) -> int:

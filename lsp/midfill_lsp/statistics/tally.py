@@ -27,6 +27,8 @@ EVENTS: frozenset[str] = frozenset(get_args(Event))
 # of different days and processes add up.
 _STEP = math.log(1.1)
 _LAST_CLASS = 130  # 240 s
+_MAX_NUMBER = 2**53
+"""More is no count of ours, and no float holds it."""
 _LANGUAGE = re.compile(r"[a-z0-9+#._-]{1,40}")
 
 
@@ -104,7 +106,9 @@ def load(line: str) -> tuple[Key, Tally] | None:
         counts = _numbers(facts["counts"])
         latencies = _numbers(facts["latencies"])
         classes = {int(name): number for name, number in latencies.items()}
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    if not all(0 <= name <= _LAST_CLASS for name in classes):
         return None
     known = {name: number for name, number in counts.items() if name in EVENTS}
     return key, Tally(Counter(known), Counter(classes))
@@ -114,6 +118,6 @@ def _numbers(value: object) -> dict[str, int]:
     if not isinstance(value, Mapping):
         raise TypeError("no counts")
     facts = cast("Mapping[str, object]", value)
-    if not all(type(number) is int and number >= 0 for number in facts.values()):
+    if not all(type(number) is int and 0 <= number <= _MAX_NUMBER for number in facts.values()):
         raise ValueError("no counts")
     return cast("dict[str, int]", dict(facts))

@@ -9,9 +9,11 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from midfill_lsp.cli import main
 from midfill_lsp.cli.stats import draw
+from midfill_lsp.statistics import store as stores
 from midfill_lsp.statistics.store import Store
 from midfill_lsp.statistics.tally import Key, Tally
 from tests.fakes import FakeBackend
@@ -70,6 +72,51 @@ def test_json_and_reset(store: Store, capsys: pytest.CaptureFixture[str]) -> Non
     assert store.read() == {}
 
 
+def test_json_gives_all_unless_days_are_said(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(store, 300, "python", shown=10)
+    assert main(["stats", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["days"], len(facts["tallies"])) == (None, 1)
+    assert main(["stats", "--json", "--days", "30"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"days": 30, "tallies": []}
+
+
+def test_days_that_are_many_or_none(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    add(store, 300, "python", shown=10)
+    assert main(["stats", "--days", "9" * 30]) == 0
+    assert "python" in capsys.readouterr().out
+    for days in ("0", "-5", "x"):
+        assert main(["stats", f"--days={days}"]) == 2
+        assert f"{days!r} is no number of days" in capsys.readouterr().err
+
+
+def test_a_file_of_another_s_brings_nothing_down(
+    store: Store, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(store, 0, "python", shown=10)
+    strange = '{"day":"2026-11-26","language":"c","counts":{},"latencies":{"99999":3}}'
+    path = tmp_path / "state" / "statistics.jsonl"
+    path.write_text(f"{strange}\n{'[' * 100_000}\n{path.read_text()}")
+    assert main(["stats"]) == 0
+    assert "python" in capsys.readouterr().out
+
+
+def test_a_locked_file_is_told(
+    store: Store,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    add(store, 0, "python", shown=10)
+    monkeypatch.setattr(stores, "_LOCK_TIMEOUT_S", 0.05)
+    with FileLock(tmp_path / "state" / "statistics.lock"):
+        assert main(["stats", "--reset"]) != 0
+    assert "is locked by another process; try again" in capsys.readouterr().err
+    assert store.read()
+
+
 def test_the_chart_has_a_block_a_day() -> None:
     day = date(2026, 11, 26)
     tallies = {Key.of(day - timedelta(days=back), "c"): Tally() for back in range(3)}
@@ -102,6 +149,24 @@ async def test_a_server_counts_what_editors_tell(store: Store) -> None:
         "kept": 1,
     }
     assert tally.latencies.total() == 1
+
+
+async def test_what_is_typed_through_is_shown_once(store: Store) -> None:
+    # The window's page counted an answer to each key, and the share that was accepted sank.
+    editor = InProcess(FakeBackend(deltas=["a + b"]))
+    await editor.initialize()
+    editor.open(URI, "def add(a, b):\n    return \n")
+    for version, column in enumerate(range(11, 14), 2):
+        (item, *_) = await editor.complete(URI, 1, column)
+        editor.notify("textDocument/didShowCompletion", {"item": item})
+        place = {"line": 1, "character": column}
+        text = "a + b"[column - 11]
+        editor.change(URI, version, {"range": {"start": place, "end": place}, "text": text})
+    status = await editor.request("workspace/executeCommand", {"command": "midfill.status"})
+    assert status["metrics"]["events"] == {"shown": 1}
+    await editor.shut_down()
+    (tally,) = store.read().values()
+    assert tally.counts["shown"] == 1
 
 
 async def test_the_setting_turns_it_off(store: Store) -> None:

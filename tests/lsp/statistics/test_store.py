@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import os
 import socket
 import sys
+import time
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -69,6 +73,11 @@ def test_percentiles_are_close_whatever_was_merged() -> None:
         '{"day":"2026-11-26","language":"c","counts":{"shown":"1"},"latencies":{}}',
         '{"day":"2026-11-26","language":3,"counts":{},"latencies":{}}',
         '{"day":"2026-11-26","language":"c","counts":{},"latencies":{"x":1}}',
+        # These brought the command down when it added up or drew.
+        '{"day":"2026-11-26","language":"c","counts":{},"latencies":{"99999":3}}',
+        '{"day":"2026-11-26","language":"c","counts":{},"latencies":{"-1":3}}',
+        f'{{"day":"2026-11-26","language":"c","counts":{{"shown":1{"0" * 400}}},"latencies":{{}}}}',
+        "[" * 100_000,
     ],
 )
 def test_what_is_no_line_of_ours_is_left_out(line: str) -> None:
@@ -103,12 +112,68 @@ def test_a_file_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
     assert not Store(tmp_path / "file" / "x.jsonl").add({Key.of(DAY, "c"): tally(shown=1)})
 
 
+def test_a_torn_line_costs_no_other(store: Store, tmp_path: Path) -> None:
+    key = Key.of(DAY, "c")
+    assert store.add({key: tally(shown=1)})
+    with (tmp_path / "statistics.jsonl").open("a") as file:
+        file.write('{"day":"2026-')  # killed while it wrote
+    assert store.add({key: tally(shown=2)})
+    assert store.read() == {key: tally(shown=3)}
+
+
+def test_a_full_disk_leaves_no_half_line(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = Key.of(DAY, "c")
+    assert store.add({key: tally(shown=1)})
+    before = (tmp_path / "statistics.jsonl").read_bytes()
+
+    class Full(io.FileIO):
+        def write(self, data: Any, /) -> int:  # noqa: ANN401
+            return super().write(bytes(data)[:20])
+
+    def fdopen(descriptor: int, mode: str, **_more: object) -> io.FileIO:
+        return Full(descriptor, mode.replace("b", ""))
+
+    monkeypatch.setattr(os, "fdopen", fdopen)
+    assert not store.add({key: tally(shown=2)})
+    assert (tmp_path / "statistics.jsonl").read_bytes() == before
+
+
+def test_counts_are_written_once_where_they_cannot_be_made_one(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stores, "MAX_BYTES", 10)
+
+    def refuse(*_args: object) -> None:
+        raise OSError
+
+    monkeypatch.setattr(os, "replace", refuse)
+    key = Key.of(DAY, "c")
+    assert store.add({key: tally(shown=1)}), "or they would be added again"
+    assert store.read() == {key: tally(shown=1)}
+
+
+def test_what_was_counted_before_a_reset_is_forgotten(store: Store, tmp_path: Path) -> None:
+    key, began = Key.of(DAY, "c"), time.time()
+    store.reset()
+    assert store.add({key: tally(shown=1)}, began)
+    assert store.read() == {}
+    assert store.add({key: tally(shown=2)}, time.time())
+    assert store.read() == {key: tally(shown=2)}
+    (tmp_path / "statistics.reset").write_text(str(time.time() + 1e6))
+    assert store.add({key: tally(shown=1)}, time.time()), "the clock was set back"
+    assert store.read() == {key: tally(shown=3)}
+
+
 def test_a_held_lock_is_waited_for_a_moment_only(
     store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stores, "_LOCK_TIMEOUT_S", 0.05)
     with FileLock(tmp_path / "statistics.lock"):
         assert not store.add({Key.of(DAY, "c"): tally(shown=1)})
+        with pytest.raises(TimeoutError):
+            store.reset()
     assert store.read() == {}
 
 

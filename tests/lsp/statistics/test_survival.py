@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from midfill_lsp.statistics.survival import Place, distance, judge
+from midfill_lsp.statistics.survival import Place, distance, judge, others
 
 TEXT = "return a + b\n\n\ndef sub(a, b):\n    return a - b"
 
@@ -42,6 +42,29 @@ class Case:
 )
 def test_fates(case: Case) -> None:
     assert judge(TEXT, lines(case.document), case.line_idx) == case.fate
+
+
+@pytest.mark.parametrize("is_there_already", [True, False])
+@pytest.mark.parametrize(
+    ("after", "fate"),
+    [
+        (["return x\n", "if y:\n", "    return x\n"], "kept"),
+        (["return x\n", "y()\n", "if y:\n", "    return x\n"], "kept"),
+        (["return x\n", "if y:\n", "    "], "gone"),
+        (["if y:\n", "    return x\n"], "kept"),  # its line moved up, and the other went
+    ],
+)
+def test_a_twin_above_does_not_count(after: list[str], fate: str, is_there_already: bool) -> None:
+    before = ["return x\n", "if y:\n", "    return x\n" if is_there_already else "    "]
+    num_others = others("return x", before, 2, "    ")
+    assert num_others == 1
+    line_idx = next((idx for idx, line in enumerate(after) if line == "if y:\n"), 0) + 1
+    assert judge("return x", after, line_idx, "    ", num_others) == fate
+
+
+def test_blank_text_is_kept_where_it_stands() -> None:
+    assert judge("\n    ", ["def f():\n", "    pass\n"], 0, "def f():") == "kept"
+    assert judge("\n    ", ["def f(): pass\n"], 0, "def f():") == "gone"
 
 
 def test_long_text_is_judged_by_its_beginning() -> None:

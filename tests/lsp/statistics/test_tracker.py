@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 
 import pytest
 
+from midfill_lsp.statistics.item import Item
 from midfill_lsp.statistics.store import Store
 from midfill_lsp.statistics.tally import Key
-from midfill_lsp.statistics.tracker import LOOK_AFTER_S, Item, Tracker
+from midfill_lsp.statistics.tracker import LOOK_AFTER_S, Tracker
 
 URI = "file:///a.py"
 
@@ -24,12 +26,14 @@ class Editor:
         self.enabled = True
         self.lines: Sequence[str] | None = ["x = a + b\n"]
         self.waiting: list[Callable[[], None]] = []
+        self.events = Counter[str]()
         self.tracker = Tracker(
             lambda: self.store,
             lambda: self.enabled,
             lambda _uri: self.lines,
             self.later,
             lambda: date(2026, 11, 26),
+            self.events,
         )
 
     def later(self, delay_s: float, call: Callable[[], None]) -> asyncio.TimerHandle:
@@ -37,12 +41,12 @@ class Editor:
         self.waiting.append(call)
         return asyncio.get_running_loop().call_later(3600, call)
 
-    def answer(self, *items: tuple[str, str]) -> None:
-        made = [Item(item_id, URI, "python", 0, text) for item_id, text in items]
+    def answer(self, *items: tuple[str, str], line_idx: int = 0, head: str = "") -> None:
+        made = [Item(item_id, URI, "python", line_idx, text, head) for item_id, text in items]
         self.tracker.answered(made, 20.0)
 
-    def grow(self, item_id: str, text: str) -> None:
-        self.tracker.growing(Item(item_id, URI, "python", 0, text))
+    def grow(self, item_id: str, text: str, head: str = "") -> None:
+        self.tracker.growing(Item(item_id, URI, "python", 0, text, head))
 
     def pass_time(self) -> None:
         while self.waiting:
@@ -70,11 +74,43 @@ async def test_answers_count_as_shown_where_no_editor_tells(editor: Editor) -> N
 
 
 async def test_what_is_typed_through_is_one_suggestion(editor: Editor) -> None:
-    for idx, text in enumerate(("a + b", " + b", "+ b", "b")):
-        editor.answer((str(idx), text))
+    for idx, (head, text) in enumerate(
+        (("x = ", "a + b"), ("x = a", " + b"), ("x = a ", "+ b"), ("x = a + ", "b"))
+    ):
+        editor.answer((str(idx), text), head=head)
+        editor.tracker.shown(str(idx))  # each answer is an item of its own to the editor
     editor.tracker.accepted("3")
+    assert editor.events == {"shown": 1, "accepted": 1}
     counts = await editor.counts()
     assert (counts["shown"], counts["accepted"], counts["accepted_chars"]) == (1, 1, 1)
+
+
+async def test_a_line_may_be_typed_through_too(editor: Editor) -> None:
+    editor.answer(("1", ":\n    return x"), head="def f(x)")
+    editor.answer(("2", "return x"), line_idx=1, head="    ")
+    editor.answer(("3", "print(x)"), line_idx=2)
+    editor.answer(("4", "int(x)"), line_idx=2, head="pr")  # in the pop-up menu, or not
+    editor.answer(("5", "print(x)"), line_idx=2)
+    assert (await editor.counts())["shown"] == 2
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ((0, "if a", ":"), (10, "if a", ":")),
+        ((0, "f(", "self.a)"), (3, "f(b", ")")),
+        ((0, "f(", "a)"), (0, "f(b", ")")),  # in the same line, but not what was typed
+    ],
+)
+async def test_the_same_end_elsewhere_is_another(
+    editor: Editor, first: tuple[int, str, str], second: tuple[int, str, str]
+) -> None:
+    # Whatever ended as the last suggestion did was counted as its rest.
+    for item_id, (line_idx, head, text) in (("1", first), ("2", second)):
+        editor.answer((item_id, text), line_idx=line_idx, head=head)
+    editor.tracker.accepted("2")
+    counts = await editor.counts()
+    assert (counts["shown"], counts["accepted"]) == (2, 1)
 
 
 async def test_what_grows_is_one_suggestion(editor: Editor) -> None:
@@ -90,7 +126,7 @@ async def test_what_grows_is_one_suggestion(editor: Editor) -> None:
 async def test_what_is_taken_while_it_grows_counts_as_far_as_it_came(editor: Editor) -> None:
     editor.grow("1", "alpha +")
     editor.tracker.partly_accepted("1", len("alpha"))
-    editor.grow("2", " +")  # the rest, asked for anew: the same suggestion
+    editor.grow("2", " +", head="alpha")  # the rest, asked for anew: the same suggestion
     editor.tracker.accepted("2")
     editor.grow("3", "beta")  # what comes behind is another
     counts = await editor.counts()
@@ -164,6 +200,38 @@ async def test_off_means_nothing_is_counted_or_written(editor: Editor, tmp_path:
     editor.tracker.accepted("1")
     assert await editor.counts() == {}
     assert written(tmp_path) == ""
+
+
+async def test_turned_off_in_between_nothing_more_is_counted(
+    editor: Editor, tmp_path: Path
+) -> None:
+    editor.answer(("1", "a + b"))
+    editor.enabled = False
+    editor.tracker.shown("1")
+    editor.tracker.partly_accepted("1", 1)
+    editor.tracker.accepted("1")
+    assert editor.events == {"shown": 1}
+    assert await editor.counts() == {}
+    assert written(tmp_path) == ""
+
+
+async def test_what_is_forgotten_does_not_come_back(editor: Editor) -> None:
+    editor.answer(("1", "a + b"))
+    editor.store.reset()
+    await editor.tracker.flush()
+    assert editor.store.read() == {}
+    editor.answer(("2", "other"))
+    assert (await editor.counts())["shown"] == 1
+
+
+async def test_a_twin_is_not_what_was_accepted(editor: Editor) -> None:
+    editor.lines = ["return x\n", "\n", "return x\n"]
+    editor.answer(("1", "return x"), line_idx=2)
+    editor.tracker.accepted("1")
+    editor.lines = ["return x\n", "\n", ""]
+    editor.pass_time()
+    counts = await editor.counts()
+    assert {name for name in counts if name in {"kept", "gone", "mostly_kept"}} == {"gone"}
 
 
 async def test_nothing_of_the_text_is_written(editor: Editor, tmp_path: Path) -> None:
