@@ -1,17 +1,18 @@
 """JSON objects out of a body: an event stream, lines, or one document.
 
-Called by `wire`; `closable` by whoever else reads a body.
+Called by `wire`; `closable` and `compression_of` by whoever else reads a body.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any, cast
 
 from midfill_lsp.backend.sse import EventParser
 from midfill_lsp.errors import BadReply
+from midfill_lsp.printable import one_line
 
 _MAX_BODY_BYTES = 8_000_000
 _LINES = frozenset({"application/x-ndjson", "application/jsonl"})
@@ -27,6 +28,15 @@ class Whole(dict[str, Any]):
 def closable(chunks: AsyncIterator[bytes]) -> Chunks:
     """Return the same object by its real type, which httpx does not promise."""
     return cast("Chunks", chunks)
+
+
+def compression_of(headers: Mapping[str, str]) -> str | None:
+    """Return how a body was compressed that was asked for without, None if it was not.
+
+    Such a body is not read: unpacked, a kilobyte can be a gigabyte.
+    """
+    encoding = headers.get("content-encoding", "")
+    return None if encoding.strip().lower() in {"", "identity"} else one_line(encoding)
 
 
 def read(content_type: str, chunks: Chunks, server: str) -> Values:

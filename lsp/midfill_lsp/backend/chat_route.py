@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any
 
 from midfill_lsp.backend.base import ChatMessage, EndReason, StreamEnd
-from midfill_lsp.backend.infill_route import count
-from midfill_lsp.backend.rejection import fields_of
+from midfill_lsp.backend.fields import count, fields_of, list_of
 from midfill_lsp.backend.wire import Wire
 from midfill_lsp.errors import BadReply
 
@@ -101,8 +100,7 @@ async def parts(
     async with aclosing(values):
         async for value in values:
             usage = fields_of(value.get("usage")) or usage
-            choices = cast("list[object]", value.get("choices") or [None])
-            choice = fields_of(choices[0])
+            choice = fields_of(next(iter(list_of(value.get("choices"))), None))
             if text := _text(choice):
                 yield text
             if isinstance(choice.get("finish_reason"), str):
@@ -116,7 +114,7 @@ def _text(choice: Mapping[str, Any]) -> str:
     """Return the text of a choice: `text`, or the content of a delta or a message."""
     said = fields_of(choice.get("delta") or choice.get("message"))
     content = choice.get("text", said.get("content"))
-    if isinstance(content, list):  # in pieces, some of which are thoughts
-        pieces = [fields_of(piece) for piece in cast("list[object]", content)]
+    if listed := list_of(content):  # in pieces, some of which are thoughts
+        pieces = [fields_of(piece) for piece in listed]
         content = "".join(str(p.get("text", "")) for p in pieces if p.get("type") == "text")
     return content if isinstance(content, str) else ""

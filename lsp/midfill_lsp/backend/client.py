@@ -11,10 +11,11 @@ from urllib.parse import urlsplit
 import httpx
 import truststore
 
-from midfill_lsp.backend.rejection import base_of, one_line
+from midfill_lsp.backend.rejection import base_of
 from midfill_lsp.config import BackendConfig
 from midfill_lsp.errors import BackendError, TimedOut, Unreachable
 from midfill_lsp.hosts import is_loopback
+from midfill_lsp.printable import one_line
 
 # What other programs read; OpenSSL itself reads SSL_CERT_FILE and SSL_CERT_DIR.
 _CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

@@ -10,9 +10,8 @@ from typing import Any, Protocol
 
 import httpx
 
+from midfill_lsp.backend.fields import count, fields_of
 from midfill_lsp.backend.http import EngineClient
-from midfill_lsp.backend.infill_route import count
-from midfill_lsp.backend.rejection import fields_of
 from midfill_lsp.errors import CannotDo, EngineGone
 
 # Of models that were not trained with other files two things are known. The bundled one, of 5.5

@@ -15,11 +15,13 @@ from urllib.parse import urlsplit
 import h11
 import httpx
 
+from midfill_lsp.backend.answers import compression_of
 from midfill_lsp.backend.local_transport import Body, LocalTransport, Timeouts
-from midfill_lsp.backend.rejection import Asked, base_of, message_of, one_line, read_rejection
+from midfill_lsp.backend.rejection import Asked, base_of, message_of, read_rejection
 from midfill_lsp.backend.sse import EventParser
 from midfill_lsp.errors import AccessDenied, BackendError, BadReply, EngineGone
 from midfill_lsp.hosts import is_loopback
+from midfill_lsp.printable import one_line
 
 # Reading waits for a prompt to be computed: seconds for a long one on a slow CPU.
 _TIMEOUT = httpx.Timeout(5.0, connect=3.0, read=90.0)
@@ -73,7 +75,14 @@ def make_client(url: str, transport: LocalTransport | None = None) -> httpx.Asyn
         transport=transport,
         trust_env=not is_loopback(url),
         verify=urlsplit(url).scheme == "https",
+        headers={"Accept-Encoding": "identity"},
+        event_hooks={"response": [_refuse_compressed]},
     )
+
+
+async def _refuse_compressed(response: httpx.Response) -> None:
+    if (compression := compression_of(response.headers)) is not None:
+        raise httpx.DecodingError(f"the answer is compressed ({compression}), unasked")
 
 
 class EngineClient:
@@ -167,6 +176,8 @@ async def post_events(
         raise NotSent(what) from error
     except httpx.InvalidURL as error:
         raise BadReply(f"{url!r} is not a URL: {error}") from error
+    except httpx.DecodingError as error:
+        raise BadReply(f"{base_of(url)} cannot be read: {error}") from error
     except ValueError as error:  # broken UTF-8 or an endless event
         raise BadReply(f"{url} answered no event stream: {one_line(str(error))}") from error
 

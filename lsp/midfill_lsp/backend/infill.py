@@ -16,6 +16,7 @@ from midfill_lsp.backend import infill_route
 from midfill_lsp.backend.base import ChatMessage, InfillRequest, Scores, StreamEnd
 from midfill_lsp.backend.chat_route import parts
 from midfill_lsp.backend.engine_model import Engine, EngineModel
+from midfill_lsp.backend.fields import count
 from midfill_lsp.backend.http import EngineClient, NotSent, post_events
 from midfill_lsp.errors import BackendError, EngineGone
 
@@ -103,7 +104,7 @@ class InfillBackend:
         num_open = num_samples
         async with self._reading("/infill", body) as answer:
             async for event in answer.events:
-                idx = infill_route.count(event.get("index")) or 0
+                idx = count(event.get("index")) or 0
                 if text := infill_route.text_of(event):
                     yield idx, text
                 if event.get("stop") is True:

@@ -6,10 +6,10 @@ Called by `infill` (our engine) and `llamacpp`. Source of the fields: docs/proto
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from midfill_lsp.backend.base import EndReason, InfillRequest, Scores, StreamEnd
-from midfill_lsp.backend.rejection import fields_of
+from midfill_lsp.backend.fields import count, fields_of, list_of, number
 from midfill_lsp.errors import BadReply
 
 _REASONS: dict[str, EndReason] = {"eos": "eos", "limit": "limit", "word": "stop"}
@@ -49,15 +49,13 @@ def text_of(event: Mapping[str, Any]) -> str:
 
 def scores_of(event: Mapping[str, Any]) -> Scores | None:
     """Return how sure the model was of the event's text, None where the event does not tell."""
-    told = event.get("logprobs")
-    if not isinstance(told, list):
-        return None
     tokens: list[tuple[int, float]] = []
-    for entry in cast("list[object]", told):
-        pair = cast("list[object]", entry) if isinstance(entry, list) else []
-        if len(pair) != 2 or not isinstance(pair[0], int) or not isinstance(pair[1], (int, float)):
+    for entry in list_of(event.get("logprobs")):
+        pair = list_of(entry)
+        size, logprob = (count(pair[0]), number(pair[1])) if len(pair) == 2 else (None, None)
+        if size is None or logprob is None:
             return None
-        tokens.append((pair[0], float(pair[1])))
+        tokens.append((size, logprob))
     return Scores(tuple(tokens)) if tokens else None
 
 
@@ -75,14 +73,9 @@ def end_of(event: Mapping[str, Any]) -> StreamEnd:
     )
 
 
-def count(value: object) -> int | None:
-    """Return a count as JSON gives it, None for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def _timings(timings: object) -> dict[str, float]:
     return {
-        name: float(value)
+        name: ms
         for name, value in fields_of(timings).items()
-        if name.endswith("_ms") and isinstance(value, (int, float))
+        if name.endswith("_ms") and (ms := number(value)) is not None
     }

@@ -11,7 +11,7 @@ from midfill_lsp.backend import infill_route
 from midfill_lsp.backend.base import ChatMessage, InfillRequest, StreamEnd
 from midfill_lsp.backend.chat_route import ChatRoute
 from midfill_lsp.backend.dialect import Found, Stream, let_through
-from midfill_lsp.backend.rejection import fields_of
+from midfill_lsp.backend.fields import count, fields_of
 from midfill_lsp.backend.wire import Wire
 from midfill_lsp.errors import BackendError, BadReply, NotServed
 
@@ -50,7 +50,7 @@ class LlamaCpp:
             takes_files=True,
             text=True,
             abort=True,
-            context_tokens=infill_route.count(settings.get("n_ctx")),
+            context_tokens=count(settings.get("n_ctx")),
         )
 
     def fill(self, request: InfillRequest, stops: Sequence[str]) -> Stream:

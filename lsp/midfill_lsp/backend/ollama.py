@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from midfill_lsp.backend.base import ChatMessage, EndReason, InfillRequest, StreamEnd
 from midfill_lsp.backend.dialect import Found, Stream
-from midfill_lsp.backend.infill_route import count
-from midfill_lsp.backend.rejection import fields_of
+from midfill_lsp.backend.fields import count, fields_of, list_of
 from midfill_lsp.backend.wire import Wire
 from midfill_lsp.errors import NotServed
+from midfill_lsp.printable import one_line
 
 _REASONS: Final[dict[str, EndReason]] = {"stop": "eos", "length": "limit"}
 # Ollama cuts a prompt that is longer than `num_ctx` (by itself 2,048 in old versions, 4,096 and
@@ -43,7 +43,7 @@ class Ollama:
         self._model = self._configured
         model = await self._find_model()
         shown = await self._wire.post_once("/api/show", {"model": model})
-        abilities = cast("list[object]", shown.get("capabilities") or [])
+        abilities = list_of(shown.get("capabilities"))
         lengths = [
             count(value)
             for name, value in fields_of(shown.get("model_info")).items()
@@ -86,10 +86,10 @@ class Ollama:
             NotServed: there is none, or there are several.
         """
         if self._model is None:
-            listed = cast("list[object]", (await self._wire.get("/api/tags")).get("models") or [])
+            listed = list_of((await self._wire.get("/api/tags")).get("models"))
             names = [str(fields_of(item).get("name")) for item in listed]
             if len(names) != 1:
-                there = f"has {', '.join(names[:5])}" if names else "has no model yet"
+                there = f"has {one_line(', '.join(names[:5]))}" if names else "has no model yet"
                 raise NotServed(
                     f"Ollama at {self.base} {there}; set midfill.backend.model to one, "
                     "or get one with ollama pull"

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from midfill_lsp.backend.answers import Whole
 from midfill_lsp.backend.base import ChatMessage, InfillRequest
 from midfill_lsp.backend.chat_route import ChatRoute, Tuning, parts, post
 from midfill_lsp.backend.dialect import Found, Stream, let_through
-from midfill_lsp.backend.infill_route import count
-from midfill_lsp.backend.rejection import fields_of
+from midfill_lsp.backend.fields import count, fields_of, list_of
 from midfill_lsp.backend.wire import Wire
 from midfill_lsp.errors import BackendError, BadReply, NotServed
+from midfill_lsp.printable import one_line
 
 _MAX_STOPS: Final = 4  # as OpenAI documents it
 _PROMPT: Final = "def f("
@@ -104,11 +104,11 @@ class OpenAi:
         except (NotServed, BadReply) as error:
             let_through(error, patient)
             return None
-        entries = [fields_of(item) for item in cast("list[object]", listed or [])]
+        entries = [fields_of(item) for item in list_of(listed)]
         names = [str(item["id"]) for item in entries if "id" in item]
         if self._configured is None and len(names) > 1:
             raise NotServed(
-                f"{self.base} serves {len(names)} models ({', '.join(names[:5])}"
+                f"{self.base} serves {len(names)} models ({one_line(', '.join(names[:5]))}"
                 f"{', ...' if len(names) > 5 else ''}); set midfill.backend.model to one of them"
             )
         self._model = self._configured or next(iter(names), None)

@@ -11,6 +11,7 @@ Knows the shapes that error bodies have in every dialect:
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import time
@@ -19,12 +20,12 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timezone
 from email.utils import parsedate_to_datetime
-from typing import Any, cast
 from urllib.parse import urlsplit
 
 import httpx
 
 from midfill_lsp.backend.answers import closable
+from midfill_lsp.backend.fields import fields_of, list_of, number
 from midfill_lsp.errors import (
     AccessDenied,
     BackendError,
@@ -36,9 +37,10 @@ from midfill_lsp.errors import (
     ServerFailed,
     TimedOut,
 )
+from midfill_lsp.printable import one_line
 
-MAX_MESSAGE_CHARS = 300
 _MAX_ERROR_BYTES = 64_000
+_MAX_WAIT_S = 3600.0  # a server that asks for a day to be left alone is asked once an hour
 _MIN_QUOTE_CHARS = 16
 _ESCAPED_BLANK = re.compile(r"\\+[nrt]")
 _TOO_LONG = re.compile(
@@ -73,13 +75,18 @@ class Asked:
 
 
 async def read_rejection(response: httpx.Response, asked: Asked) -> BackendError:
-    """Return the error that this response stands for; reads a bounded part of its body."""
+    """Return the error that this response stands for; reads a bounded part of its body.
+
+    Where the body breaks off or is compressed, the status has to do: a kilobyte that is unpacked
+    can be a gigabyte.
+    """
     body = b""
-    async with aclosing(closable(response.aiter_bytes())) as chunks:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > _MAX_ERROR_BYTES:
-                break
+    with contextlib.suppress(httpx.HTTPError):
+        async with aclosing(closable(response.aiter_raw())) as chunks:
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > _MAX_ERROR_BYTES:
+                    break
     try:
         fields: object = json.loads(body)
     except (ValueError, RecursionError):
@@ -145,12 +152,11 @@ def _busy(
     status: int, server: str, model: str, detail: str, headers: dict[str, str], body: object
 ) -> BackendError:
     retry_after_s = parse_retry_after(headers.get("retry-after"), time.time())
-    estimated = fields_of(body).get("estimated_time")
-    is_number = isinstance(estimated, (int, float)) and not isinstance(estimated, bool)
-    if status == 503 and (is_number or _LOADING.search(message_of(body) or "")):
+    estimated_s = number(fields_of(body).get("estimated_time"))
+    if status == 503 and (estimated_s is not None or _LOADING.search(message_of(body) or "")):
         return ModelLoading(
             f"{server} is loading {model}{detail}; it answers once that is done",
-            max(0.0, float(estimated)) if is_number else retry_after_s,  # type: ignore[arg-type]
+            retry_after_s if estimated_s is None else _bounded(estimated_s),
         )
     what = "has no room for more requests" if status == 429 else "is not available"
     when = "later" if retry_after_s is None else f"in {retry_after_s:.0f} s"
@@ -158,7 +164,7 @@ def _busy(
 
 
 def parse_retry_after(value: str | None, now: float) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for, None if it says nothing.
+    """Return the seconds that a `Retry-After` header asks for, an hour at most; None without.
 
     Source: RFC 9110, section 10.2.3: a number of seconds, or a date.
     """
@@ -166,14 +172,18 @@ def parse_retry_after(value: str | None, now: float) -> float | None:
         return None
     value = value.strip()
     if value.isascii() and value.isdigit():
-        return float(value)
+        return _bounded(float(value))
     try:
         date = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+        if date.tzinfo is None:
+            date = date.replace(tzinfo=timezone.utc)
+        return _bounded(date.timestamp() - now)
+    except (TypeError, ValueError, OverflowError):
         return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=timezone.utc)
-    return max(0.0, date.timestamp() - now)
+
+
+def _bounded(seconds: float) -> float:
+    return min(max(0.0, seconds), _MAX_WAIT_S)
 
 
 def message_of(body: object) -> str | None:
@@ -187,15 +197,15 @@ def _reason(value: object, max_depth: int = 4) -> str:
     """Return the text in a text, an object or a list of them; what is refused in front of it."""
     if isinstance(value, str) or not max_depth:
         return value if isinstance(value, str) else ""
-    if isinstance(value, list):  # the PRO API lists several
-        texts = [_reason(item, max_depth - 1) for item in cast("list[object]", value)]
+    if listed := list_of(value):  # the PRO API lists several
+        texts = [_reason(item, max_depth - 1) for item in listed]
         return "; ".join(text for text in texts if text)
     fields = fields_of(value)
     text = _reason(fields.get("message", fields.get("msg", fields.get("detail"))), max_depth - 1)
-    place = fields.get("loc")
-    if not text or not isinstance(place, list):
+    place = list_of(fields.get("loc"))
+    if not text or not place:
         return text
-    return f"{'.'.join(str(part) for part in cast('list[object]', place))}: {text}"
+    return f"{'.'.join(str(part) for part in place)}: {text}"
 
 
 def withheld(message: str | None, asked: Asked) -> str | None:
@@ -222,17 +232,6 @@ def _quotes(message: str, lines: Sequence[str]) -> bool:
         if any(piece in line for line in lines):
             return True
     return False
-
-
-def fields_of(value: object) -> dict[str, Any]:
-    """Return an object's members; none for anything else."""
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
-def one_line(text: str) -> str:
-    """Return `text` without line ends, and of a length that can be shown."""
-    line = " ".join(text.split())
-    return line if len(line) <= MAX_MESSAGE_CHARS else line[: MAX_MESSAGE_CHARS - 1] + "…"
 
 
 def base_of(url: str) -> str:

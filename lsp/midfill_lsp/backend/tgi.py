@@ -14,8 +14,7 @@ from midfill_lsp.backend.answers import Whole
 from midfill_lsp.backend.base import ChatMessage, EndReason, InfillRequest, StreamEnd
 from midfill_lsp.backend.chat_route import ChatRoute
 from midfill_lsp.backend.dialect import Found, Stream, let_through
-from midfill_lsp.backend.infill_route import count
-from midfill_lsp.backend.rejection import fields_of
+from midfill_lsp.backend.fields import count, fields_of
 from midfill_lsp.backend.wire import Wire
 from midfill_lsp.errors import BackendError, BadReply, CannotDo, NotServed
 

@@ -92,6 +92,11 @@ class Wire:
     ) -> AsyncGenerator[dict[str, Any], None]:
         url = self.base + path
         async with self._answer(method, url, body, fresh=fresh) as (response, asked):
+            if (compression := answers.compression_of(response.headers)) is not None:
+                raise BadReply(
+                    f"{base_of(url)} answers compressed ({compression}), which it was asked not "
+                    "to; see whether a proxy on the way does that"
+                )
             kind = response.headers.get("content-type", "")
             async with aclosing(answers.read(kind, self._chunks(response), url)) as values:
                 async for value in values:
@@ -127,8 +132,8 @@ class Wire:
             response = await self._send(method, url, body, headers)
             if response.status_code not in {301, 302, 307, 308}:
                 return response
-            target = urljoin(url, response.headers.get("location", ""))
             await response.aclose()
+            target = _target(url, response.headers.get("location", ""))
             if _origin(target) != _origin(url):
                 # Neither the token nor the user's code goes where the settings do not say.
                 raise BadReply(
@@ -160,7 +165,7 @@ class Wire:
 
     async def _chunks(self, response: httpx.Response) -> AsyncGenerator[bytes, None]:
         """Yield the body as it comes, each piece within the idle time."""
-        async with aclosing(answers.closable(response.aiter_bytes())) as raw:
+        async with aclosing(answers.closable(response.aiter_raw())) as raw:
             while True:
                 try:
                     chunk = await self._in_time(anext(raw), is_first=False)
@@ -196,6 +201,20 @@ class Wire:
             sent=tuple(_texts(body)),
             secret=token.value if token else None,
         )
+
+
+def _target(url: str, location: str) -> str:
+    """Return where a redirect leads.
+
+    Raises:
+        BadReply: to nowhere.
+    """
+    try:
+        target = urljoin(url, location)
+        _origin(target)
+    except ValueError as error:
+        raise BadReply(f"{base_of(url)} redirects to what is no URL: {error}") from error
+    return target
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

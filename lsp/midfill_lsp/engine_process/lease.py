@@ -1,14 +1,20 @@
 """The stream that tells the engine that we are here, and us that it is. Called by `shared`.
 
-Source: `GET /lease` in docs/protocol.md. An engine without leases ends itself; so an editor
-that is killed, and takes its language server along, needs no last word.
+Source: `GET /proof` and `GET /lease` in docs/protocol.md. An engine without leases ends itself; so
+an editor that is killed, and takes its language server along, needs no last word.
+
+    proof ── the key's ─▶ lease ── pid, as the ready file has it ─▶ open ── silence, the end ─▶ lost
+      └── none: somebody else has the port, and gets nothing
 """
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
 import json
 import logging
+import secrets
 from collections.abc import Callable
 
 import httpx
@@ -17,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 OPEN_TIMEOUT_S = 10.0
 _BEAT_TIMEOUT_S = 35.0  # the engine sends a comment every 10 s
+_MAX_PROOF_BYTES = 1000
 
 
 class LeaseRefused(Exception):
@@ -58,11 +65,17 @@ class Lease:
 
         Raises:
             LeaseSilent: no answer in time.
-            LeaseRefused: nobody there, a refusal, or another engine's answer.
+            LeaseRefused: nobody there, a refusal, another engine's answer, or somebody without
+                the key, who is not shown it.
         """
         timeout = httpx.Timeout(OPEN_TIMEOUT_S, read=_BEAT_TIMEOUT_S)
         # Plain HTTP on this machine: no proxy of the environment, no certificates to load.
-        client = httpx.AsyncClient(timeout=timeout, trust_env=False, verify=False)
+        client = httpx.AsyncClient(
+            timeout=timeout,
+            trust_env=False,
+            verify=False,
+            headers={"Accept-Encoding": "identity"},
+        )
         lease = cls(client, on_beat)
         lease._task = asyncio.create_task(lease._hold(url, key), name="engine-lease")
         try:
@@ -87,19 +100,15 @@ class Lease:
         reason = "the stream ended"
         try:
             headers = {"Authorization": f"Bearer {key}"}
-            async with (
-                self._client,
-                self._client.stream("GET", f"{url}/lease", headers=headers) as response,
-            ):
-                if response.status_code != 200:
-                    reason = f"HTTP {response.status_code}"
+            async with self._client:
+                if not await self._has_key(url, key):
+                    reason = "whoever answers there cannot prove to have the engine's key"
                     return
-                async for line in response.aiter_lines():
-                    if line.startswith("data:") and not self._opened.done():
-                        facts = json.loads(line[5:])
-                        self.is_only = facts.get("leases") == 1
-                        self._opened.set_result(int(facts["pid"]))
-                    self._on_beat()
+                async with self._client.stream("GET", f"{url}/lease", headers=headers) as response:
+                    if response.status_code != 200:
+                        reason = f"HTTP {response.status_code}"
+                        return
+                    await self._listen(response)
         except (
             httpx.HTTPError,
             httpx.InvalidURL,
@@ -115,3 +124,26 @@ class Lease:
                 self._opened.set_exception(LeaseRefused(reason))
                 self._opened.exception()  # nobody may be waiting any more
             logger.debug("lease ended: %s", reason)
+
+    async def _has_key(self, url: str, key: str) -> bool:
+        """Return whether the engine there proves that it has the key, which is not sent for it."""
+        nonce = secrets.token_hex(32)
+        answer = b""
+        async with self._client.stream("GET", f"{url}/proof?nonce={nonce}") as response:
+            async for chunk in response.aiter_raw():
+                answer += chunk
+                if len(answer) > _MAX_PROOF_BYTES:
+                    return False
+        proof = json.loads(answer).get("proof")
+        expected = hmac.new(key.encode(), f"midfill proof {nonce}".encode(), hashlib.sha256)
+        return isinstance(proof, str) and hmac.compare_digest(
+            proof.encode(), expected.hexdigest().encode()
+        )
+
+    async def _listen(self, response: httpx.Response) -> None:
+        async for line in response.aiter_lines():
+            if line.startswith("data:") and not self._opened.done():
+                facts = json.loads(line[5:])
+                self.is_only = facts.get("leases") == 1
+                self._opened.set_result(int(facts["pid"]))
+            self._on_beat()

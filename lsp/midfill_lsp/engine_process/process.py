@@ -30,15 +30,16 @@ if sys.platform == "win32":
 else:
 
     def is_alive(pid: int) -> bool:
-        """Return whether a process with this id runs; one that waits to be reaped does not."""
+        """Return whether a process of this user with this id runs.
+
+        One that waits to be reaped does not, and another user's is not the one that had the id.
+        """
         if pid <= 0:
             return False
         try:
             os.kill(pid, 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, PermissionError):
             return False
-        except PermissionError:
-            return True
         return not _is_zombie(pid)
 
     def _is_zombie(pid: int) -> bool:

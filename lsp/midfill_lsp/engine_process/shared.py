@@ -162,6 +162,7 @@ class SharedEngine:
                     held = await _hold(record, ready)
                 except (LeaseRefused, OSError) as error:
                     reason = error
+                    logger.warning("engine not used: pid=%d: %s", ready.pid, error)
                     if isinstance(error, LeaseSilent) and lost is not None and lost.ready == ready:
                         # It was our engine and hangs: nobody else would ever end it.
                         await asyncio.to_thread(process.end_and_wait, ready.pid)

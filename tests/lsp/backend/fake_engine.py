@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
+import hmac
 import json
 import os
 from dataclasses import dataclass
@@ -154,7 +156,9 @@ class FakeEngine:
     async def _answer_one(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         request = await _read_request(reader)
         self.requests.append(request)
-        if request.path not in {"/health", "/info"} and not self._may_enter(request):
+        if request.path.startswith("/proof?nonce="):
+            reply = self.replies.get("/proof") or self._proof(request.path.partition("=")[2])
+        elif request.path not in {"/health", "/info"} and not self._may_enter(request):
             reply = Reply([b'{"error": {"code": 401, "message": "wrong key"}}'], 401, "text/json")
         elif request.path == "/lease":
             await self._lease(reader, writer)
@@ -179,6 +183,11 @@ class FakeEngine:
 
     def _may_enter(self, request: Request) -> bool:
         return self.key is None or request.headers.get("authorization") == f"Bearer {self.key}"
+
+    def _proof(self, nonce: str) -> Reply:
+        signed = f"midfill proof {nonce}".encode()
+        proof = hmac.new((self.key or "").encode(), signed, hashlib.sha256).hexdigest()
+        return Reply([json.dumps({"proof": proof}).encode()], content_type="application/json")
 
     async def _lease(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         _write_head(writer, Reply([]))

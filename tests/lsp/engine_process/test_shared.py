@@ -19,6 +19,7 @@ from midfill_lsp.config import EngineConfig
 from midfill_lsp.engine_process import command, lease, process, start, state
 from midfill_lsp.engine_process.shared import SharedEngine
 from midfill_lsp.errors import EngineStartError
+from tests.lsp.backend.stream import collect
 from tests.lsp.engine_process.conftest import Engines, until
 
 
@@ -248,6 +249,25 @@ async def test_an_engine_that_hangs_is_ended_before_another_is_started(
         engine.report_gone(before.url)
         assert await engine.endpoint() != before
         assert not process.is_alive(pid)
+
+
+async def test_a_request_that_waits_for_an_engine_that_hangs_ends_with_it(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "OPEN_TIMEOUT_S", 2.0)
+    monkeypatch.setattr(process, "_END_TIMEOUT_S", 0.2)
+    engine = SharedEngine(engines.config())
+    async with aclosing(InfillBackend(engine)) as backend:
+        request = InfillRequest("a", "b", "s", 4)
+        await collect(backend.infill(request))
+        before = await engine.endpoint()
+        os.kill(engines.pids()[0], signal.SIGSTOP)
+        waiting = asyncio.create_task(collect(backend.infill(request)))
+        await asyncio.sleep(0)
+        engine.report_gone(before.url)
+        assert await engine.endpoint() != before
+        texts, _ = await waiting  # of the next engine
+        assert texts == ["a", " +", " b"]
 
 
 async def test_start_in_advance_is_found(engines: Engines) -> None:
