@@ -44,8 +44,9 @@ class EngineConfig:
     )
     model: str = setting(
         "starter",
-        "a folder from `/` or `~` on, a Hub id or `starter` (the bundled one), for the engine that "
-        "is started",
+        "a folder from `/` or `~` on (in `midfill.toml` from `./` too), a Hub id or `starter` (the "
+        "bundled one), for the engine that is started",
+        may_be_folder=True,
     )
     device: Literal["auto", "cpu", "cuda"] = setting("auto", "for the engine that is started")
     command: tuple[str, ...] | None = setting(

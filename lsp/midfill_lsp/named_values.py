@@ -1,4 +1,4 @@
-r"""Quoted values of names such as `password`, in one line of any language. Pure.
+r"""Quoted values of names such as `password` or `token`, in one line of any language. Pure.
 
     const password: string = "..."    db_password: &str = "..."    char password[] = "..."
     {"password": "..."}               #define DB_PASSWORD "..."    password = b'...'
@@ -17,27 +17,38 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-# Those of detect-secrets' KeywordDetector; a test compares them.
+# Those of detect-secrets' KeywordDetector, which a test compares, and `passphrase`.
 NAMES: Final = (
-    "(?:api|auth|service|account|db|database|priv|private|client)_?key|(?:db|database|key)_?pass"
-    "|password|passwd|pwd|secret|contraseña|contrasena"
+    "(?:api|auth|service|account|db|database|priv|private|client)[_-]?key"
+    "|(?:db|database|key)_?pass|passphrase|password|passwd|pwd|secret|contraseña|contrasena"
 )
 KEYWORD_STEMS: Final = ("key", "pass", "pwd", "secret", "contrase")
 """Each of detect-secrets' keywords holds one of these; a test says so."""
-_OPENING: Final = re.compile(
-    rf"""
-    (?: (?:{NAMES}) \w{{0,60}} (?!\w) (?:\\?["'`])? [\]?!]{{0,2}} (?:\[\d{{0,9}}\])? [ \t]{{0,20}}
-        (?: (?: := | [=!]==? | =>? | [?|&+]{{1,2}}= | : )
-          | : [\w.&*?<>\[\]|'\ \t]{{1,60}} = (?!=)               # a type; `'` is of lifetimes
-          | (?<=[ \t]) [\w.*\[\]]{{0,20}} (?:string|byte)\w{{0,20}} [ \t]{{0,20}} = (?!=)  # in Go
+LIKELY_NAMES: Final = r"token|pass|_auth|(?<=\w)[_-]?key"
+"""Much else is called so too: what they name is a secret only if it `looks_random`."""
+LIKELY_REST: Final = r"(?:_?(?:value|string)|s|_?\d{1,3})?"
+"""What may stand behind one of these: it is no `tokenizer` and no `pass_rate`."""
+LIKELY_STEMS: Final = ("token", "pass", "_auth", "key")
+_OPENING_FORM: Final = r"""
+    (?: (?:{NAMES}) {REST} (?!\w) (?:\\?["'`])? [\]?!]{0,2} (?:\[\d{0,9}\])? [ \t]{0,20}
+        (?: (?: := | [=!]==? | =>? | [?|&+]{1,2}= | : )
+          | : [\w.&*?<>\[\]|'\ \t]{1,60} = (?!=)               # a type; `'` is of lifetimes
+          | (?<=[ \t]) [\w.*\[\]]{0,20} (?:string|byte)\w{0,20} [ \t]{0,20} = (?!=)  # in Go
         )
-      | \#[ \t]{{0,20}}define[ \t]{{1,20}} \w{{0,60}}? (?:{NAMES}) \w{{0,60}} (?!\w)
+      | \#[ \t]{0,20}define[ \t]{1,20} \w{0,60}? (?:{NAMES}) \w{0,60} (?!\w)
     )
-    [ \t]{{0,20}} \(? [a-z8@$\#]{{0,3}}
-    (?P<quote> \"{{3}} | '{{3}} | \\?" | ['`] )
-    """,
-    re.VERBOSE | re.IGNORECASE,
-)
+    [ \t]{0,20} \(? [a-z8@$\#]{0,3}
+    (?P<quote> \"{3} | '{3} | \\?" | ['`] )
+    """
+
+
+def _opening(names: str, rest: str) -> re.Pattern[str]:
+    form = _OPENING_FORM.replace("{NAMES}", names).replace("{REST}", rest)
+    return re.compile(form, re.VERBOSE | re.IGNORECASE)
+
+
+_OPENING: Final = _opening(NAMES, r"\w{0,60}")
+_LIKELY_OPENING: Final = _opening(LIKELY_NAMES, LIKELY_REST)
 _VALUES: Final = {
     '"': re.compile(r'[^"\\]*(?:\\.[^"\\]*)*'),
     "'": re.compile(r"[^'\\]*(?:\\.[^'\\]*)*"),
@@ -68,9 +79,17 @@ def named_values(line: str, start: int = 0, stop: int | None = None) -> Iterator
     """Yield the values of a line that open within `[start, stop)`, in order."""
     stop = len(line) if stop is None else stop
     lowered = line[start:stop].lower()
-    if not any(stem in lowered for stem in KEYWORD_STEMS):
-        return
-    opening = _OPENING.search(line, start, stop)
+    if any(stem in lowered for stem in KEYWORD_STEMS):
+        yield from _found(_OPENING, line, start, stop)
+
+
+def likely_values(line: str) -> Iterator[NamedValue]:
+    """Yield the values of a line whose name is one of `LIKELY_NAMES`, in order."""
+    return _found(_LIKELY_OPENING, line, 0, len(line))
+
+
+def _found(pattern: re.Pattern[str], line: str, start: int, stop: int) -> Iterator[NamedValue]:
+    opening = pattern.search(line, start, stop)
     while opening is not None:
         quote, start = opening["quote"], opening.end()
         value = _VALUES[quote].match(line, start)
@@ -83,7 +102,7 @@ def named_values(line: str, start: int = 0, stop: int | None = None) -> Iterator
         elif quote in _ENDS_WITH_THE_LINE:
             yield NamedValue(opening.start(), start, len(line.rstrip("\r\n")))
             return
-        opening = _OPENING.search(line, start, stop)
+        opening = pattern.search(line, start, stop)
 
 
 def _is_behind(line: str, opening: re.Match[str]) -> bool:

@@ -16,6 +16,7 @@ def setting(
     *,
     within: tuple[float, float] | None = None,
     workspace: WorkspaceRight | None = None,
+    may_be_folder: bool = False,
 ) -> _Value:
     """Return the field of one setting.
 
@@ -27,8 +28,13 @@ def setting(
             only `narrows` what stands below (a switch off, a number or a choice towards its first,
             a list by more entries); None: nothing, as with all that chooses a program, a host, a
             file or where a token goes.
+        may_be_folder: a text that begins with `./` or `../` is a folder, which begins at the file.
     """
-    facts: dict[str, Any] = {"meaning": meaning, "workspace": workspace}
+    facts: dict[str, Any] = {
+        "meaning": meaning,
+        "workspace": workspace,
+        "may_be_folder": may_be_folder,
+    }
     if within is not None:
         facts |= {"low": within[0], "high": within[1]}
     made: Any = field(default=default, metadata=facts)

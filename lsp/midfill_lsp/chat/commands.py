@@ -89,5 +89,7 @@ def spoken(command: Command, more: str, has_code: bool) -> str:
         WrongCommand: there is no code to speak of.
     """
     if not has_code and not more.strip():
-        raise WrongCommand(f"/{command.name} needs code: select some, or open a file")
+        raise WrongCommand(
+            f"/{command.name} needs code: select some or open a file; in a terminal give --file"
+        )
     return f"{command.asks}\n\n{more}" if more.strip() else command.asks

@@ -17,6 +17,7 @@ from midfill_lsp.chat import Conversation, Passage, clear
 from midfill_lsp.chat.talk import ANSWER_TOKENS
 from midfill_lsp.cli import options as engine_options
 from midfill_lsp.cli.shown_file import gate_of, shown_file
+from midfill_lsp.cli.terminal import say
 from midfill_lsp.context import trust_of
 from midfill_lsp.errors import MidfillError
 
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Talk until the user leaves; 1 if a question got no answer."""
     config = engine_options.read_config(options)
-    if sys.stdin.isatty() and not options.question:
+    if _is_terminal() and not options.question:
         print(_HELP, file=sys.stderr)
     passages = shown_file(config, options.file, options.select)
     backend = engine_options.make_backend(config)
@@ -82,7 +83,7 @@ async def _talk(backend: Backend, talk: _Talk, only: str | None) -> int:
                 try:
                     await _answer(talk, question, interrupts)
                 except MidfillError as error:
-                    print(f"midfill: error: {error}", file=sys.stderr)
+                    say(f"midfill: error: {error}", is_error=True)
                     status = 1
             if only:
                 break
@@ -133,12 +134,12 @@ async def _print(talk: _Talk, question: str) -> None:
 
     def show(text: str) -> None:
         nonlocal shown
-        print(text[shown:], end="", flush=True)
+        say(text[shown:], end="")
         shown = len(text)
 
     answer = await talk.conversation.ask(question, show, talk.passages)
     for note in answer.notes:
-        print(f"\nmidfill: {note}", end="", file=sys.stderr)
+        say(f"\nmidfill: {note}", end="", is_error=True)
 
 
 async def _next_question() -> str | None:
@@ -162,8 +163,14 @@ async def _next_question() -> str | None:
     return await question
 
 
+def _is_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
 def _read_question() -> str | None:
-    if sys.stdin.isatty():
+    if sys.stdin is None:  # closed; its number may be another file's by now
+        return None
+    if _is_terminal():
         with contextlib.suppress(EOFError):
             return input("> ").strip()
         return None

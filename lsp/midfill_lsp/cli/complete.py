@@ -5,13 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import sys
 from pathlib import Path
 from typing import Any, cast
 
 from midfill_lsp.cli import options as engine_options
 from midfill_lsp.cli.editor import Editor
 from midfill_lsp.cli.language import language_of
+from midfill_lsp.cli.terminal import say
 from midfill_lsp.cli.text import ENCODINGS, Caret, find_caret
 from midfill_lsp.errors import MidfillError
 
@@ -46,6 +46,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the completion, and return 0, or 1 if there is none."""
     text = _read(options.file)
     caret = find_caret(text, options.line, options.character, options.encoding)
+    engine_options.read_config(options)  # what is wrong is told here, in one line each
     arguments = engine_options.write_options(options)
     uri = options.file.absolute().as_uri()
     language = language_of(options.file.name)
@@ -53,9 +54,9 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps({"items": items, "explain": facts}, indent=2))
     elif items:
-        print(items[0]["insertText"])
+        say(items[0]["insertText"])
     else:
-        print(f"midfill: no completion here: {_why(facts)}", file=sys.stderr)
+        say(f"midfill: no completion here: {_why(facts)}", is_error=True)
     return 0 if items else _NOTHING
 
 

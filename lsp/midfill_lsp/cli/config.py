@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 
-from midfill_lsp.cli.options import add_workspace_option
-from midfill_lsp.errors import ConfigError
+from midfill_lsp.cli.main import UsageError
+from midfill_lsp.cli.options import add_workspace_option, whole_model, workspace_of
+from midfill_lsp.cli.terminal import say
 from midfill_lsp.settings import edit
 from midfill_lsp.settings.files import user_file
 from midfill_lsp.settings.settle import Settled, known_settings
@@ -34,18 +35,19 @@ def run(options: argparse.Namespace) -> int:
     words: list[str] = options.words
     if len(words) != _ACTIONS[options.action]:
         wanted = ("no more words", "a KEY", "a KEY and a VALUE")[_ACTIONS[options.action]]
-        raise ConfigError(f"midfill config {options.action} takes {wanted}")
+        raise UsageError(f"midfill config {options.action} takes {wanted}")
     if options.action == "path":
         print(user_file())
     elif options.action == "set":
         item = edit.find_setting(words[0])
-        value = edit.set_value(user_file(), item, words[1])
+        is_model = item.names == ("engine", "model")
+        value = edit.set_value(user_file(), item, whole_model(words[1]) if is_model else words[1])
         print(f"{'.'.join(item.names)} = {json.dumps(value)} in {user_file()}")
     elif options.action == "unset":
         return _unset(words[0])
     else:
         sources = Sources()
-        sources.set_folders([options.workspace.absolute()])
+        sources.set_folders([workspace_of(options)])
         settled = sources.settled()
         return _check(settled) if options.action == "check" else _show(settled, options.json)
     return 0
@@ -63,7 +65,7 @@ def _unset(key: str) -> int:
 
 def _check(settled: Settled) -> int:
     for problem in settled.problems:
-        print(problem)
+        say(problem)
     return 1 if settled.problems else 0
 
 
@@ -78,7 +80,7 @@ def _show(settled: Settled, as_json: bool) -> int:
     width = max(map(len, told))
     for name, facts in told.items():
         origin = "" if facts["from"] == "default" else f"    # {facts['from']}"
-        print(f"{name:{width}}  {json.dumps(facts['value'])}{origin}")
+        say(f"{name:{width}}  {json.dumps(facts['value'])}{origin}")
     for problem in settled.problems:
-        print(f"! {problem}")
+        say(f"! {problem}")
     return 0

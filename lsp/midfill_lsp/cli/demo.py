@@ -33,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Show everything; 0 if something was suggested and nothing failed."""
     with_color = not options.no_color and not os.environ.get("NO_COLOR")
+    engine_options.read_config(options)  # what is wrong is told here, in one line each
     arguments = engine_options.write_options(options)
     return asyncio.run(_show(Screen(with_color=with_color), arguments))
 

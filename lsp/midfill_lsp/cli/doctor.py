@@ -15,6 +15,7 @@ from midfill_lsp.cli.find_installed import find_installed
 from midfill_lsp.cli.find_remote import find_remote
 from midfill_lsp.cli.find_settings import find_latest, find_settings
 from midfill_lsp.cli.finding import Finding
+from midfill_lsp.cli.terminal import say
 
 _MARKS = {"ok": "ok", "missing": "--", "broken": "!!"}
 
@@ -30,7 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the findings; 1 if one of them is broken."""
     sources = engine_options.read_sources(options)
-    settings = find_settings(sources, options.workspace.absolute())
+    try:
+        folder = engine_options.workspace_of(options)
+    except FileNotFoundError:
+        folder = None
+    settings = find_settings(sources, folder)
     config = sources.settled().config
     engine, is_remote = config.engine, config.backend.kind != "engine"
     findings = find_installed(
@@ -56,9 +61,9 @@ def run(options: argparse.Namespace) -> int:
 def _print(findings: Sequence[Finding]) -> None:
     width = max(len(finding.name) for finding in findings)
     for finding in findings:
-        print(f"{_MARKS[finding.state]}  {finding.name:{width}}  {finding.found}")
+        say(f"{_MARKS[finding.state]}  {finding.name:{width}}  {finding.found}")
         if finding.remedy is not None:
-            print(f"{'':{width + 4}}  > {finding.remedy}")
+            say(f"{'':{width + 4}}  > {finding.remedy}")
     print(f"\n{_verdict(findings)}")
 
 

@@ -7,6 +7,7 @@ import json
 import time
 from typing import Any, cast
 
+from midfill_lsp.cli.terminal import say
 from midfill_lsp.engine_process import process
 from midfill_lsp.engine_process.state import ensure_dir
 from midfill_lsp.recent import read_all
@@ -33,7 +34,7 @@ def run(options: argparse.Namespace) -> int:
         print("no language server runs, or none was asked yet")
     else:
         for request in found:
-            print("\n".join(_lines(request)))
+            say("\n".join(_lines(request)))
     return 0 if found else _NOTHING
 
 

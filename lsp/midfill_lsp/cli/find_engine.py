@@ -15,7 +15,7 @@ from midfill_lsp.cli.info import fetch_info
 from midfill_lsp.cli.options import make_engine
 from midfill_lsp.config import EngineConfig
 from midfill_lsp.engine_process import start
-from midfill_lsp.errors import BackendError
+from midfill_lsp.errors import BackendError, EngineStartError
 
 
 async def find_engine(config: EngineConfig) -> list[Finding]:
@@ -34,7 +34,8 @@ async def find_engine(config: EngineConfig) -> list[Finding]:
             info = await fetch_info(url)
             first_ms = await _try(backend)
     except BackendError as error:
-        return [Finding("engine", "broken", str(error), _remedy(config))]
+        told_remedy = isinstance(error, EngineStartError)
+        return [Finding("engine", "broken", str(error), None if told_remedy else _remedy(config))]
     except (httpx.HTTPError, ValueError) as error:
         found = f"{config.url or 'the engine'} does not answer on /info: {error}"
         return [Finding("engine", "broken", found, _remedy(config))]

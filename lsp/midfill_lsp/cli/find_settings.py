@@ -16,11 +16,15 @@ from midfill_lsp.settings.settle import Settled
 from midfill_lsp.settings.sources import Sources
 
 _SET = "midfill config set"
+_GONE = Finding("workspace", "missing", "the current folder no longer exists", "change to another")
 
 
-def find_settings(sources: Sources, folder: Path) -> list[Finding]:
-    """Return findings about the files of the user and of the workspace in `folder`."""
-    sources.set_folders([folder])
+def find_settings(sources: Sources, folder: Path | None) -> list[Finding]:
+    """Return findings about the files of the user and of the workspace in `folder`.
+
+    None is the folder that the program runs in, where that is gone.
+    """
+    sources.set_folders([] if folder is None else [folder])
     settled = sources.settled()
     files = [path for path in (user_file(), *sources.workspace_files) if path.exists()]
     found = ", ".join(map(str, files)) or f"no file (yours would be {user_file()})"
@@ -28,6 +32,7 @@ def find_settings(sources: Sources, folder: Path) -> list[Finding]:
     told = f"{found}; {set_ones} set, the others have their defaults"
     return [
         Finding("settings", "ok", told),
+        *([_GONE] if folder is None else []),
         *(
             Finding("settings", "broken", problem, "mend it; midfill config check says the same")
             for problem in settled.problems

@@ -15,6 +15,7 @@ from midfill_lsp.cli import options as engine_options
 from midfill_lsp.cli.catalogue import ANNOUNCED, INFILL, CatalogueModel
 from midfill_lsp.cli.find_remote import look
 from midfill_lsp.cli.info import fetch_info
+from midfill_lsp.cli.terminal import say
 from midfill_lsp.config import BackendConfig, EngineConfig
 from midfill_lsp.errors import EngineGone
 
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         f"infill: {infill.get('family', 'no')}",
         f"context {info['max_total_tokens']}" if info.get("max_total_tokens") else None,
     ]
-    print(f"{info.get('model_id')}    in use: {', '.join(str(fact) for fact in told if fact)}")
+    say(f"{info.get('model_id')}    in use: {', '.join(str(fact) for fact in told if fact)}")
     _print_catalogue()
     return 0
 
@@ -49,7 +50,7 @@ def _run_remote(config: BackendConfig, as_json: bool) -> int:
     if as_json:
         _print_json({"remote": asdict(can)})
         return 0
-    print(f"{can.model or config.kind}    in use: {can.summary()}")
+    say(f"{can.model or config.kind}    in use: {can.summary()}")
     _print_catalogue()
     return 0
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
 import importlib
 import os
 import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from midfill_lsp.cli.terminal import say
 from midfill_lsp.errors import MidfillError
 
 _COMMANDS = {
@@ -30,6 +32,7 @@ _COMMANDS = {
 }
 
 _INTERRUPTED = 130
+_UNWRITABLE = {errno.ENOSPC, errno.EFBIG, errno.EIO, errno.EBADF}
 
 
 class UsageError(MidfillError):
@@ -55,18 +58,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if reconfigure is not None:  # the terminal may lack a character that code or a chart has
         reconfigure(errors="replace")
     try:
-        return _run(arguments)
+        status = _run(arguments)
+        print(end="", flush=True)  # what cannot be written any more is found out here
+        return status
     except MidfillError as error:
-        print(f"midfill: error: {error}", file=sys.stderr)
-        return 2 if isinstance(error, UsageError) else 1
+        return _fail(str(error), 2 if isinstance(error, UsageError) else 1)
     except KeyboardInterrupt:
         return _INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone (`midfill complete ... | head`). Python would write
-        # a traceback when it flushes stdout at exit.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our output has gone: `midfill complete ... | head`
+        _drop_output()
         return 1
+    except FileNotFoundError:
+        if _is_somewhere():
+            raise
+        return _fail("the current folder no longer exists: change to another")
+    except OSError as error:
+        if error.filename is not None or error.errno not in _UNWRITABLE:
+            raise
+        _drop_output()
+        return _fail(f"the output cannot be written: {error.strerror}")
+
+
+def _fail(told: str, status: int = 1) -> int:
+    say(f"midfill: error: {told}", is_error=True)
+    return status
+
+
+def _drop_output() -> None:
+    """Write the rest of stdout nowhere: Python would complain of it again at exit."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _is_somewhere() -> bool:
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
 
 
 def _run(arguments: Sequence[str]) -> int:
@@ -82,7 +110,10 @@ def _run(arguments: Sequence[str]) -> int:
         subparser = subparsers.add_parser(name, help=what, description=what)
         if name == chosen:
             importlib.import_module(f"midfill_lsp.cli.{name}").add_arguments(subparser)
-    options = parser.parse_args(arguments)
+    try:
+        options = parser.parse_args(arguments)
+    except SystemExit:  # after --help
+        return 0
     if options.version:
         from midfill_lsp.engine_process.command import version
 

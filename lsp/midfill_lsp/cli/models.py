@@ -11,16 +11,14 @@ from midfill_lsp.cli import list_models, serve
 from midfill_lsp.cli import options as engine_options
 from midfill_lsp.cli.catalogue import ANNOUNCED, INFILL, CatalogueModel
 from midfill_lsp.cli.machine import Gpu, Machine, look
+from midfill_lsp.cli.main import UsageError
 from midfill_lsp.cli.recommend import FORECAST_ERROR, PROMPT_TOKENS, Fit, rank
+from midfill_lsp.cli.terminal import say
 from midfill_lsp.cli.use_model import use
 from midfill_lsp.config import EngineConfig
-from midfill_lsp.errors import MidfillError
+from midfill_lsp.errors import ConfigError
 
 _GB = 1e9
-
-
-class WrongWords(MidfillError):
-    """An action lacks its model, or has one too many."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,13 +40,13 @@ def run(options: argparse.Namespace) -> int:
     wants_id = options.action in {"pull", "use"}
     if wants_id != (options.id is not None):
         needed = "an ID, such as Qwen/Qwen2.5-Coder-1.5B" if wants_id else "no ID"
-        raise WrongWords(f"midfill models {options.action} takes {needed}")
+        raise UsageError(f"midfill models {options.action} takes {needed}")
     if options.action == "pull":
         return serve.hand_over("pull", [options.id])
     if options.action == "use":
         config = engine_options.read_config(options)
         if config.backend.kind != "engine":
-            raise WrongWords(f"backend.kind is {config.backend.kind}: set backend.model instead")
+            raise ConfigError(f"backend.kind is {config.backend.kind}: set backend.model instead")
         return _use(config.engine, options.id)
     if options.action == "recommend":
         own = engine_options.read_config(options).engine.command
@@ -62,7 +60,7 @@ def _use(config: EngineConfig, source: str) -> int:
         done = subprocess.call(serve.command("pull", [source]), stdout=subprocess.DEVNULL)
         if done != 0:
             return done
-    asyncio.run(use(config, source, print))
+    asyncio.run(use(config, source, say))
     return 0
 
 

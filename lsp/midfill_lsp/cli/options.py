@@ -9,16 +9,16 @@ import argparse
 import os
 import re
 import shlex
-import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from midfill_lsp.cli.terminal import say
 from midfill_lsp.config import BackendKind, Config, EngineConfig, FimFamily
 from midfill_lsp.errors import ConfigError
 from midfill_lsp.hosts import named_hosts
 from midfill_lsp.settings.layer import Layer
-from midfill_lsp.settings.parse import whole_path
+from midfill_lsp.settings.parse import is_relative, whole_path
 from midfill_lsp.settings.settle import settle
 from midfill_lsp.settings.sources import COMMAND_LINE, Sources
 
@@ -77,6 +77,19 @@ def add_workspace_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def workspace_of(options: argparse.Namespace) -> Path:
+    """Return the folder whose settings count.
+
+    Raises:
+        ConfigError: there is none of that name.
+        FileNotFoundError: the folder that the program runs in is gone.
+    """
+    folder: Path = options.workspace.absolute()
+    if not folder.is_dir():
+        raise ConfigError(f"--workspace: {folder} is no folder")
+    return folder
+
+
 def _add_backend_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("another server", "instead of the engine")
     kinds, families = get_args(BackendKind), get_args(FimFamily)
@@ -118,7 +131,7 @@ def read_config(options: argparse.Namespace) -> Config:
     """
     settled = read_sources(options).settled()
     for problem in settled.problems:
-        print(f"midfill: warning: {problem}", file=sys.stderr)
+        say(f"midfill: warning: {problem}", is_error=True)
     return settled.config
 
 
@@ -136,14 +149,15 @@ def _portable(word: str, value: object) -> str:
 
 
 def whole_model(model: str) -> str:
-    """Return a model's folder as an absolute path, and what is no folder here as it is.
+    """Return a model's folder as an absolute path, and what is no path as it is.
 
     `owner/name` is the Hub's, whatever lies here: the current folder may be anybody's.
     """
     if model == "starter" or (_HUB_ID.fullmatch(model) and not model.startswith(".")):
         return model
     place = os.path.expanduser(model)
-    return os.path.realpath(place) if os.path.exists(place) else model
+    is_path = is_relative(model) or os.path.exists(place)
+    return os.path.realpath(place) if is_path else model
 
 
 def write_options(options: argparse.Namespace) -> list[str]:

@@ -67,15 +67,23 @@ class Connection:
         on_notification: Callable[[str, Any], None],
         on_end: Callable[[str], None],
     ) -> Connection:
-        """Start the server in a folder that holds no project."""
-        process = await asyncio.create_subprocess_exec(
-            *argv,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            cwd=tempfile.gettempdir(),
-            env=_environment(),
-        )
+        """Start the server in a folder that holds no project.
+
+        Raises:
+            ServerFailed: it cannot be started.
+        """
+        environment = _environment()
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *argv,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE,
+                cwd=tempfile.gettempdir(),
+                env=environment,
+            )
+        except OSError as error:
+            raise ServerFailed(f"the language server cannot be started: {error}") from error
         return cls(process, on_notification, on_end)
 
     async def begin(self, method: str, params: object = None) -> int:

@@ -15,6 +15,7 @@ from rich.text import Text
 
 from midfill_lsp.cli.samples import Sample
 from midfill_lsp.cli.text import split_lines
+from midfill_lsp.printable import printable
 
 _GHOST, _TYPED = "italic bright_black", "bold underline"
 _WIDTH = 84
@@ -43,7 +44,7 @@ class Screen:
 
     def say(self, line: str) -> None:
         """Print one line."""
-        self._console.print(line, markup=False)
+        self._console.print(printable(line), markup=False)
 
     @contextlib.contextmanager
     def waiting(self, for_what: str) -> Generator[None, None, None]:
@@ -78,7 +79,7 @@ class Screen:
             times = (row.first_ms, row.total_ms)
             shown = ["" if ms is None else f"{ms:.1f} ms" for ms in times]
             tokens = "" if row.num_tokens is None else str(row.num_tokens)
-            table.add_row(Text(row.what), Text(row.result), *shown, tokens)
+            table.add_row(Text(row.what), Text(printable(row.result)), *shown, tokens)
         self._console.print()
         self._console.print(table)
 
@@ -104,9 +105,9 @@ class Frame:
         replaces_rest: bool | None = None,
     ) -> None:
         """Show other text; what is None stays. With `replaces_rest` the line's end is hidden."""
-        self._ghost = ghost
-        self._typed = self._typed if typed is None else typed
-        self._note = self._note if note is None else note
+        self._ghost = printable(ghost)
+        self._typed = self._typed if typed is None else printable(typed)
+        self._note = self._note if note is None else printable(note)
         if replaces_rest is not None:
             rest = split_lines(self._sample.text[self._sample.offset :])[0]
             self._num_replaced = len(rest) if replaces_rest else 0

@@ -34,7 +34,7 @@ def hand_over(name: str, arguments: Sequence[str]) -> int:
     argv = command(name, arguments)
     if sys.platform == "win32":
         return subprocess.call(argv)
-    sys.stdout.flush()
+    print(end="", flush=True)
     os.execv(argv[0], argv)
 
 

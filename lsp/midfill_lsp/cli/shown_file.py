@@ -7,6 +7,7 @@ from pathlib import Path
 
 from midfill_lsp.chat import Passage, admit
 from midfill_lsp.cli.language import language_of
+from midfill_lsp.cli.text import whole_lines
 from midfill_lsp.config import Config
 from midfill_lsp.context import Gate, Workspace, trust_of
 from midfill_lsp.errors import MidfillError
@@ -47,7 +48,7 @@ def _selected(text: str, select: str | None) -> tuple[str, int]:
     """Return the lines A:B of a text, and A."""
     if select is None:
         return text, 1
-    lines = text.splitlines(keepends=True)
+    lines = whole_lines(text)
     found = re.fullmatch(r"(\d+):(\d+)", select)
     first, last = (int(found[1]), int(found[2])) if found else (0, 0)
     if not 1 <= first <= last <= len(lines):

@@ -13,6 +13,7 @@ from midfill_lsp.statistics.store import NAME, Store
 from midfill_lsp.statistics.tally import Key, Tally
 
 _BLOCKS = " ▁▂▃▄▅▆▇█"
+_DAYS = 30
 _CHART_DAYS = 30
 _FATES = ("kept", "mostly_kept", "gone")
 _COLUMNS = ("language", "shown", "accepted", "in part", "kept", "mostly", "gone", "chars", "p50 ms")
@@ -28,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "kept, mostly, gone: accepted text 30 s later. chars: typed by accepting. p50: half of the "
         "answers came within that. Nothing leaves this machine; statistics.enabled turns it off."
     )
-    parser.add_argument("--days", type=int, default=30, metavar="N", help="default: 30")
+    parser.add_argument(
+        "--days", type=_days, metavar="N", help=f"default: {_DAYS}, with --json all"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON, by day and language")
     parser.add_argument("--reset", action="store_true", help="forget everything")
 
@@ -40,20 +43,35 @@ def run(options: argparse.Namespace) -> int:
     if options.reset:
         try:
             store.reset()
+        except TimeoutError as error:
+            raise NotReset(f"{path} is locked by another process; try again") from error
         except OSError as error:
             raise NotReset(f"{path} cannot be removed: {error.strerror}") from error
         print(f"forgotten: {path}")
         return 0
-    days = max(1, options.days)
-    first = (date.today() - timedelta(days=days - 1)).isoformat()
-    tallies = {key: tally for key, tally in store.read().items() if key.day >= first}
+    days: int = options.days or _DAYS
+    tallies = store.read()
+    if options.days or not options.json:
+        first = date.fromordinal(max(1, date.today().toordinal() - days + 1)).isoformat()
+        tallies = {key: tally for key, tally in tallies.items() if key.day >= first}
     if options.json:
-        print(json.dumps({"days": days, "tallies": [_facts(*item) for item in _sorted(tallies)]}))
+        facts = [_facts(*item) for item in _sorted(tallies)]
+        print(json.dumps({"days": options.days, "tallies": facts}))
     elif not tallies:
         print(f"nothing was suggested in the last {days} days ({path})")
     else:
         _print(tallies, days)
     return 0
+
+
+def _days(text: str) -> int:
+    try:
+        days = int(text)
+    except ValueError:
+        days = 0
+    if days < 1:
+        raise argparse.ArgumentTypeError(f"{text[:20]!r} is no number of days")
+    return days
 
 
 def _sorted(tallies: Mapping[Key, Tally]) -> list[tuple[Key, Tally]]:

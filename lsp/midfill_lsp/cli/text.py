@@ -1,4 +1,4 @@
-"""Carets in plain text, as LSP counts them. Pure. Called by `editor`, `complete` and `demo`."""
+"""Carets and lines in plain text, as LSP counts them. Pure. Called by `cli`'s other modules."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from midfill_lsp.errors import MidfillError
 
 ENCODINGS = ("utf-8", "utf-16", "utf-32")
 _LINE_END = re.compile(r"\r\n|\n|\r")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
 
 
 class NoSuchPlace(MidfillError):
@@ -26,6 +27,11 @@ class Caret:
 def split_lines(text: str) -> list[str]:
     r"""Return the lines without their ends; LSP knows `\n`, `\r\n` and `\r`, and no others."""
     return _LINE_END.split(text)
+
+
+def whole_lines(text: str) -> list[str]:
+    """Return the lines of `split_lines` with their ends; an empty one at the end is none."""
+    return _LINE.findall(text)
 
 
 def offset_of(text: str, caret: Caret) -> int:

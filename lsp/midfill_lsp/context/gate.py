@@ -33,9 +33,13 @@ logger = logging.getLogger(__name__)
 
 _CONFIG_SUFFIXES: Final = frozenset(
     {".yml", ".yaml", ".ini", ".cfg", ".conf", ".toml", ".properties", ".env", ".example",
-     ".sample", ".template", ".dist"}
+     ".sample", ".template", ".dist",
+     ".sh", ".bash", ".zsh", ".ksh", ".fish", ".bat", ".cmd", ".http", ".rest"}
 )  # fmt: skip
-"""Files whose values stand without quotes, as in those without an extension, such as `.npmrc`."""
+"""Files whose values stand without quotes, as in those without an extension, such as `.npmrc`.
+
+Where a bare word is a name, as in Terraform, Gradle and PowerShell, only what has quotes counts.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ class GitFailed(Exception):
 
 
 _SETTINGS: Final = r"^core\.(excludesfile|ignorecase)$"
-_TIMEOUT_S: Final = 10.0
+_TIMEOUT_S: Final = 2.0  # it takes milliseconds, unless its settings include what never ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,9 @@ def _asked(folder: Path) -> str:
                 command, capture_output=True, stdin=subprocess.DEVNULL, timeout=_TIMEOUT_S,
                 check=False,
             )  # fmt: skip
+        except subprocess.TimeoutExpired:
+            told = f"git config takes over {_TIMEOUT_S:g} s: mend git's settings"
+            raise GitFailed(told) from None
         except (OSError, subprocess.SubprocessError) as error:
             raise GitFailed(f"git config cannot be run: {type(error).__name__}") from None
         if done.returncode in (0, 1):  # 1: none of them is set

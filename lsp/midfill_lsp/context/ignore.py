@@ -8,18 +8,21 @@ question: a rule holds from the moment that it is saved. Called by `judge` and `
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
-from midfill_lsp.context.git_rules import GitSettings, exclude_file, settings_of
+from midfill_lsp.context.git_rules import GitFailed, GitSettings, exclude_file, settings_of
 from midfill_lsp.context.pattern import Pattern, pattern_of
 from midfill_lsp.context.rule_files import UnknownRules, content, stamp
 
 NAMES = (".gitignore", ".midfillignore")
 """Per folder, the later wins: `!` in .midfillignore lets pass what .gitignore leaves out."""
 _MAX_FOLDERS = 50_000
+_SLOW_S = 0.5
+_FAILURE_MEMORY_S = 60.0
 Patterns = tuple[Pattern, ...]
 """Those that win first."""
 
@@ -27,10 +30,12 @@ Patterns = tuple[Pattern, ...]
 class IgnoreRules:
     """The ignore files of all folders that were asked for. May be called from several threads."""
 
-    def __init__(self) -> None:
-        """Read nothing yet."""
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Read nothing yet; the clock tells the seconds, from wherever."""
+        self._clock = clock
         self._patterns: dict[Path, tuple[tuple[object, ...], list[tuple[str, Patterns]]]] = {}
         self._git: dict[Path, GitSettings] = {}  # by the topmost folder; asked once
+        self._git_failed: dict[Path, tuple[float, str]] = {}
 
     def ignored_by(self, top: Path, path: Path) -> str | None:
         """Return the ignore file that leaves `path` or a folder above it out, None for none.
@@ -61,7 +66,7 @@ class IgnoreRules:
 
     def _verdict(self, top: Path, parts: tuple[str, ...], is_folder: bool) -> str | None:
         """Return the file whose last matching rule leaves out exactly this path."""
-        git = self._git.get(top) or self._git.setdefault(top, settings_of(top))
+        git = self._git.get(top) or self._git.setdefault(top, self._settings_of(top))
         folders = [top]
         for part in parts[:-1]:
             folders.append(folders[-1] / part)
@@ -72,6 +77,20 @@ class IgnoreRules:
                     if pattern.means(tail, is_folder):
                         return name if pattern.leaves_out else None
         return None
+
+    def _settings_of(self, top: Path) -> GitSettings:
+        """Ask git; not again for a minute if it took its time to fail, as every key asks."""
+        began = self._clock()
+        failed_at, told = self._git_failed.get(top, (None, ""))
+        if failed_at is not None and began - failed_at < _FAILURE_MEMORY_S:
+            raise GitFailed(told)
+        try:
+            return settings_of(top)
+        except GitFailed as error:
+            now = self._clock()
+            if now - began >= _SLOW_S:
+                self._git_failed[top] = (now, str(error))
+            raise
 
     def _patterns_in(
         self, folder: Path, git: GitSettings, is_top: bool

@@ -18,6 +18,7 @@ from midfill_lsp.context.ignore import IgnoreRules
 from midfill_lsp.context.outlines import LANGUAGES
 from midfill_lsp.context.secret_files import looks_secret
 from midfill_lsp.context.workspace import Workspace
+from midfill_lsp.plain_files import open_plain
 
 logger = logging.getLogger(__name__)
 
@@ -109,13 +110,12 @@ def _entries(folder: Path, top: Path, rules: IgnoreRules) -> tuple[list[str], li
         found = sorted(entries, key=lambda entry: entry.name)
     for entry in found:
         path = folder / entry.name
-        if entry.is_symlink():
-            continue
         if entry.is_dir(follow_symlinks=False):
             if entry.name not in _SKIPPED_FOLDERS and not rules.leaves_out(top, path, True):
                 folders.append(path)
         elif (
-            (path.suffix.lower() in LANGUAGES or entry.name == "go.mod")
+            entry.is_file(follow_symlinks=False)  # no link, and no pipe
+            and (path.suffix.lower() in LANGUAGES or entry.name == "go.mod")
             and not looks_secret(path.relative_to(top).as_posix())
             and not rules.leaves_out(top, path, False)
         ):
@@ -125,10 +125,9 @@ def _entries(folder: Path, top: Path, rules: IgnoreRules) -> tuple[list[str], li
 
 def _go_module(path: str) -> str:
     try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            for line in stream.read(4_000).splitlines():
-                if line.startswith("module "):
-                    return line.split()[1]
+        with open_plain(path) as stream:
+            text = stream.read(4_000).decode("utf-8", "replace")
     except OSError:
-        pass
-    return ""
+        return ""
+    modules = (line.split() for line in text.splitlines() if line.startswith("module "))
+    return next((words[1] for words in modules if len(words) > 1), "")

@@ -58,13 +58,13 @@ class Judge:
         self._config = config
         self._workspace = workspace
         self._clock = clock
-        self._rules = IgnoreRules()
+        self._rules = IgnoreRules(self._clock)
         self._verdicts: dict[_Question, tuple[float, str | Refusal]] = {}
 
     def forget(self) -> None:
         """Judge every file anew: rules, or git's settings, may have changed."""
         self._verdicts.clear()
-        self._rules = IgnoreRules()
+        self._rules = IgnoreRules(self._clock)
 
     def knows(self, uri: str, trust: Trust, role: Role) -> bool:
         """Whether a file was judged before, so that judging it again takes little."""

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
 from midfill_lsp.document import Snapshot
+from midfill_lsp.plain_files import open_plain
 from midfill_lsp.syntax import MAX_CHARS, Definition, Grammars, definitions, parse
 
 _MAX_FILES = 512
@@ -52,16 +52,16 @@ class Outlines:
             return ()
         try:
             # A link in the index's place is no file of the workspace any more.
-            handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+            stream = open_plain(path)
         except OSError:
             self._known.pop(path, None)
             return ()
-        with open(handle, "rb") as stream:
-            about = os.fstat(handle)
+        with stream:
+            about = os.fstat(stream.fileno())
             stamp = (about.st_mtime_ns, about.st_size, about.st_ino)
             known = self._known.pop(path, None)
             if known is None or known.stamp != stamp:
-                if not stat.S_ISREG(about.st_mode) or about.st_size > _MAX_BYTES:
+                if about.st_size > _MAX_BYTES:
                     return ()
                 text = stream.read(_MAX_BYTES).decode("utf-8", "replace")
                 known = Outline(stamp, self._in_text(text, language_id))

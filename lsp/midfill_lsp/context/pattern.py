@@ -24,8 +24,9 @@ _PART: Final = re.compile(
     re.DOTALL,
 )
 _LEADS: Final = {"folders": "(?:.*?/)??", "above": ".*?/"}
+# Longer than all kinds, and bounded: a line of `[:` took the square of its length.
 _MEMBER: Final = re.compile(
-    r"\[:(?P<kind>[^\]]*):\]|\\?(?P<first>.)(?:-(?!\])\\?(?P<last>.))?", re.DOTALL
+    r"\[:(?P<kind>[^\]]{0,16}):\]|\\?(?P<first>.)(?:-(?!\])\\?(?P<last>.))?", re.DOTALL
 )
 _KINDS: Final = {
     "alnum": "a-zA-Z0-9", "alpha": "a-zA-Z", "blank": r" \t", "cntrl": r"\x00-\x1f\x7f",

@@ -1,7 +1,6 @@
 """Files of rules that a repository may bring along: read only where they are plain files.
 
-A link among them could lead out of the repository, and a device would never end: `/dev/stdin` is
-the pipe that the editor's messages come through. Called by `ignore` and `git_rules`.
+A link among them could lead out of the repository. Called by `ignore` and `git_rules`.
 """
 
 from __future__ import annotations
@@ -11,10 +10,9 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from midfill_lsp.plain_files import NotPlain, open_plain
+
 MAX_BYTES: Final = 1_000_000
-# Neither is there on Windows, where `stamp` alone tells links, and no file blocks.
-_FLAGS: Final = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 
 Stamp = tuple[int, int, int]
 
@@ -40,7 +38,8 @@ def stamp(file: Path, follows: bool) -> Stamp | None:
         return None
     if stat.S_ISLNK(found.st_mode) or stat.S_ISCHR(found.st_mode):  # /dev/null says "none"
         return None
-    _check(file, found)
+    if not stat.S_ISREG(found.st_mode):
+        raise UnknownRules(_told(file))
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
@@ -51,14 +50,15 @@ def content(file: Path, follows: bool) -> bytes:
         OSError: it cannot be read, or is a link by now.
         UnknownRules: it is too long, or no plain file any more.
     """
-    with open(os.open(file, _FLAGS | (0 if follows else _NO_FOLLOW)), "rb") as stream:
-        _check(file, os.fstat(stream.fileno()))
-        data = stream.read(MAX_BYTES + 1)
+    try:
+        with open_plain(file, follows=follows) as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except NotPlain:
+        raise UnknownRules(_told(file)) from None
     if len(data) > MAX_BYTES:
         raise UnknownRules(f"{file.name} is longer than {MAX_BYTES} bytes: shorten it")
     return data
 
 
-def _check(file: Path, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise UnknownRules(f"{file.name} is no plain file: put one in its place")
+def _told(file: Path) -> str:
+    return f"{file.name} is no plain file: put one in its place"

@@ -15,8 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from midfill_lsp.context.secret_forms import Span
 from midfill_lsp.context.secret_keys import key_spans
-from midfill_lsp.context.secret_rules import Rules, Span, find_spans, load
+from midfill_lsp.context.secret_rules import Rules, find_spans, load
 from midfill_lsp.named_values import KEYWORD_STEMS
 
 MASK: Final = "x"

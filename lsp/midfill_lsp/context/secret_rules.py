@@ -1,6 +1,6 @@
 """The rules for secrets in a line: detect-secrets' own, and a few for what it does not know yet.
 
-Those are `named_values`, for the many ways to write a name's value, and forms of tokens. Every
+Those are `named_values`, for the many ways to write a name's value, and `secret_forms`. Every
 plugin is used but those for private keys (`secret_keys`) and addresses of hosts. Importing them
 takes half a second. Called by `secret_lines`.
 """
@@ -10,28 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, cast
 
-from midfill_lsp.named_values import KEYWORD_STEMS, named_values
+from midfill_lsp.context.secret_forms import TOKENS, Span, form_spans
+from midfill_lsp.context.secret_looks import looks_plain, looks_random
+from midfill_lsp.named_values import KEYWORD_STEMS, LIKELY_STEMS, likely_values, named_values
 
 # The worst lines that were found for the rules, such as `passwordpassword...`, then take 50 ms.
 _KEYWORD_PIECE_CHARS = 400
 _TOKEN_PIECE_CHARS = 2_000
 
-Span = tuple[int, int]
 _Rule = Callable[[str], Iterable[str]]
 
-_OWN: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+",  # JSON web tokens, well-formed or not
-        r"AIza[0-9A-Za-z_-]{35}",  # Google
-        r"\bhf_[A-Za-z0-9]{30,}",  # Hugging Face
-        r"\bgithub_pat_[0-9A-Za-z_]{22,}",
-        r"\bsk-(?:ant|proj|or|svcacct)-[0-9A-Za-z_-]{20,}",  # Anthropic, OpenAI, OpenRouter
-        r"(?i)\bbearer\s+([0-9a-z._~+/-]{16,}=*)",
-    )
-)
 # No rule but those for keywords and addresses matches without such a run of characters.
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/_=.\-]{11}")
 _RUN_END = re.compile(r"[A-Za-z0-9+/_=.-]*")
@@ -43,6 +33,7 @@ class Rules:
     """detect-secrets' plugins, by what a line must hold for them to match."""
 
     named: Callable[[str], Iterable[Span]]
+    likely: Callable[[str], Iterable[Span]]
     keyword: _Rule
     config_keyword: _Rule
     quoted: tuple[_Rule, ...]
@@ -79,18 +70,26 @@ def load() -> Rules:
         if rules_of_type not in (*unquoted, *quoted):
             quoted.append(rules_of_type)
 
+    def is_none(value: str) -> bool:
+        return value.startswith("pwd") or is_templated_secret(value)  # pwd=`pwd`
+
     def named(line: str) -> Iterable[Span]:
         for value in named_values(line):
-            if not is_templated_secret(line[value.start : value.end]):
+            if not is_none(line[value.start : value.end]):
+                yield value.start, value.end
+
+    def likely(line: str) -> Iterable[Span]:
+        for value in likely_values(line):
+            if looks_random(line[value.start : value.end]):
                 yield value.start, value.end
 
     def keyword_quoted(line: str) -> Iterable[str]:
         found = (each for rules in quoted for each in analyze(line, rules))
-        return (each for each in found if not is_templated_secret(each))
+        return (each for each in found if not is_none(each))
 
     def named_in_config(line: str) -> Iterable[str]:
         found = analyze(line, CONFIG_DENYLIST_REGEX_TO_GROUP)
-        return (each for each in found if not is_templated_secret(each))
+        return (each for each in found if not (is_none(each) or looks_plain(each)))
 
     def random(plugin: HighEntropyStringsPlugin) -> _Rule:
         def find(line: str) -> Iterable[str]:
@@ -112,11 +111,12 @@ def load() -> Rules:
             tokens += cast("Any", kind()).denylist
     return Rules(
         named=named,
+        likely=likely,
         keyword=keyword_quoted,
         config_keyword=named_in_config,
         # The limits that detect-secrets itself uses.
         quoted=(random(Base64HighEntropyString(4.5)), random(HexHighEntropyString(3.0))),
-        tokens=(*tokens, *_OWN),
+        tokens=(*tokens, *TOKENS),
         address=BasicAuthDetector().analyze_string,
     )
 
@@ -138,6 +138,9 @@ def find_spans(rules: Rules, line: str, is_config: bool) -> tuple[Span, ...]:
             secrets.update(rules.keyword(line[start:end]))
             if is_config:
                 secrets.update(rules.config_keyword(line[start:end]))
+    if any(stem in lowered for stem in LIKELY_STEMS):
+        spans.update(rules.likely(line))
+    spans.update(form_spans(line, lowered, is_config))
     if "://" in line:
         secrets.update(rules.address(line))
     if _LONG_RUN.search(line):

@@ -6,6 +6,7 @@ Pure, but for where `~` and relative paths begin. Called by `settle`, `edit` and
 from __future__ import annotations
 
 import os
+import re
 import types
 from collections.abc import Mapping
 from pathlib import Path
@@ -47,7 +48,13 @@ def parse_value(
     if hint is int or hint is float:
         return _parse_number(value, int if hint is int else float, facts)
     if isinstance(value, str) and value.strip():
-        return _parse_path(value, folder) if hint is Path else value
+        if hint is Path:
+            return _parse_path(value, folder)
+        if not facts.get("may_be_folder") or not is_relative(value):
+            return value
+        if folder is None:
+            raise ValueError("a whole path, from / or ~ on")
+        return os.path.normpath(folder / value)
     raise ValueError("a text that is not empty")
 
 
@@ -84,6 +91,11 @@ def _parse_path(value: str, folder: Path | None) -> Path:
     except RuntimeError:
         raise ValueError("a path that begins in a home folder that exists") from None
     return path if folder is None else folder / path
+
+
+def is_relative(text: str) -> bool:
+    """Return whether a text that may be a path is one from `.` or `..` on."""
+    return re.match(r"\.{1,2}(?:[/\\]|$)", text) is not None
 
 
 def whole_path(text: str) -> str:

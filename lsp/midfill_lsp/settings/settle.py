@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from midfill_lsp.config import Config, wire_name
+from midfill_lsp.printable import printable
 from midfill_lsp.settings.layer import Layer
 from midfill_lsp.settings.parse import parse_value, shown
 
@@ -158,7 +159,7 @@ class _State:
         self._num_unknown += 1
         if self._num_unknown > MAX_UNKNOWN_TOLD:
             return
-        short = tuple(key[:60] for key in keys)
+        short = tuple(printable(key[:60]) for key in keys)
         written = ".".join(short) if layer.path is not None else "midfill." + ".".join(short)
         near = self._nearest(keys)
         if near is not None:

@@ -79,6 +79,20 @@ async def test_complete_with_suggestions_off(
     assert "off" in done.err
 
 
+@pytest.mark.parametrize("command", ["complete", "demo"])
+async def test_what_is_wrong_with_the_settings_is_told(
+    engine: FakeEngine, sample: str, tmp_path: Path, command: str
+) -> None:
+    """They went on without a word, where chat and models warned."""
+    (tmp_path / "midfill.toml").write_text("[completion\n")
+    place = [sample, "--line", "2", "--character", "11"] if command == "complete" else []
+    words = [command, *place, "--engine-url", engine.url]
+    done = await midfill(*words, MIDFILL_CONFIG_DIR=str(tmp_path))
+    assert done.status == 0
+    assert done.err.startswith(f"midfill: warning: {tmp_path}/midfill.toml:1: this is not TOML")
+    assert done.err.count("\n") == 1
+
+
 async def test_complete_with_an_engine_that_fails_to_start(sample: str) -> None:
     command = f"{sys.executable} {PROGRAM} --fail 'no such model'"
     place = ["--line", "2", "--character", "11"]
@@ -119,6 +133,17 @@ async def test_chat(engine: FakeEngine) -> None:
         ["Hello", "Hello you", "Again"],
         ["More"],
     ]
+
+
+async def test_chat_counts_lines_as_editors_do(engine: FakeEngine, tmp_path: Path) -> None:
+    """A form feed, which GNU's sources have between functions, ended a line."""
+    path = tmp_path / "a.c"
+    path.write_text("one();\n\f\ntwo();\u2028\x0b\x85\nthree();\n", encoding="utf-8")
+    options = ["--engine-url", engine.url, "--file", str(path), "--select", "4:4"]
+    done = await midfill("chat", *options, "-c", "/explain")
+    assert (done.status, done.out) == (0, "Hello you\n")
+    (sent,) = [r.body["messages"] for r in engine.requests if r.path == "/v1/chat/completions"]
+    assert "a.c`, lines 4 to 4:\n\n```c\nthree();\n```" in sent[0]["content"]
 
 
 async def test_chat_about_lines_of_a_file(engine: FakeEngine, sample: str) -> None:
@@ -180,6 +205,13 @@ async def test_doctor(engine: FakeEngine, tmp_path: Path) -> None:
     assert {"midfill", "python", "torch", "state folder", "model", "device", "attention"} <= set(
         states
     )
+
+
+async def test_doctor_with_an_engine_that_says_why_it_ended() -> None:
+    command = f"{sys.executable} {PROGRAM} --fail 'no such model; take another'"
+    found = await midfill("doctor", "--json", "--engine-command", command)
+    (told,) = [one for one in json.loads(found.out)["findings"] if one["name"] == "engine"]
+    assert (told["found"], told["remedy"]) == ("no such model; take another", None)
 
 
 async def test_doctor_with_a_wrong_key(engine: FakeEngine) -> None:
@@ -252,11 +284,17 @@ async def test_models_recommends_from_what_the_engine_measures(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("words", "told"), [(["pull"], "takes an ID"), (["recommend", "a/b"], "takes no ID")]
+    ("words", "told"),
+    [
+        (["pull"], "takes an ID"),
+        (["use"], "takes an ID"),
+        (["recommend", "a/b"], "takes no ID"),
+        (["list", "a/b"], "takes no ID"),
+    ],
 )
 async def test_models_wants_an_id_where_it_does_something_with_one(
     words: list[str], told: str
 ) -> None:
     done = await midfill("models", *words)
-    assert (done.status, done.out) == (1, "")
+    assert (done.status, done.out) == (2, "")
     assert told in done.err

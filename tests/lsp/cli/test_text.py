@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from midfill_lsp.cli.text import Caret, NoSuchPlace, caret_at, find_caret, offset_of
+from midfill_lsp.cli.text import (
+    Caret,
+    NoSuchPlace,
+    caret_at,
+    find_caret,
+    offset_of,
+    split_lines,
+    whole_lines,
+)
 
 TEXT = "aé🙂b\r\n\tx\r\n\nlast"
 
@@ -40,3 +48,14 @@ def test_no_such_place(line_idx: int, character: int, encoding: str) -> None:
 
 def test_empty_text() -> None:
     assert find_caret("", 0, 0, "utf-16") == Caret(0, 0)
+
+
+@pytest.mark.parametrize(
+    "text", [TEXT, TEXT + "\r", "", "\n", "a\fb\u2028c\vd\x85e\nf", "\n\n\r\n"]
+)
+def test_whole_lines_are_those_that_lsp_counts(text: str) -> None:
+    lines = whole_lines(text)
+    assert "".join(lines) == text
+    bare = [line.rstrip("\r\n") for line in lines]
+    assert bare == split_lines(text)[: len(bare)]
+    assert split_lines(text)[len(bare) :] in ([], [""])

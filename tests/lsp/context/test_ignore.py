@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from midfill_lsp.context import git_rules, ignore
+from midfill_lsp.context.git_rules import GitFailed, GitSettings
 from midfill_lsp.context.ignore import IgnoreRules, mean, patterns_of
 from midfill_lsp.context.pattern import pattern_of
 from midfill_lsp.context.rule_files import UnknownRules
@@ -271,3 +273,44 @@ def test_what_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "sub/.gitignore").write_bytes(b"a\n" * 600_000)
     with pytest.raises(UnknownRules, match="longer than"):
         IgnoreRules().ignored_by(tmp_path / "sub", tmp_path / "sub/a.py")
+
+
+@pytest.mark.parametrize(("took_s", "num_asked"), [(2.0, 1), (0.01, 3)])
+def test_git_that_takes_its_time_to_fail_is_left_alone_for_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, took_s: float, num_asked: int
+) -> None:
+    # A pipe among git's settings held each completion for 20 s.
+    now, asked = [0.0], list[Path]()
+
+    def fail(folder: Path) -> GitSettings:
+        asked.append(folder)
+        now[0] += took_s
+        raise GitFailed("git config takes over 2 s")
+
+    monkeypatch.setattr(ignore, "settings_of", fail)
+    rules = IgnoreRules(lambda: now[0])
+    for _ in range(3):
+        with pytest.raises(GitFailed, match="takes over"):
+            rules.ignored_by(tmp_path, tmp_path / "a.py")
+    assert len(asked) == num_asked
+    now[0] += 61
+    with pytest.raises(GitFailed):
+        rules.ignored_by(tmp_path, tmp_path / "a.py")
+    assert len(asked) == num_asked + 1
+
+
+def test_git_that_reads_a_pipe_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
+    os.mkfifo(tmp_path / "pipe")
+    with open(tmp_path / ".git/config", "a", encoding="utf-8") as config:
+        config.write("[include]\n\tpath = ../pipe\n")
+    monkeypatch.setattr(git_rules, "_TIMEOUT_S", 0.2)
+    with pytest.raises(GitFailed, match="git config takes over"):
+        IgnoreRules().ignored_by(tmp_path, tmp_path / "a.py")
+
+
+def test_a_long_line_of_kinds() -> None:
+    # The time grew with the square of its length: minutes for a file of 1 MB.
+    for line in ("[" + "[:" * 50_000, "[" + "[:" * 50_000 + "]"):
+        pattern = pattern_of(line)
+        assert pattern is None or not pattern.means("a", is_folder=False)

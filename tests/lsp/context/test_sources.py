@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,13 +11,14 @@ from midfill_lsp.context.buffers import pool_of
 from midfill_lsp.context.choose import Choice, best, hold
 from midfill_lsp.context.edits import RecentEdits, pools_of
 from midfill_lsp.context.index import Tree, tree_of, walk
+from midfill_lsp.context.outlines import Outlines
 from midfill_lsp.context.resolve import files_of
 from midfill_lsp.context.score import Pool, query_of, rank
 from midfill_lsp.context.snippet import Snippet
 from midfill_lsp.context.terms import words
 from midfill_lsp.context.workspace import Workspace
 from midfill_lsp.document import open_snapshot
-from midfill_lsp.syntax import Import
+from midfill_lsp.syntax import Grammars, Import
 
 
 def piece(name: str, text: str, first_line: int = 0) -> Snippet:
@@ -145,6 +147,8 @@ def test_the_walk_obeys_rules_links_and_its_bound(tmp_path: Path) -> None:
     (top / "go.mod").write_text("module example.com/top\n", "utf-8")
     outside.mkdir()
     (outside / "o.py").write_text("x = 1\n", "utf-8")
+    os.mkfifo(top / "pipe.py")
+    os.mkfifo(top / "b/go.mod")  # it kept the process for good
     (top / "link").symlink_to(outside)
     (top / "o.py").symlink_to(outside / "o.py")
     real = top.resolve()
@@ -155,3 +159,13 @@ def test_the_walk_obeys_rules_links_and_its_bound(tmp_path: Path) -> None:
     assert small.files == {str(real / "a.py")}
     assert not small.is_whole
     assert walk(Workspace([top]), 100, lambda: False).files == frozenset()
+
+
+def test_a_pipe_in_a_files_place_defines_nothing(tmp_path: Path) -> None:
+    outlines = Outlines(Grammars())
+    file = tmp_path / "helper.py"
+    file.write_text("def area(width):\n    return width\n", "utf-8")
+    assert [each.name for each in outlines.of(str(file))] == ["area"]
+    file.unlink()
+    os.mkfifo(file)
+    assert outlines.of(str(file)) == ()

@@ -70,9 +70,6 @@ def test_set_keeps_the_comments(file: Path, key: str, value: str, line: str) -> 
         (["set", "completion", "1"], "completion is a group; name one of its settings, such as"),
         (["set", "nonsense", "1"], "unknown setting nonsense; there are: engine"),
         (["set", "engine.api_key_file", "~nosuchuser/k"], "a path that begins in a home folder"),
-        (["set", "completion.mode"], "takes a KEY and a VALUE"),
-        (["unset"], "takes a KEY"),
-        (["show", "x"], "takes no more words"),
     ],
 )
 def test_what_is_wrong_changes_nothing(
@@ -83,9 +80,43 @@ def test_what_is_wrong_changes_nothing(
     assert not file.exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["set", "completion.mode"], "takes a KEY and a VALUE"),
+        (["unset"], "takes a KEY"),
+        (["show", "x"], "takes no more words"),
+    ],
+)
+def test_a_wrong_number_of_words_is_a_wrong_command_line(
+    capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    assert main(["config", *words]) == 2
+    assert told in capsys.readouterr().err
+
+
 def test_a_relative_path_begins_here(file: Path, tmp_path: Path) -> None:
     assert main(["config", "set", "engine.api_key_file", "key"]) == 0
     assert f'api_key_file = "{tmp_path}/key"' in file.read_text()
+
+
+@pytest.mark.parametrize("folder", ["./mine", "mine", "../{here}/mine"])
+def test_a_models_folder_begins_here(file: Path, tmp_path: Path, folder: str) -> None:
+    """It was written as it was given, and no engine found it."""
+    (tmp_path / "mine").mkdir()
+    given = folder.format(here=tmp_path.name)
+    assert main(["config", "set", "engine.model", given]) == 0
+    assert f'model = "{tmp_path}/mine"' in file.read_text()
+
+
+@pytest.mark.parametrize("action", ["show", "check"])
+@pytest.mark.parametrize("name", ["nowhere", "a-file"])
+def test_a_workspace_that_is_no_folder_is_told(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, action: str, name: str
+) -> None:
+    (tmp_path / "a-file").touch()
+    assert main(["config", action, "--workspace", name]) == 1
+    assert f"--workspace: {tmp_path}/{name} is no folder" in capsys.readouterr().err
 
 
 def test_unset(file: Path, capsys: pytest.CaptureFixture[str]) -> None:

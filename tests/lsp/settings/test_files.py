@@ -68,6 +68,24 @@ def test_lines_of_every_way_to_write_a_key() -> None:
     assert files.find_lines(text) == {"a.b": 1, "c": 2, "c.d": 3, "c.f": 4, "g.h": 5, "g.h.i": 6}
 
 
+@pytest.mark.parametrize("text", [" " * 256_000 + "#", "a " * 128_000 + "#", "[" * 256_000])
+def test_lines_of_a_long_line(text: str) -> None:
+    # The time grew with the cube of a line's length: 30 s for 2,000 blanks.
+    assert files.find_lines(f"{text}\n{'a' * 1000} = 1\nb = [{' ' * 256_000}]\n") == {
+        "a" * 1000: 2,
+        "b": 3,
+    }
+
+
+def test_what_the_parser_says_is_short_and_shown(user_file: Path) -> None:
+    # It may quote a key, of any length.
+    user_file.write_text(f'a = {{"{" " * 100_000}\\u001b" = 1, "{" " * 100_000}\\u001b" = 2}}\n')
+    with pytest.raises(ConfigError) as caught:
+        files.read_layer(user_file)
+    assert len(str(caught.value)) < 1000
+    assert str(caught.value).isprintable()
+
+
 def test_the_order_of_the_sources(user_file: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):

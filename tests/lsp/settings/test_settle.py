@@ -90,6 +90,7 @@ def test_everything_can_be_set() -> None:
         ({"backend": {"kind": "tpi"}}, "one of engine, tgi, openai, llamacpp, ollama, got 'tpi'"),
         ({"backend": {"token": "hf_x"}}, "unknown setting midfill.backend.token; "),
         ({"backend": {"contextTokens": 1}}, "from 256 to 10000000, got 1; using None"),
+        ({"engine": {"model": "./m"}}, "a whole path, from / or ~ on, got './m'; using 'starter'"),
     ],
 )
 def test_wrong_settings_are_told_and_defaulted(settings: dict[str, object], told: str) -> None:
@@ -148,6 +149,24 @@ def test_a_file_is_told_with_its_line_and_its_paths_begin_there() -> None:
 
 
 @pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("./m", "/c/m"),
+        ("../m", "/m"),
+        (".", "/c"),
+        ("/m", "/m"),
+        ("~/m", "~/m"),
+        ("owner/m", "owner/m"),
+        (".m/n", ".m/n"),
+    ],
+)
+def test_a_models_folder_begins_at_the_file(written: str, meant: str) -> None:
+    """No engine found it: each runs in another folder."""
+    settled = settle([Layer("file", {"engine": {"model": written}}, Path("/c/midfill.toml"))])
+    assert (settled.config.engine.model, settled.problems) == (meant, ())
+
+
+@pytest.mark.parametrize(
     "values",
     [
         {"engine": {"command": ["sh", "-c", "x"]}},
@@ -203,3 +222,10 @@ def test_only_what_a_field_allows_is_open_to_a_workspace() -> None:
         item.names[0] for item in known_settings().values() if item.facts["workspace"] is not None
     }
     assert not open_groups & {"engine", "backend"}
+
+
+def test_a_key_that_orders_a_terminal_about_is_told_without() -> None:
+    key = "\x1b]52;c;cHduZWQ=\x07\x1b[2Jx"
+    for values in ({key: 1}, {"completion": {key: 1}}, {"completion": {"mode": key}}):
+        assert all(problem.isprintable() for problem in workspace(values).problems)
+        assert len(workspace(values).problems) == 1

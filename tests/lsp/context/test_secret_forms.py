@@ -1,0 +1,157 @@
+"""Ways to write a secret that went out unmasked, and what looks like one and is none."""
+
+from __future__ import annotations
+
+import string
+from pathlib import Path
+
+import pytest
+
+from midfill_lsp.config import ContextConfig
+from midfill_lsp.context.gate import Admitted, Gate
+from midfill_lsp.context.secret_forms import form_spans
+from midfill_lsp.context.secret_lines import SecretLines
+from midfill_lsp.context.secret_looks import looks_random
+from midfill_lsp.context.workspace import Workspace
+from midfill_lsp.named_values import likely_values
+
+WORD, RANDOM = "hunter2pass", "abcdefghij0123456789"
+HEX = "0123456789abcdef" * 4
+MIXED = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
+
+
+@pytest.fixture(scope="module")
+def lines() -> SecretLines:
+    found = SecretLines()
+    found.load()
+    return found
+
+
+IN_SCRIPTS = [
+    ("export DB_PASSWORD={}", WORD), ("API_KEY={}", RANDOM), ("SECRET_KEY={}", "AbCd1234efgh"),
+    ("PGPASSWORD={}", WORD), ("export GITHUB_TOKEN={}", RANDOM), ("export X_TOKEN={} cmd", RANDOM),
+    ("mysql -uroot --password={}", WORD), ("tool --password {} --all", WORD),
+    ("tool --token {}", RANDOM), ("ENV DB_PASSWORD {}", WORD), ("set -gx DB_PASSWORD {}", WORD),
+    ("ARG NPM_TOKEN={}", RANDOM), ("ANSIBLE_VAULT_PASS: {}", WORD), ("nexusToken={}", RANDOM),
+    ("passphrase: {}", WORD), ("    token: {}", RANDOM), ("    - API_TOKEN={}", RANDOM),
+    ("machine a.example login anna password {}", WORD), ("  password {}", WORD),
+    ("_auth={}", "YWRtaW46aHVudGVyMg=="),
+]  # fmt: skip
+ANYWHERE = [
+    ('token = "{}"', RANDOM), ("GITHUB_TOKEN = '{}'", RANDOM), ('"Token": "{}",', RANDOM),
+    ('headers = {{"X-Auth-Token": "{}"}}', RANDOM), ('PASS = "{}"', WORD),
+    ('passphrase = "{}"', "correct horse battery"), ('signing_key = "{}"', "AbCdEfGh12345678"),
+    ('const encryptionKey: string = "{}"', "AbCdEfGh12345678"), ('auth = ("anna", "{}")', WORD),
+    ('#define API_TOKEN "{}"', RANDOM), ('"X-Api-Key": "{}"', "tiger-lily-7"),
+    ('curl -H "X-Api-Key: {}"', HEX[:32]), ('curl -H "PRIVATE-TOKEN: {}" https://x', RANDOM),
+    ("curl -u admin:{} https://x", WORD), ('"Authorization: Basic {}"', "YWRtaW46aHVudGVyMnA="),
+    ('"Server=x;User ID=sa;Password={};Encrypt=True"', "Pa55w0rd!x"),
+    ('dsn = "dbname=x user=y password={}"', WORD), ('"localhost:6379,password={},ssl=1"', WORD),
+    ("redis://:{}@localhost:6379/0", "s3cr3tpw"), ("https://a/c?sv=1&sig={}", f"Z%2F{MIXED}%3D"),
+    ("<password>{}</password></server>", WORD), ("<ns:apiKey a='b'>{}</ns:apiKey>", WORD),
+    ('<add key="ApiKey" value="{}" />', WORD), ('{{"name": "DB_PASSWORD", "value": "{}"}}', WORD),
+    ("password '{}'", WORD), ("client-key-data: {}", f"LS0tLS1{MIXED}"),
+    ("https://discord.com/api/webhooks/123456789012345678/{}", MIXED),
+    *(("a('{}')", token) for token in (
+        f"npm_{MIXED}", f"dop_v1_{HEX}", f"hvs.{MIXED}", f"ya29.{MIXED}", f"GOCSPX-{MIXED[:28]}",
+        f"shpat_{HEX[:32]}", f"lin_api_{MIXED}0123", f"dapi{HEX[:32]}", f"gsk_{MIXED}{MIXED[:16]}",
+        f"r8_{MIXED}1", f"xai-{MIXED * 2}", f"sbp_{HEX[:40]}", f"whsec_{MIXED[:32]}",
+        f"xapp-1-A0123456789-{MIXED}", f"AGE-SECRET-KEY-1{MIXED.upper()}ABCDEFGHIJKLMNOPQRSTUV",
+    )),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "secret"), IN_SCRIPTS + ANYWHERE)
+def test_it_is_masked_where_values_need_no_quotes(
+    lines: SecretLines, line: str, secret: str
+) -> None:
+    text = line.format(secret)
+    masked = lines.mask(text, is_config=True).text
+    assert secret not in masked
+    assert masked.startswith(text.partition(secret)[0])
+    assert len(masked) == len(text)
+
+
+@pytest.mark.parametrize(("line", "secret"), ANYWHERE)
+def test_it_is_masked_in_code_and_the_rest_stands(
+    lines: SecretLines, line: str, secret: str
+) -> None:
+    expected = line.format("x" * len(secret))
+    assert lines.mask(line.format(secret)).text == expected
+    start = line.format(secret).index(secret)
+    for cut in (0, start, start + len(secret) // 2, start + len(secret), len(expected)):
+        prefix, suffix, num = lines.mask_around(
+            line.format(secret)[:cut], line.format(secret)[cut:]
+        )
+        assert (secret in prefix + suffix, num) == (False, 1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "token = tokenizer.next()", '"token": "identifier",', "generate(max_tokens=100)",
+        'items.sort(sort_key="name")', 'primary_key = "user_id"', 'token_type = "bearer2abc"',
+        'cache_key = "user:42:profile"', 'token = "sha256"', 'state_key = "oauth2_state"',
+        'tokenizer = "cl100k_base1a2b"', 'TOKEN = r"[A-Za-z0-9]+"', 'token = f"{a1b2c3d4e5}"',
+        "password=base64password)", "connect(user=user, password=password1, host=host)",
+        'PASS = "\\033[92mPASS\\033[0m"', "<password>${env.PASSWORD}</password>",
+        '<input name="password" value="">', '<label for="password">Password</label>',
+        "docker run -u 1000:1000 image", 'raise E("Basic authentication is not enabled")',
+        'dsn = f"user={user} password={password}"', '"SET password=:password, name=:name"',
+        'help="such as --password=PASSWORD"', 'key = "uploads/2024/a1b2c3d4.png"',
+        "password = var.db_password", "def token(self) -> str:",
+    ],
+)  # fmt: skip
+def test_ordinary_code_passes(lines: SecretLines, line: str) -> None:
+    assert lines.mask(line).text == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "password=$1", "token=$(get_token 1)", 'TOKEN="${TOKEN}"', "pwd=`pwd`", "PASSWORD=",
+        'read -rsp "Password: " password', 'if [ -z "$password" ]; then', "--password) shift ;;",
+        "PASSWORD_FILE=/run/secrets/db", "echo $TOKEN | docker login --password-stdin",
+        "password: true", "token: identifier", "password = getpass()", "local token=$2 key=$3",
+        'curl -H "Authorization: Basic $AUTH"', "token: ${{ secrets.TOKEN }}", "SECRET_DIR=./keys",
+    ],
+)  # fmt: skip
+def test_ordinary_scripts_pass(lines: SecretLines, line: str) -> None:
+    assert lines.mask(line, is_config=True).text == line
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (WORD, True), (RANDOM, True), ("a1b2c3d4", True), (HEX[:16], True), ("Pa55w0rd!x", True),
+        ("550e8400-e29b-41d4-a716-446655440000", True), ("AbCd1234efgh", True),
+        ("identifier", False), ("1234567890", False), ("user_id_2", False), ("user12", False),
+        ("sha256sum", False), ("base64UrlSafe", False), ("Step2Title", False),
+        ("2024-01-01T00:00:00Z", False), ("a b1c2d3e4f5", False), ("a1b2c3", False),
+    ],
+)  # fmt: skip
+def test_what_looks_random(value: str, expected: bool) -> None:
+    assert looks_random(value) == expected
+
+
+@pytest.mark.parametrize("name", ["a.sh", "a.bash", "a.fish", "a.bat", "Dockerfile"])
+def test_values_of_scripts_need_no_quotes(tmp_path: Path, name: str) -> None:
+    gate = Gate(ContextConfig, Workspace([tmp_path]))
+    answer = gate.admit((tmp_path / name).as_uri(), f"DB_PASSWORD={WORD}\n", "remote", "document")
+    assert isinstance(answer, Admitted)
+    assert (answer.text, answer.num_secrets) == (f"DB_PASSWORD={'x' * len(WORD)}\n", 1)
+
+
+PIECES = [
+    "token", "token=", "a_key=", "token:", 'token="', "--token ", "-", "<", "<token>a", "<token ",
+    'name="token" value="', "login ", "password ", "-u a:", "authorization ", "://:", "_auth=",
+    'auth("', "client-key-data:", "ENV ", "set -a ", '"password=', "?sig=", "#define ", " ", '"',
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_long_lines_that_hold_none(piece: str) -> None:
+    # Time in the square of such a line's length would be minutes here.
+    line = piece * (60_000 // len(piece)) + string.punctuation
+    assert list(form_spans(line, line, is_config=True)) is not None
+    assert len(list(likely_values(line))) <= len(line)
