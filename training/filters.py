@@ -172,13 +172,17 @@ def foreign_licence(text: str) -> bool:
 
 def generated_header(raw: str, cleaned: str) -> bool:
     """Whether what ``clean`` cut from a file's head says that a program wrote the file."""
-    return GENERATED.search(raw, 0, min(HEAD_CHARS, len(raw) - len(cleaned))) is not None
+    num_cut = len(_with_unix_ends(raw)) - len(cleaned)
+    return GENERATED.search(raw, 0, min(HEAD_CHARS, num_cut)) is not None
 
 
 def clean(text: str, language: Language = BY_NAME["python"]) -> str:
     """Returns the text with Unix line ends, no byte-order mark and no licence header."""
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
-    return strip_header(text, language)
+    return strip_header(_with_unix_ends(text), language)
+
+
+def _with_unix_ends(text: str) -> str:
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def strip_header(text: str, language: Language = BY_NAME["python"]) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from midfill_lsp.trim import brackets
@@ -14,19 +12,16 @@ LANGUAGES = ["python", "c", "rust"]
 @pytest.mark.parametrize("language_id", LANGUAGES)
 @pytest.mark.parametrize("quote", ['"', "'"])
 def test_a_line_of_escaped_quotes_is_read_once(language_id: str, quote: str) -> None:
+    """16,000 of them took 19 s, and four times that with twice as many."""
     head = f"x = {quote}" + rf"\{quote}" * 50_000
-    started = time.perf_counter()
     assert brackets.scan(head + "\n", "f)", (), language_id) == (1, 0)
     assert brackets.scan(head + "\n", "f()", (), language_id) == (None, 0)
-    assert time.perf_counter() - started < 5  # 16,000 of them took 19 s once
 
 
 @pytest.mark.parametrize("language_id", LANGUAGES)
 def test_the_lines_below_are_looked_at_once(language_id: str) -> None:
-    started = time.perf_counter()
     allowed = brackets.allowed_closers("(" * 4_000, "\n" + "a\n" * 1_000 + ")" * 2_000, language_id)
     assert allowed == (None,) * 1_999 + (")",) * 2_001
-    assert time.perf_counter() - started < 1
 
 
 def test_an_escaped_bracket_outside_of_strings_does_not_count() -> None:

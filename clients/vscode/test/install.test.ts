@@ -7,8 +7,8 @@ beforeEach(() => {
   user.told.length = 0;
 });
 
-function missing(reason: string) {
-  return { kind: "missing", missing: { kind: "missing", reason, canInstall: false } } as const;
+function missing(reason: string, canInstall = false) {
+  return { kind: "missing", missing: { kind: "missing", reason, canInstall } } as const;
 }
 
 test("a missing server is told once while that message is there", async () => {
@@ -27,6 +27,9 @@ test("a missing server is told once while that message is there", async () => {
   const first = teller.tell(missing("first"));
   await teller.tell(missing("second"));
   expect(user.told).toEqual(["Midfill: first"]);
+  await teller.tell(missing("fourth.", true));
+  expect(user.told[1]).toContain("Midfill: fourth. It can be installed");
+  user.told.pop();
   dismiss();
   await first;
   window.showErrorMessage = showErrorMessage;

@@ -67,7 +67,7 @@ def _groups(proc: Path, controller: str) -> Iterator[Path]:
     """Yields the folders of the process's groups for a controller, and of those around them."""
     places = _places(proc, controller)
     for line in _read(proc / "cgroup").splitlines():
-        _, controllers, path = line.split(":", 2)
+        _, controllers, path = [*line.split(":", 2), "", ""][:3]
         version = 1 if controllers else 2
         if (controllers and controller not in controllers.split(",")) or version not in places:
             continue
@@ -89,7 +89,7 @@ def _places(proc: Path, controller: str) -> dict[int, tuple[str, Path]]:
     for line in _read(proc / "mountinfo").splitlines():
         mount, _, source = line.partition(" - ")
         kind, *_, options = source.split(" ")
-        root, top = mount.split(" ")[3:5]
+        root, top = [*mount.split(" ")[3:5], "", ""][:2]
         if kind == "cgroup2":
             places.setdefault(2, (root, Path(top)))
         elif kind == "cgroup" and controller in options.split(","):

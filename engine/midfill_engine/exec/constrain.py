@@ -30,6 +30,7 @@ MAX_CACHED = 64
 _STACK_BYTES = 64 << 20
 """Of the thread that compiles: the library recurses, and a thread's usual stack, 8 MB on Linux and
 less elsewhere, is gone at a few thousand rules, which ends the process. A 64 KB grammar fits."""
+_STACK_SIZE = threading.Lock()  # the process has one for all threads to come
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,12 +190,14 @@ class GrammarCompiler:
 
 def _on_deep_stack(call: Callable[[], Matcher]) -> Matcher:
     """Return what a call returns that recurses deeply."""
-    usual = threading.stack_size(_STACK_BYTES)
-    try:
-        with ThreadPoolExecutor(1, "midfill-grammar") as pool:
-            return pool.submit(call).result()
-    finally:
-        threading.stack_size(usual)
+    with ThreadPoolExecutor(1, "midfill-grammar") as pool:
+        with _STACK_SIZE:
+            usual = threading.stack_size(_STACK_BYTES)
+            try:
+                compiled = pool.submit(call)  # starts the thread
+            finally:
+                threading.stack_size(usual)
+        return compiled.result()
 
 
 def by_binding(vocabulary: Vocabulary) -> Match:

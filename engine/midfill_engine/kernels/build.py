@@ -156,11 +156,12 @@ def _found() -> Sequence[str]:
 def build_key(machine: str = platform.machine()) -> str:
     """Returns a name for what a machine makes of the sources as they are.
 
-    The compiler is no part of it: a program that an editor starts may find none where a shell did,
-    and is to find what that one built.
+    Systems that share a home have other C libraries, and a library for each. The compiler is no
+    part of it: a program that an editor starts may find none where a shell did, and is to find
+    what that one built.
     """
     digest = hashlib.sha256()
-    parts = [sys.platform, machine, *_COMMON, str(_sets(machine))]
+    parts = [sys.platform, *platform.libc_ver(), machine, *_COMMON, str(_sets(machine))]
     digest.update("\0".join(parts).encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())

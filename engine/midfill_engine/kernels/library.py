@@ -11,7 +11,7 @@ import os
 from pathlib import Path
 from typing import Final
 
-from midfill_engine.kernels.build import BuildError, Compiler, UnusableFolder, build
+from midfill_engine.kernels.build import BuildError, UnusableFolder
 from midfill_engine.kernels.store import cache_folder, ensure_built, runs_nothing
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,7 @@ SPAN = 64
 WEIGHT_KINDS = ("float32", "bfloat16", "int8", "int6", "int4")
 CACHE_KINDS: Final = ("float32", "bfloat16", "int8")
 ISA_VARIABLE = "MIDFILL_CPU_ISA"
+_ANEW = "delete its folder to have it compiled anew"
 _ELSEWHERE = "set XDG_CACHE_HOME to a folder that can be written and run from"
 
 _int32 = ctypes.c_int32
@@ -254,10 +255,8 @@ class Library:
 def load() -> Library:
     """Returns the library that came with the package, or else one built for this machine.
 
-    One in the cache that does not open, as where another system shares it, is built once more.
-
     Raises:
-        LibraryError: neither can be had.
+        LibraryError: neither can be had, or what is there does not open; with the remedy.
     """
     try:
         path = ensure_built()
@@ -270,10 +269,5 @@ def load() -> Library:
     except LibraryError as error:
         if path.parent != cache_folder():
             raise
-        if runs_nothing(path):
-            raise LibraryError(f"{error}; {_ELSEWHERE}") from None
-        unopened = error
-    try:
-        return Library(build(Compiler.find(), path.parent))
-    except BuildError as error:
-        raise LibraryError(f"{unopened}; {error}") from None
+        remedy = _ELSEWHERE if runs_nothing(path) else _ANEW
+        raise LibraryError(f"{error}; {remedy}") from None

@@ -155,7 +155,7 @@ def _logit_bias(fields: Fields, vocab_size: int) -> tuple[tuple[int, float], ...
         return ()
     wanted = fields.nested("logit_bias")
     for name in wanted.names:
-        if not name.isascii() or not name.isdigit() or int(name[:12]) >= vocab_size:
+        if not name.isascii() or not name.isdigit() or not _is_below(name, vocab_size):
             raise invalid(
                 f"`logit_bias` must name token ids below {vocab_size}. Given: {name[:20]}"
             )
@@ -164,6 +164,10 @@ def _logit_bias(fields: Fields, vocab_size: int) -> tuple[tuple[int, float], ...
             raise invalid("`logit_bias` must hold numbers >= -100 and <= 100")
         found[int(name)] = float(bias)
     return tuple(found.items())
+
+
+def _is_below(digits: str, bound: int) -> bool:
+    return len(digits) <= 12 and int(digits) < bound  # thousands of digits take Python seconds
 
 
 def _seed(fields: Fields) -> int | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import random
 import re
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jsonschema
@@ -18,12 +20,13 @@ from midfill_engine.exec.constrain import (
     Constraint,
     Grammar,
     GrammarCompiler,
+    Match,
     Vocabulary,
     by_abi,
     by_binding,
 )
 from midfill_engine.exec.grammar_source import MAX_SOURCE_CHARS, GrammarSource
-from midfill_engine.exec.guidance_abi import AbiTokenizer, library
+from midfill_engine.exec.guidance_abi import AbiTokenizer, Matcher, library
 
 _WORDS = (
     b'{"',
@@ -209,6 +212,25 @@ def test_a_regex_that_explodes_ends_its_own_request(compiler: GrammarCompiler) -
 
     with pytest.raises(EngineError, match=r"cannot be followed any further \(lexer error"):
         go_on()
+
+
+def test_compiling_at_once_leaves_other_threads_their_stacks() -> None:
+    both = threading.Barrier(2)
+
+    def meet(vocabulary: Vocabulary) -> Match:
+        match = by_binding(vocabulary)
+
+        def compiled(program: str) -> Matcher:
+            both.wait(10)
+            return match(program)
+
+        return compiled
+
+    usual = threading.stack_size()
+    compilers = [GrammarCompiler(vocabulary, meet) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda one: one.compile(GrammarSource("regex", "a+")), compilers))
+    assert threading.stack_size() == usual
 
 
 def test_a_vocabulary_without_a_way_on_is_told() -> None:

@@ -40,6 +40,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"presence_penalty": 3}, "`presence_penalty`"),
     ({"logit_bias": {"x": 1}}, "`logit_bias`"),
     ({"logit_bias": {"99999": 1}}, "`logit_bias`"),
+    ({"logit_bias": {"0000000000000099999": 1}}, "`logit_bias`"),
     ({"top_logprobs": 2}, "`top_logprobs` needs `logprobs`"),
     ({"logprobs": True, "top_logprobs": 21}, "`top_logprobs` must be >= 0 and <= 20"),
     ({"n": 9}, "`n` must be >= 1 and <= 8"),

@@ -17,8 +17,11 @@ const SETTINGS = "Open Settings";
 
 /** Tells the user where a state is one that only they can mend. */
 export class EndTeller {
-  /** Nobody can take a message back: while one is there, the status bar alone tells a newer reason. */
-  private isMissingTold = false;
+  /**
+   * Nobody can take a message back: while one is there, the status bar alone tells a newer reason,
+   * unless that can be mended by installing and the message does not offer it.
+   */
+  private told: { canInstall: boolean } | undefined;
 
   constructor(
     private readonly surveyor: Surveyor,
@@ -37,8 +40,9 @@ export class EndTeller {
   }
 
   private async offer(missing: Missing): Promise<void> {
-    if (this.isMissingTold) return;
-    this.isMissingTold = true;
+    if (this.told && (this.told.canInstall || !missing.canInstall)) return;
+    const told = { canInstall: missing.canInstall };
+    this.told = told;
     const picked = await (missing.canInstall
       ? vscode.window.showInformationMessage(
           `Midfill: ${missing.reason} It can be installed into an environment of its own, which nothing else uses.`,
@@ -46,7 +50,7 @@ export class EndTeller {
           SETTINGS,
         )
       : vscode.window.showErrorMessage(`Midfill: ${missing.reason}`, SETTINGS));
-    this.isMissingTold = false;
+    if (this.told === told) this.told = undefined;
     if (picked === INSTALL) await install(this.surveyor, this.log, this.session);
     if (picked === SETTINGS) await vscode.commands.executeCommand("midfill.openSettings");
   }
