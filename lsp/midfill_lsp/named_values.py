@@ -24,7 +24,18 @@ NAMES: Final = (
 )
 KEYWORD_STEMS: Final = ("key", "pass", "pwd", "secret", "contrase")
 """Each of detect-secrets' keywords holds one of these; a test says so."""
-LIKELY_NAMES: Final = r"token|pass|_auth|(?<=\w)[_-]?key"
+# What names a secret key: most of what ends in `key` is one of data, as `cache_key` and `i18nKey`.
+_OF_KEYS: Final = (
+    "secret|access|master|shared|signing|signature|security|encrypt|encryption|decrypt|decryption"
+    "|crypto|cipher|aes|hmac|jwt|admin|server|session|cookie|storage|webhook|license|licence|deploy"
+    "|app|application|consumer|subscription|write|integration|registration|activation|recovery"
+    "|unseal|vault"
+    "|aws|azure|google|maps|github|gitlab|openai|anthropic|stripe|sendgrid|mailgun|twilio|algolia"
+)
+LIKELY_NAMES: Final = (
+    r"(?<!publickey)(?<!public_key_)token|(?<!by)(?<!com)(?<!sur)(?<!tres)pass|_auth"
+    f"|(?:{_OF_KEYS})[_-]?key"
+)
 """Much else is called so too: what they name is a secret only if it `looks_random`."""
 LIKELY_REST: Final = r"(?:_?(?:value|string)|s|_?\d{1,3})?"
 """What may stand behind one of these: it is no `tokenizer` and no `pass_rate`."""

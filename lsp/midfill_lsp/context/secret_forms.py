@@ -52,14 +52,17 @@ _NAME: Final = rf"(?:(?P<name>{NAMES})\w{{0,30}}|{_LIKELY})(?!\w)"
 # Whatever its length, and whatever follows: each character is looked at once.
 _VALUE: Final = r"""(?P<value>[^\s"'`,;(){}<>\[\]$|&\\]{4,})"""
 _CODE_GOES_ON: Final = frozenset("([{$>")  # a call, an entry, a template
-_BARE: Final = rf"{_NAME}[\"'`]?\]?[ \t]{{0,5}}(?:=>|:=|[=:])[ \t]{{0,20}}{_VALUE}"
+_NO_RESULT: Final = "(?-i:(?!(?<=[\"']PASS): ))"  # echo "PASS: test_name"
+_BARE: Final = rf"{_NAME}{_NO_RESULT}[\"'`]?\]?[ \t]{{0,5}}(?:=>|:=|[=:])[ \t]{{0,20}}{_VALUE}"
 _OPTION: Final = (
     r"(?:(?<![\w-])--?[\w-]{0,40}?"
     r"|^\s{0,20}(?:ENV|setx|set(?:[ ]-{1,2}\w{1,10}){0,3})[ ]{1,5}\w{0,40}?)"
 )
 _QUOTED: Final = r"""(?P<quote>["'])(?P<value>[^"'\s${}]{4,400})(?P=quote)"""
 _TEXT = re.compile(r"\"[^\"]*\"|'[^']*'")
+_LOGIN: Final = rf"(?:-u|--user)[ =]?[\"']?[\w.@+-]{{1,60}}:{_VALUE}"
 _PLACEHOLDER = re.compile(r"[A-Z_]+|\*+|\.+")
+_LABEL = re.compile(r"[A-Z][a-z]{1,11}")
 # Server=x;Password=hunter2; within a text
 _PAIR = re.compile(
     rf"(?<![\w-])(?:password|passwd|pwd|accountkey|sharedaccesskey)[ ]?=[ ]?{_VALUE}",
@@ -142,15 +145,22 @@ def _is_long_and_random(match: _Match) -> bool:
 
 
 def _is_named_or_random(match: _Match) -> bool:
-    return _is_not_plain(match) if match["name"] else _is_random(match)
+    if match["name"] is None:
+        return _is_random(match)
+    return _is_not_plain(match) and match["value"].lower() != match["name"].lower()
+
+
+def _is_argument(match: _Match) -> bool:
+    is_usage = match[0].startswith("-") and _PLACEHOLDER.fullmatch(match["value"])
+    return not is_usage and _is_named_or_random(match)
+
+
+def _is_no_label(match: _Match) -> bool:
+    return not _LABEL.fullmatch(match["value"]) and _is_named_or_random(match)
 
 
 def _is_base64(match: _Match) -> bool:
     return not match["value"].islower()  # a word
-
-
-def _is_login(match: _Match) -> bool:
-    return "curl" in match.string or _is_random(match)  # `docker run -u` takes user:group
 
 
 _FORMS: Final = (
@@ -160,7 +170,7 @@ _FORMS: Final = (
     _form(
         _STEMS,
         rf"{_OPTION}{_NAME}[ ]{{1,5}}(?![-=:]){_VALUE}",
-        _is_named_or_random,
+        _is_argument,
         only_config=True,
     ),
     _form(  # .netrc
@@ -169,9 +179,8 @@ _FORMS: Final = (
         only_config=True,
     ),
     _form(("pass",), rf"(?:^|\s)pass(?:word|phrase)[ \t]{{1,5}}{_QUOTED}\s*(?:\Z|[;}}])"),  # Gradle
-    _form(
-        ("-u", "--user"), rf"(?<![\w-])(?:-u|--user)[ =]?[\"']?[\w.@+-]{{1,60}}:{_VALUE}", _is_login
-    ),
+    _form(("curl",), rf"(?<![\w-]){_LOGIN}"),
+    _form(("-u",), rf"\A\s{{0,20}}{_LOGIN}", _is_random),  # the command is on the line above
     _form(
         ("basic ",),
         r"authorization\W{1,8}basic[ ]{1,5}(?P<value>[a-z0-9+/_-]{8,400}=*)",
@@ -187,7 +196,7 @@ _FORMS: Final = (
         _STEMS,
         rf"<[\w.:-]{{0,60}}?(?:(?P<name>{NAMES})|{_LIKELY})(?:\s[^<>]{{0,200}})?>"
         r"\s{0,20}(?P<value>[^\s<>{}$][^<>{}$]{3,400}?)\s{0,20}</",
-        _is_named_or_random,
+        _is_no_label,
     ),
     _form(  # <add key="ApiKey" value="..."/>; {"name": "DB_PASSWORD", "value": "..."}
         ("value",),
@@ -198,7 +207,7 @@ _FORMS: Final = (
     ),
     _form(  # auth=("anna", "hunter2")
         ("auth",),
-        rf"auth\w{{0,20}}\s{{0,3}}=?\s{{0,3}}\(\s{{0,3}}[\"'][^\"']{{1,60}}[\"'],\s{{0,3}}{_QUOTED}",
+        rf"auth(?:enticate)?\s{{0,3}}=?\s{{0,3}}\(\s{{0,3}}[\"'][^\"']{{1,60}}[\"'],\s{{0,3}}{_QUOTED}",
         _is_random,
     ),
 )

@@ -22,15 +22,23 @@ _WORDS = re.compile(
 )
 _MIN_NUMBER_CHARS = 5  # so long no number stands behind a word, unless it is a date
 _MIN_NUMBERS = 3
+# A colour, and the name of a file in a folder.
+_READABLE = re.compile(r"#[0-9a-f]{3,8}\Z|[\w ./\\-]*[/\\][\w -]*\.[a-z]\w{0,4}\Z", re.IGNORECASE)
 _PLAIN = re.compile(
     r"""
       (?: true | false | yes | no | on | off | none | null | nil | undefined | pwd | string ) \Z
-    | [\w.]+ [(\[]      # a call, or an entry of something
-    | [~.]{0,2} /       # a path
-    | [$@%<{*:?]        # put in by something else
+    | [\w.]+ [(\[] (?: .* [)\]] [,;:]? )? \Z  # a call, or an entry of something
+    | [$<{]                                  # put in by something else
+    | % (?: [({] | [sd]\Z | \w+%\Z )
+    | arn:aws
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+# A path, a file, a parameter, an alias or a tag of YAML, unless it looks like a password.
+_MARKED = re.compile(r"[~.]{0,2}/|[@%*:?!]")
+_KINDS = tuple(re.compile(kind) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
+# In base64, whose runs a `/` cuts short, but in few names of files.
+_UNLIKE_WORDS = re.compile(r"[a-z][A-Z]{2,}[a-z]|[A-Za-z][0-9][A-Za-z]")
 
 
 def looks_random(value: str, least_chars: int = MIN_RANDOM_CHARS) -> bool:
@@ -40,10 +48,14 @@ def looks_random(value: str, least_chars: int = MIN_RANDOM_CHARS) -> bool:
         value: without its quotes.
         least_chars: so many in a row have to be.
     """
-    if len(value) < least_chars or _TEMPLATE.search(value, 0, _MOST_CHARS):
+    if len(value) < least_chars or _TEMPLATE.search(value, 0, _MOST_CHARS) or _is_readable(value):
         return False
     runs = _RUN.findall(value, 0, _MOST_CHARS)
     return any(len(run) >= least_chars and _is_mixed(run) for run in runs)
+
+
+def _is_readable(value: str) -> bool:
+    return len(value) <= _MOST_CHARS and _READABLE.match(value) is not None
 
 
 def _is_mixed(run: str) -> bool:
@@ -61,4 +73,17 @@ def _is_mixed(run: str) -> bool:
 
 def looks_plain(value: str) -> bool:
     """Whether a value without quotes is a path, a call, a template, or a word such as `true`."""
-    return _PLAIN.match(value) is not None
+    if _PLAIN.match(value):
+        return True
+    marked = _MARKED.match(value)
+    return marked is not None and not _looks_chosen(value, is_path=marked[0].endswith("/"))
+
+
+def _looks_chosen(value: str, is_path: bool) -> bool:
+    """Whether a value is random, or capitals, small letters and digits are mixed in it."""
+    if looks_random(value):
+        return True
+    words = _WORDS.sub("", value[:_MOST_CHARS])
+    if not all(kind.search(words) for kind in _KINDS):
+        return False
+    return not is_path or (bool(_UNLIKE_WORDS.search(words)) and not _is_readable(value))

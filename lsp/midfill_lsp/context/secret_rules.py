@@ -71,7 +71,7 @@ def load() -> Rules:
             quoted.append(rules_of_type)
 
     def is_none(value: str) -> bool:
-        return value.startswith("pwd") or is_templated_secret(value)  # pwd=`pwd`
+        return value.rstrip("`") == "pwd" or is_templated_secret(value)  # pwd=`pwd`
 
     def named(line: str) -> Iterable[Span]:
         for value in named_values(line):
