@@ -162,7 +162,7 @@ async def test_growing_text_says_what_it_takes_the_place_of() -> None:
     partial: list[Suggestion] = []
     suggestions = await world.completer.complete(at("def f(█)"), partial.append)
     assert suggestions == (Suggestion("a, b):", True),)
-    assert partial == [Suggestion("a,", False), Suggestion("a, b", False), *suggestions]
+    assert partial == [Suggestion("a", False), Suggestion("a, b", False), *suggestions]
 
 
 async def test_nothing_grows_in_a_document_that_has_changed() -> None:

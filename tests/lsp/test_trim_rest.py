@@ -5,25 +5,11 @@ from __future__ import annotations
 import pytest
 
 from midfill_lsp.syntax import Grammars
-from midfill_lsp.trim import Trimmer, TrimResult, describe
+from midfill_lsp.trim import Trimmer, describe
+from tests.lsp.trimming import trimmed
 
 GRAMMARS = Grammars()
 PY, JS, TSX = "python", "javascript", "typescriptreact"
-
-
-def _trim(language_id: str, document: str, written: str, cut_short: bool = False) -> TrimResult:
-    prefix, suffix = document.split("█")
-    grammar = GRAMMARS.load(language_id)
-    context = describe(prefix, suffix, language_id, grammar=grammar)
-    growing, shown = Trimmer(context), ""
-    for char in written:
-        step = growing.feed(char)
-        assert step.text.startswith(shown), "shown text was taken back"
-        shown = step.text
-    assert growing.finish(cut_short).text.startswith(shown), "shown text was taken back"
-    trimmer = Trimmer(context, is_shown=False)
-    trimmer.feed(written)
-    return trimmer.finish(cut_short)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +43,7 @@ def _trim(language_id: str, document: str, written: str, cut_short: bool = False
 def test_a_string_is_ended_once(
     language_id: str, document: str, written: str, inserted: str
 ) -> None:
-    assert _trim(language_id, document, written).text == inserted
+    assert trimmed(language_id, document, written).text == inserted
 
 
 @pytest.mark.parametrize(
@@ -67,7 +53,7 @@ def test_a_string_is_ended_once(
         (JS, 'app.get("/", █);\n', "function (req, res) {\n", "function (req, res) {}"),
         (JS, "setTimeout(█, 1000);\n", "function() {\n", "function() {}"),
         (TSX, "const A = () => <b>{items.map(█)}</b>;\n", "(item) => (\n", ""),
-        (PY, "foo(█)\n", "a(b, [\n", "a(b, [])"),
+        (PY, "foo(█)\n", "a(b, [\n", "a(b)"),
         (PY, "x = bar(█), b)\n", "foo(a\n", "foo(a"),
         (PY, "foo(█)\n", "a, b\n", "a, b"),
         (JS, "items.map(█);\n", "(x) => x + 1\n", "(x) => x + 1"),
@@ -83,12 +69,12 @@ def test_a_string_is_ended_once(
     ],
 )
 def test_a_line_is_left_whole(language_id: str, document: str, written: str, inserted: str) -> None:
-    assert _trim(language_id, document, written).text == inserted
+    assert trimmed(language_id, document, written).text == inserted
 
 
 def test_a_line_that_was_cut_short_is_left_whole_too() -> None:
-    assert _trim(PY, "foo(█)\n", '"abc de', cut_short=True).text == ""
-    assert _trim(PY, "foo(█)\n", "bar(a", cut_short=True).text == "bar(a)"
+    assert trimmed(PY, "foo(█)\n", '"abc de', cut_short=True).text == ""
+    assert trimmed(PY, "foo(█)\n", "bar(a", cut_short=True).text == "bar(a)"
 
 
 @pytest.mark.parametrize("regex", [r"/\/*$/", r"/^\/*/", r"/[\s/*]+/", "/`([^`]*`)`/"])
@@ -99,7 +85,7 @@ def test_a_regular_expression_begins_no_text(regex: str) -> None:
         prefix, suffix = document.split("█")
         context = describe(prefix, suffix, JS, grammar=grammar)
         assert (context.mode, context.in_text, context.allowed) == ("block", False, (None,))
-    assert _trim(JS, document, "return b c d;\n}\n").text == ""
+    assert trimmed(JS, document, "return b c d;\n}\n").text == ""
 
 
 def test_division_is_no_regular_expression() -> None:
@@ -135,7 +121,7 @@ def test_the_parser_knows_where_a_lexer_is_misled(above: str) -> None:
     ],
 )
 def test_json_has_no_comma_before_a_bracket(document: str, written: str, inserted: str) -> None:
-    assert _trim("json", document, written).text == inserted
+    assert trimmed("json", document, written).text == inserted
 
 
 @pytest.mark.parametrize(
@@ -154,72 +140,59 @@ def test_json_has_no_comma_before_a_bracket(document: str, written: str, inserte
 def test_the_first_line_of_a_docstring_may_come_below(
     language_id: str, document: str, written: str, inserted: str
 ) -> None:
-    assert _trim(language_id, document, written).text == inserted
-
-
-@pytest.mark.parametrize(
-    ("document", "written", "inserted"),
-    [
-        ('<p class="main">Hello █ and welcome</p>\n', "World</p>\n", "World"),
-        ("<p>a <b>█</b> c</p>\n", "x</b> y</p>\n", "x"),
-        ("<p>a <b>█</b> c</p>\n", "x</b> and <b>y\n", "x</b> and <b>y"),
-        ("<p>█ and more</p>\n", "<i>some</i> text</p>\n", "<i>some</i> text"),
-        ("<a █>x</a>\n", 'href="b">y</a>\n', 'href="b"'),
-        ("<a █>x</a>\n", 'title="a > b"\n', 'title="a > b"'),
-        ("<p>█</b>\n", "x</p>\n", "x</p>"),
-    ],
-)
-def test_an_element_is_closed_once(document: str, written: str, inserted: str) -> None:
-    assert _trim("html", document, written).text == inserted
+    assert trimmed(language_id, document, written).text == inserted
 
 
 @pytest.mark.parametrize(
     ("language_id", "document", "written", "inserted"),
     [
-        (
-            JS,
-            "function f(a) {\n  █\n  return a;\n}\n",
-            "if (a) {\n    b();\n  } else {\n    if (c) {\n      d();\n",
-            "if (a) {\n    b();\n  } else {\n    if (c) {\n      d();\n    }\n  }",
-        ),
-        (
-            JS,
-            "function f(a) {\n  █\n  return a;\n}\n",
-            "foo(a, {\n    b: 1,\n    c",
-            "foo(a, {\n    b: 1,\n  })",
-        ),
-        (JS, "function f(a) {\n  █\n  return a;\n}\n", "b();\n  if (a) {\n    c", "b();"),
-        (JS, "function f(a) {\n  █\n  return a;\n}\n", "if (a) {\n    c", ""),
-        (JS, "function f(a) {\n  █\n}\n", "if (a) {\n    c();\n    d", "if (a) {\n    c();"),
-        (
-            PY,
-            "def f(a):\n    █\n    return a\n",
-            "x = [\n        0,\n        1",
-            "x = [\n        0,\n    ]",
-        ),
-        (
-            PY,
-            "def f(a):\n    █\n    return a\n",
-            'x = """\n    a\n    b',
-            'x = """\n    a\n    """',
-        ),
-        (PY, "def f(a):\n    █\n    return a\n", "b()\n    if a:\n        c", "b()"),
-        (PY, "def f(a):\n    █\n        b()\n", "if a:\n        c", "if a:"),
-        (JS, "function f(a) {\n  █\n    c();\n  }\n}\n", "if (a) {\n    b", "if (a) {"),
+        ("cpp", "int x = █;  // note\n", "1 // one\n", "1"),
+        (JS, "foo(█);\n", "a // first\n", "a"),
+        (JS, "foo(█);\n", "a / b\n", "a / b"),
+        (PY, 'def f():\n    """Do █."""\n', 'it """\n', "it "),
+        (PY, 'def f():\n    """Do █\n    """\n', 'it """\n', "it"),
+        (PY, 'def f():\n    """Say █."""\n', 'it as "it"\n', 'it as "it"'),
+        (JS, "/* █ */\n", "a */ b\n", "a"),
+        (PY, "foo(█)\n", "a, {\n    'b': 1,\n", "a"),
     ],
 )
-def test_a_block_before_code_is_whole(
+def test_half_of_what_ends_a_text_is_not_shown(
     language_id: str, document: str, written: str, inserted: str
 ) -> None:
+    assert trimmed(language_id, document, written).text == inserted
     prefix, suffix = document.split("█")
-    context = describe(prefix, suffix, language_id, grammar=GRAMMARS.load(language_id))
-    trimmer = Trimmer(context, is_shown=False)
-    trimmer.feed(written)
-    assert trimmer.finish(cut_short=True).text == inserted
+    growing = Trimmer(describe(prefix, suffix, language_id, grammar=GRAMMARS.load(language_id)))
+    for char in written:
+        growing.feed(char)
+    assert growing.finish().text == inserted
 
 
-def test_a_block_that_is_shown_is_closed_and_not_taken_back() -> None:
-    context = describe("function f(a) {\n  ", "\n  return a;\n}\n", JS)
-    trimmer = Trimmer(context)
-    trimmer.feed("if (a) {\n    c")
-    assert trimmer.finish(cut_short=True).text == "if (a) {\n  }"
+@pytest.mark.parametrize(
+    ("document", "inserted"),
+    [
+        ("a { background: url(█); }\n", "//x.y/z.png"),
+        ("a { background: url(http:█); }\n", "//x.y/z.png"),
+    ],
+)
+def test_two_slashes_are_no_comment_in_css(document: str, inserted: str) -> None:
+    assert trimmed("css", document, "//x.y/z.png\n").text == inserted
+
+
+@pytest.mark.parametrize(
+    ("language_id", "document", "written", "inserted"),
+    [
+        ("typescript", "const m: Map<string, █> = x;\n", "Array<number>\n", "Array<number>"),
+        ("rust", "type A = Vec<█>;\n", "Option<u32>\n", "Option<u32>"),
+        ("rust", "type A = Vec<█>;\n", "u32>\n", "u32"),
+        ("rust", "type A = Vec<█>;\n", "fn(u8) -> u8>\n", "fn(u8) -> u8"),
+        ("java", "class A {\n  Map<String, █> m;\n}\n", "List<Integer>\n", "List<Integer>"),
+        ("cpp", "vector<█> v;\n", "pair<int, int>\n", "pair<int, int>"),
+        ("cpp", "vector<█> v;\n", "pair<int, int>> v;\n", "pair<int, int>"),
+        ("cpp", "█> v;\n", "vector<pair<int, int>\n", "vector<pair<int, int>"),
+        ("cpp", "█> v;\n", "vector<int> v;\n", "vector<int"),
+    ],
+)
+def test_a_generic_ends_with_its_own_bracket(
+    language_id: str, document: str, written: str, inserted: str
+) -> None:
+    assert trimmed(language_id, document, written).text == inserted

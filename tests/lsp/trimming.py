@@ -6,7 +6,10 @@ import random
 from dataclasses import dataclass
 from typing import Literal
 
+from midfill_lsp.syntax import Grammars
 from midfill_lsp.trim import Trimmer, TrimResult, describe
+
+GRAMMARS = Grammars()
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,18 @@ def in_pieces(text: str, seed: int) -> list[str]:
         pieces.append(text[:size])
         text = text[size:]
     return pieces
+
+
+def trimmed(language_id: str, document: str, written: str, cut_short: bool = False) -> TrimResult:
+    """Return what comes of text that nobody saw grow; grown, it is only ever extended."""
+    prefix, suffix = document.split("█")
+    context = describe(prefix, suffix, language_id, grammar=GRAMMARS.load(language_id))
+    growing, shown = Trimmer(context), ""
+    for char in written:
+        step = growing.feed(char)
+        assert step.text.startswith(shown), "shown text was taken back"
+        shown = step.text
+    assert growing.finish(cut_short).text.startswith(shown), "shown text was taken back"
+    trimmer = Trimmer(context, is_shown=False)
+    trimmer.feed(written)
+    return trimmer.finish(cut_short)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from midfill_lsp.trim import lexer
@@ -57,9 +58,30 @@ def allowed_closers(prefix: str, suffix: str, language_id: str) -> tuple[str | N
     not lead a line that is indented less than the opener's, and, unless it is a brace, does not
     stand behind such a line.
     """
+    return next(allowed_in_turn(prefix, suffix, language_id))
+
+
+def allowed_in_turn(prefix: str, suffix: str, language_id: str) -> Iterator[tuple[str | None, ...]]:
+    """Yield `allowed_closers`, and the same with one bracket after the other closed at once.
+
+    The innermost is closed first.
+    """
     openers, _ = unmatched(lexer.near(prefix), language_id)
-    _, closers = unmatched(suffix[: lexer.WINDOW_CHARS], language_id)
-    lowest_above = _lowest_above(closers, suffix)
+    closers, lowest_above = _closers_behind(suffix[: lexer.WINDOW_CHARS], language_id)
+    for num in range(len(openers), -1, -1):
+        yield _allowed(openers[:num], closers, lowest_above)
+
+
+@functools.lru_cache(maxsize=8)
+def _closers_behind(suffix: str, language_id: str) -> tuple[list[Bracket], dict[int, int]]:
+    """Return the closers that the suffix leaves without partner, and `_lowest_above` of them."""
+    _, closers = unmatched(suffix, language_id)
+    return closers, _lowest_above(closers, suffix)
+
+
+def _allowed(
+    openers: list[Bracket], closers: list[Bracket], lowest_above: dict[int, int]
+) -> tuple[str | None, ...]:
     allowed: list[str | None] = []
     used = 0
     for opener in reversed(openers):
@@ -162,7 +184,7 @@ def _lowest_above(closers: list[Bracket], suffix: str) -> dict[int, int]:
     offset = next(offsets, None)
     lowest_above: dict[int, int] = {}
     lowest, end = sys.maxsize, -1
-    for number, line in enumerate(suffix[: lexer.WINDOW_CHARS].split("\n")):
+    for number, line in enumerate(suffix.split("\n")):
         end += 1 + len(line)
         while offset is not None and offset < end:
             if number:

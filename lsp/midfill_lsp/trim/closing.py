@@ -10,6 +10,7 @@ from midfill_lsp.trim import brackets, lexer, markup
 from midfill_lsp.trim.context import TrimContext
 
 BRACKETS = ")]}"
+OPENERS = "([{"
 QUOTES = "\"'`"
 
 
@@ -36,6 +37,19 @@ def before_rest(line: str, context: TrimContext, is_whole: bool) -> int | None:
     for rule in (_surplus, _hole, _comment, _end, _quote, _tag):
         line = line[: rule(line, rest, context, is_whole or len(line) < length)]
     return len(line) if len(line) < length else None
+
+
+def num_held(line: str, context: TrimContext) -> int:
+    """Return how many characters at the end of an unfinished line might begin what ends it.
+
+    That is half of the closer of the string or comment around the cursor; before text, half of a
+    comment's beginning too, and openers and commas: they may turn out to be the line's last.
+    """
+    ends, last = [lexer.closer_of(context.begun) or ""], ""
+    if context.rest and context.allowed is not None:
+        ends, last = [*ends, "//"], OPENERS + ", \t"
+    sizes = (size for end in ends for size in range(1, len(end)) if line.endswith(end[:size]))
+    return max(sizes, default=len(line) - len(line.rstrip(last)))
 
 
 def without_comma(text: str, replaces_rest: bool, context: TrimContext) -> str:
@@ -80,4 +94,4 @@ def _quote(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | 
 def _tag(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | None:
     if not context.is_markup:
         return None
-    return markup.surplus(context.head, line, rest, is_whole)
+    return markup.surplus(context.head, line, rest, is_whole, markup.is_script(context.prefix))

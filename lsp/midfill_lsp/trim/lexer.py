@@ -39,6 +39,7 @@ _RUST = re.compile(
     rf"|'(?:\\[^\n']+|[^'\\\n])(?:'|\Z)|{_COMMENT}|{_BRACKET}|{_ESCAPE}",
     re.DOTALL,
 )
+_CSS = re.compile(rf"{_DOUBLE}|{_SINGLE}|/\*.*?(?:\*/|\Z)|{_BRACKET}|{_ESCAPE}", re.DOTALL)
 _HASH_LANGUAGES = frozenset(
     {"python", "ruby", "shellscript", "yaml", "toml", "makefile", "perl", "r", "elixir"}
     | {"julia", "dockerfile", "cmake", "nim"}
@@ -53,6 +54,7 @@ _TEXTS = {
 }
 _QUOTES = frozenset({'"', "'"})
 PROSE = frozenset({"markdown", "plaintext", "latex", "restructuredtext", "text"})
+_APOSTROPHES = PROSE | {"html", "xml", "vue", "svelte", "javascriptreact", "typescriptreact"}
 
 
 def tokens(text: str, language_id: str) -> Iterator[re.Match[str]]:
@@ -121,8 +123,12 @@ def end_of(opener: str, text: str, language_id: str, is_whole: bool = True) -> i
 def leaves_room(head: str, quote: str, language_id: str) -> bool:
     """Whether a quote behind the line's `head` closes what that left open.
 
-    That is the string around the cursor, or quotes of the other kind inside of it.
+    That is the string around the cursor, or quotes of the other kind inside of it. Where a quote
+    may be an apostrophe or a lifetime, an odd number of them on the line is enough.
     """
+    is_loose = language_id in _APOSTROPHES or (language_id == "rust" and quote == "'")
+    if is_loose and head.count(quote) % 2 == 1:
+        return True
     token = last_token(head, language_id)
     closer = closer_of(token) or ""
     return closer.startswith(quote) if quote in closer else token.count(quote) % 2 == 1
@@ -150,4 +156,6 @@ def _is_closed(token: str) -> bool:
 def _pattern(language_id: str) -> re.Pattern[str]:
     if language_id in _HASH_LANGUAGES:
         return _HASH
+    if language_id == "css":
+        return _CSS
     return _RUST if language_id == "rust" else _SLASH

@@ -16,8 +16,15 @@ from midfill_lsp.trim.verdict import Reason, Verdict
 _CLOSERS = BRACKETS + QUOTES + ";,:>"
 
 
-def judge(text: str, finished: bool, context: TrimContext) -> Verdict:
-    """Judge the text so far; `finished` means that the backend has no more."""
+def judge(text: str, finished: bool, context: TrimContext, shown: str = "") -> Verdict:
+    """Judge the text so far.
+
+    Args:
+        text: from the start.
+        finished: the backend has no more.
+        context: the cursor's surroundings.
+        shown: what of it is on the screen, and stays.
+    """
     line, newline, _ = text.partition("\n")
     finished = finished or bool(newline)
     reason: Reason | None = "line" if newline else None
@@ -27,7 +34,7 @@ def judge(text: str, finished: bool, context: TrimContext) -> Verdict:
     if not finished:
         line = line[: len(line) - repeat.num_held(line)]
     if context.rest:
-        return _before_rest(line, finished, reason, context)
+        return _before_rest(line, finished, reason, context, shown)
     return _at_line_end(line, finished, reason, context)
 
 
@@ -70,33 +77,36 @@ def _at_line_end(line: str, finished: bool, reason: Reason | None, context: Trim
         return Verdict("")
     if repeat.may_repeat_above(full, context.line_above):
         return Verdict("")
-    return Verdict(line.rstrip())
+    return Verdict(line[: len(line) - closing.num_held(line, context)].rstrip())
 
 
-def _before_rest(line: str, finished: bool, reason: Reason | None, context: TrimContext) -> Verdict:
+def _before_rest(
+    line: str, finished: bool, reason: Reason | None, context: TrimContext, shown: str
+) -> Verdict:
     rest = context.rest.strip()
     cut = closing.before_rest(line, context, finished)
     if not finished:
-        shown = line if cut is None else line[:cut]
-        return Verdict(shown[: len(shown) - overlap.num_held(shown, rest)].rstrip())
+        kept = line[:cut]
+        kept = kept[: len(kept) - overlap.num_held(kept, rest)].rstrip()
+        return Verdict(kept[: len(kept) - closing.num_held(kept, context)].rstrip())
     if cut is not None and _may_replace(line, rest, context):
         if line.rstrip().endswith(rest):
-            return _stripped(_joined(line.rstrip()[: -len(rest)], context), "suffix")
+            return _stripped(_joined(line.rstrip()[: -len(rest)], context, shown), "suffix")
         return Verdict(line.rstrip(), done=True, reason=reason, replaces_rest=True)
     is_word = rest[0] not in BRACKETS + QUOTES
-    repeated = overlap.num_repeated(line, rest) if is_word else 0
+    repeated = overlap.num_repeated(line, rest, context.head) if is_word else 0
     if repeated:
         kept = line.rstrip()[:-repeated]
         kept = kept[: closing.before_rest(kept, context, is_whole=True)]
-        return _stripped(_joined(kept, context), "suffix")
+        return _stripped(_joined(kept, context, shown), "suffix")
     if cut is None:
-        return _stripped(_joined(line, context), reason)
+        return _stripped(_joined(line, context, shown), reason)
     kept = line[:cut]
-    repeated = overlap.num_repeated(kept, rest) if is_word else 0
+    repeated = overlap.num_repeated(kept, rest, context.head) if is_word else 0
     if repeated:
-        return _stripped(_joined(kept.rstrip()[:-repeated], context), "suffix")
+        return _stripped(_joined(kept.rstrip()[:-repeated], context, shown), "suffix")
     repeats = rest.startswith(line[cut:].rstrip())
-    return _stripped(_joined(kept, context), "suffix" if repeats else "bracket")
+    return _stripped(_joined(kept, context, shown), "suffix" if repeats else "bracket")
 
 
 def _may_replace(line: str, rest: str, context: TrimContext) -> bool:
@@ -113,10 +123,12 @@ def _may_replace(line: str, rest: str, context: TrimContext) -> bool:
     return brackets.scan(context.head, line, allowed, context.language_id)[0] is None
 
 
-def _joined(text: str, context: TrimContext) -> str:
+def _joined(text: str, context: TrimContext, shown: str) -> str:
     """Close what nobody else closes, and drop blanks at the end unless they part it from a word."""
     if context.rest[0] in " \t" + BRACKETS + ";,:":
         text = text.rstrip()
+    shorter = whole.without_literal(text, context)
+    text = shorter if shorter.startswith(shown) else text
     return text + whole.missing(text, context)
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 
-def num_repeated(line: str, rest: str) -> int:
+# Brackets of a generic, likely: no arrow, no shift, no comparison.
+_OPENING = re.compile(r"<(?![\s=<])")
+_CLOSING = re.compile(r"(?<![-=\s])>(?!=)")
+
+
+def num_repeated(line: str, rest: str, head: str = "") -> int:
     """Return how many characters at the end of `line` are the start of `rest`.
 
-    Only whole tokens count: `max` does not repeat the `x` of `x + 1`.
+    Only whole tokens count: `max` does not repeat the `x` of `x + 1`. Nor does `Array<number>`
+    repeat the `>` that stands behind `Map<string, `, which is the `head`.
     """
     line, rest = line.rstrip(), rest.strip()
     for size in range(min(len(line), len(rest)), 0, -1):
         if line.endswith(rest[:size]) and _whole(line, rest, size):
-            return size
+            return 0 if _is_generic(head + line[:-size], rest, size) else size
     return 0
 
 
@@ -43,6 +50,13 @@ def _whole(line: str, rest: str, size: int) -> bool:
     after = rest[size : size + 1]
     ends_whole = not (_in_word(rest[size - 1]) and _in_word(after))
     return starts_whole and ends_whole
+
+
+def _is_generic(before: str, rest: str, size: int) -> bool:
+    """Whether nothing but `>` repeats `rest`, and `before` has a `<` for those and for `rest`'s."""
+    num_closed = len(rest) - len(rest.lstrip(">"))
+    num_open = len(_OPENING.findall(before)) - len(_CLOSING.findall(before))
+    return size <= num_closed < num_open
 
 
 def _in_word(char: str) -> bool:

@@ -119,7 +119,8 @@ class Trimmer:
         if self._block:
             verdict = self._block.judge(text, finished, cut_short)
         else:
-            verdict = line.judge(text, finished, context)
+            shown = self._verdict.text if self._is_shown else ""
+            verdict = line.judge(text, finished, context, shown)
         if leak is not None and verdict.reason in (None, "blank"):
             verdict = Verdict(verdict.text, True, "sentinel", verdict.replaces_rest)
         is_fresh = not (self._is_shown and self._verdict.text)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from midfill_lsp.trim import leaves_room
 from tests.lsp.complete.world import World, cancel, settle, texts
 
 
@@ -59,6 +60,20 @@ async def test_places(line: str, skip: str | None) -> None:
     else:
         await cancel(task)
     await world.completer.aclose()
+
+
+@pytest.mark.parametrize(
+    ("language_id", "head", "quote"),
+    [
+        ("rust", "let c = '", "'"),
+        ("rust", "f(b'", "'"),
+        ("html", '<p>It\'s <a title="don\'t" href="', '"'),
+        ("typescriptreact", '<p>It\'s <a title="don\'t" href="', '"'),
+        ("markdown", "Don't say \"it's ", '"'),
+    ],
+)
+def test_an_apostrophe_begins_no_string(language_id: str, head: str, quote: str) -> None:
+    assert leaves_room(head, quote, language_id)
 
 
 async def test_a_selection() -> None:
