@@ -228,8 +228,10 @@ def test_compiling_at_once_leaves_other_threads_their_stacks() -> None:
 
     usual = threading.stack_size()
     compilers = [GrammarCompiler(vocabulary, meet) for _ in range(2)]
+    source = GrammarSource("regex", "a+")
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda one: one.compile(GrammarSource("regex", "a+")), compilers))
+        for compiled in [pool.submit(one.compile, source) for one in compilers]:
+            compiled.result()
     assert threading.stack_size() == usual
 
 
