@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from contextlib import aclosing
@@ -72,12 +73,18 @@ async def test_another_program_at_a_dead_engines_port_gets_neither_key_nor_code(
         await engine.endpoint()
         record = start.find(config)
         assert record is not None
+        pid = pid_of(record)
+    await asyncio.to_thread(process.end_and_wait, pid)  # it takes its files along
     async with FakeEngine(key=None) as squatter, aclosing(SharedEngine(config)) as engine:
         take_place(record, squatter)
         assert (await engine.endpoint()).url != squatter.url
         assert all(request.path.startswith("/proof") for request in squatter.requests)
         assert all("authorization" not in request.headers for request in squatter.requests)
         assert squatter.requests
+
+
+def pid_of(record: state.Record) -> int:
+    return int(json.loads(Path(record.ready_file).read_text())["pid"])
 
 
 def take_place(record: state.Record, squatter: FakeEngine) -> None:
