@@ -63,6 +63,20 @@ def bring_tokenizer(work: Path, recipe: Recipe, init: Path | None, out: Path) ->
     check_vocab(out, recipe)
 
 
+def check_init(folder: Path, recipe: Recipe) -> None:
+    """Looks whether a model can be gone on from, before anything is built for it.
+
+    Raises:
+        TrainingError: it cannot.
+    """
+    if not (folder / "config.json").is_file():
+        raise TrainingError(f"--init {folder} is no model folder")
+    missing = [name for name in export.TOKENIZER_FILES if not (folder / name).is_file()]
+    if missing:
+        raise TrainingError(f"--init {folder} has no {missing[0]}")
+    check_vocab(folder, recipe)
+
+
 def check_vocab(folder: Path, recipe: Recipe) -> None:
     """Looks whether a tokenizer has as many ids as the model, which the export needs.
 
@@ -121,8 +135,8 @@ def run(args: argparse.Namespace) -> None:
     if num_steps < 1:
         raise TrainingError(f"--tokens {args.tokens:g}: a step takes {recipe.step_tokens}")
     is_new = not (args.work / "checkpoint.pt").exists()
-    if is_new and args.init is not None and not (args.init / "config.json").is_file():
-        raise TrainingError(f"--init {args.init} is no model folder")
+    if is_new and args.init is not None:
+        check_init(args.init, recipe)
     prepare(args.work, recipe, args.root, args.init)
     schedule = Schedule(num_steps, peak=args.peak, decay_share=args.decay_share)
     trained = train(

@@ -13,6 +13,8 @@ from training.errors import TrainingError
 from training.export import TOKENIZER_FILES
 from training.recipe import SMALL, Recipe
 
+import midfill_engine
+
 RECIPE = replace(SMALL, shape=replace(SMALL.shape, vocab_size=440))
 
 
@@ -41,6 +43,25 @@ def test_what_cannot_be_done_is_told_at_once(
     with pytest.raises(SystemExit, match=told):
         run.main()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_that_cannot_be_gone_on_from_is_told_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was an error's trace, behind a corpus of minutes."""
+    init = tmp_path / "init"
+    init.mkdir()
+    (init / "config.json").write_text("{}")
+    words = ["--work", str(tmp_path / "work"), "--tokens", "5e6", "--init", str(init)]
+    monkeypatch.setattr(sys, "argv", ["run", *words])
+    with pytest.raises(SystemExit, match=f"--init {init} has no tokenizer.json"):
+        run.main()
+    starter = Path(midfill_engine.__file__).parent / "starter"
+    for name in TOKENIZER_FILES:
+        (init / name).write_bytes((starter / name).read_bytes())
+    with pytest.raises(SystemExit, match="--work or --init are of another --size"):
+        run.main()
+    assert not (tmp_path / "work").exists()
 
 
 @pytest.mark.parametrize("tokens", ["0", "-5e6", "nan", "inf", "many"])

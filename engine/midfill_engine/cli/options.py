@@ -192,6 +192,11 @@ def _hub_id(text: str) -> str:
 
 def _origin(text: str) -> str:
     """Returns an origin as browsers write it (RFC 6454, section 6.2)."""
+    if text == "null":
+        raise argparse.ArgumentTypeError(
+            "'null' is not an origin but every page without one, whoever wrote it: serve yours "
+            "over http://localhost and name that"
+        )
     found = _ORIGIN.fullmatch(text.lower())
     if found is None:
         raise argparse.ArgumentTypeError(

@@ -66,7 +66,7 @@ def _idle(table: str) -> int:
 def _groups(proc: Path, controller: str) -> Iterator[Path]:
     """Yields the folders of the process's groups for a controller, and of those around them."""
     places = _places(proc, controller)
-    for line in _read(proc / "cgroup").splitlines():
+    for line in _read(proc / "cgroup").split("\n"):
         _, controllers, path = [*line.split(":", 2), "", ""][:3]
         version = 1 if controllers else 2
         if (controllers and controller not in controllers.split(",")) or version not in places:
@@ -86,9 +86,9 @@ def _is_within(path: str, root: str) -> bool:
 def _places(proc: Path, controller: str) -> dict[int, tuple[str, Path]]:
     """Returns, by version, which group is mounted for a controller, and where."""
     places: dict[int, tuple[str, Path]] = {}
-    for line in _read(proc / "mountinfo").splitlines():
+    for line in _read(proc / "mountinfo").split("\n"):  # names may hold all other line ends
         mount, _, source = line.partition(" - ")
-        kind, *_, options = source.split(" ")
+        kind, _, options = [*source.split(" ", 2), "", ""][:3]
         root, top = [*mount.split(" ")[3:5], "", ""][:2]
         if kind == "cgroup2":
             places.setdefault(2, (root, Path(top)))

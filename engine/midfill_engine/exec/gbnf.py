@@ -13,7 +13,7 @@ from typing import Final
 
 from midfill_engine.errors import GrammarError
 
-MAX_DEPTH: Final = 500
+MAX_DEPTH: Final = 1000
 """Of rules that lead to each other; a chain of 4,780 took 10 s to compile (docs/log.md)."""
 _CHAR: Final = r"(?:\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\U[0-9a-fA-F]{8}|\\.|[^\\])"
 _CHARS: Final = re.compile(_CHAR, re.DOTALL)
@@ -66,18 +66,29 @@ def spelled(text: str) -> str:
 
 
 def _check_depth(references: dict[str, list[str]]) -> None:
-    """Refuse a chain of references that the library would follow for seconds."""
-    seen = {"root"}
-    path = [iter(references.get("root", ()))]
+    """Refuse a chain of references that the library would follow for seconds.
+
+    The longest there is, however its rules are reached; one that leads back to itself ends there.
+    """
+    depths: dict[str, int | None] = {"root": None}  # None: of a rule that is on the path
+    path = [("root", iter(references.get("root", ())))]
+    longest = [0]  # of what each rule on the path leads to, so far
     while path:
-        name = next(path[-1], None)
+        if max(len(path), longest[-1] + 1) > MAX_DEPTH:
+            raise GrammarError(f"its rules lead to each other more than {MAX_DEPTH} deep")
+        rule, left = path[-1]
+        name = next(left, None)
         if name is None:
             path.pop()
-        elif name not in seen:
-            seen.add(name)
-            path.append(iter(references.get(name, ())))
-            if len(path) > MAX_DEPTH:
-                raise GrammarError(f"its rules lead to each other more than {MAX_DEPTH} deep")
+            depths[rule] = depth = longest.pop()
+            if longest:
+                longest[-1] = max(longest[-1], depth + 1)
+        elif name not in depths:
+            depths[name] = None
+            path.append((name, iter(references.get(name, ()))))
+            longest.append(0)
+        elif (known := depths[name]) is not None:
+            longest[-1] = max(longest[-1], known + 1)
 
 
 def _spelled_range(match: re.Match[str]) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import logging
 import os
 import platform
 import shlex
@@ -18,16 +19,21 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+logger = logging.getLogger(__name__)
 
 SOURCES = Path(__file__).resolve().parent / "cpu"
 WINDOWS_NAME = "midfill_cpu.dll"
 LIBRARY_NAME = WINDOWS_NAME if sys.platform == "win32" else "libmidfill_cpu.so"
 RECORD_NAME = "built.txt"
-"""What lies beside a built library: its SHA-256 on the first line, then who compiled it."""
+"""What lies beside a built library: its SHA-256 on the first line, then who compiled it, then a
+line for each instruction set that was left out."""
+
+LEFT_OUT = "left out: "
+"""How a line of the record begins that names such a set."""
 
 _COMMON = (
     "-O3",
@@ -64,8 +70,8 @@ _ZIG_SPELLINGS = {"-march=armv8.2-a+dotprod": "-mcpu=baseline+dotprod"}
 _SHARED = ("pool", "ahead")
 """Sources without vectors, compiled once."""
 _TIMEOUT_S = 300.0  # a compiler that hangs must not keep the engine from starting
-_SCRATCH = "midfill-build-"
-_LEFT_S = 86_400.0  # a folder of that age is no running build's
+SCRATCH = "midfill-build-"
+"""How the name of a folder begins that a build works in, beside what it makes."""
 
 
 class BuildError(Exception):
@@ -179,11 +185,14 @@ def build(compiler: Compiler, folder: Path) -> Path:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _sweep(folder.parent)
-        with tempfile.TemporaryDirectory(dir=folder, prefix=_SCRATCH) as scratch:
-            linked, record = _compile(compiler, Path(scratch)), Path(scratch) / RECORD_NAME
+        with tempfile.TemporaryDirectory(dir=folder, prefix=SCRATCH) as scratch:
+            linked, refused = _compile(compiler, Path(scratch))
+            left_out = [f"{LEFT_OUT}{name}: {message}" for name, message in refused.items()]
+            for line in left_out:
+                logger.warning("the native kernels: %s", line)
             words = (file_digest(linked), shlex.join(compiler.command), compiler.version)
-            record.write_text("\n".join(words), encoding="utf-8")
+            record = Path(scratch) / RECORD_NAME
+            record.write_text("\n".join((*words, *left_out)), encoding="utf-8")
             for made, name in ((linked, LIBRARY_NAME), (record, RECORD_NAME)):
                 _flush(made, os.O_RDWR)
                 os.replace(made, folder / name)
@@ -192,14 +201,6 @@ def build(compiler: Compiler, folder: Path) -> Path:
         return folder / LIBRARY_NAME
     except OSError as error:
         raise UnusableFolder(f"{folder} cannot be written ({error})") from None
-
-
-def _sweep(cache: Path) -> None:
-    """Removes what builds that were killed left in the folders of a cache."""
-    for scratch in cache.glob(f"*/{_SCRATCH}*"):
-        with contextlib.suppress(FileNotFoundError):  # another sweeps too
-            if time.time() - scratch.stat().st_mtime > _LEFT_S:
-                shutil.rmtree(scratch, ignore_errors=True)
 
 
 def file_digest(path: Path) -> str:
@@ -216,8 +217,12 @@ def _flush(path: Path, flags: int) -> None:
         os.close(opened)
 
 
-def _compile(compiler: Compiler, scratch: Path) -> Path:
-    """Returns the linked library in `scratch`; the instruction sets are compiled side by side."""
+def _compile(compiler: Compiler, scratch: Path) -> tuple[Path, dict[str, str]]:
+    """Compiles the instruction sets side by side.
+
+    Returns:
+        The linked library in `scratch`, and those that it lacks with what the compiler said.
+    """
     jobs = {
         name: _start(compiler, "step.cpp", scratch / f"{name}.o", (f"-DMF_STEP=step_{name}", *more))
         for name, more in {"portable": (), **compiler.sets}.items()
@@ -237,7 +242,9 @@ def _compile(compiler: Compiler, scratch: Path) -> Path:
         _run([*compiler.command, "-shared", "-pthread", *map(str, objects), "-o", str(linked)]),
         compiler,
     )
-    return linked
+    if not linked.is_file():
+        raise BuildError(f"{compiler.command[0]} reports no error and writes nothing")
+    return linked, refused
 
 
 def _start(

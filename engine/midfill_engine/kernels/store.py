@@ -6,7 +6,10 @@ of a library that was cut short is killed. Called by `library`.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,11 +18,14 @@ import platformdirs
 from midfill_engine.kernels.build import (
     LIBRARY_NAME,
     RECORD_NAME,
+    SCRATCH,
     Compiler,
     build,
     build_key,
     file_digest,
 )
+
+_LEFT_S = 86_400.0  # a folder of that age is no running build's
 
 
 def ensure_built(folders: Sequence[Path] | None = None) -> Path:
@@ -37,7 +43,18 @@ def ensure_built(folders: Sequence[Path] | None = None) -> Path:
         if (folder / LIBRARY_NAME).is_file():
             return folder / LIBRARY_NAME
     cached = cache_folder()
-    return cached / LIBRARY_NAME if is_whole(cached) else build(Compiler.find(), cached)
+    if is_whole(cached):
+        return cached / LIBRARY_NAME
+    _sweep(cached.parent)
+    return build(Compiler.find(), cached)
+
+
+def _sweep(cache: Path) -> None:
+    """Removes what builds that were killed left in the folders of the cache."""
+    for scratch in cache.glob(f"*/{SCRATCH}*"):
+        with contextlib.suppress(OSError):  # another sweeps too
+            if time.time() - scratch.stat().st_mtime > _LEFT_S:
+                shutil.rmtree(scratch, ignore_errors=True)
 
 
 def cache_folder() -> Path:

@@ -60,6 +60,11 @@ class HostCheck:
                 "the Host header names another host: use the address that the engine printed"
             )
         for origin in origins:
+            if origin == "null":
+                return Forbidden(
+                    "a page that was opened from a file, or in a sandboxed frame, has no origin "
+                    "that could be let in: serve it over http://localhost, and --allow-origin that"
+                )
             if origin not in self._allow_origins:
                 return Forbidden(
                     f"web pages of {origin[:200]!r} may not use this engine: --allow-origin lets "

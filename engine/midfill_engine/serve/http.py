@@ -49,7 +49,11 @@ class BoundedHttp(HttpToolsProtocol):
             self._parse(data)
         except HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
-            self.send_400_response("Invalid HTTP request received.")
+            cycle = self._last_cycle()
+            if cycle is not None and cycle.response_started and not cycle.response_complete:
+                self.transport.close()  # an error's text would stand in the middle of the reply
+            else:
+                self.send_400_response("Invalid HTTP request received.")
             return
         if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES:
             self.send_400_response("The request's head is too long.")

@@ -52,6 +52,19 @@ def test_the_least_of_a_group_and_those_around_it(
     assert cpu_quota(machine(tmp_path, "0::/app\n", mounts, inside)) == expected
 
 
+@pytest.mark.parametrize("odd", ["\u2028", "\x0c", "\x85", "\r"])
+def test_a_mount_point_may_hold_other_line_ends(tmp_path: Path, odd: str) -> None:
+    """The kernel escapes blanks alone: half a line was an error at every start."""
+    proc = machine(
+        tmp_path, "0::/app\n", "/ cgroup cgroup2 rw", {"cgroup/app/cpu.max": "200000 100000"}
+    )
+    mounts = proc / "mountinfo"
+    told = mounts.read_bytes().decode()
+    line = f"30 22 0:27 / /mnt/a{odd}b rw shared:8 - tmpfs tmpfs rw\n"
+    mounts.write_bytes(f"{line}cut\n{told}".encode())
+    assert cpu_quota(proc) == 2
+
+
 @pytest.mark.parametrize(("quota", "expected"), [("-1", None), ("250000", 3)])
 def test_version_1_beside_an_empty_version_2(
     tmp_path: Path, quota: str, expected: int | None

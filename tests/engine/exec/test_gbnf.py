@@ -99,6 +99,15 @@ def test_a_chain_of_rules_is_taken_as_deep_as_it_may_be(compiler: GrammarCompile
         compiler.compile(GrammarSource("gbnf", chain(MAX_DEPTH - 1)))
 
 
+@pytest.mark.parametrize("entry", ["r1 | r0", "r1 | r0 | r0", f"r{MAX_DEPTH // 2} | r1 | r0"])
+def test_a_chain_is_as_long_as_it_is_however_it_is_reached(entry: str) -> None:
+    """Of a rule that was reached on a short way first, the long one was not counted."""
+    deep = chain(MAX_DEPTH - 1).replace("root ::= r0", f"root ::= {entry}")
+    with pytest.raises(GrammarError, match=f"more than {MAX_DEPTH} deep"):
+        spelled(deep)
+    assert spelled(chain(MAX_DEPTH - 2).replace("root ::= r0", f"root ::= {entry}"))
+
+
 def test_rules_that_lead_back_are_no_chain() -> None:
     rules = [f'r{number} ::= "b" root | r{number}' for number in range(2 * MAX_DEPTH)]
     choices = " | ".join(f"r{number}" for number in range(2 * MAX_DEPTH))

@@ -15,6 +15,7 @@ import pytest
 from midfill_engine.kernels import build as building
 from midfill_engine.kernels import library, store
 from midfill_engine.kernels.build import (
+    LEFT_OUT,
     LIBRARY_NAME,
     RECORD_NAME,
     BuildError,
@@ -149,6 +150,27 @@ def test_what_was_built_needs_no_compiler_any_more(
     assert "copier 1" in (built.parent / RECORD_NAME).read_text(encoding="utf-8")
 
 
+def test_what_is_left_out_is_left_out_for_its_flags() -> None:
+    """A set that does not compile was gone without a word, and all tests passed without it."""
+    library_or_skip()
+    record = (store.cache_folder() / RECORD_NAME).read_text(encoding="utf-8")
+    left_out = [line for line in record.splitlines() if line.startswith(LEFT_OUT)]
+    assert [line for line in left_out if "unrecognized" not in line and "unknown" not in line] == []
+
+
+def test_a_set_that_is_left_out_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    text = (
+        "import pathlib, sys\n"
+        "if '-mavxvnni' in sys.argv:\n    sys.exit('x.h:1: error: no such product')\n"
+        "pathlib.Path(sys.argv[-1]).write_bytes(b'made')\n"
+    )
+    command = tuple(script(tmp_path / "compiler.py", text).split())
+    made = build(Compiler(command, "1", "x86_64"), tmp_path / "out")
+    told = f"{LEFT_OUT}avxvnni: x.h:1: error: no such product"
+    assert told in (made.parent / RECORD_NAME).read_text(encoding="utf-8").splitlines()
+    assert told in caplog.text
+
+
 @pytest.mark.parametrize("damage", ["empty", "cut", "zeros", "no record"])
 def test_a_damaged_copy_is_built_anew(built: Path, damage: str) -> None:
     """It was kept: no kernels any more, or, cut short, a bus error at every start."""
@@ -244,6 +266,22 @@ def test_a_cache_that_nothing_runs_from_is_told_and_not_filled_again(
     assert built.read_bytes() == b"no library"
 
 
+def test_a_build_elsewhere_removes_nothing(built: Path, tmp_path: Path) -> None:
+    """A wheel's is in a folder of /tmp, where others' may have such a name."""
+    own = tmp_path / "work" / "midfill-build-0.1.0"
+    own.mkdir(parents=True)
+    os.utime(own, (0, 0))
+    build(Compiler.find(), tmp_path / "wheel")
+    assert own.exists()
+
+
+def test_a_compiler_that_writes_nothing_is_told(tmp_path: Path) -> None:
+    """It was told as a folder that cannot be written."""
+    silent = Compiler(tuple(script(tmp_path / "silent.py", "").split()), "1")
+    with pytest.raises(BuildError, match="reports no error and writes nothing"):
+        build(silent, tmp_path / "out")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells")
 def test_what_runs_nothing_is_asked_of_the_system(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not store.runs_nothing(Path(sys.executable))
@@ -267,5 +305,6 @@ def test_what_a_killed_build_left_is_swept_a_day_later(
         (folder / "step.o").write_text("", encoding="utf-8")
     for folder in (old, other):
         os.utime(folder, (0, 0))
-    build(Compiler.find(), built.parent)
+    built.unlink()
+    ensure_built([])
     assert [folder.exists() for folder in (old, new, other)] == [False, True, True]

@@ -45,7 +45,7 @@ from midfill_engine.serve import keys
         (["serve", "--allow-origin", "http://a/b"], "'http://a/b' is not an origin"),
         (["serve", "--allow-origin", "http://a:99999"], "'99999' is not a whole number"),
         (["serve", "--allow-origin", "*"], "'*' is not an origin"),
-        (["serve", "--allow-origin", "null"], "'null' is not an origin"),
+        (["serve", "--allow-origin", "null"], "'null' is not an origin but every page"),
         (["info", "--model", "a", "--model", "b"], "info takes one --model"),
         (["info", "--max-context", "99999"], "99999 is outside the model's context of 4096 tokens"),
         (["serve", "--bogus"], "--bogus"),

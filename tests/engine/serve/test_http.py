@@ -12,7 +12,7 @@ import pytest
 
 from midfill_engine.text.tokenizer import Tokenizer
 from tests.engine.serve.conftest import KEY, LiveServer, serve_with
-from tests.engine.serve.fakes import FakeEngine
+from tests.engine.serve.fakes import FakeEngine, token
 
 _OFFER = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAEAAEAA\r\n"
 """As Java's client sends it to every http URL."""
@@ -75,3 +75,21 @@ def test_who_offers_http_2_is_answered_in_http_1(address: tuple[str, int], packe
         assert replies.readline().startswith(b"HTTP/1.1 200")
         peer.sendall(after.encode())
         assert replies.read().count(b"HTTP/1.1 200") == 1
+
+
+def test_garbage_behind_a_request_puts_nothing_into_its_reply(
+    engine: FakeEngine, address: tuple[str, int]
+) -> None:
+    """An error's head and text stood in the middle of the stream."""
+    engine.script = [token("hi")]
+    body = json.dumps({"inputs": "a", "stream": True})
+    head = f"POST / HTTP/1.1\r\n{_HOST}content-length: {len(body)}\r\n\r\n"
+    with socket.create_connection(address, timeout=30) as peer:
+        peer.sendall((head + body).encode())
+        told = b""
+        while b"hi" not in told:
+            told += peer.recv(4096)
+        peer.sendall(b"no request\r\n\r\n")
+        told += peer.makefile("rb").read()
+    assert told.count(b"HTTP/1.1") == 1
+    assert b"Invalid" not in told
