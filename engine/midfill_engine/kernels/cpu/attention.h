@@ -20,9 +20,23 @@ MF_INLINE int cut_tiles(const Engine& engine, const mf_batch& batch, const int32
   return count;
 }
 
+// Keys and values of a layer, slot and head.
+MF_INLINE Head head_of(const Step& step, int layer, int slot, int kv) {
+  const mf_batch& batch = *step.batch;
+  const int kind = step.engine->model.cache_kind;
+  const int64_t idx = layer * batch.layer_stride + slot * batch.slot_stride +
+                      kv * batch.head_stride;
+  const int64_t at = cache_width(kind) * idx, scale = idx / step.engine->head_padded;
+  const bool scaled = kind == kCacheInt8;
+  return {(const char*)batch.keys + at, (const char*)batch.values + at,
+          scaled ? batch.key_scales + scale : nullptr,
+          scaled ? batch.value_scales + scale : nullptr};
+}
+
 // Attends one tile and key/value head: rows[i] (or i) of `query` goes to row i of `attended`.
+// `next` is what this thread will probably attend to after it, if anything.
 static void attend_tile(const Step& step, int layer, const Scratch& own, const int32_t* rows,
-                        Tile part, int kv) {
+                        Tile part, int kv, const Head& next) {
   const Engine& engine = *step.engine;
   const mf_model& model = engine.model;
   const mf_batch& batch = *step.batch;
@@ -32,17 +46,12 @@ static void attend_tile(const Step& step, int layer, const Scratch& own, const i
   int32_t positions[kTile];
   for (int i = part.begin; i < part.end; i++)
     positions[i - part.begin] = batch.positions[rows ? rows[i] : i];
-  const int64_t idx = layer * batch.layer_stride + batch.slots[first] * batch.slot_stride +
-                      kv * batch.head_stride;
-  const int64_t at = cache_width(model.cache_kind) * idx, scale = idx / engine.head_padded;
-  const bool scaled = model.cache_kind == kCacheInt8;
-  const AttentionTile tile{{(const char*)batch.keys + at, (const char*)batch.values + at,
-                            scaled ? batch.key_scales + scale : nullptr,
-                            scaled ? batch.value_scales + scale : nullptr},
+  const AttentionTile tile{head_of(step, layer, batch.slots[first], kv),
                            positions,
                            part.end - part.begin,
                            group,
-                           model.layers[layer].window};
+                           model.layers[layer].window,
+                           next};
   for (int m = 0; m < tile.num_rows * group; m++) {
     const int i = part.begin + m / group;
     const float* from =

@@ -28,6 +28,11 @@ MF_INLINE void load_scales(const float* from, int count, float* to) {
   for (int j = count; j < kSpan; j++) to[j] = 0.0f;
 }
 
+// Asks for a span's scales.
+MF_INLINE void ask_for_scales(const float* from) {
+  if (from) ask_for((const uint8_t*)from, 0, kSpan * sizeof(float));
+}
+
 MF_INLINE void finish_scores(const Scratch& own, int num_queries, const float* scales) {
   for (int m = 0; m < num_queries; m++) {
     const IntVec offset = offset_of(own.query_totals[m]);
@@ -93,9 +98,14 @@ MF_INLINE void attend_spans(const Engine& engine, const AttentionTile& tile, con
     const uint8_t* values = (const uint8_t*)tile.head.values + begin * padded;
     const bool more = begin + kSpan <= all.highest;
     float scales[kSpan];
+    ask_for_scales(more ? tile.head.key_scales + begin + kSpan : tile.next.key_scales);
+    ask_for_scales(more ? tile.head.value_scales + begin + kSpan : tile.next.value_scales);
     Dots scores{own.whole_queries, num_queries, keys, padded, kSpan, own.dots};
     scores.used_outputs = count;
-    if (more) scores.next = keys + kSpan * padded;
+    if (more)
+      scores.next = keys + kSpan * padded;
+    else if (tile.next.keys)
+      ask_for((const uint8_t*)tile.next.keys, 0, kSpan * padded);
     dot(scores, tiles);
     load_scales(tile.head.key_scales + begin, count, scales);
     finish_scores(own, num_queries, scales);
@@ -104,7 +114,10 @@ MF_INLINE void attend_spans(const Engine& engine, const AttentionTile& tile, con
     for (int m = 0; m < num_queries; m++) round_weights(own, m, scales);
     Dots sums{own.whole_weights, 2 * num_queries, values, kSpan, padded, own.dots};
     sums.used_depth = count;
-    if (more) sums.next = values + kSpan * padded;
+    if (more)
+      sums.next = values + kSpan * padded;
+    else if (tile.next.values)
+      ask_for((const uint8_t*)tile.next.values, 0, kSpan * padded);
     dot(sums, tiles);
     for (int m = 0; m < num_queries; m++) add_whole(own, m, padded);
   }

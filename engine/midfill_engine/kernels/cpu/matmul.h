@@ -32,7 +32,7 @@ MF_INLINE void run_tile(const TileJob& job, int num_rows, int panels) {
   if constexpr (R == 1 && kMaxWide >= 4) {
     if (num_rows == 1 && panels == 4) return Tile::template run<1, 4>(job);
   }
-  if constexpr (R <= 2 && kMaxWide >= 2) {
+  if constexpr (R <= 2 && kMaxWide >= 2 * R) {
     if (num_rows == R && panels == 2) return Tile::template run<R, 2>(job);
   }
   if (num_rows == R) return Tile::template run<R, 1>(job);
@@ -94,6 +94,7 @@ static __attribute__((noinline)) void unpacked(TileJob job, int num_rows, int nu
     job.depth = num_blocks - at < kMost ? num_blocks - at : kMost;
     for (int b = 0; b < job.depth; b++)
       unpack_block(weights + (at + b) * Int6Weights::kBytes, bytes + b * Int6Bytes::kBytes);
+    job.next = weights + (at + job.depth) * Int6Weights::kBytes;
     job.x.quants = x.quants + at * Int6Bytes::kInputs;
     job.x.scales = x.scales + at;
     job.x.sums = x.sums + at;

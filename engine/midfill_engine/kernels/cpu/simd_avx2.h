@@ -16,7 +16,7 @@ constexpr int kMaxIntSums = 6;  // a product takes three instructions and their 
 #endif
 constexpr int kMaxWide = 2;
 constexpr int64_t kFetchAhead = 16;  // positions: so early keys and values are asked for
-constexpr int kFetchLevel = 3;  // into the first-level cache
+constexpr int kFetchLevel = 2;  // into the second-level cache
 
 MF_INLINE Vec vload(const float* p) { return _mm256_loadu_ps(p); }
 MF_INLINE void vstore(float* p, Vec a) { _mm256_storeu_ps(p, a); }

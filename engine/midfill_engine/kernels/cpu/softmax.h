@@ -29,17 +29,20 @@ MF_INLINE void soften(float* scores, int first, int last, float* peak, float* to
   Vec most = vload(scores);
   for (int j = kLanes; j < used; j += kLanes) most = vmax(vload(scores + j), most);
   const float highest = lane_max(most);
-  const float top = highest > *peak ? highest : *peak;
-  const Vec fade = vexp(vset(*peak - top));
-  *peak = top;
-  Vec sum = vmul(vload(total), fade);
+  Vec sum = vload(total);
+  if (!(highest <= *peak)) {  // else all fades by e^0
+    const float top = highest > *peak ? highest : *peak;
+    const Vec fade = vexp(vset(*peak - top));
+    *peak = top;
+    sum = vmul(sum, fade);
+    for (int d = 0; d < padded; d += kLanes) vstore(attended + d, vmul(vload(attended + d), fade));
+  }
   for (int j = 0; j < used; j += kLanes) {
-    const Vec weight = vexp(vsub(vload(scores + j), vset(top)));
+    const Vec weight = vexp(vsub(vload(scores + j), vset(*peak)));
     vstore(scores + j, weight);
     sum = vadd(sum, weight);
   }
   vstore(total, sum);
-  for (int d = 0; d < padded; d += kLanes) vstore(attended + d, vmul(vload(attended + d), fade));
 }
 
 // Rows of one slot and the query heads of one key/value head.
@@ -48,6 +51,7 @@ struct AttentionTile {
   const int32_t* positions;  // [num_rows]
   int num_rows, group;
   int64_t window;
+  Head next;  // what is probably attended to after this, or nulls
 };
 
 MF_INLINE int64_t first_read(const AttentionTile& tile, int row) {

@@ -127,7 +127,13 @@ struct Run {
       const Tile part = engine.tiles[piece / heads];
       for (int i = part.begin; keep && i < part.end; i++)
         keep_head(step, layer, rows ? rows[i] : i, piece % heads);
-      attend_tile(step, layer, engine.scratch[thread], rows, part, piece % heads);
+      const int after = piece + 1;
+      Head next{};
+      if (after < tiles * heads) {
+        const int i = engine.tiles[after / heads].begin;
+        next = head_of(step, layer, batch.slots[rows ? rows[i] : i], after % heads);
+      }
+      attend_tile(step, layer, engine.scratch[thread], rows, part, piece % heads, next);
     });
   }
 

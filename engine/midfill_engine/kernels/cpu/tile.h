@@ -28,7 +28,8 @@ struct TileJob {
   float* sums;
   int64_t sums_stride;
   bool fresh;  // start at zero, not at what `sums` holds
-  bool fetch = false;  // nobody has read these weights yet: ask for them ahead
+  bool fetch = false;  // nobody has read these weights yet: ask for what comes after them
+  const uint8_t* next = nullptr;  // which lies here, if these were unpacked from elsewhere
 };
 
 MF_INLINE float* sums_of(const TileJob& job, int row, int panel, int vec) {

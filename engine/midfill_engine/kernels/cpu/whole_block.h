@@ -1,6 +1,6 @@
 // Blocks of inputs with whole numbers for weights, multiplied with a few rows and summed exactly.
 // `block` takes vectors [first, first + G) of a panel's block b; row r's sums are
-// sum[r * sum_step].
+// sum[r * sum_step]. It asks for as much at `ahead`, unless that is null.
 #pragma once
 
 #include "tile.h"
@@ -24,24 +24,23 @@ MF_INLINE void ask_for(const uint8_t* ahead, int begin, int end) {
 // A block of a kind with scales alone. Weights::group adds kGroup inputs to the whole numbers,
 // which begin at what was added to the weights times the sum of the block's activations, negative.
 template <class Weights, int R, int G>
-MF_INLINE void scaled_block(const TileJob& job, const uint8_t* block, int b, int first,
-                            Vec (*sum)[G], int sum_step) {
+MF_INLINE void scaled_block(const TileJob& job, const uint8_t* block, const uint8_t* ahead, int b,
+                            int first, Vec (*sum)[G], int sum_step) {
   const int64_t blocks = job.x.stride / Weights::kInputs;
   IntVec dot[R][G];
   for (int r = 0; r < R; r++)
     for (int v = 0; v < G; v++) dot[r][v] = iset(job.x.sums[r * blocks + b]);
   const int begin = first * kLanes * 4, end = (first + G) * kLanes * 4;
   const uint8_t* weights = block + Weights::kScaleBytes + begin;
-  const uint8_t* ahead = block + Weights::kAhead * Weights::kBytes;
-  const bool fetch = Weights::kInMemory && job.fetch && begin % 64 == 0;
+  const bool fetch = ahead && begin % 64 == 0;
   if (fetch && first == 0) ask_for(ahead, 0, Weights::kScaleBytes);
-  ahead += Weights::kScaleBytes;
   for (int k = 0; k < Weights::kInputs; k += Weights::kGroup) {
-    for (int t = 0; fetch && t < Weights::kGroupBytes; t += kFourBytes)
-      ask_for(ahead + t, begin, end);
+    const int group = Weights::kScaleBytes + k / Weights::kGroup * Weights::kAheadBytes;
+    for (int t = 0; fetch && t < Weights::kAheadBytes; t += kFourBytes)
+      ask_for(ahead + group + t, begin, end);
     Weights::template group<R, G>(dot, weights, job.x.quants + b * Weights::kInputs + k,
                                   job.x.stride);
-    weights += Weights::kGroupBytes, ahead += Weights::kGroupBytes;
+    weights += Weights::kGroupBytes;
   }
   const uint16_t* scales = (const uint16_t*)block + first * kLanes;
   for (int v = 0; v < G; v++) {
@@ -56,14 +55,14 @@ MF_INLINE void scaled_block(const TileJob& job, const uint8_t* block, int b, int
 struct Int8Weights {
   static constexpr int kInputs = kInt8Block, kGroup = 4, kGroupBytes = kFourBytes;
   static constexpr int kScaleBytes = kPanel * 2, kBytes = kScaleBytes + kInputs * kPanel;
-  static constexpr int kAhead = 2, kStretch = 2;  // blocks
+  static constexpr int kAheadBytes = kGroupBytes, kAhead = 8, kStretch = 2;  // blocks
   static constexpr int32_t kSumFactor = kUnsignedWeights ? -128 : 0;  // of the activations' sum
   static constexpr bool kHasMinima = false, kInMemory = true;
 
   template <int R, int G>
-  MF_INLINE void block(const TileJob& job, const uint8_t* block, int b, int first, Vec (*sum)[G],
-                       int sum_step) {
-    scaled_block<Int8Weights, R, G>(job, block, b, first, sum, sum_step);
+  MF_INLINE void block(const TileJob& job, const uint8_t* block, const uint8_t* ahead, int b,
+                       int first, Vec (*sum)[G], int sum_step) {
+    scaled_block<Int8Weights, R, G>(job, block, ahead, b, first, sum, sum_step);
   }
 
   template <int R, int G>
@@ -90,14 +89,15 @@ struct Int6Block {
   static constexpr int kGroupBytes = (kPacked ? 3 : 4) * kFourBytes;
   static constexpr int kScaleBytes = kPanel * 2;
   static constexpr int kBytes = kScaleBytes + kInputs / kGroup * kGroupBytes;
-  static constexpr int kAhead = 2, kStretch = 2;
+  static constexpr int kAheadBytes = 3 * kFourBytes, kAhead = 8, kStretch = 2;
+  static constexpr int kPackedBytes = kScaleBytes + kInputs / kGroup * kAheadBytes;
   static constexpr int32_t kSumFactor = -32;
   static constexpr bool kHasMinima = false, kInMemory = kPacked;
 
   template <int R, int G>
-  MF_INLINE void block(const TileJob& job, const uint8_t* block, int b, int first, Vec (*sum)[G],
-                       int sum_step) {
-    scaled_block<Int6Block, R, G>(job, block, b, first, sum, sum_step);
+  MF_INLINE void block(const TileJob& job, const uint8_t* block, const uint8_t* ahead, int b,
+                       int first, Vec (*sum)[G], int sum_step) {
+    scaled_block<Int6Block, R, G>(job, block, ahead, b, first, sum, sum_step);
   }
 
   template <int R, int G>
@@ -179,7 +179,7 @@ struct Int4Weights {
   static constexpr int kScaleBytes = kPanel * 4, kBytes = kScaleBytes + kInputs * kPanel / 2;
   static constexpr int kAhead = 8, kStretch = 1 << 20;  // more than a panel has: never in parts
   static constexpr int32_t kSumFactor = 1;
-  static constexpr bool kHasMinima = true;
+  static constexpr bool kHasMinima = true, kInMemory = true;
 
   // The sum of a block's activations, which the minima are multiplied with.
   MF_INLINE float total(const Input& x, int64_t block) {
@@ -187,15 +187,14 @@ struct Int4Weights {
   }
 
   template <int R, int G>
-  MF_INLINE void block(const TileJob& job, const uint8_t* block, int b, int first, Vec (*sum)[G],
-                       int sum_step) {
+  MF_INLINE void block(const TileJob& job, const uint8_t* block, const uint8_t* ahead, int b,
+                       int first, Vec (*sum)[G], int sum_step) {
     const int64_t blocks = job.x.stride / kInputs;
     IntVec dot[R][G];
     for (int r = 0; r < R; r++)
       for (int v = 0; v < G; v++) dot[r][v] = iset(0);
     const uint8_t* numbers = block + kScaleBytes + first * kLanes * 4;
-    const uint8_t* ahead = block + kAhead * kBytes;
-    const bool fetch = job.fetch && first == 0;
+    const bool fetch = ahead && first == 0;
     if (fetch) ask_for(ahead, 0, kScaleBytes);
     for (int k = 0; k < kInputs / 8; k++) {
       if (fetch) ask_for(ahead + kScaleBytes + k * kFourBytes, 0, kFourBytes);

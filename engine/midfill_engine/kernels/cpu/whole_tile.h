@@ -16,6 +16,7 @@ struct WholeTile {
   template <int R, int P>
   static __attribute__((noinline)) void run(const TileJob& job) {
     constexpr int kGroup = R > 1 ? vecs_at_once(R, kMaxIntSums, kMaxIntVecs) : kVecs;
+    static_assert(P == 1 || kGroup == kVecs, "ahead_of knows whole panels");
     const int most = kGroup < kVecs && job.fetch ? Weights::kStretch : job.depth;
     for (int at = 0; at < job.depth; at += most) {
       TileJob stretch = job;
@@ -35,9 +36,22 @@ struct WholeTile {
     load_sums<R, P, G>(job, first, sum);
     const uint8_t* w = job.weights;
     for (int b = 0; b < job.depth; b++, w += job.input_bytes)
-      for (int p = 0; p < P; p++)
-        Weights::template block<R, G>(job, w + p * job.panel_bytes, b, first, &sum[0][p], P);
+      for (int p = 0; p < P; p++) {
+        const uint8_t* block = w + p * job.panel_bytes;
+        Weights::template block<R, G>(job, block, ahead_of<P>(job, block, b), b, first,
+                                      &sum[0][p], P);
+      }
     store_sums<R, P, G>(job, first, sum);
+  }
+
+  // What is to be asked for along with block b: what the tile comes to kAhead blocks later, in the
+  // same panel or the one that is P panels on, or else job.next.
+  template <int P>
+  MF_INLINE const uint8_t* ahead_of(const TileJob& job, const uint8_t* block, int b) {
+    if (!job.fetch) return nullptr;
+    if constexpr (!Weights::kInMemory) return job.next + b * Weights::kPackedBytes;
+    const int64_t jump = b + Weights::kAhead < job.depth ? 0 : (P - 1) * job.panel_bytes;
+    return block + Weights::kAhead * Weights::kBytes + jump;
   }
 };
 
