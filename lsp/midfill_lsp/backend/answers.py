@@ -15,6 +15,7 @@ from midfill_lsp.errors import BadReply
 from midfill_lsp.printable import one_line
 
 _MAX_BODY_BYTES = 8_000_000
+_PACKED = frozenset({"gzip", "x-gzip", "deflate", "br", "zstd", "compress", "x-compress"})
 _LINES = frozenset({"application/x-ndjson", "application/jsonl"})
 
 Chunks = AsyncGenerator[bytes, None]
@@ -33,10 +34,12 @@ def closable(chunks: AsyncIterator[bytes]) -> Chunks:
 def compression_of(headers: Mapping[str, str]) -> str | None:
     """Return how a body was compressed that was asked for without, None if it was not.
 
-    Such a body is not read: unpacked, a kilobyte can be a gigabyte.
+    Such a body is not read: unpacked, a kilobyte can be a gigabyte. Another coding than these
+    packs nothing: gateways send `none`, so that nobody on the way holds an event stream back.
     """
     encoding = headers.get("content-encoding", "")
-    return None if encoding.strip().lower() in {"", "identity"} else one_line(encoding)
+    codings = {coding.strip().lower() for coding in encoding.split(",")}
+    return None if codings.isdisjoint(_PACKED) else one_line(encoding)
 
 
 def read(content_type: str, chunks: Chunks, server: str) -> Values:

@@ -76,13 +76,16 @@ def make_client(url: str, transport: LocalTransport | None = None) -> httpx.Asyn
         trust_env=not is_loopback(url),
         verify=urlsplit(url).scheme == "https",
         headers={"Accept-Encoding": "identity"},
-        event_hooks={"response": [_refuse_compressed]},
+        event_hooks={"response": [_unpack_nothing]},
     )
 
 
-async def _refuse_compressed(response: httpx.Response) -> None:
-    if (compression := compression_of(response.headers)) is not None:
+async def _unpack_nothing(response: httpx.Response) -> None:
+    """Let httpx unpack nothing: an error is told by its status, its body is read as it came."""
+    compression = compression_of(response.headers)
+    if compression is not None and response.status_code == 200:
         raise httpx.DecodingError(f"the answer is compressed ({compression}), unasked")
+    response.headers.pop("content-encoding", None)
 
 
 class EngineClient:

@@ -25,21 +25,23 @@ from midfill_lsp.config import ContextConfig
 from midfill_lsp.context.git_rules import GitFailed
 from midfill_lsp.context.judge import Judge, Kind, Refusal, Role
 from midfill_lsp.context.rule_files import UnknownRules
+from midfill_lsp.context.secret_forms import Syntax
 from midfill_lsp.context.secret_lines import SecretLines
 from midfill_lsp.context.trust import Trust
 from midfill_lsp.context.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
-_CONFIG_SUFFIXES: Final = frozenset(
-    {".yml", ".yaml", ".ini", ".cfg", ".conf", ".toml", ".properties", ".env", ".example",
-     ".sample", ".template", ".dist",
-     ".sh", ".bash", ".zsh", ".ksh", ".fish", ".bat", ".cmd", ".http", ".rest"}
-)  # fmt: skip
+_CONFIG_SUFFIXES: Final = frozenset({".yml", ".yaml", ".toml", ".http", ".rest", ""})
+_SETTINGS_SUFFIXES: Final = frozenset({".ini", ".cfg", ".conf", ".properties", ".env"})
+_SHELL_SUFFIXES: Final = frozenset({".sh", ".bash", ".zsh", ".ksh", ".fish", ".bat", ".cmd"})
+_SHELL_NAMES: Final = frozenset({"dockerfile", "containerfile"})
 """Files whose values stand without quotes, as in those without an extension, such as `.npmrc`.
 
 Where a bare word is a name, as in Terraform, Gradle and PowerShell, only what has quotes counts.
 """
+_COPY_SUFFIXES: Final = frozenset({".example", ".sample", ".template", ".dist"})
+"""The name in front says how such a file writes values; without quotes whatever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +123,7 @@ class Gate:
         try:
             answer = self._judge.judged(uri, trust, role)
             if not isinstance(answer, Refusal):
-                masked = self._lines.mask(text, _is_config(answer))
+                masked = self._lines.mask(text, _syntax_of(answer))
                 return Admitted(masked.text, self.named(answer), masked.num_secrets)
         except Exception as error:
             answer = _failed(error)
@@ -134,7 +136,7 @@ class Gate:
         try:
             answer = self._judge.judged(uri, trust, "document")
             if not isinstance(answer, Refusal):
-                before, behind, num = self._lines.mask_around(prefix, suffix, _is_config(answer))
+                before, behind, num = self._lines.mask_around(prefix, suffix, _syntax_of(answer))
                 return AdmittedAround(before, behind, self.named(answer), num)
         except Exception as error:
             answer = _failed(error)
@@ -149,7 +151,7 @@ class Gate:
         if trust == "local":
             return Admitted(text, "", 0)
         try:
-            masked = self._lines.mask(text, is_config=True)
+            masked = self._lines.mask(text, Syntax.CONFIG)
         except Exception as error:
             return self._counted(_failed(error))
         return Admitted(masked.text, "", masked.num_secrets)
@@ -170,7 +172,7 @@ class Gate:
     def is_quick(self, uri: str, prefix: str, suffix: str, trust: Trust) -> bool:
         """Whether `admit_around` has little to do; else a thread had better call it."""
         is_judged = self._judge.knows(uri, trust, "document")
-        return is_judged and self._lines.knows_around(prefix, suffix, _is_config(uri))
+        return is_judged and self._lines.knows_around(prefix, suffix, _syntax_of(uri))
 
     def _counted(self, refusal: Refusal) -> Refusal:
         self.refusals[refusal.kind] += 1
@@ -185,6 +187,13 @@ def _failed(error: Exception) -> Refusal:
     return Refusal("error", f"the privacy gate failed: {told}")
 
 
-def _is_config(name: str) -> bool:
+def _syntax_of(name: str) -> Syntax:
     path = PurePath(name.lower())
-    return path.suffix in _CONFIG_SUFFIXES or path.name.startswith(".env") or not path.suffix
+    is_copy = path.suffix in _COPY_SUFFIXES
+    if is_copy:
+        path = path.with_suffix("")
+    if path.name.startswith(".env") or path.suffix in _SETTINGS_SUFFIXES:
+        return Syntax.SETTINGS
+    if path.name in _SHELL_NAMES or path.suffix in _SHELL_SUFFIXES:
+        return Syntax.SHELL
+    return Syntax.CONFIG if is_copy or path.suffix in _CONFIG_SUFFIXES else Syntax.CODE

@@ -21,7 +21,7 @@ class GitFailed(Exception):
 
 
 _SETTINGS: Final = r"^core\.(excludesfile|ignorecase)$"
-_TIMEOUT_S: Final = 2.0  # it takes milliseconds, unless its settings include what never ends
+_TIMEOUT_S: Final = 2.0  # milliseconds, but for a cold start, and for ever where it reads a pipe
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,7 @@ def _asked(folder: Path) -> str:
                 check=False,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            told = f"git config takes over {_TIMEOUT_S:g} s: mend git's settings"
-            raise GitFailed(told) from None
+            raise GitFailed(f"git config took over {_TIMEOUT_S:g} s to answer") from None
         except (OSError, subprocess.SubprocessError) as error:
             raise GitFailed(f"git config cannot be run: {type(error).__name__}") from None
         if done.returncode in (0, 1):  # 1: none of them is set

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -22,9 +22,19 @@ NAMES = (".gitignore", ".midfillignore")
 """Per folder, the later wins: `!` in .midfillignore lets pass what .gitignore leaves out."""
 _MAX_FOLDERS = 50_000
 _SLOW_S = 0.5
-_FAILURE_MEMORY_S = 60.0
+# From the second failure in a row on: a cold disk or a virus scanner makes git slow but once.
+_FIRST_PAUSE_S, _MOST_PAUSE_S = 2.0, 60.0
 Patterns = tuple[Pattern, ...]
 """Those that win first."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Git's latest failure in a folder: when, for how long it is left alone, and what is told."""
+
+    at: float
+    pause_s: float
+    told: str
 
 
 class IgnoreRules:
@@ -35,7 +45,7 @@ class IgnoreRules:
         self._clock = clock
         self._patterns: dict[Path, tuple[tuple[object, ...], list[tuple[str, Patterns]]]] = {}
         self._git: dict[Path, GitSettings] = {}  # by the topmost folder; asked once
-        self._git_failed: dict[Path, tuple[float, str]] = {}
+        self._git_failed: dict[Path, _Failure] = {}
 
     def ignored_by(self, top: Path, path: Path) -> str | None:
         """Return the ignore file that leaves `path` or a folder above it out, None for none.
@@ -79,18 +89,30 @@ class IgnoreRules:
         return None
 
     def _settings_of(self, top: Path) -> GitSettings:
-        """Ask git; not again for a minute if it took its time to fail, as every key asks."""
+        """Ask git; not again for a while if it keeps taking its time to fail, as every key asks."""
         began = self._clock()
-        failed_at, told = self._git_failed.get(top, (None, ""))
-        if failed_at is not None and began - failed_at < _FAILURE_MEMORY_S:
-            raise GitFailed(told)
+        before = self._git_failed.get(top)
+        if before is not None and began < before.at + before.pause_s:
+            raise GitFailed(before.told)
         try:
             return settings_of(top)
         except GitFailed as error:
             now = self._clock()
-            if now - began >= _SLOW_S:
-                self._git_failed[top] = (now, str(error))
-            raise
+            if now - began < _SLOW_S:
+                raise
+            pause_s = self._pause_s(top, began)
+            told = f"{error}; it is asked again {f'in {pause_s:g} s' if pause_s else 'next time'}"
+            self._git_failed[top] = _Failure(now, pause_s, told)
+            raise GitFailed(told) from None
+
+    def _pause_s(self, top: Path, began: float) -> float:
+        """Return for how long git is left alone after a failure of what began then."""
+        before = self._git_failed.get(top)
+        if before is None:
+            return 0.0
+        if before.at > began:  # of another thread, which waited at the same time
+            return before.pause_s
+        return min(max(_FIRST_PAUSE_S, 2 * before.pause_s), _MOST_PAUSE_S)
 
     def _patterns_in(
         self, folder: Path, git: GitSettings, is_top: bool

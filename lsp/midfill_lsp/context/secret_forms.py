@@ -9,9 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Final
 
-from midfill_lsp.context.secret_looks import looks_plain, looks_random
+from midfill_lsp.context.secret_looks import (
+    PLACEHOLDER,
+    VALUE,
+    looks_plain,
+    looks_plain_setting,
+    looks_random,
+)
+from midfill_lsp.context.secret_pairs import pair_spans
 from midfill_lsp.named_values import (
     KEYWORD_STEMS,
     LIKELY_NAMES,
@@ -20,54 +28,58 @@ from midfill_lsp.named_values import (
     NAMES,
 )
 
-TOKENS: Final = tuple(
-    re.compile(pattern)
-    for pattern in (
-        r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+",  # JSON web tokens, well-formed or not
-        r"AIza[0-9A-Za-z_-]{35}",  # Google
-        r"\bhf_[A-Za-z0-9]{30,}",  # Hugging Face
-        r"\bgithub_pat_[0-9A-Za-z_]{22,}",
-        r"\bsk-(?:ant|proj|or|svcacct)-[0-9A-Za-z_-]{20,}",  # Anthropic, OpenAI, OpenRouter
-        r"(?i)\bbearer\s+([0-9a-z._~+/-]{16,}=*)",
-        # npm, Groq, Replicate, Linear, xAI, Databricks, DigitalOcean, Shopify, Supabase, Stripe's
-        # webhooks, Google's OAuth, Vault, Slack's apps, age
-        r"(?<![A-Za-z0-9])(?:npm_[A-Za-z0-9]{36}|gsk_[A-Za-z0-9]{40}|r8_[A-Za-z0-9]{30}"
-        r"|lin_api_[A-Za-z0-9]{32}|xai-[A-Za-z0-9]{40}|dapi[0-9a-f]{32}|do[opr]_v1_[0-9a-f]{40}"
-        r"|shp(?:at|ca|pa|ss)_[0-9a-fA-F]{32}|sbp_[0-9a-f]{32}|whsec_[A-Za-z0-9+/]{24}"
-        r"|GOCSPX-[\w-]{20}|ya29\.[\w-]{20}|hv[sb]\.[\w-]{20}|xapp-\d-[A-Za-z0-9-]{20}"
-        r"|AGE-SECRET-KEY-1[0-9A-Z]{40})",
-        r"discord(?:app)?\.com/api/webhooks/\d{1,30}/([\w-]{20,200})",
-        r"[?&;]sig=([A-Za-z0-9%+/=_-]{20,200})",  # Azure
-    )
-)
-
 Span = tuple[int, int]
 _Match = re.Match[str]
 _MIN_BARE_CHARS = 16  # in code, what has no quotes mostly is a name
 _STEMS: Final = tuple(dict.fromkeys((*KEYWORD_STEMS, *LIKELY_STEMS)))
-_QUICK_STEMS: Final = (*_STEMS, "auth", "://:", "-u")
-"""A line that holds none of these has no secret of any form but `TOKENS`."""
+_QUICK_STEMS: Final = (*_STEMS, "auth", "://", "-u")
+"""A line that holds none of these has no secret of any form."""
 _LIKELY: Final = rf"(?:{LIKELY_NAMES})(?:{LIKELY_REST})"
 _NAME: Final = rf"(?:(?P<name>{NAMES})\w{{0,30}}|{_LIKELY})(?!\w)"
-# Whatever its length, and whatever follows: each character is looked at once.
-_VALUE: Final = r"""(?P<value>[^\s"'`,;(){}<>\[\]$|&\\]{4,})"""
 _CODE_GOES_ON: Final = frozenset("([{$>")  # a call, an entry, a template
+_OF_ANOTHER: Final = "".join(
+    f"(?<!{end})" for end in ("file", "dir", "path", "name", "names", "length", "len", "type")
+)
+"""Behind the name of something of a secret's, as in `password_file`."""
 _NO_RESULT: Final = "(?-i:(?!(?<=[\"']PASS): ))"  # echo "PASS: test_name"
-_BARE: Final = rf"{_NAME}{_NO_RESULT}[\"'`]?\]?[ \t]{{0,5}}(?:=>|:=|[=:])[ \t]{{0,20}}{_VALUE}"
+_IS: Final = r"[\"'`]?\]?[ \t]{0,5}(?:=>|:=|[=:])[ \t]{0,20}"
+_WORD_OF_SHELL: Final = r"""(?P<value>(?!\[)(?:[^\s"'`;(){}<>$|&\\]|\\.){4,})"""
+_SETTING: Final = (
+    rf"\s{{0,20}}[\w.-]{{0,80}}?(?P<name>{NAMES})\w{{0,30}}{_OF_ANOTHER}[ \t]{{0,20}}[=:]"
+    r"[ \t]{0,20}(?P<value>(?![#;](?:\s|\Z))[^\s\"'].{2,400}\S)\s{0,20}\Z"
+)
 _OPTION: Final = (
     r"(?:(?<![\w-])--?[\w-]{0,40}?"
     r"|^\s{0,20}(?:ENV|setx|set(?:[ ]-{1,2}\w{1,10}){0,3})[ ]{1,5}\w{0,40}?)"
 )
 _QUOTED: Final = r"""(?P<quote>["'])(?P<value>[^"'\s${}]{4,400})(?P=quote)"""
-_TEXT = re.compile(r"\"[^\"]*\"|'[^']*'")
-_LOGIN: Final = rf"(?:-u|--user)[ =]?[\"']?[\w.@+-]{{1,60}}:{_VALUE}"
-_PLACEHOLDER = re.compile(r"[A-Z_]+|\*+|\.+")
-_LABEL = re.compile(r"[A-Z][a-z]{1,11}")
-# Server=x;Password=hunter2; within a text
-_PAIR = re.compile(
-    rf"(?<![\w-])(?:password|passwd|pwd|accountkey|sharedaccesskey)[ ]?=[ ]?{_VALUE}",
-    re.IGNORECASE,
-)
+_LOGIN: Final = rf"(?:-u|--user)[ =]?[\"']?[\w.@+-]{{1,60}}:{VALUE}"
+_ARGUMENTS: Final = r"""(?:"[^"]{0,300}"|'[^']{0,300}'|[^|;&"']|&(?!&)){0,200}?"""
+_LABEL = re.compile(r"[A-Z][a-z]{1,11}(?: [a-z]{1,12}){0,5}")
+_WORD = re.compile(r"[A-Z]?[a-z]{1,11}|[A-Z]{1,12}")
+_PART = re.compile(r"[a-z]{2,8}=", re.IGNORECASE)
+# Put in by something else, or left out.
+_NOT_IN_URL = re.compile(r"\$\w|%\w\Z|[*.x]+\Z")
+
+
+class Syntax(IntEnum):
+    """How a text writes values.
+
+    Attributes:
+        CODE: in quotes.
+        CONFIG: without, as in YAML, which may hold scripts too.
+        SETTINGS: without, and to the line's end; no character has a meaning, as in .properties.
+        SHELL: without, up to a blank.
+    """
+
+    CODE = 0
+    CONFIG = 1
+    SETTINGS = 2
+    SHELL = 3
+
+
+_WITHOUT_QUOTES: Final = frozenset(Syntax) - {Syntax.CODE}
+_UP_TO_THE_END: Final = frozenset({Syntax.CONFIG, Syntax.SETTINGS})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,37 +90,31 @@ class _Form:
         stems: a line in lower case that holds none of them has no such secret.
         pattern: its group `value` is the secret.
         is_secret: tells others of the same form apart.
-        only_config: it means something else in code.
+        syntaxes: those where it means this.
     """
 
     stems: tuple[str, ...]
     pattern: re.Pattern[str]
     is_secret: Callable[[_Match], bool]
-    only_config: bool
+    syntaxes: frozenset[Syntax]
 
 
-def form_spans(line: str, lowered: str, is_config: bool) -> Iterator[Span]:
+def form_spans(line: str, lowered: str, syntax: Syntax) -> Iterator[Span]:
     """Yield where secrets of these forms stand in a line, in no order.
 
     Args:
         line: without its end.
         lowered: the same in lower case.
-        is_config: values need no quotes there, as in YAML.
+        syntax: how it writes values.
     """
     if not any(stem in lowered for stem in _QUICK_STEMS):
         return
     for form in _FORMS:
-        if form.only_config and not is_config:
-            continue
-        if any(stem in lowered for stem in form.stems):
+        if syntax in form.syntaxes and any(stem in lowered for stem in form.stems):
             for match in form.pattern.finditer(line):
                 if form.is_secret(match) and _ends(match):
                     yield match.span("value")
-    if "=" in line and ("pass" in lowered or "pwd" in lowered or "key" in lowered):
-        for text in _TEXT.finditer(line):
-            for match in _PAIR.finditer(line, *text.span()):
-                if _is_pair(match) and _ends(match):
-                    yield match.span("value")
+    yield from pair_spans(line, lowered)
 
 
 def _form(
@@ -116,20 +122,15 @@ def _form(
     pattern: str,
     is_secret: Callable[[_Match], bool] | None = None,
     *,
-    only_config: bool = False,
+    only: frozenset[Syntax] = frozenset(Syntax),
 ) -> _Form:
     compiled = re.compile(pattern, re.IGNORECASE)
-    return _Form(stems, compiled, is_secret or _is_not_plain, only_config)
+    return _Form(stems, compiled, is_secret or _is_not_plain, only)
 
 
 def _ends(match: _Match) -> bool:
     end = match.end("value")
     return match.string[end : end + 1] not in _CODE_GOES_ON
-
-
-def _is_pair(match: _Match) -> bool:
-    is_argument = match.string.startswith((")", "]"), match.end("value"))
-    return _is_not_plain(match) and not (is_argument or _PLACEHOLDER.fullmatch(match["value"]))
 
 
 def _is_not_plain(match: _Match) -> bool:
@@ -151,12 +152,25 @@ def _is_named_or_random(match: _Match) -> bool:
 
 
 def _is_argument(match: _Match) -> bool:
-    is_usage = match[0].startswith("-") and _PLACEHOLDER.fullmatch(match["value"])
-    return not is_usage and _is_named_or_random(match)
+    is_usage = match[0].startswith("-") and PLACEHOLDER.fullmatch(match["value"])
+    is_other = is_usage or _PART.match(match["value"])  # --secret id=npm
+    return not is_other and _is_named_or_random(match)
+
+
+def _is_setting(match: _Match) -> bool:
+    return not looks_plain_setting(match["value"]) and match["value"] != match["name"]
+
+
+def _is_in_url(match: _Match) -> bool:
+    return not _NOT_IN_URL.match(match["value"])
 
 
 def _is_no_label(match: _Match) -> bool:
     return not _LABEL.fullmatch(match["value"]) and _is_named_or_random(match)
+
+
+def _is_no_word(match: _Match) -> bool:
+    return not _WORD.fullmatch(match["value"]) and _is_named_or_random(match)
 
 
 def _is_base64(match: _Match) -> bool:
@@ -164,27 +178,56 @@ def _is_base64(match: _Match) -> bool:
 
 
 _FORMS: Final = (
-    _form(_STEMS, _BARE, _is_long_and_random),  # a header, a query, a setting in a text
-    _form(_STEMS, _BARE, _is_named_or_random, only_config=True),
+    _form(_STEMS, _NAME + _NO_RESULT + _IS + VALUE, _is_long_and_random),  # a header, a query
+    _form(
+        _STEMS,
+        _NAME + _OF_ANOTHER + _NO_RESULT + _IS + VALUE,
+        _is_named_or_random,
+        only=_UP_TO_THE_END,
+    ),
+    _form(
+        _STEMS,
+        rf"{_NAME}{_OF_ANOTHER}:?={_WORD_OF_SHELL}",
+        _is_named_or_random,
+        only=frozenset({Syntax.SHELL}),
+    ),
+    _form(_STEMS, rf"\A{_SETTING}", _is_setting, only=frozenset({Syntax.SETTINGS})),
+    _form(  # app.db.password=!hunter2! among YAML
+        _STEMS,
+        rf"\A(?=\s*[\w-]+(?:\.[\w-]+)+=\S+\s*\Z){_SETTING}",
+        _is_setting,
+        only=frozenset({Syntax.CONFIG}),
+    ),
     # --password hunter2; ENV DB_PASSWORD hunter2; set -x DB_PASSWORD hunter2
     _form(
         _STEMS,
-        rf"{_OPTION}{_NAME}[ ]{{1,5}}(?![-=:]){_VALUE}",
+        rf"{_OPTION}{_NAME}[ ]{{1,5}}(?![-=:]){VALUE}",
         _is_argument,
-        only_config=True,
+        only=_WITHOUT_QUOTES,
     ),
     _form(  # .netrc
         ("passw",),
-        rf"(?:^\s{{0,20}}|\blogin[ ]{{1,5}}\S{{1,80}}[ ]{{1,5}})password[ ]{{1,5}}{_VALUE}\s*\Z",
-        only_config=True,
+        rf"(?:^\s{{0,20}}|\blogin[ ]{{1,5}}\S{{1,80}}[ ]{{1,5}})password[ ]{{1,5}}{VALUE}\s*\Z",
+        only=_WITHOUT_QUOTES,
     ),
-    _form(("pass",), rf"(?:^|\s)pass(?:word|phrase)[ \t]{{1,5}}{_QUOTED}\s*(?:\Z|[;}}])"),  # Gradle
-    _form(("curl",), rf"(?<![\w-]){_LOGIN}"),
+    _form(
+        ("pass",), rf"(?:^|[{{;])\s{{0,20}}pass(?:word|phrase)[ \t]{{1,5}}{_QUOTED}\s*(?:\Z|[;}}])"
+    ),  # Gradle
+    _form(
+        ("curl",),
+        rf"(?<![\w.-])curl(?:\.exe)?\s{_ARGUMENTS}(?<![\w-]){_LOGIN}",
+    ),
     _form(("-u",), rf"\A\s{{0,20}}{_LOGIN}", _is_random),  # the command is on the line above
     _form(
         ("basic ",),
         r"authorization\W{1,8}basic[ ]{1,5}(?P<value>[a-z0-9+/_-]{8,400}=*)",
         _is_base64,
+    ),
+    _form(  # postgres://anna:hunter2!@db
+        ("://",),
+        r"""://[^\s/?#@:"'`<>()\[\]\\|]{1,200}:"""
+        r"""(?P<value>(?!\d{2,5}[,;])[^\s/?#@"'`{}<>()\[\]\\]{1,400})@""",
+        _is_in_url,
     ),
     _form(("://:",), r"""://:(?P<value>[^\s/?#@"'`{}$<>]{1,200})@"""),
     _form(("_auth",), r"(?<!\w)_auth[ ]?=[ ]?(?P<value>[a-z0-9+/_=-]{8,400})", _is_base64),
@@ -201,9 +244,9 @@ _FORMS: Final = (
     _form(  # <add key="ApiKey" value="..."/>; {"name": "DB_PASSWORD", "value": "..."}
         ("value",),
         rf"(?:key|name)[\"']?\s{{0,5}}[:=]\s{{0,5}}[\"'][\w.:-]{{0,60}}?"
-        rf"(?:(?P<name>{NAMES})[\w.:-]{{0,30}}|{_LIKELY})[\"']"
+        rf"(?:(?P<name>{NAMES}){LIKELY_REST}|{_LIKELY})[\"']"
         rf"\s{{0,5}},?\s{{0,5}}[\"']?value[\"']?\s{{0,5}}[:=]\s{{0,5}}{_QUOTED}",
-        _is_named_or_random,
+        _is_no_word,
     ),
     _form(  # auth=("anna", "hunter2")
         ("auth",),

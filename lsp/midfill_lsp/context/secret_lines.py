@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from midfill_lsp.context.secret_forms import Span
+from midfill_lsp.context.secret_forms import Span, Syntax
 from midfill_lsp.context.secret_keys import key_spans
 from midfill_lsp.context.secret_rules import Rules, find_spans, load
 from midfill_lsp.named_values import KEYWORD_STEMS
@@ -50,7 +50,7 @@ class SecretLines:
         self._keeping = threading.Lock()  # around changes of the blocks
         self._verdicts: dict[bytes, tuple[Span, ...]] = {}
         # While one types, all that stands above and below the cursor's line is the same text.
-        self._blocks: dict[tuple[str, bool, bool], tuple[Masked, bool]] = {}
+        self._blocks: dict[tuple[str, Syntax, bool], tuple[Masked, bool]] = {}
 
     def load(self) -> None:
         """Import the rules.
@@ -62,33 +62,33 @@ class SecretLines:
             if self._rules is None:
                 self._rules = load()
 
-    def spans(self, line: str, is_config: bool = False) -> tuple[Span, ...]:
+    def spans(self, line: str, syntax: Syntax = Syntax.CODE) -> tuple[Span, ...]:
         """Return where a line's secrets stand, those of keys over several lines left out.
 
         Args:
             line: without its end.
-            is_config: values need no quotes there, as in YAML.
+            syntax: how it writes values.
         """
         if len(line) < _MIN_LINE_CHARS:
             return ()
         data = line.encode("utf-8", "surrogatepass")
-        key = hashlib.blake2b(data, digest_size=12, person=b"config" if is_config else b"").digest()
+        key = hashlib.blake2b(data, digest_size=12, person=bytes((syntax,))).digest()
         found = self._verdicts.get(key)
         if found is None:
             self.load()
             assert self._rules is not None
-            found = find_spans(self._rules, line, is_config)
+            found = find_spans(self._rules, line, syntax)
             if len(self._verdicts) >= _MAX_VERDICTS:
                 self._verdicts.clear()
             self._verdicts[key] = found
         return found
 
-    def mask(self, text: str, is_config: bool = False) -> Masked:
+    def mask(self, text: str, syntax: Syntax = Syntax.CODE) -> Masked:
         """Return a text of lines, ended by LF, without its secrets."""
-        return self._block(text, is_config, False)[0]
+        return self._block(text, syntax, False)[0]
 
     def mask_around(
-        self, prefix: str, suffix: str, is_config: bool = False
+        self, prefix: str, suffix: str, syntax: Syntax = Syntax.CODE
     ) -> tuple[str, str, int]:
         """Return the text around a cursor without its secrets, and how many lines had any.
 
@@ -101,75 +101,75 @@ class SecretLines:
             span
             for quote in "\"'`"
             if head.count(quote) % 2
-            for span in self.spans(head + quote, is_config)
+            for span in self.spans(head + quote, syntax)
         ]
         opening = prefix[: max(0, head_start - 1)].rpartition("\n")[2]
-        spans += self._spans_below(opening, head + tail, is_config)
+        spans += self._spans_below(opening, head + tail, syntax)
         # Blocks end with the line end before the next, which makes an empty line of their last.
-        above, in_key = self._block(prefix[:head_start], is_config, False)
-        line, in_key = self._scan(_masked(head + tail, spans), is_config, in_key)
-        behind, num_opened = self._behind(head, suffix, is_config)
-        below, _ = self._block(behind, is_config, in_key)
+        above, in_key = self._block(prefix[:head_start], syntax, False)
+        line, in_key = self._scan(_masked(head + tail, spans), syntax, in_key)
+        behind, num_opened = self._behind(head, suffix, syntax)
+        below, _ = self._block(behind, syntax, in_key)
         num = above.num_secrets + max(line.num_secrets, bool(spans)) + below.num_secrets
         num += num_opened
         return above.text + line.text[: len(head)], line.text[len(head) :] + below.text, num
 
-    def _behind(self, head: str, suffix: str, is_config: bool) -> tuple[str, int]:
+    def _behind(self, head: str, suffix: str, syntax: Syntax) -> tuple[str, int]:
         """Return what follows the cursor's line, without the value that this may open, if any."""
         tail, end, rest = suffix.partition("\n")
         line, line_end, more = rest.partition("\n")
-        spans = self._spans_below(head + tail, line, is_config)
+        spans = self._spans_below(head + tail, line, syntax)
         return end + _masked(line, spans) + line_end + more, int(bool(spans))
 
-    def _spans_below(self, opening: str, line: str, is_config: bool) -> tuple[Span, ...]:
+    def _spans_below(self, opening: str, line: str, syntax: Syntax) -> tuple[Span, ...]:
         """Return where a line's secrets stand if the line above opens a value."""
         opening = opening.rstrip()[-_MAX_OPENING_CHARS:]
         lowered = opening.lower()
         if not any(stem in lowered for stem in KEYWORD_STEMS):
             return ()
-        opened = (_OPENS_IN_CONFIG if is_config else _OPENS).match(opening)
+        opened = (_OPENS if syntax is Syntax.CODE else _OPENS_IN_CONFIG).match(opening)
         value = line.lstrip()
         if opened is None or not value or value.startswith(('"""', "'''")):
             return ()
         head = f"{opened[1]} "
         shift = len(line) - len(value) - len(head)
-        found = self.spans(head + value, is_config)
+        found = self.spans(head + value, syntax)
         return tuple((start + shift, end + shift) for start, end in found if start >= len(head))
 
-    def knows_around(self, prefix: str, suffix: str, is_config: bool = False) -> bool:
+    def knows_around(self, prefix: str, suffix: str, syntax: Syntax = Syntax.CODE) -> bool:
         """Whether `mask_around` has little to look at: the cursor's line, or a short text."""
         if self._rules is None:
             return False
         if len(prefix) + len(suffix) <= _SHORT_CHARS:
             return True
         above, below = prefix[: prefix.rfind("\n") + 1], suffix[len(suffix.partition("\n")[0]) :]
-        known = self._blocks.get((above, is_config, False))
+        known = self._blocks.get((above, syntax, False))
         return known is not None and any(
-            (below, is_config, in_key) in self._blocks for in_key in (False, True)
+            (below, syntax, in_key) in self._blocks for in_key in (False, True)
         )
 
-    def _block(self, text: str, is_config: bool, in_key: bool) -> tuple[Masked, bool]:
+    def _block(self, text: str, syntax: Syntax, in_key: bool) -> tuple[Masked, bool]:
         """Return what `_scan` does, from memory if the text was scanned lately."""
-        key = (text, is_config, in_key)
+        key = (text, syntax, in_key)
         with self._keeping:
             found = self._blocks.pop(key, None)
         if found is None:
-            found = self._scan(text, is_config, in_key)
+            found = self._scan(text, syntax, in_key)
         with self._keeping:
             self._blocks[key] = found  # the latest is the last
             while len(self._blocks) > _MAX_BLOCKS:
                 del self._blocks[next(iter(self._blocks))]
         return found
 
-    def _scan(self, text: str, is_config: bool, in_key: bool) -> tuple[Masked, bool]:
+    def _scan(self, text: str, syntax: Syntax, in_key: bool) -> tuple[Masked, bool]:
         """Return a text without its secrets, and whether a key goes on behind it."""
         lines = text.split("\n")
         keys, ends_in_key = key_spans(lines, in_key)
         num = 0
         for idx, line in enumerate(lines):
-            spans = (*self.spans(line, is_config), *keys.get(idx, ()))
+            spans = (*self.spans(line, syntax), *keys.get(idx, ()))
             if idx:
-                spans += self._spans_below(lines[idx - 1], line, is_config)
+                spans += self._spans_below(lines[idx - 1], line, syntax)
             if spans:
                 lines[idx] = _masked(line, spans)
                 num += 1

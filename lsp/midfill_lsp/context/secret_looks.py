@@ -10,6 +10,10 @@ import re
 from itertools import pairwise
 from typing import Final
 
+VALUE: Final = r"""(?P<value>[^\s"'`,;(){}<>\[\]$|&\\]{4,})"""
+"""A value without quotes, whatever its length and what follows: each character is looked at once.
+"""
+PLACEHOLDER: Final = re.compile(r"[A-Z_]+|\*+|\.+")
 MIN_RANDOM_CHARS: Final = 8
 _MOST_CHARS = 400
 _TEMPLATE = re.compile(r"[{}<>$\s]|%[(sd]")
@@ -22,18 +26,28 @@ _WORDS = re.compile(
 )
 _MIN_NUMBER_CHARS = 5  # so long no number stands behind a word, unless it is a date
 _MIN_NUMBERS = 3
+# Words have more letters between two changes of case: docs/log.md, 2026-11-28.
+_MIN_CASED_CHARS, _MOST_PART_CHARS = 16, 2.4
 # A colour, and the name of a file in a folder.
 _READABLE = re.compile(r"#[0-9a-f]{3,8}\Z|[\w ./\\-]*[/\\][\w -]*\.[a-z]\w{0,4}\Z", re.IGNORECASE)
-_PLAIN = re.compile(
-    r"""
+_ALWAYS: Final = r"""
       (?: true | false | yes | no | on | off | none | null | nil | undefined | pwd | string ) \Z
-    | [\w.]+ [(\[] (?: .* [)\]] [,;:]? )? \Z  # a call, or an entry of something
-    | [$<{]                                  # put in by something else
-    | % (?: [({] | [sd]\Z | \w+%\Z )
+    | % (?: [({] | [sd]\Z | \w+%\Z )         # put in by something else
     | arn:aws
+    | (?: [\w-]+ [.] (?: pem|key|crt|cer|p12|pfx|jks|pub|txt|json|ya?ml|toml|conf|cfg|env )
+      | id_(?: rsa | dsa | ecdsa | ed25519 ) ) \Z
+    """
+_PLAIN = re.compile(rf"{_ALWAYS} | [$<{{]", re.VERBOSE | re.IGNORECASE)
+_PLAIN_SETTING = re.compile(
+    rf"""{_ALWAYS}
+    | [$] (?: [({{] | (?: [a-z_]+ | (?-i: [A-Z][A-Z0-9_]* ) ) \Z )
+    | {{{{ | {{.*}}\Z | \[.*\]\Z | <[^<>]*>\Z | @[\w.-]+@\Z | \*+\Z
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+# A call, or an entry of something.
+_CALL = re.compile(r"([\w.]+)[(\[](?:.*[)\]][,;:]?)?\Z")
+_PATH = re.compile(r"[~.]{0,2}/")
 # A path, a file, a parameter, an alias or a tag of YAML, unless it looks like a password.
 _MARKED = re.compile(r"[~.]{0,2}/|[@%*:?!]")
 _KINDS = tuple(re.compile(kind) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
@@ -59,7 +73,10 @@ def _is_readable(value: str) -> bool:
 
 
 def _is_mixed(run: str) -> bool:
-    parts: list[str] = _PART.findall(_WORDS.sub("Word", run))
+    parts: list[str] = _PART.findall(run)
+    if len(run) >= _MIN_CASED_CHARS and len(run) < _MOST_PART_CHARS * len(parts):
+        return True
+    parts = _PART.findall(_WORDS.sub("Word", run))
     numbers = [part for part in parts if part.isdigit()]
     if not numbers or len(numbers) == len(parts):
         return False
@@ -75,11 +92,23 @@ def looks_plain(value: str) -> bool:
     """Whether a value without quotes is a path, a call, a template, or a word such as `true`."""
     if _PLAIN.match(value):
         return True
-    marked = _MARKED.match(value)
-    return marked is not None and not _looks_chosen(value, is_path=marked[0].endswith("/"))
+    call = _CALL.match(value)
+    if call is not None:
+        return not looks_chosen(call[1])
+    return _is_marked(value, _MARKED)
 
 
-def _looks_chosen(value: str, is_path: bool) -> bool:
+def looks_plain_setting(value: str) -> bool:
+    """Whether it is so where nothing is called, and no character but a template's has a meaning."""
+    return bool(_PLAIN_SETTING.match(value)) or _is_marked(value, _PATH)
+
+
+def _is_marked(value: str, marks: re.Pattern[str]) -> bool:
+    marked = marks.match(value)
+    return marked is not None and not looks_chosen(value, is_path=marked[0].endswith("/"))
+
+
+def looks_chosen(value: str, is_path: bool = False) -> bool:
     """Whether a value is random, or capitals, small letters and digits are mixed in it."""
     if looks_random(value):
         return True

@@ -1,8 +1,9 @@
 """The rules for secrets in a line: detect-secrets' own, and a few for what it does not know yet.
 
-Those are `named_values`, for the many ways to write a name's value, and `secret_forms`. Every
-plugin is used but those for private keys (`secret_keys`) and addresses of hosts. Importing them
-takes half a second. Called by `secret_lines`.
+Those are `named_values`, for the many ways to write a name's value, `secret_forms` and
+`secret_tokens`. Every plugin is used but those for private keys (`secret_keys`), passwords in URLs
+(`secret_forms`) and addresses of hosts. Importing them takes half a second. Called by
+`secret_lines`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, cast
 
-from midfill_lsp.context.secret_forms import TOKENS, Span, form_spans
+from midfill_lsp.context.secret_forms import Span, Syntax, form_spans
 from midfill_lsp.context.secret_looks import looks_plain, looks_random
+from midfill_lsp.context.secret_tokens import TOKENS
 from midfill_lsp.named_values import KEYWORD_STEMS, LIKELY_STEMS, likely_values, named_values
 
 # The worst lines that were found for the rules, such as `passwordpassword...`, then take 50 ms.
@@ -22,10 +24,13 @@ _TOKEN_PIECE_CHARS = 2_000
 
 _Rule = Callable[[str], Iterable[str]]
 
-# No rule but those for keywords and addresses matches without such a run of characters.
+# No rule but those for keywords matches without such a run of characters.
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/_=.\-]{11}")
 _RUN_END = re.compile(r"[A-Za-z0-9+/_=.-]*")
 _MIN_GROUP_CHARS = 8
+_OF_ANOTHER = re.compile(
+    r"(?:file|dir|path|names?|length|len|type)[\"'`]?\]?\s*[:=]{1,3}>?\s*[\"']?\Z", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +43,6 @@ class Rules:
     config_keyword: _Rule
     quoted: tuple[_Rule, ...]
     tokens: tuple[re.Pattern[str], ...]
-    address: _Rule
 
 
 def load() -> Rules:
@@ -89,7 +93,12 @@ def load() -> Rules:
 
     def named_in_config(line: str) -> Iterable[str]:
         found = analyze(line, CONFIG_DENYLIST_REGEX_TO_GROUP)
-        return (each for each in found if not (is_none(each) or looks_plain(each)))
+        return (
+            each
+            for each in found
+            if not (is_none(each) or looks_plain(each))
+            and not _OF_ANOTHER.search(line, 0, line.find(each))  # secretName: x
+        )
 
     def random(plugin: HighEntropyStringsPlugin) -> _Rule:
         def find(line: str) -> Iterable[str]:
@@ -102,7 +111,8 @@ def load() -> Rules:
 
         return find
 
-    # The private key's markers are `secret_keys`' business, and an address of a host is no secret.
+    # Private keys and passwords in URLs are `secret_keys`' and `secret_forms`' business, and an
+    # address of a host is no secret.
     apart = (BasicAuthDetector, IPPublicDetector, PrivateKeyDetector)
     kinds: Iterable[type] = get_mapping_from_secret_type_to_class().values()
     tokens: list[re.Pattern[str]] = []
@@ -117,17 +127,16 @@ def load() -> Rules:
         # The limits that detect-secrets itself uses.
         quoted=(random(Base64HighEntropyString(4.5)), random(HexHighEntropyString(3.0))),
         tokens=(*tokens, *TOKENS),
-        address=BasicAuthDetector().analyze_string,
     )
 
 
-def find_spans(rules: Rules, line: str, is_config: bool) -> tuple[Span, ...]:
+def find_spans(rules: Rules, line: str, syntax: Syntax) -> tuple[Span, ...]:
     """Return where a line's secrets stand, some 50 us of work.
 
     Args:
         rules: what `load` returned.
         line: without its end.
-        is_config: values need no quotes there, as in YAML.
+        syntax: how it writes values.
     """
     secrets: set[str] = set()
     spans: set[Span] = set()
@@ -136,13 +145,11 @@ def find_spans(rules: Rules, line: str, is_config: bool) -> tuple[Span, ...]:
         spans.update(rules.named(line))
         for start, end in _pieces(line, _KEYWORD_PIECE_CHARS):
             secrets.update(rules.keyword(line[start:end]))
-            if is_config:
+            if syntax in (Syntax.CONFIG, Syntax.SETTINGS):
                 secrets.update(rules.config_keyword(line[start:end]))
     if any(stem in lowered for stem in LIKELY_STEMS):
         spans.update(rules.likely(line))
-    spans.update(form_spans(line, lowered, is_config))
-    if "://" in line:
-        secrets.update(rules.address(line))
+    spans.update(form_spans(line, lowered, syntax))
     if _LONG_RUN.search(line):
         for start, end in _pieces(line, _TOKEN_PIECE_CHARS):
             for pattern in rules.tokens:

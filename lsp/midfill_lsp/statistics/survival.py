@@ -18,6 +18,7 @@ _MARGIN_LINES = 5
 """An edit right before the text moves it unseen; lines may be wrapped by a formatter."""
 _MAX_TOKENS, _MAX_WINDOW_TOKENS = 150, 400
 """150 by 400 cells take 30 ms, in a thread; longer texts are judged by their beginning."""
+_MAX_HEAD_TOKENS = 20
 _MOST = 1 / 3
 """`mostly_kept` is a text of which at most a third of the tokens was changed."""
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -61,10 +62,12 @@ def judge(
     if _stands(text, lines, line_idx, head) or (wanted and window.count(wanted) > num_others):
         return "kept"
     tokens = _TOKEN.findall(wanted)[:_MAX_TOKENS]
+    most = _MOST * len(tokens)
+    if num_others:  # a twin would be taken for what is left of it: only its own lines tell
+        window = _plain("".join(lines[line_idx : line_idx + text.count("\n") + 1]))
+        tokens = [*_TOKEN.findall(head)[-_MAX_HEAD_TOKENS:], *tokens]
     found = _TOKEN.findall(window)[:_MAX_WINDOW_TOKENS]
-    if not tokens or num_others:  # a twin would be taken for what is left of it
-        return "gone"
-    return "mostly_kept" if distance(tokens, found) <= _MOST * len(tokens) else "gone"
+    return "mostly_kept" if most and distance(tokens, found) <= most else "gone"
 
 
 def others(text: str, lines: Sequence[str], line_idx: int, head: str) -> int:

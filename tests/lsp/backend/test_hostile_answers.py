@@ -11,8 +11,10 @@ from typing import Any, get_args
 
 import pytest
 
+from midfill_lsp.backend.answers import compression_of
 from midfill_lsp.backend.base import ChatMessage, InfillRequest
 from midfill_lsp.backend.fields import fields_of, list_of
+from midfill_lsp.backend.http import EngineClient, post_events
 from midfill_lsp.backend.infill import InfillBackend
 from midfill_lsp.config import BackendKind
 from midfill_lsp.engine_process.endpoint import FixedEngine
@@ -70,6 +72,33 @@ async def test_an_engines_compressed_answer_is_not_unpacked() -> None:
         fake.on("/info", packed)
         with pytest.raises(EngineGone, match=r"compressed \(gzip\)"):
             await backend.chat_context()
+
+
+@pytest.mark.parametrize("is_short", [True, False])
+async def test_an_engines_compressed_error_is_told_by_its_status(is_short: bool) -> None:
+    # It was told as compressed on one way, and by its status on the other.
+    packed = gzip.compress(b'{"error": "unpacked"}')
+    client = EngineClient("http://127.0.0.1", is_short)
+    async with FakeRemote() as fake, aclosing(client):
+        fake.on("/infill", Answer((packed,), 422, headers={"content-encoding": "gzip"}))
+        with pytest.raises(BadReply, match=r"answered HTTP 422$"):
+            [event async for event in post_events(client, f"{fake.url}/infill", None, {})]
+        answer = await client.get(f"{fake.url}/infill")
+        assert (answer.status_code, answer.content) == (422, packed)
+
+
+@pytest.mark.parametrize("coding", ["", "none", "utf-8", "identity", "chunked, Identity"])
+async def test_a_coding_that_packs_nothing_is_read_as_it_is(coding: str) -> None:
+    # Gateways send one so that nobody on the way holds an event stream back.
+    plain = Answer(ONE.chunks, kind=ONE.kind, headers={"content-encoding": coding})
+    async with FakeRemote() as fake, aclosing(remote("tgi", fake.url, MODEL)) as backend:
+        fake.on("/", plain)
+        assert (await collect(backend.infill(REQUEST)))[0] == ["x"]
+
+
+@pytest.mark.parametrize("coding", ["BR", "x-gzip", "none, deflate", "zstd,identity"])
+def test_a_coding_that_packs_is_told(coding: str) -> None:
+    assert compression_of({"content-encoding": coding}) == coding
 
 
 def moved(location: str) -> Answer:

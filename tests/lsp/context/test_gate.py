@@ -11,6 +11,7 @@ from midfill_lsp.config import BackendConfig, Config, ContextConfig, EngineConfi
 from midfill_lsp.context.gate import Admitted, AdmittedAround, Gate
 from midfill_lsp.context.judge import Kind, Refusal, Role
 from midfill_lsp.context.secret_files import looks_secret
+from midfill_lsp.context.secret_forms import Syntax
 from midfill_lsp.context.secret_lines import SecretLines
 from midfill_lsp.context.trust import Trust, trust_of
 from midfill_lsp.context.workspace import Workspace
@@ -256,7 +257,7 @@ def test_lines_are_masked_for_everybody(top: Path) -> None:
 
 
 class Broken(SecretLines):
-    def spans(self, line: str, is_config: bool = False) -> tuple[tuple[int, int], ...]:
+    def spans(self, line: str, syntax: Syntax = Syntax.CODE) -> tuple[tuple[int, int], ...]:
         raise RuntimeError(f"{line} in a message")
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from midfill_lsp.config import ContextConfig
 from midfill_lsp.context.gate import Admitted, Gate
-from midfill_lsp.context.secret_forms import form_spans
+from midfill_lsp.context.secret_forms import Syntax, form_spans
 from midfill_lsp.context.secret_lines import SecretLines
 from midfill_lsp.context.secret_looks import looks_random
 from midfill_lsp.context.workspace import Workspace
@@ -40,6 +40,11 @@ IN_SCRIPTS = [
     ("DB_PASSWORD={}", "?Xy12345"), ("DB_PASSWORD={}", "!Dmin2024x"),
     ("AWS_SECRET_ACCESS_KEY={}", "/JalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKE"),
     ("spring.datasource.password={}", "hunter2(prod"), ("  -u admin:{} \\", WORD),
+    *(("spring.datasource.password={}", value) for value in (
+        "S3cret[1]", "hunter2(new)", "correct.horse[battery]", "!hunter2!", "@dmin-pa55",
+        "$ecret123", "*letmein*", "{cipher}AQA3xk2z",
+    )),
+    ("DATABASE_URL=postgres://anna:{}@h/db", "hunter2!"),
     ('- "PASS={}"', WORD), ("ENV DB_PASSWORD {}", "HUNTERTWO"),
 ]  # fmt: skip
 ANYWHERE = [
@@ -51,6 +56,15 @@ ANYWHERE = [
     ('curl -H "X-Api-Key: {}"', HEX[:32]), ('curl -H "PRIVATE-TOKEN: {}" https://x', RANDOM),
     ("curl -u admin:{} https://x", WORD), ('"Authorization: Basic {}"', "YWRtaW46aHVudGVyMnA="),
     ('"Server=x;User ID=sa;Password={};Encrypt=True"', "Pa55w0rd!x"),
+    ('"Server=x;Password={}"', "letmein"), ('"Password={}; Encrypt=True"', "letmein"),
+    ('"host=db user=anna password={}"', "letmein"), ("'https://a/?b=c&password={}'", "letmein"),
+    (r"b('it\'s', 'password={}')", WORD), ("# don't b('password={}')", WORD),
+    ('"postgres://anna:{}@h/db"', "hunter2!"), ('"mongodb+srv://anna:{}@h/db"', "abc+def="),
+    ('"mysql://root:{}@h"', "s3cret*"), ('"https://anna:{}@h/x"', "Tr0ub4dor&3"),
+    ("'amqp://user:{}@h'", "pa,ss"), ("f'amqp://{{user}}:{}@h'", "pa;ss"),
+    ('token = "{}"', "kQzRtYbWmXpLsDfG"), ('{{"name": "api_key", "value": "{}"}}', WORD),
+    ("curl -s https://a/?b=c&d -u admin:{}", WORD),
+    ("curl -H 'Accept: a/b; c=4' -u admin:{} https://a", "letmein"),
     ('dsn = "dbname=x user=y password={}"', WORD), ('"localhost:6379,password={},ssl=1"', WORD),
     ("redis://:{}@localhost:6379/0", "s3cr3tpw"), ("https://a/c?sv=1&sig={}", f"Z%2F{MIXED}%3D"),
     ("<password>{}</password></server>", WORD), ("<ns:apiKey a='b'>{}</ns:apiKey>", WORD),
@@ -74,7 +88,7 @@ def test_it_is_masked_where_values_need_no_quotes(
     lines: SecretLines, line: str, secret: str
 ) -> None:
     text = line.format(secret)
-    masked = lines.mask(text, is_config=True).text
+    masked = lines.mask(text, Syntax.CONFIG).text
     assert secret not in masked
     assert masked.startswith(text.partition(secret)[0])
     assert len(masked) == len(text)
@@ -111,6 +125,30 @@ def test_it_is_masked_in_code_and_the_rest_stands(
         # Names that only hold one.
         'compass = "north1east2"', '"monkey": "abc123def"', '"hotkey": "ctrl1a2b3c"',
         'author("Anna", "anna1b2c3d4e")', 'authorize("users", "read2write3x4")',
+        # Pairs of SQL and of messages, and what stands between two texts.
+        '"UPDATE users SET password=excluded.password, mail=excluded.mail"',
+        '"SELECT id FROM users JOIN v ON u.password=v.password"',
+        '"SELECT id FROM users WHERE name=? AND password=hashed"', '"a WHERE pwd=pwd_old"',
+        'log.info("password=hidden")', '"password=redacted"', 'assert "password=wrong" in url',
+        'throw new Error("password=missing")', "'pwd=window.location'", '"a=b;password=redacted"',
+        r"connect('it\'s', password=user_password, db='x')",
+        'end of text", password=user_passwor1, name="x")',
+        "# don't set password=secret_valu1 here, it's bad",
+        # Values of forms, columns and the like.
+        '{ name: "passwordStrength", value: "weak2" }', '{"name": "password", "value": "text"}',
+        '<input type="button" name="changePassword" value="Change"/>',
+        '{"name": "secretary", "value": "Anna-2"}', 'Option(name="secret_level", value="high-2")',
+        'Field(key="api_key_type", value="bearer2")', "<Secret>Some text</Secret>",
+        '<meta name="api-key-status" value="active2">',
+        # Calls, images and comments.
+        "hvs.calculate_hypervolume_subset(x)", "hvb.some_long_attribute_name(3)",
+        "a=1;sig=computeSignatureForRequest(b)", "b?sig=computeSignatureForRequest(b)",
+        "docker run --rm -u 1000:1000 curlimages/curl -v x", "// wrong password 'abc1'",
+        "docker exec -u www-data:www-data app curl x", "curl x && docker run -u 1000:1000 y",
+        '"postgres://anna:$pass@h"', '"postgres://anna:${pass}@h"', '"postgres://anna:%s@h"',
+        'f"postgres://anna:{password}@h"', '"http://anna:****@h"', '"http://a:8080, anna@b.c"',
+        '"http://a:8080,anna@b.c"', 'r"://([^:]+):([^@]+)@"',
+        'token = "SeamlessM4TForSpeechToText"', 'token = "getHTTPResponseById"',
         # Public by nature.
         "Version=4.0.0.0, PublicKeyToken=b77a5c561934e089",
         "<PublicKeyToken>b77a5c561934e089</PublicKeyToken>",
@@ -147,11 +185,68 @@ def test_ordinary_code_passes(lines: SecretLines, line: str) -> None:
         "cache_key: linux-x64-node20-abc123def456", "password: !vault |", "api_key: !ENV API_KEY",
         'echo "Usage: $0 --token TOKEN --password PASSWORD"', "password=%(name)s",
         "password: *alias", "password: @file", "PASSWORD=%DbPassword2%", "SECRET=/srv/k8s/Key2.pem",
-        "password = get_secret(name)",
+        "password = get_secret(name)", "docker build --secret id=npm,src=.npmrc",
+        "ansible --private-key key.pem", "secretName: my-secret",
     ],
 )  # fmt: skip
-def test_ordinary_scripts_pass(lines: SecretLines, line: str) -> None:
-    assert lines.mask(line, is_config=True).text == line
+@pytest.mark.parametrize("syntax", [Syntax.CONFIG, Syntax.SHELL])
+def test_ordinary_scripts_pass(lines: SecretLines, line: str, syntax: Syntax) -> None:
+    assert lines.mask(line, syntax).text == line
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'if [ "$secret" = none ]; then', 'test "$password" = x || die "bad password: $password"',
+        'echo "Missing password: use --password"', "password_length=1024", "PASSWORD_MIN_LEN=8",
+        "SECRETS_FILE=secrets.yaml", "password_file=pw.txt", "secret_name=my-secret",
+        "ssl_client_key=client.pem", "sed -i 's/^password:.*/password: new/' f",
+        "password: hunter2", "export API_KEY=[your key]",
+    ],
+)  # fmt: skip
+def test_what_only_a_shell_writes_passes(lines: SecretLines, line: str) -> None:
+    # A value went on to the line's end, through the shell's own words.
+    assert lines.mask(line, Syntax.SHELL).text == line
+
+
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        ("export DB_PASSWORD={}", "hunter2"), ('DB_PASSWORD="{}"', "hunter two"),
+        ("PASSWORD={} mysql; x", "hunter2"), ("a=1;PASSWORD={};b=2", "hunter2"),
+        ("PASSWORD={}", r"pa\$\$word"), ("mysql --password={} -u x", "hunter2"),
+        ("mysql --password {} -u x", "hunter2"), ("set -gx DB_PASSWORD {}", "hunter2"),
+        ("set DB_PASSWORD={}", "hunter2"), ("API_TOKEN={}", RANDOM),
+        ("${{PASSWORD:={}}}", "hunter2"), ("PASSWORDS={}", "ab,cd[ef]"),
+    ],
+)  # fmt: skip
+def test_values_of_a_shell_are_masked(lines: SecretLines, line: str, secret: str) -> None:
+    expected = line.format("x" * len(secret))
+    assert lines.mask(line.format(secret), Syntax.SHELL).text == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        ("password = {}", "letmein("), ("password: {}", "!hunter2!"), ("PASSWORD={}", "letmein[1]"),
+        ("db.password={}", "<hunter"), ("password=  {}  ", "#hunter two"), ("secret={}", ":foo?b"),
+    ],
+)  # fmt: skip
+def test_each_character_of_a_setting_is_its_own(lines: SecretLines, line: str, secret: str) -> None:
+    # A tag and an alias of YAML, a call, an entry and a template were seen in them.
+    expected = line.format("x" * len(secret))
+    assert lines.mask(line.format(secret), Syntax.SETTINGS).text == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["${db.password}", "$(cat x)", "$DB_PASS_2", "$password", "%(password)s", "@project.password@",
+     "<password>", "{{ password }}", "{password}", "# none", "[a, b]", "{a: b}", "true", "/a/b",
+     "*****", "a.pem"],
+)  # fmt: skip
+def test_templates_of_settings_pass(lines: SecretLines, value: str) -> None:
+    line = f"password = {value}"
+    assert lines.mask(line, Syntax.SETTINGS).text == line
 
 
 @pytest.mark.parametrize(
@@ -177,10 +272,30 @@ def test_values_of_scripts_need_no_quotes(tmp_path: Path, name: str) -> None:
     assert (answer.text, answer.num_secrets) == (f"DB_PASSWORD={'x' * len(WORD)}\n", 1)
 
 
+@pytest.mark.parametrize(
+    ("name", "masked"),
+    [
+        ("a.py", ""), ("a.sh", "a"), ("Dockerfile", "a"), ("a.sh.dist", "a"), ("a.yaml", "ab"),
+        ("a", "ab"), ("a.tf.example", "ab"), ("a.ini", "abc"), ("a.properties.sample", "abc"),
+        (".env.template", "abc"),
+    ],
+)  # fmt: skip
+def test_a_files_name_tells_how_it_writes_values(tmp_path: Path, name: str, masked: str) -> None:
+    gate = Gate(ContextConfig, Workspace([tmp_path]))
+    values = {"a": "password=hunter2", "b": "password: hunter2", "c": "password=!letmein!"}
+    found = ""
+    for key, line in values.items():
+        answer = gate.admit((tmp_path / name).as_uri(), line, "remote", "document")
+        assert isinstance(answer, Admitted)
+        found += key if answer.num_secrets else ""
+    assert found == masked
+
+
 PIECES = [
     "token", "token=", "app_key=", "token:", 'token="', "--token ", "-", "<", "<token>a", "<token ",
     'name="token" value="', "login ", "password ", "-u a:", "-u a:bbbb ", "curl -u a:bbbb ",
-    "authorization ", "://:", "_auth=",
+    "authorization ", "://:", "_auth=", "://a:b", "://", "curl ",
+    "curl '", 'curl " ', "\\'", "\\\"", "'", "password=a;", "hvs.", "?sig=a",
     'auth("', "client-key-data:", "ENV ", "set -a ", '"password=', "?sig=", "#define ", " ", '"',
 ]  # fmt: skip
 
@@ -194,8 +309,8 @@ def test_long_lines_of_one_piece_take_no_time(piece: str, num_chars: int) -> Non
     # The last looked for "curl" in the whole line at each of its options.
     num_pieces = num_chars // len(piece)
     line = piece * num_pieces + string.punctuation
-    spans = list(form_spans(line, line, is_config=True))
+    spans = [list(form_spans(line, line, syntax)) for syntax in Syntax][Syntax.CONFIG]
     values = list(likely_values(line))
     found = [line[start:end] for start, end in spans]
-    assert found == ["bbbb"] * (num_pieces if "curl" in piece else 0)
+    assert found == ["bbbb"] * (num_pieces if "curl -u" in piece else 0)
     assert {line[value.start - 1] for value in values} == ({'"'} if piece == 'token="' else set())

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from midfill_lsp.context.secret_forms import Syntax
 from midfill_lsp.context.secret_keys import key_spans
 from midfill_lsp.context.secret_lines import SecretLines
 from midfill_lsp.named_values import KEYWORD_STEMS, named_values
@@ -153,26 +154,26 @@ def test_ordinary_code_passes(lines: SecretLines, line: str) -> None:
 def test_values_in_configuration_need_no_quotes(lines: SecretLines) -> None:
     text = "user: anna\npassword: hunter2\n"
     assert lines.mask(text).num_secrets == 0  # in code that is a type
-    assert lines.mask(text, is_config=True).text == "user: anna\npassword: xxxxxxx\n"
-    assert "hunter2" not in lines.mask("DB_PASSWORD=hunter2\n", is_config=True).text
+    assert lines.mask(text, Syntax.CONFIG).text == "user: anna\npassword: xxxxxxx\n"
+    assert "hunter2" not in lines.mask("DB_PASSWORD=hunter2\n", Syntax.CONFIG).text
 
 
 BELOW = [
-    ("password = (\n    {}\n)\n", "'hunter2'", False),
-    ('{{"api_key":\n  {}}}\n', '"tiger-lily-7"', False),
-    ("const secret =\n  {};\n", "'tiger-lily-7'", False),
-    ("password: >-\n  {}\nname: x\n", "hunter2", True),
-    ("db_password =\n{}\n", "hunter2", True),
-    ("f(" + "x, " * 300 + "password=   \n{}\n", "'hunter2'", False),
+    ("password = (\n    {}\n)\n", "'hunter2'", Syntax.CODE),
+    ('{{"api_key":\n  {}}}\n', '"tiger-lily-7"', Syntax.CODE),
+    ("const secret =\n  {};\n", "'tiger-lily-7'", Syntax.CODE),
+    ("password: >-\n  {}\nname: x\n", "hunter2", Syntax.CONFIG),
+    ("db_password =\n{}\n", "hunter2", Syntax.CONFIG),
+    ("f(" + "x, " * 300 + "password=   \n{}\n", "'hunter2'", Syntax.CODE),
 ]
 
 
-@pytest.mark.parametrize(("form", "value", "is_config"), BELOW)
-def test_a_value_below_its_name(lines: SecretLines, form: str, value: str, is_config: bool) -> None:
+@pytest.mark.parametrize(("form", "value", "syntax"), BELOW)
+def test_a_value_below_its_name(lines: SecretLines, form: str, value: str, syntax: Syntax) -> None:
     text, secret = form.format(value), value.strip("'\"")
-    assert lines.mask(text, is_config).text == text.replace(secret, "x" * len(secret))
+    assert lines.mask(text, syntax).text == text.replace(secret, "x" * len(secret))
     for cut in range(len(text) + 1):
-        prefix, suffix, num = lines.mask_around(text[:cut], text[cut:], is_config)
+        prefix, suffix, num = lines.mask_around(text[:cut], text[cut:], syntax)
         assert (len(prefix), num >= 1) == (cut, True)
         assert secret not in prefix + suffix
 

@@ -62,6 +62,25 @@ def test_a_twin_above_does_not_count(after: list[str], fate: str, is_there_alrea
     assert judge("return x", after, line_idx, "    ", num_others) == fate
 
 
+@pytest.mark.parametrize(
+    ("line", "fate"),
+    [
+        ("    x = foo(a, b)\n", "mostly_kept"),  # by a formatter, as its twin
+        ("    x = foo(a, b, c)\n", "mostly_kept"),
+        ("    x = None\n", "gone"),
+        ("    y = foo(a, b)\n", "mostly_kept"),
+        ("    return y\n", "gone"),
+        ("", "gone"),
+    ],
+)
+def test_what_a_formatter_touched_is_kept_beside_a_twin(line: str, fate: str) -> None:
+    # It was gone as soon as one character of it had changed.
+    before = ["    z = foo(a,b)\n", "    y()\n", "    x = foo(a,b)\n"]
+    num_others = others("foo(a,b)", before, 2, "    x = ")
+    after = ["    z = foo(a, b)\n", "    y()\n", line]
+    assert judge("foo(a,b)", after, 2, "    x = ", num_others) == fate
+
+
 def test_blank_text_is_kept_where_it_stands() -> None:
     assert judge("\n    ", ["def f():\n", "    pass\n"], 0, "def f():") == "kept"
     assert judge("\n    ", ["def f(): pass\n"], 0, "def f():") == "gone"
