@@ -144,7 +144,6 @@ SENTINELS = [
         "<|fim_prefix|>", "<|fim_middle|>", "<|fim_pad|>", "<|file_separator|>", "<|im_end|>",
         "<\uff5cfim\u2581begin\uff5c>", "<\uff5cend\u2581of\u2581sentence\uff5c>", "<file_sep>",
         "[SUFFIX]", "[PREFIX]", "<|cursor|>", "<filename>",
-        "\x00", "\x08", "\x1b]52;c;aGk=\x07", "\x9b2J", "\u202e", "\u2066",
     )
 ]  # fmt: skip
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from midfill_lsp.syntax import Grammar
-from midfill_lsp.trim import brackets, indent, lexer
+from midfill_lsp.trim import brackets, indent, lexer, texts
 from midfill_lsp.trim import mode as modes
 from midfill_lsp.trim.mode import Mode
 from midfill_lsp.trim.sound import Soundness
@@ -40,7 +40,8 @@ class TrimContext:
         in_text: the cursor stands in a string or a comment.
         begun: what tells where that string or comment ends (`lexer.opener_of`), if the document
             ends it behind the cursor; else "".
-        text_opener: what begins that string or comment if it may have several lines, else "".
+        text_opener: what begins the docstring or comment whose first line may come on the next
+            one, and then stands here (`texts.first_line_opener`); else "".
         allowed: what a suggestion may close, innermost first (`brackets.allowed_closers`);
             None where brackets mean nothing.
         allowed_without_rest: the same, were the rest of the cursor's line replaced.
@@ -132,7 +133,7 @@ def describe(
         opens=opens,
         in_text=in_text,
         begun=_begun(token, suffix, language_id) if ending != "code" else "",
-        text_opener=lexer.opener_of(token) if ending == "text" else "",
+        text_opener=texts.first_line_opener(token, prefix, language_id) if ending == "text" else "",
         allowed=allowed,
         allowed_without_rest=without_rest,
         indent_style=style,
@@ -172,13 +173,9 @@ def _begun(token: str, suffix: str, language_id: str) -> str:
     has_lines = lexer.ending_of(token) == "text"
     if language_id in _NO_BRACKETS and (has_lines or token.startswith("'")):
         return ""  # an apostrophe, as likely as not
-    opener = lexer.opener_of(token)
-    behind = suffix[: lexer.WINDOW_CHARS] if has_lines else suffix.partition("\n")[0]
-    if not has_lines and behind.count(token[:1]) % 2 == 0:
-        return ""
     if language_id == "shellscript" and token.rfind("$(") > token.rfind(")"):
         return ""  # in a command, which has quotes of its own
-    return "" if lexer.end_of(opener, behind, language_id) is None else opener
+    return lexer.opener_of(token) if texts.is_ended(token, suffix, language_id) else ""
 
 
 def _above_level(above: str, level: int) -> str | None:

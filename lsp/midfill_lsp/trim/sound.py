@@ -20,7 +20,7 @@ from midfill_lsp.syntax import (
     replaced,
     window,
 )
-from midfill_lsp.trim import brackets
+from midfill_lsp.trim import brackets, texts
 from midfill_lsp.trim.ends import ended
 
 _BEFORE_CHARS, _BEHIND_CHARS = 6_000, 1_500
@@ -77,7 +77,8 @@ class Soundness:
         """Whether what seems to be a string or comment around the cursor is over, or never was.
 
         A lexer takes a backtick in a regular expression for the beginning of one, and the end of
-        one for that if it never saw the beginning.
+        one for that if it never saw the beginning. So does the parser, which sees less of the
+        text: where it does not know what the cursor stands in, the lexer is believed.
 
         Args:
             num_chars: of it before the cursor.
@@ -87,8 +88,14 @@ class Soundness:
             return False
         if self._interpolations.intersection(here.kinds):
             return False
-        places = place(self._source, start), place(self._source, start + 1)
-        return any(one.inside != "code" or "jsx_text" in one.kinds for one in places)
+        if texts.is_triple(self._source.text, start, self._language):
+            is_doubtful = texts.begins(self._source.text, start)
+        else:
+            is_doubtful = "ERROR" in here.kinds
+        if is_doubtful:
+            return False
+        before, behind = place(self._source, start), place(self._source, start + 1)
+        return before.inside != "code" or "jsx_text" in (*before.kinds, *behind.kinds)
 
     def holds_definition(self, text: str) -> bool:
         """Whether `text` holds all of a function, class or type that has a body."""
@@ -127,6 +134,17 @@ class Soundness:
             if num <= bounds.anyhow or num < bounds.in_hole:
                 return True
         return False
+
+    def is_better(self, text: str, other: str) -> bool:
+        """Whether the file has fewer faults with `text` at the cursor than with `other`.
+
+        As many will do if there are no more than now: one fault may hide another.
+        """
+        ours, theirs = self._with(text, 0), self._with(other, 0)
+        if ours is None or theirs is None:
+            return False
+        num, bound = num_faults(ours), num_faults(theirs)
+        return num < bound or num == bound <= self._faults().in_hole
 
     def _faults(self) -> _Bounds:
         """Return how many faults there are; counted when the first text is judged."""

@@ -42,9 +42,10 @@ def num_line_ends(text: str) -> int:
 
 
 def _without_blank_lines(raw: str, context: TrimContext) -> str:
-    """Return text for the inside of a docstring or the like from its first line on.
+    """Return text for the inside of a docstring or a comment from its first line on.
 
-    Only one line of it is suggested, which then stands where the cursor does.
+    Only one line of it is suggested, which then stands where the cursor does; behind what opens a
+    comment with a blank between them.
     """
     blank = _BLANK_LINES.match(raw)
     if blank is None:
@@ -52,8 +53,11 @@ def _without_blank_lines(raw: str, context: TrimContext) -> str:
     raw = raw[blank.end() :]
     if not context.head.strip():
         return raw
-    star = _STAR.match(raw) if context.text_opener == "/*" else None
-    return raw[star.end() :] if star else raw.lstrip(" \t")
+    if context.text_opener != "/*":
+        return raw.lstrip(" \t")
+    star = _STAR.match(raw)
+    text = raw[star.end() :] if star else raw.lstrip(" \t")
+    return f" {text}" if text and not text.startswith("*/") else text
 
 
 def _moved(text: str, surplus: int) -> str:

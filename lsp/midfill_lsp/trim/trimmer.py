@@ -107,7 +107,7 @@ class Trimmer:
     def _judge(self, finished: bool, cut_short: bool = False) -> None:
         context = self._context
         raw = self._raw
-        leak = sentinel.find(raw, context.language_id)
+        leak = sentinel.find(raw, context.language_id, context.prefix + context.suffix)
         if leak is not None:
             raw, finished, cut_short = raw[:leak], True, False
         elif len(raw) > _MAX_CHARS:
