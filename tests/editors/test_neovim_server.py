@@ -14,6 +14,15 @@ from tests.editors.script import Script
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
+_KILL_AND_OPEN = """
+vim.uv.kill(..., 'sigkill')
+local only_fast = true -- so what was scheduled at its end has not run yet
+vim.wait(30000, function() return require('midfill.wire').id == nil end, 5, only_fast)
+local buf = vim.fn.bufadd('other.py')
+vim.bo[buf].buflisted = true
+vim.fn.bufload(buf)
+"""
+
 
 def test_a_server_that_dies_is_started_anew(tmp_path: Path) -> None:
     script = Script()
@@ -72,6 +81,25 @@ def test_a_server_that_hangs_is_started_anew(which: Editor, tmp_path: Path) -> N
         script.kill()
         script.accept()
         neovim.until_lua("require('midfill').status().state", "ready")
+    script.close()
+
+
+@pytest.mark.parametrize("which", ["nvim-new", "nvim-old"])
+def test_a_server_that_a_file_starts_anew_knows_the_others(which: Editor, tmp_path: Path) -> None:
+    """One that was opened right after the death was the only one with suggestions."""
+    script = Script()
+    setup: dict[str, object] = {"cmd": command("tests.editors.script", str(script.port))}
+    (tmp_path / "other.py").write_text("y = 2\n", "utf-8")
+    with start(which, tmp_path, setup) as neovim:
+        neovim.edit(["x = "])
+        script.accept()
+        neovim.until_lua("require('midfill').status().state", "ready")
+        neovim.lua(_KILL_AND_OPEN, script.pid)
+        script.accept()
+        neovim.until_lua("require('midfill').status().state", "ready")
+        script.set("1 + 1")
+        neovim.type("A")
+        neovim.until_screen("x = «1 + 1»")
     script.close()
 
 

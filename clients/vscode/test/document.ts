@@ -2,6 +2,8 @@ import { Position, type Range, type Uri } from "./vscode";
 
 /** A document whose lines end in `\n`; the test changes its text and tells of it. */
 export class TextDocument {
+  version = 1;
+
   constructor(
     readonly uri: Uri,
     public text: string,

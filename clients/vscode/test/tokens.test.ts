@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type * as vscode from "vscode";
 
 import { setToken } from "../src/secrets/commands";
@@ -46,19 +46,30 @@ test("a token that one window sets or clears is told in all", async () => {
   expect(told).toHaveLength(4);
 });
 
+const FILE = "https://file.example.com/v1";
+const OWN = "https://own.example.com/v1";
+const HELD = { "backend.kind": { value: "openai" }, "backend.url": { value: FILE } };
+
 test.each([
-  ["that the language server asks, from the user's file", "https://file.example.com/v1", true],
-  ["of VS Code's settings where no language server answers", "https://own.example.com/v1", false],
-])("a token is proposed for the server %s", async (_, url, isRunning) => {
   // It was that of VS Code's settings in any case.
+  ["that the language server asks, from the user's file", FILE, () => Promise.resolve({ settings: HELD })],
+  ["of VS Code's settings where no language server runs", OWN, undefined],
+  // Nothing was asked.
+  ["of VS Code's settings where the language server hangs", OWN, () => new Promise(() => undefined)],
+])("a token is proposed for the server %s", async (_, url, sendRequest) => {
   settings.set("midfill.backend.kind", "openai");
-  settings.set("midfill.backend.url", "https://own.example.com/v1");
-  const held = { "backend.kind": { value: "openai" }, "backend.url": { value: "https://file.example.com/v1" } };
-  const client = isRunning ? { sendRequest: () => Promise.resolve({ settings: held }) } : undefined;
+  settings.set("midfill.backend.url", OWN);
   const tokens = new Tokens(new Secrets());
   user.takesProposed();
   user.writes("secret");
-  await setToken(tokens, client as never);
-  settings.clear();
+  vi.useFakeTimers();
+  try {
+    const done = setToken(tokens, (sendRequest && { sendRequest }) as never);
+    await vi.advanceTimersByTimeAsync(5_000);
+    await done;
+  } finally {
+    vi.useRealTimers();
+    settings.clear();
+  }
   expect(await tokens.get(url)).toBe("secret");
 });

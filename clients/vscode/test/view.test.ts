@@ -103,6 +103,7 @@ test("a block is inserted at every cursor", async () => {
   const inserted: unknown[] = [];
   const edit = (write: (edit: unknown) => void) => {
     write({ replace: (range: Range, text: string) => inserted.push([range.start.line, text]) });
+    document.version += 1;
     return Promise.resolve(true);
   };
   const selections = [new Range(0, 0, 0, 0), new Range(1, 0, 1, 0)];
@@ -115,12 +116,16 @@ test("a block is inserted at every cursor", async () => {
   expect(user.told).toEqual([]);
 });
 
-test("a block that VS Code does not insert is told", async () => {
+test.each([
+  // VS Code says that it did, all the same: nothing was told.
+  ["since the document is read-only", true, "is what is in front read-only?"],
+  ["since the document has changed", false, "what is in front has changed meanwhile; try again."],
+])("a block that VS Code does not insert, %s, is told", async (_, isTaken, why) => {
   const document = new TextDocument(new Uri("output", "/log"), "a\n");
   const selection = new Range(0, 0, 0, 0);
-  window.activeTextEditor = { document, selection, selections: [selection], edit: () => Promise.resolve(false) };
+  window.activeTextEditor = { document, selection, selections: [selection], edit: () => Promise.resolve(isTaken) };
   await new Bench().insert("new\n");
-  expect(user.told).toEqual(["Midfill: VS Code did not insert it; is what is in front read-only?"]);
+  expect(user.told).toEqual([`Midfill: VS Code did not insert it; ${why}`]);
 });
 
 test("what fails behind a button is told", async () => {

@@ -154,20 +154,20 @@ end
 --- Run `:MidfillChat`.
 ---@param command table as `nvim_create_user_command` gives it
 function M.run(command)
-  local question = command.args
+  local question, file = command.args, api.nvim_get_current_buf()
+  local problem = command.range > 0 and server.why_unknown(file)
+  if problem then
+    report.complain(problem)
+    return
+  end
+  if not M.open(command.smods) then
+    return
+  end
   if command.bang then
     M.reset()
   end
   if command.range > 0 then
-    local problem = server.why_unknown(api.nvim_get_current_buf())
-    if problem then
-      report.complain(problem)
-      return
-    end
-    places.add(command.line1, command.line2)
-  end
-  if not M.open(command.smods) then
-    return
+    places.add(file, command.line1, command.line2)
   end
   if question ~= '' then
     transcript.add_question(question)

@@ -51,16 +51,28 @@ end
 local function watch_editor()
   local group = api.nvim_create_augroup('midfill', {})
   local server, suggest = require('midfill.server'), require('midfill.suggest')
-  local function on(events, desc, callback)
-    api.nvim_create_autocmd(events, { group = group, desc = 'Midfill: ' .. desc, callback = callback })
+  local function on(events, desc, callback, pattern)
+    desc = 'Midfill: ' .. desc
+    local options = { group = group, pattern = pattern, desc = desc, callback = callback }
+    api.nvim_create_autocmd(events, options)
   end
-  on({ 'FileType', 'BufReadPost', 'BufWritePost', 'BufFilePost' }, 'let the server know the buffer', function(event)
+  local function attach(event)
     server.attach(event.buf)
-  end)
-  on('BufEnter', 'let the server know the buffer', function(event)
-    vim.schedule(function() -- what opens a scratch buffer says only now that it is one
-      server.attach(event.buf)
-    end)
+    suggest.update() -- the cursor may be inserting there already
+  end
+  local attach_soon = vim.schedule_wrap(attach) -- scratch buffers say only later what they are
+  on({ 'BufReadPost', 'BufWritePost' }, 'let the server know the buffer', attach)
+  on({ 'BufEnter', 'FileType', 'BufFilePost' }, 'let the server know the buffer', attach_soon)
+  on('OptionSet', 'take back what is no file any more', function()
+    local buf = api.nvim_get_current_buf() -- the event names none
+    if not server.wants(buf) then
+      server.detach(buf)
+    end
+  end, { 'buftype', 'buflisted' })
+  -- To Neovim, a buffer without a name that is written under one is wiped out, not renamed.
+  on({ 'BufFilePre', 'BufWipeout' }, 'take the buffer back by its old name', function(event)
+    server.detach(event.buf)
+    attach_soon(event) -- it keeps its name where another buffer has the new one
   end)
   on('ModeChanged', 'begin or end suggesting', function()
     suggest.update()
@@ -87,7 +99,7 @@ function M.setup(given)
   local server, suggest = require('midfill.server'), require('midfill.suggest')
   require('midfill.token').configure(M.options.token)
   suggest.configure(M.options)
-  server.configure(M.options, { on_end = suggest.clear, on_token = require('midfill.token').answer })
+  server.configure(M.options, { on_end = suggest.clear, on_token = require('midfill.token').reply })
   require('midfill.keys').take(M.options.keys, actions())
   watch_editor()
   server.attach_all()

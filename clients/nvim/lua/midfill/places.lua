@@ -5,16 +5,22 @@ local wire = require('midfill.wire')
 
 local M = {}
 
-local api = vim.api
 local MAX_PLACES = 8 -- as many as the server takes
 
 local places = {} ---@type midfill.Held[]
 
---- Let lines of the current buffer be part of it, instead of the first where they are too many.
+--- Let lines of a buffer be part of it, once, instead of the first where they are too many.
+---@param buf integer
 ---@param first integer from 1
 ---@param last integer inclusive
-function M.add(first, last)
-  table.insert(places, held_lines.hold(api.nvim_get_current_buf(), first - 1, last))
+function M.add(buf, first, last)
+  for idx, held in ipairs(places) do
+    if held.buf == buf and vim.deep_equal({ held_lines.rows(held) }, { first - 1, last }) then
+      held_lines.release(table.remove(places, idx))
+      break
+    end
+  end
+  table.insert(places, held_lines.hold(buf, first - 1, last))
   if #places > MAX_PLACES then
     held_lines.release(table.remove(places, 1))
   end

@@ -13,7 +13,7 @@ local RESTARTS, WINDOW_S = 3, 60
 
 ---@class midfill.Hooks
 ---@field on_end fun() the server has ended
----@field on_token fun(url: string, answer: fun(token?: string))
+---@field on_token lsp.Handler answers `midfill/token`
 
 local options ---@type midfill.Options
 local hooks ---@type midfill.Hooks
@@ -44,23 +44,6 @@ function M.command()
   return config.command(options)
 end
 
---- Answer `midfill/token`, as soon as the hook has.
----@return { token?: string }
-local function answer_token(_, params)
-  local routine = coroutine.running()
-  local answer ---@type { token?: string }?
-  hooks.on_token(params.url, function(token)
-    answer = { token = token or vim.NIL }
-    if coroutine.status(routine) == 'suspended' then
-      coroutine.resume(routine)
-    end
-  end)
-  if not answer then
-    coroutine.yield()
-  end
-  return answer
-end
-
 ---@return table<string, function>
 local function handlers()
   local show_progress = vim.lsp.handlers['$/progress']
@@ -78,7 +61,7 @@ local function handlers()
       local progress = type(params.progress) == 'number' and params.progress or nil
       wire.set_status(params.state, reason, progress)
     end,
-    ['midfill/token'] = answer_token,
+    ['midfill/token'] = hooks.on_token,
   }
 end
 
@@ -106,24 +89,30 @@ local function on_exit(code, signal, ended_id)
   end)
 end
 
---- Start a server that died anew, unless it keeps dying or one runs already.
-function M.revive()
-  if is_given_up or wire.client() then
-    return
-  end
+--- Whether the server that died now is one too many; told once.
+---@return boolean
+local function keeps_dying()
   local now = os.time()
   deaths = vim.tbl_filter(function(time)
     return now - time < WINDOW_S
   end, deaths)
   table.insert(deaths, now)
-  if #deaths > RESTARTS then
-    is_given_up = true
-    local text = 'Midfill: the language server ended %d times within a minute; '
-      .. ':Midfill log tells more, :Midfill restart tries again'
-    vim.notify(text:format(#deaths), vim.log.levels.ERROR)
-    return
+  if #deaths <= RESTARTS then
+    return false
   end
-  M.attach_all()
+  is_given_up = true
+  local text = 'Midfill: the language server ended %d times within a minute; '
+    .. ':Midfill log tells more, :Midfill restart tries again'
+  vim.notify(text:format(#deaths), vim.log.levels.ERROR)
+  return true
+end
+
+--- Start a server that died anew, unless it keeps dying. One that an event started meanwhile knows
+--- the buffer of that event only.
+function M.revive()
+  if not is_given_up and (wire.client() or not keeps_dying()) then
+    M.attach_all()
+  end
 end
 
 --- Whether a buffer is one to complete in.
@@ -179,14 +168,22 @@ function M.missing(program)
   return vim.fn.executable(program) == 0 and text:format(program) or nil
 end
 
+--- Take a buffer back from the server, by the name that it has now.
+---@param buf integer
+function M.detach(buf)
+  if M.is_attached(buf) then
+    vim.lsp.buf_detach_client(buf, wire.id)
+  end
+end
+
 --- Let the server know a buffer and its project, and start the server if none runs. One that is no
 --- longer wanted is taken back.
 ---@param buf integer
 function M.attach(buf)
   local is_wanted = api.nvim_buf_is_valid(buf) and M.wants(buf)
   local now = is_wanted and ('%s %s'):format(vim.bo[buf].filetype, api.nvim_buf_get_name(buf)) or nil
-  if M.is_attached(buf) and now ~= told[buf] then
-    vim.lsp.buf_detach_client(buf, wire.id) -- the protocol knows no change of language or name
+  if now ~= told[buf] then
+    M.detach(buf) -- the protocol knows no change of language or name
   end
   if is_given_up or not is_wanted or M.is_attached(buf) then
     return

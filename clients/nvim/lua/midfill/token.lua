@@ -53,4 +53,22 @@ function M.answer(url, answer)
   end
 end
 
+--- Answer `midfill/token`, as soon as it is known.
+---@param params { url: string }
+---@return { token?: string }
+function M.reply(_, params)
+  local routine = coroutine.running()
+  local reply ---@type { token?: string }?
+  M.answer(params.url, function(token)
+    reply = { token = token or vim.NIL }
+    if coroutine.status(routine) == 'suspended' then
+      coroutine.resume(routine)
+    end
+  end)
+  if not reply then
+    coroutine.yield()
+  end
+  return reply
+end
+
 return M

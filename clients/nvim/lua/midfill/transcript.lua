@@ -53,8 +53,9 @@ local function put(first, last, lines)
   end
   local levels = vim.bo[buf].undolevels
   vim.bo[buf].undolevels = -1
-  api.nvim_buf_set_lines(buf, first, last, true, lines)
+  local is_done, err = pcall(api.nvim_buf_set_lines, buf, first, last, true, lines)
   vim.bo[buf].undolevels = levels
+  assert(is_done, err)
   vim.bo[buf].modified = false
   set_prompt(begin + num_more)
   for window, cursor in pairs(cursors) do
@@ -84,7 +85,7 @@ end
 ---@param question string
 function M.add_question(question)
   local row = prompt_row()
-  put(row, row, { PROMPT .. question })
+  put(row, row, vim.split(PROMPT .. question, '\r?\n'))
 end
 
 --- Begin an answer, empty yet; returns the mark that stays with it, whatever the user does to it.
@@ -118,10 +119,11 @@ end
 local function question_of(typed)
   if is_old then
     local lines = api.nvim_buf_get_lines(buf, prompt_row(), -2, true)
-    for _, idx in ipairs({ #lines, 1 }) do -- behind lines that were pasted came a prompt, too
-      lines[idx] = vim.startswith(lines[idx], PROMPT) and lines[idx]:sub(#PROMPT + 1) or lines[idx]
+    for idx, line in ipairs(lines) do
+      local is_end = idx == 1 or idx == #lines -- behind lines that were pasted came a prompt, too
+      lines[idx] = is_end and vim.startswith(line, PROMPT) and line:sub(#PROMPT + 1) or line
     end
-    typed = table.concat(lines, '\n')
+    typed = #lines > 0 and table.concat(lines, '\n') or typed
   end
   set_prompt(api.nvim_buf_line_count(buf) - 1)
   return vim.trim(typed)
@@ -151,6 +153,13 @@ function M.make(hooks)
   vim.fn.prompt_setinterrupt(buf, hooks.on_interrupt)
   vim.bo[buf].filetype = 'markdown'
   set_prompt(0)
+  api.nvim_create_autocmd('InsertEnter', {
+    buffer = buf,
+    desc = 'Midfill: let the question begin where Neovim puts the prompt, after `dd`',
+    callback = function()
+      set_prompt(prompt_row())
+    end,
+  })
   api.nvim_create_autocmd('BufUnload', {
     buffer = buf,
     desc = 'Midfill: end the conversation',

@@ -57,13 +57,16 @@ async function insert(code: string): Promise<void> {
   const editor = targetEditor();
   if (!editor) return;
   const { document, selections } = editor;
-  const isDone = await editor.edit((edit) => {
+  const { version } = document;
+  const isTaken = await editor.edit((edit) => {
     for (const selection of selections) {
       edit.replace(selection, laidOut(code, headOf(document, selection), document.getText(selection)));
     }
   });
-  if (!isDone) {
-    void vscode.window.showWarningMessage("Midfill: VS Code did not insert it; is what is in front read-only?");
+  // VS Code says that it took the edit of a document that is read-only, too.
+  if (!isTaken || document.version === version) {
+    const why = isTaken ? "is what is in front read-only?" : "what is in front has changed meanwhile; try again.";
+    void vscode.window.showWarningMessage(`Midfill: VS Code did not insert it; ${why}`);
     return;
   }
   await vscode.window.showTextDocument(document, editor.viewColumn);

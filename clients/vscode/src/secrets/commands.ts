@@ -7,6 +7,9 @@ import { heldSettings } from "../held";
 import { serverUrl } from "../settings";
 import { originOf, type Tokens } from "./tokens";
 
+/** So long the user waits for a language server that hangs, until VS Code's own settings have to do. */
+const SETTINGS_TIMEOUT_MS = 2_000;
+
 /** Asks for a token and keeps it. */
 export async function setToken(tokens: Tokens, client: LanguageClient | undefined): Promise<void> {
   const url = await askUrl("Which server is the token for?", client);
@@ -47,7 +50,8 @@ async function askUrl(title: string, client: LanguageClient | undefined): Promis
 
 /** The user's `midfill.toml` may name another than VS Code's settings: the language server knows. */
 async function urlInUse(client: LanguageClient | undefined): Promise<string | undefined> {
-  const held = client && (await heldSettings(client).catch(() => undefined));
+  const late = new Promise<undefined>((end) => setTimeout(end, SETTINGS_TIMEOUT_MS, undefined));
+  const held = client && (await Promise.race([heldSettings(client).catch(() => undefined), late]));
   if (held) return serverUrl(held["backend.kind"].value, held["backend.url"].value);
   const backend = vscode.workspace.getConfiguration("midfill.backend");
   return serverUrl(backend.get<string>("kind", "engine"), backend.get<string | null>("url"));

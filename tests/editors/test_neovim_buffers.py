@@ -1,0 +1,113 @@
+"""Which buffers of real Neovim the language server is told, and by what names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.editors.neovim import Neovim
+
+pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+
+_RECORD = """
+local client = require('midfill.wire').client()
+midfill_told, midfill_notify = {}, client.notify
+client.notify = function(...)
+  local method, params = select(type(...) == 'table' and 2 or 1, ...)  -- a method since 0.11
+  local event = method:match('didOpen') or method:match('didClose')
+  if event then
+    table.insert(midfill_told, event .. ' ' .. params.textDocument.uri:match('[^/]*$'))
+  end
+  return midfill_notify(...)
+end
+"""
+_NAME = "return vim.fs.basename(vim.api.nvim_buf_get_name(0))"
+_BACKGROUND = """
+local buf = vim.api.nvim_create_buf(true, false)
+vim.api.nvim_buf_set_name(buf, 'result')
+vim.bo[buf].buftype = 'nofile'
+vim.schedule(function() vim.api.nvim_buf_set_lines(buf, 0, -1, true, { 'private' }) end)
+"""
+
+
+@pytest.fixture
+def told(neovim: Neovim) -> Iterator[Callable[[], list[str]]]:
+    """Return what the server was told since the last look, at which another file is opened."""
+
+    def take() -> list[str]:
+        neovim.edit([])
+        last = f"didOpen {neovim.lua(_NAME)}"  # so what came before it was told by then
+        neovim.until(lambda: neovim.lua("return midfill_told"), lambda events: last in events)
+        events: list[str] = neovim.lua("return midfill_told")
+        neovim.lua("midfill_told = {}")
+        return events[: events.index(last)]
+
+    neovim.lua(_RECORD)
+    take()
+    yield take
+    neovim.lua("require('midfill.wire').client().notify = midfill_notify")
+
+
+@pytest.mark.parametrize(
+    "open_scratch",
+    [
+        _BACKGROUND,
+        "vim.cmd('new | file Scratch | setlocal buftype=nofile | call setline(1, 1)')",
+        "vim.cmd('new | setlocal filetype=json buftype=nofile | call setline(1, 1)')",
+        "vim.cmd.terminal('echo private')",
+    ],
+    ids=["background", "name first", "file type first", "terminal"],
+)
+def test_a_scratch_buffer_is_never_told(
+    neovim: Neovim, told: Callable[[], list[str]], open_scratch: str
+) -> None:
+    """It was as soon as it had a name or a file type; its text went into prompts."""
+    neovim.lua(open_scratch)
+    assert told() == []
+    neovim.lua("vim.cmd('only!')")
+
+
+@pytest.mark.parametrize("option", ["buftype = 'nofile'", "buflisted = false"])
+def test_a_buffer_that_becomes_a_scratch_buffer_is_taken_back(
+    neovim: Neovim, told: Callable[[], list[str]], option: str
+) -> None:
+    neovim.edit(["x = 1"])
+    name, buf = neovim.lua(_NAME), neovim.lua("return vim.api.nvim_get_current_buf()")
+    assert told() == [f"didOpen {name}"]
+    neovim.lua(f"vim.bo[{buf}].{option}")
+    assert told() == [f"didClose {name}"]
+
+
+@pytest.mark.parametrize("rename", ["file", "saveas"])
+def test_a_buffer_is_closed_by_its_old_name(
+    neovim: Neovim, told: Callable[[], list[str]], rename: str
+) -> None:
+    """The old name stayed open, and its text in prompts."""
+    neovim.edit(["x = 1"])
+    old, new = neovim.lua(_NAME), f"{rename}-renamed.py"
+    neovim.run(f"{rename} {new}")
+    assert told() == [f"didOpen {old}", f"didClose {old}", f"didOpen {new}"]
+
+
+def test_a_buffer_without_a_name_is_closed_as_such(
+    neovim: Neovim, told: Callable[[], list[str]]
+) -> None:
+    neovim.run("enew")
+    neovim.run("call setline(1, 'x = 1') | write written.py")
+    assert told() == ["didOpen ", "didClose ", "didOpen written.py"]
+
+
+def test_a_name_that_is_taken_changes_nothing(
+    neovim: Neovim, told: Callable[[], list[str]]
+) -> None:
+    neovim.edit(["x = 1"])
+    taken = neovim.lua(_NAME)
+    neovim.edit(["y = 1"])
+    name = neovim.lua(_NAME)
+    neovim.try_to(f"file {taken}")
+    neovim.until_lua("require('midfill.server').is_attached(0)", True)
+    events = told()
+    assert events[0] == f"didOpen {taken}"
+    assert set(events[1:]) == {f"didOpen {name}", f"didClose {name}"}
+    assert events[-1] == f"didOpen {name}"
