@@ -12,6 +12,8 @@ from midfill_lsp.trim import Trimmer, describe, lexer
 from tests.lsp.trimming import GRAMMARS, trimmed
 
 PY, JS = "python", "javascript"
+METHODS = "".join(f"  method{num}() {{\n    return {num};\n  }}\n" for num in range(200))
+PYTHON_BELOW = '\n\ndef g(a):\n    """Do more."""\n    return a\n'
 
 
 @pytest.mark.parametrize(
@@ -64,6 +66,56 @@ def test_a_block_before_code_is_whole(
     trimmer = Trimmer(context, is_shown=False)
     trimmer.feed(written)
     assert trimmer.finish(cut_short=True).text == inserted
+
+
+@pytest.mark.parametrize(
+    ("language_id", "document", "written"),
+    [
+        ("c", "static T a[] = {\n    █ 1},\n" + '    {"q", 1},\n' * 400 + "};\n", '{"b",'),
+        ("json", "[\n  █ 2},\n" + '  {"a": 1},\n' * 400 + "  {}\n]\n", '{"b":'),
+        (JS, f"class A {{\n  m() {{\n    return █ b: 2 }};\n  }}\n{METHODS}}}\n", "{ a: 1,"),
+        (
+            JS,
+            f"class A {{\n  m() {{\n    █\n      b();\n    }}\n  }}\n{METHODS}}}\n",
+            "a();\n    if (x) {",
+        ),
+    ],
+)
+def test_a_bracket_whose_closer_is_far_below_is_no_reason_to_close_another(
+    language_id: str, document: str, written: str
+) -> None:
+    """The rest of the line closes what the text opens, and the end of the list is out of sight."""
+    assert trimmed(language_id, document, f"{written}\n").text == written
+
+
+def test_a_call_is_closed_in_a_long_list_too() -> None:
+    document = f"class A {{\n  m() {{\n    f(█);\n  }}\n{METHODS}}}\n"
+    assert trimmed(JS, document, "g(1\n").text == "g(1)"
+
+
+@pytest.mark.parametrize(
+    ("document", "written"),
+    [
+        (
+            'def f(a):\n    """Do.\n\n    █\n    return a\n' + PYTHON_BELOW,
+            'Whatever it is.\n    """\n    if a is None:\n        init()',
+        ),
+        ('def f(a):\n    █\n    It is.\n    """\n    return a\n', '"""Return a.\n'),
+    ],
+)
+def test_a_docstring_is_ended_once(document: str, written: str) -> None:
+    prefix, suffix = document.split("█")
+    above = '    """\n' + "".join(f"def f{num}(a):\n    return a\n" for num in range(300))
+    for before in ("", above):  # read from within a docstring, strings are code and code strings
+        context = describe(before + prefix, suffix, PY, "block", GRAMMARS.load(PY))
+        trimmer = Trimmer(context, is_shown=False)
+        trimmer.feed(f"{written}\n{suffix[1:]}")
+        assert trimmer.finish().text == written.rstrip()
+
+
+def test_a_comment_that_the_document_ends_is_ended_once() -> None:
+    document = "class A {\n  █\n   * Does it.\n   */\n  f() {}\n}\n"
+    assert trimmed(JS, document, "/**\n   * Does it.\n").text == "/**"
 
 
 def test_a_header_that_is_shown_stays_alone() -> None:

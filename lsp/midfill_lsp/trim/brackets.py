@@ -58,18 +58,33 @@ def allowed_closers(prefix: str, suffix: str, language_id: str) -> tuple[str | N
     not lead a line that is indented less than the opener's, and, unless it is a brace, does not
     stand behind such a line.
     """
-    return next(allowed_in_turn(prefix, suffix, language_id))
-
-
-def allowed_in_turn(prefix: str, suffix: str, language_id: str) -> Iterator[tuple[str | None, ...]]:
-    """Yield `allowed_closers`, and the same with one bracket after the other closed at once.
-
-    The innermost is closed first.
-    """
     openers, _ = unmatched(lexer.near(prefix), language_id)
     closers, lowest_above = _closers_behind(suffix[: lexer.WINDOW_CHARS], language_id)
+    return _allowed(openers, closers, lowest_above)[0]
+
+
+def num_open_in_turn(prefix: str, text: str, suffix: str, language_id: str) -> Iterator[int]:
+    """Yield how many brackets are open for sure, and the same with the innermost ones closed.
+
+    One more of them is closed each time. One above the cursor's line, with no closer left behind
+    the cursor for it, may have one further below.
+
+    Args:
+        prefix: the document before the cursor.
+        text: the suggestion.
+        suffix: the document behind the cursor.
+        language_id: as the editor names it.
+    """
+    before = lexer.near(prefix)
+    openers, _ = unmatched(before + text, language_id)
+    closers, lowest_above = _closers_behind(suffix[: lexer.WINDOW_CHARS], language_id)
+    line_start = before.rfind("\n") + 1
+    num_above = sum(opener.offset < line_start for opener in openers)
     for num in range(len(openers), -1, -1):
-        yield _allowed(openers[:num], closers, lowest_above)
+        allowed, used = _allowed(openers[:num], closers, lowest_above)
+        if used == len(closers):
+            allowed = allowed[: max(0, num - num_above)]
+        yield sum(closer is not None for closer in allowed)
 
 
 @functools.lru_cache(maxsize=8)
@@ -81,7 +96,8 @@ def _closers_behind(suffix: str, language_id: str) -> tuple[list[Bracket], dict[
 
 def _allowed(
     openers: list[Bracket], closers: list[Bracket], lowest_above: dict[int, int]
-) -> tuple[str | None, ...]:
+) -> tuple[tuple[str | None, ...], int]:
+    """Return `allowed_closers`, and how many of the closers are some opener's."""
     allowed: list[str | None] = []
     used = 0
     for opener in reversed(openers):
@@ -91,7 +107,7 @@ def _allowed(
             allowed.append(None)
         else:
             allowed.append(opener.closer)
-    return tuple(allowed)
+    return tuple(allowed), used
 
 
 def left_open(head: str, text: str, language_id: str) -> list[Bracket]:
@@ -118,7 +134,7 @@ def comment_start(head: str, text: str, language_id: str) -> int | None:
     for match in lexer.tokens(head + text, language_id):
         offset = match.start() - len(head)
         is_apart = offset == 0 or text[offset - 1 : offset].isspace()
-        if offset >= 0 and is_apart and match[0].startswith(("#", "//")):
+        if offset >= 0 and is_apart and lexer.ending_of(match[0]) == "comment":
             return offset
     return None
 

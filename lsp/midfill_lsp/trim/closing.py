@@ -12,6 +12,7 @@ from midfill_lsp.trim.context import TrimContext
 BRACKETS = ")]}"
 OPENERS = "([{"
 QUOTES = "\"'`"
+_BEHIND_COMMENT = ("#", "//", "/*", "--", *BRACKETS, ",", ";")
 
 
 def surplus(text: str, context: TrimContext) -> int | None:
@@ -47,7 +48,7 @@ def num_held(line: str, context: TrimContext) -> int:
     """
     ends, last = [lexer.closer_of(context.begun) or ""], ""
     if context.rest and context.allowed is not None:
-        ends, last = [*ends, "//"], OPENERS + ", \t"
+        ends, last = [*ends, "//", "--"], OPENERS + ", \t"
     sizes = (size for end in ends for size in range(1, len(end)) if line.endswith(end[:size]))
     return max(sizes, default=len(line) - len(line.rstrip(last)))
 
@@ -75,7 +76,7 @@ def _hole(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | N
 
 def _comment(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | None:
     """Return where a comment begins that would swallow code behind it, or another comment."""
-    if context.allowed is None or not rest.startswith(("#", "//", "/*", *BRACKETS, ",", ";")):
+    if context.allowed is None or not rest.startswith(_BEHIND_COMMENT):
         return None
     return brackets.comment_start(context.head, line, context.language_id)
 
@@ -86,7 +87,8 @@ def _end(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | No
 
 def _quote(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | None:
     """Return where `line` closes the string that `rest` closes, None if it does not."""
-    if rest[0] not in QUOTES or rest[0] == context.begun[:1] or line.count(rest[0]) % 2 == 0:
+    is_around = rest[0] == lexer.closer_of(context.begun)  # then `_end` knows better
+    if rest[0] not in QUOTES or is_around or line.count(rest[0]) % 2 == 0:
         return None
     return line.index(rest[0])
 

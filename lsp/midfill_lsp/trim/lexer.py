@@ -6,21 +6,28 @@ asks that one too.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Literal
 
 _BRACKET = r"\(|\)|\[|\]|\{|\}"  # not a set: only then `re` skips to the next token at once
-# A string that the text ends in is still being written.
-_DOUBLE = r'"(?:\\.|[^"\\\n])*(?:"|\Z)'
-_SINGLE = r"'(?:\\.|[^'\\\n])*(?:'|\Z)"
-_TRIPLE = r'"""(?:\\.|[^\\])*?(?:"""|\Z)'
-_COMMENT = r"/\*.*?(?:\*/|\Z)|//[^\n]*"
-# Outside of strings too: a quote whose string has no end on its line is looked at once only.
-_ESCAPE = r"\\[^\n]"
-_HASH = re.compile(
-    rf"{_TRIPLE}|'''(?:\\.|[^\\])*?(?:'''|\Z)|{_DOUBLE}|{_SINGLE}|#[^\n]*|{_BRACKET}|{_ESCAPE}"
-)
+# A string that the text ends in is still being written; so is an escape at the end of it.
+_DOUBLE = r'"(?:\\.|[^"\\\n])*(?:"|\\?\Z)'
+_SINGLE = r"'(?:\\.|[^'\\\n])*(?:'|\\?\Z)"
+_TRIPLE = r'"""(?:\\.|[^\\])*?(?:"""|\\?\Z)'
+_TRIPLE_SINGLE = _TRIPLE.replace('"', "'")
+_BACKTICK = r"`(?:\\.|[^`\\])*(?:`|\\?\Z)"
+_RAW = r'R(?<!\wR)"(\w*)\(.*?(?:\)\1"|\Z)'
+_BLOCK = r"/\*.*?(?:\*/|\Z)"
+_LINE = r"//[^\n]*"
+_LINE_OR_URL = r"//(?<![:(]//)[^\n]*"  # behind these it is no comment, but half of an address
+_HASH = r"#[^\n]*"
+_HASH_APART = r"#(?<!\S#)(?!\{)[^\n]*"  # it begins none in `$#`, `${#a}` and `#{a}`
+_DASHES = r"--[^\n]*"
+# In Rust a quote starts a lifetime more often than a character; one may still be written.
+_RUST_RAW = r'r(?<!\wr)(#*)".*?(?:"\1|\Z)'
+_RUST_CHAR = r"'(?:\\[^\n']+|[^'\\\n])(?:'|\Z)"
 # Where no operand stands, a slash begins a regular expression and divides nothing. The slash comes
 # first, so that `re` skips to it; of a line full of such beginnings each is looked at, not far.
 _REGEX = (
@@ -28,22 +35,35 @@ _REGEX = (
     r"|(?<=\n/)|(?<=[ \t\n][ \t]/))"
     r"(?![*/])(?:\\[^\n]|\[(?:\\[^\n]|[^\]\\\n]){0,100}\]|[^/\\\[\n]){1,200}/"
 )
-_SLASH = re.compile(
-    rf'\bR"(\w*)\(.*?(?:\)\1"|\Z)|{_TRIPLE}|{_DOUBLE}|{_SINGLE}'
-    rf"|`(?:\\.|[^`\\])*(?:`|\Z)|{_COMMENT}|{_BRACKET}|{_ESCAPE}|{_REGEX}",
-    re.DOTALL,
-)
-# In Rust a quote starts a lifetime more often than a character; one may still be written.
-_RUST = re.compile(
-    rf'\br(#*)".*?(?:"\1|\Z)|{_DOUBLE}'
-    rf"|'(?:\\[^\n']+|[^'\\\n])(?:'|\Z)|{_COMMENT}|{_BRACKET}|{_ESCAPE}",
-    re.DOTALL,
-)
-_CSS = re.compile(rf"{_DOUBLE}|{_SINGLE}|/\*.*?(?:\*/|\Z)|{_BRACKET}|{_ESCAPE}", re.DOTALL)
-_HASH_LANGUAGES = frozenset(
-    {"python", "ruby", "shellscript", "yaml", "toml", "makefile", "perl", "r", "elixir"}
-    | {"julia", "dockerfile", "cmake", "nim"}
-)
+PROSE = frozenset({"markdown", "plaintext", "latex", "restructuredtext", "text"})
+_TAGGED = frozenset({"html", "xml", "vue", "svelte"})
+_STRINGS = rf"{_DOUBLE}|{_SINGLE}"
+# Of a shell's string that goes on below nothing is known, with a backslash there or without.
+_TRIPLES = rf"{_TRIPLE}|{_TRIPLE_SINGLE}|" + _STRINGS.replace(r"\\.", r"\\[^\n]")
+_C = rf"{_TRIPLE}|{_STRINGS}|{_BLOCK}|{_LINE}"
+_SCRIPT = rf"{_C}|{_BACKTICK}|{_REGEX}"
+# What strings and comments look like, by languages. Of one that is not here, only strings are
+# known: what was no comment would hide brackets, and what was no backtick all that follows.
+_TOKENS = {
+    "python starlark gdscript": rf"{_TRIPLES}|{_HASH}",
+    "ruby elixir julia nim perl r crystal coffeescript tcl awk shellscript sh bash zsh fish"
+    " powershell ps1 yaml dockercompose github-actions-workflow toml ini properties ignore"
+    " gitignore nginx caddyfile graphql dockerfile makefile make cmake just": (
+        rf"{_TRIPLES}|{_HASH_APART}"
+    ),
+    "nix": rf"{_STRINGS}|{_HASH_APART}|{_BLOCK}",
+    "terraform terraform-vars hcl": rf"{_STRINGS}|{_HASH_APART}|{_BLOCK}|{_LINE}",
+    "lua luau haskell purescript elm ada vhdl": rf"{_STRINGS}|{_DASHES}",
+    "sql plsql mysql": rf"{_STRINGS}|{_DASHES}|{_BLOCK}",
+    "css": rf"{_STRINGS}|{_BLOCK}",
+    "scss less sass stylus": rf"{_STRINGS}|{_BLOCK}|{_LINE_OR_URL}",
+    "rust": rf"{_RUST_RAW}|{_DOUBLE}|{_RUST_CHAR}|{_BLOCK}|{_LINE}",
+    "c cpp c++ cuda cuda-cpp objective-c objective-cpp": rf"{_RAW}|{_C}",
+    "java kotlin scala groovy csharp cs fsharp swift dart php proto proto3 thrift solidity glsl"
+    " hlsl wgsl zig d haxe verilog systemverilog prisma bicep json jsonc json5": _C,
+    "javascript javascriptreact jsx typescript typescriptreact tsx go astro": _SCRIPT,
+    " ".join((*_TAGGED, *PROSE)): _SCRIPT,
+}
 WINDOW_CHARS = 4_000  # each way; 12,000 took 8 ms on dense code, on the event loop
 Ending = Literal["code", "string", "text", "comment"]
 """`text` is a string or comment of several lines, such as a docstring."""
@@ -53,8 +73,7 @@ _TEXTS = {
     **{'R"(': ')"', 'r"': '"', 'r#"': '"#', 'r##"': '"##'},
 }
 _QUOTES = frozenset({'"', "'"})
-PROSE = frozenset({"markdown", "plaintext", "latex", "restructuredtext", "text"})
-_APOSTROPHES = PROSE | {"html", "xml", "vue", "svelte", "javascriptreact", "typescriptreact"}
+_APOSTROPHES = PROSE | _TAGGED | {"javascriptreact", "typescriptreact"}
 
 
 def tokens(text: str, language_id: str) -> Iterator[re.Match[str]]:
@@ -86,7 +105,7 @@ def ending_of(token: str) -> Ending:
     """Return what a text ends in whose last token this is."""
     if _text_closer(token):
         return "text"
-    if token.startswith(("#", "//")):
+    if token.startswith(("#", "//", "--")):
         return "comment"
     return "string" if token[:1] in _QUOTES and not _is_closed(token) else "code"
 
@@ -124,9 +143,11 @@ def leaves_room(head: str, quote: str, language_id: str) -> bool:
     """Whether a quote behind the line's `head` closes what that left open.
 
     That is the string around the cursor, or quotes of the other kind inside of it. Where a quote
-    may be an apostrophe or a lifetime, an odd number of them on the line is enough.
+    may be an apostrophe or a lifetime, or begins nothing that is known here, as a backtick often
+    does, an odd number of them on the line is enough.
     """
     is_loose = language_id in _APOSTROPHES or (language_id == "rust" and quote == "'")
+    is_loose = is_loose or quote not in _pattern(language_id).pattern
     if is_loose and head.count(quote) % 2 == 1:
         return True
     token = last_token(head, language_id)
@@ -153,9 +174,8 @@ def _is_closed(token: str) -> bool:
     return len(token) > 1 and token[-1] == token[0] and num_escapes % 2 == 0
 
 
+@functools.lru_cache(maxsize=64)
 def _pattern(language_id: str) -> re.Pattern[str]:
-    if language_id in _HASH_LANGUAGES:
-        return _HASH
-    if language_id == "css":
-        return _CSS
-    return _RUST if language_id == "rust" else _SLASH
+    known = (source for names, source in _TOKENS.items() if language_id in names.split())
+    # An escape outside of strings too: a quote whose string has no end is looked at once only.
+    return re.compile(rf"{next(known, _STRINGS)}|{_BRACKET}|\\[^\n]", re.DOTALL)

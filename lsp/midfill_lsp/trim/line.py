@@ -127,9 +127,7 @@ def _joined(text: str, context: TrimContext, shown: str) -> str:
     """Close what nobody else closes, and drop blanks at the end unless they part it from a word."""
     if context.rest[0] in " \t" + BRACKETS + ";,:":
         text = text.rstrip()
-    shorter = whole.without_literal(text, context)
-    text = shorter if shorter.startswith(shown) else text
-    return text + whole.missing(text, context)
+    return whole.line(text, shown, context)
 
 
 def _stripped(text: str, reason: Reason | None) -> Verdict:

@@ -12,6 +12,7 @@ from midfill_lsp.trim import brackets, indent, lexer
 from midfill_lsp.trim import mode as modes
 from midfill_lsp.trim.context import TrimContext
 
+_PLAIN = frozenset({"json", "jsonc", "css"})  # without a grammar, but the lexer knows all of them
 _MAX_OPEN = 20  # brackets; text that leaves more of them open is not mended
 # Before a brace that opens the body of a function, which may be written later.
 _BODY = re.compile(
@@ -19,17 +20,25 @@ _BODY = re.compile(
 )
 
 
-def without_literal(text: str, context: TrimContext) -> str:
-    """Return a line without the value that it ends in if that has its brackets' contents below.
+def line(text: str, shown: str, context: TrimContext) -> str:
+    """Return a line with what it opens closed, if what it stands before stays.
 
-    Closed at once it would be another value: `[]` for a list of three. An empty function is a
+    It comes back without the value that it ends in if that has its brackets' contents below:
+    closed at once it would be another, as `[]` for a list of three. An empty function is a
     beginning, and stays.
+
+    Args:
+        text: the line, which is over.
+        shown: what of it is on the screen, and stays.
+        context: the cursor's surroundings.
     """
-    while _opens_literal(text) and missing(text, context):
-        openers = brackets.left_open(context.head, text, context.language_id)
+    shorter = text
+    while _opens_literal(shorter) and _missing(shorter, context):
+        openers = brackets.left_open(context.head, shorter, context.language_id)
         above = openers[-2].offset - len(context.head) + 1 if len(openers) > 1 else 0
-        text = text[: _last_comma(text, above, context.language_id)].rstrip()
-    return text
+        shorter = shorter[: _last_comma(shorter, above, context.language_id)].rstrip()
+    kept = shorter if shorter.startswith(shown) else text
+    return _sounder(kept + _missing(kept, context), text, context)
 
 
 def _opens_literal(text: str) -> bool:
@@ -52,25 +61,6 @@ def _last_comma(text: str, start: int, language_id: str) -> int:
     return place
 
 
-def missing(text: str, context: TrimContext) -> str:
-    """Return the closers of brackets that `text` opens and neither it nor the document closes."""
-    if context.allowed is None:
-        return ""
-    token = lexer.last_token(context.head + text, context.language_id)
-    if lexer.closer_of(token) is not None:  # a string that the rest goes on with
-        return ""
-    openers = brackets.left_open(context.head, text, context.language_id)
-    if not 0 < len(openers) <= _MAX_OPEN:
-        return ""
-    closers = "".join(opener.closer for opener in reversed(openers))
-    full, most = context.prefix + text, _num_open(context.allowed)
-    in_turn = brackets.allowed_in_turn(full, context.suffix, context.language_id)
-    for num, allowed in zip(range(len(closers)), in_turn, strict=False):
-        if _num_open(allowed) <= most:
-            return closers[:num]
-    return closers
-
-
 def block(text: str, shown: str, context: TrimContext) -> str:
     """Return a block with all of it closed, and without last lines that only open something.
 
@@ -83,39 +73,86 @@ def block(text: str, shown: str, context: TrimContext) -> str:
         context: the cursor's surroundings.
     """
     below = context.line_below
-    if context.allowed is None or below is None or indent.width(below) < context.level:
+    if not _is_sure(context) or below is None or indent.width(below) < context.level:
         return text
     if len(brackets.left_open(context.head, text, context.language_id)) > _MAX_OPEN:
         return shown
-    while text:
-        above, _, last = (context.head + text).rpartition("\n")
-        closers = _closing_lines(text, context)
+    kept = text
+    while kept:
+        above, _, last = (context.head + kept).rpartition("\n")
+        closers = _closing_lines(kept, context)
         is_needless = bool(closers and brackets.unmatched(last, context.language_id)[0])
-        if not (is_needless or _lacks_body(last, below, context.language_id)):
-            return text + closers
+        lacks_body = _lacks_body(last, below, context.language_id)
+        if not (is_needless or lacks_body):
+            return _sounder(kept + closers, text, context)
         shorter = above[len(context.head) :].rstrip()
         if not shorter or not shorter.startswith(shown):
-            return text
-        text = shorter
+            return _sounder(kept, text, context)
+        kept = shorter
+        text = shorter if lacks_body else text  # its parser calls that no fault
     return ""
+
+
+def _is_sure(context: TrimContext) -> bool:
+    """Whether the brackets are known well enough to write some; to cut text, a guess has to do."""
+    is_known = context.soundness is not None or context.language_id in _PLAIN
+    return is_known and context.allowed is not None
+
+
+def _sounder(text: str, written: str, context: TrimContext) -> str:
+    """Return the text if the file parses better with it than with what was written, else that."""
+    soundness = context.soundness
+    if text == written or soundness is None or soundness.is_better(text, written):
+        return text
+    return written
+
+
+def _missing(text: str, context: TrimContext) -> str:
+    """Return the closers of brackets that `text` opens and neither it nor the document closes."""
+    language = context.language_id
+    if not _is_sure(context):
+        return ""
+    token = lexer.last_token(context.prefix + text, language)
+    if lexer.closer_of(token) is not None:  # a string that the rest goes on with
+        return ""
+    openers = brackets.left_open(context.head, text, language)
+    if not 0 < len(openers) <= _MAX_OPEN:
+        return ""
+    closers = "".join(opener.closer for opener in reversed(openers))
+    most = next(brackets.num_open_in_turn(context.prefix, "", context.suffix, language))
+    in_turn = brackets.num_open_in_turn(context.prefix, text, context.suffix, language)
+    for num, num_open in zip(range(len(closers)), in_turn, strict=False):
+        if num_open <= most:
+            return closers[:num]
+    return closers
 
 
 def _closing_lines(text: str, context: TrimContext) -> str:
     """Return lines that close what the block leaves open, as far as the document does not."""
     full, language = context.head + text, context.language_id
     lines = ""
-    closer = lexer.text_closer(full, language)
-    if closer is not None:
-        start = len(full) - len(lexer.last_token(full, language))
+    token = lexer.last_token(context.prefix + text, language)
+    if lexer.ending_of(token) == "text":
+        closer = lexer.closer_of(token) or ""
+        if _is_closed_below(closer, context.suffix):
+            return ""
+        start = max(0, len(full) - len(token))
         lines = f"\n{_blanks_at(full, start)}{closer}"
     openers = brackets.left_open(context.head, text + lines, language)
     line_start = None
-    for opener, bracket in zip(reversed(openers), missing(text + lines, context), strict=False):
+    for opener, bracket in zip(reversed(openers), _missing(text + lines, context), strict=False):
         start = full.rfind("\n", 0, opener.offset)
         if start != line_start:
             lines += f"\n{_blanks_at(full, opener.offset)}"
         lines, line_start = lines + bracket, start
     return lines
+
+
+def _is_closed_below(closer: str, suffix: str) -> bool:
+    """Whether the suffix seems to end a string or comment, and not only others of its own."""
+    if closer == "*/":
+        return closer in suffix.partition("/*")[0]
+    return suffix.count(closer) % 2 == 1
 
 
 def _blanks_at(text: str, offset: int) -> str:
@@ -128,7 +165,3 @@ def _lacks_body(line: str, below: str, language_id: str) -> bool:
     """Whether a line asks for a body by its colon, and what follows is none."""
     is_header = language_id == "python" and modes.opens_block(line, language_id)
     return is_header and indent.width(below) <= indent.width(line)
-
-
-def _num_open(allowed: tuple[str | None, ...]) -> int:
-    return sum(closer is not None for closer in allowed)

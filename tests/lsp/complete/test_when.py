@@ -76,6 +76,34 @@ def test_an_apostrophe_begins_no_string(language_id: str, head: str, quote: str)
     assert leaves_room(head, quote, language_id)
 
 
+@pytest.mark.parametrize(
+    ("language_id", "head", "quote"),
+    [
+        ("shellscript", "x=`basename ", "`"),
+        ("shellscript", "x=$(foo `bar ", "`"),
+        ("yaml", "  about: use `", "`"),
+        ("python", "    See :class:`", "`"),
+        ("rust", "/// a [`", "`"),
+        ("javascript", "x = `a ", "`"),
+        ("python", 'x = "C:\\', '"'),
+        ("c", 'x = "C:\\', '"'),
+    ],
+)
+def test_a_quote_that_ends_what_is_open_leaves_room(
+    language_id: str, head: str, quote: str
+) -> None:
+    """A backtick did not where it is no quote; nor did one behind a backslash."""
+    assert leaves_room(head, quote, language_id)
+
+
+@pytest.mark.parametrize(
+    ("language_id", "head", "quote"),
+    [("shellscript", "x=`a` ", "`"), ("javascript", "x = ", "`"), ("python", 'x = "a" + ', '"')],
+)
+def test_a_quote_that_begins_something_leaves_none(language_id: str, head: str, quote: str) -> None:
+    assert not leaves_room(head, quote, language_id)
+
+
 async def test_a_selection() -> None:
     world = World("x = █\n")
     assert await world.ask(request=world.request(has_selection=True)) == ()
