@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.editors.neovim import Neovim
+from tests.editors.script import Script
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 
@@ -111,3 +112,71 @@ def test_a_name_that_is_taken_changes_nothing(
     assert events[0] == f"didOpen {taken}"
     assert set(events[1:]) == {f"didOpen {name}", f"didClose {name}"}
     assert events[-1] == f"didOpen {name}"
+
+
+@pytest.fixture
+def late_detection(neovim: Neovim) -> None:
+    """As where `setup()` stands in init.lua: file types are found after the plugin is told."""
+    neovim.run("filetype off")
+    neovim.run("filetype plugin indent on")
+
+
+@pytest.mark.usefixtures("late_detection")
+def test_a_file_is_opened_once_and_suggested_in_at_once(
+    neovim: Neovim, script: Script, told: Callable[[], list[str]]
+) -> None:
+    """It was opened as plain text first, and what was asked of that was never answered."""
+    neovim.run("call writefile(['x ='], 'opened.py')")
+    script.set("1")
+    neovim.type(":edit opened.py<CR>A ")
+    neovim.until_screen("x = «1»")
+    neovim.type("<Esc>")
+    assert told() == ["didOpen opened.py"]
+
+
+def test_a_file_type_that_is_left_out_is_never_told(
+    neovim: Neovim, told: Callable[[], list[str]], late_detection: None
+) -> None:
+    neovim.lua("require('midfill').options.filetypes.markdown = false")
+    neovim.run("call writefile(['private'], 'private.md')")
+    neovim.run("edit private.md")
+    assert told() == []
+    neovim.lua("require('midfill').options.filetypes.markdown = nil")
+
+
+def test_a_file_that_is_loaded_behind_leaves_the_suggestion(
+    neovim: Neovim, script: Script, told: Callable[[], list[str]]
+) -> None:
+    """It was asked for anew, and another at the beginning of that file."""
+    neovim.run("call writefile(['y = 1'], 'behind.py')")
+    script.set("1")
+    neovim.edit(["x = "])
+    name = neovim.lua(_NAME)
+    neovim.type("A")
+    neovim.until_screen("x = «1»")
+    neovim.lua(
+        "midfill_cleared = 0\n"
+        "local suggest = require('midfill.suggest')\n"
+        "midfill_clear, suggest.clear = suggest.clear, function()\n"
+        "  midfill_cleared = midfill_cleared + 1\n  midfill_clear()\nend\n"
+        "local buf = vim.fn.bufadd('behind.py')\n"
+        "vim.bo[buf].buflisted = true\nvim.fn.bufload(buf)"
+    )
+    neovim.until_lua("require('midfill.server').is_attached(vim.fn.bufnr('behind.py'))", True)
+    assert (neovim.screen(), neovim.lua("return midfill_cleared")) == ("x = «1»", 0)
+    neovim.lua("require('midfill.suggest').clear = midfill_clear")
+    neovim.type("<Esc>")
+    assert told() == [f"didOpen {name}", "didOpen behind.py"]
+
+
+@pytest.mark.parametrize(("away", "back"), [("buftype=nofile", "buftype="), ("nobl", "bl")])
+def test_a_buffer_that_is_a_file_again_is_known_again(
+    neovim: Neovim, told: Callable[[], list[str]], away: str, back: str
+) -> None:
+    neovim.edit(["x = 1"])
+    name = neovim.lua(_NAME)
+    told()
+    neovim.run(f"buffer {name} | setlocal {away}")
+    neovim.run(f"setlocal {back}")
+    neovim.until_lua("require('midfill.server').is_attached(0)", True)
+    assert told() == [f"didClose {name}", f"didOpen {name}"]

@@ -56,16 +56,24 @@ local function watch_editor()
     local options = { group = group, pattern = pattern, desc = desc, callback = callback }
     api.nvim_create_autocmd(events, options)
   end
-  local function attach(event)
-    server.attach(event.buf)
-    suggest.update() -- the cursor may be inserting there already
-  end
-  local attach_soon = vim.schedule_wrap(attach) -- scratch buffers say only later what they are
-  on({ 'BufReadPost', 'BufWritePost' }, 'let the server know the buffer', attach)
-  on({ 'BufEnter', 'FileType', 'BufFilePost' }, 'let the server know the buffer', attach_soon)
-  on('OptionSet', 'take back what is no file any more', function()
+  -- Later, since only then it is known what a buffer is: a file type comes after the text, and that
+  -- it is no file at all after both. In the events another buffer may pass for the current one, too.
+  local attach_soon = vim.schedule_wrap(function(event)
+    local is_new = server.attach(event.buf)
+    if event.buf == api.nvim_get_current_buf() then
+      if is_new then
+        suggest.clear() -- what was asked before is forgotten there
+      end
+      suggest.update() -- the cursor may be inserting there already
+    end
+  end)
+  local events = { 'BufReadPost', 'BufWritePost', 'BufEnter', 'FileType', 'BufFilePost' }
+  on(events, 'let the server know the buffer', attach_soon)
+  on('OptionSet', 'take back what is no file any more, or let it be known again', function()
     local buf = api.nvim_get_current_buf() -- the event names none
-    if not server.wants(buf) then
+    if server.wants(buf) then
+      attach_soon({ buf = buf })
+    else
       server.detach(buf)
     end
   end, { 'buftype', 'buflisted' })

@@ -179,6 +179,7 @@ end
 --- Let the server know a buffer and its project, and start the server if none runs. One that is no
 --- longer wanted is taken back.
 ---@param buf integer
+---@return boolean whether it is known anew
 function M.attach(buf)
   local is_wanted = api.nvim_buf_is_valid(buf) and M.wants(buf)
   local now = is_wanted and ('%s %s'):format(vim.bo[buf].filetype, api.nvim_buf_get_name(buf)) or nil
@@ -186,10 +187,10 @@ function M.attach(buf)
     M.detach(buf) -- the protocol knows no change of language or name
   end
   if is_given_up or not is_wanted or M.is_attached(buf) then
-    return
+    return false
   end
   if buffers.is_second_without_name(buf, wire.client()) then
-    return
+    return false
   end
   local starting = start_config(buf)
   local missing = M.missing(starting.cmd[1])
@@ -198,7 +199,7 @@ function M.attach(buf)
       report.complain(missing)
     end
     is_missing_told = true
-    return
+    return false
   end
   folders.add(starting.root_dir)
   told[buf] = now
@@ -212,6 +213,7 @@ function M.attach(buf)
   if wire.id and wire.id ~= before then
     wire.set_status('starting')
   end
+  return true
 end
 
 --- Let the server know every buffer that is one to complete in.
