@@ -49,14 +49,18 @@ class BoundedHttp(HttpToolsProtocol):
             self._parse(data)
         except HttpParserError:
             self.logger.warning("Invalid HTTP request received.")
-            cycle = self._last_cycle()
-            if cycle is not None and cycle.response_started and not cycle.response_complete:
-                self.transport.close()  # an error's text would stand in the middle of the reply
-            else:
-                self.send_400_response("Invalid HTTP request received.")
+            self._refuse("Invalid HTTP request received.")
             return
         if self._is_in_head and self._head_bytes > MAX_HEAD_BYTES:
-            self.send_400_response("The request's head is too long.")
+            self._refuse("The request's head is too long.")
+
+    def _refuse(self, reason: str) -> None:
+        """Answer what is no request, unless that would stand in the middle of a reply; hang up."""
+        cycle = self._last_cycle()
+        if cycle is not None and cycle.response_started and not cycle.response_complete:
+            self.transport.close()
+        else:
+            self.send_400_response(reason)
 
     def on_message_begin(self) -> None:
         """Expect the whole head. Line ends before it are no part of it, and change nothing."""

@@ -108,6 +108,14 @@ def test_a_chain_is_as_long_as_it_is_however_it_is_reached(entry: str) -> None:
     assert spelled(chain(MAX_DEPTH - 2).replace("root ::= r0", f"root ::= {entry}"))
 
 
+def test_many_long_chains_are_refused() -> None:
+    one = chain(MAX_DEPTH - 3).partition("\n")[2]
+    chains = [one.replace("r", f"{name}r") for name in "abc"]
+    with pytest.raises(GrammarError, match="too many long chains"):
+        spelled("\n".join(["root ::= ar0 | br0 | cr0", *chains]))
+    assert spelled("\n".join(["root ::= ar0 | br0", *chains]))
+
+
 def test_rules_that_lead_back_are_no_chain() -> None:
     rules = [f'r{number} ::= "b" root | r{number}' for number in range(2 * MAX_DEPTH)]
     choices = " | ".join(f"r{number}" for number in range(2 * MAX_DEPTH))
