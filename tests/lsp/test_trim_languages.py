@@ -63,6 +63,8 @@ def test_a_block_that_is_right_stays_as_it_is(
         ("javascript", "f(█);\n", "a-- // first\n", "a--"),
         ("unheard-of", "f(█) y;\n", "a // b) y;\n", "a // b"),
         ("ignore", "dist/*\n█\n**/build\n", "**/node_modules\n", "**/node_modules"),
+        ("lua", "f({\n  a,\n  █\n  --[[\n  b,\n  ]]\n})\n", "c,\n})\n", "c,"),
+        ("lua", "f({\n  a,█\n  --[[ x\n  ]]\n  b,\n})\n", " c })\n", " c"),
     ],
 )
 def test_a_comment_begins_as_the_language_says(
@@ -87,6 +89,20 @@ def test_a_comment_begins_as_the_language_says(
         ("sql", "SELECT a -- it's", "comment"),
         ("go", "x := `a\nb", "text"),
         ("java", "x = a ` b", "code"),
+        ("go", "x := `\\`\ny", "code"),
+        ("lua", "--[[ a\nb", "text"),
+        ("lua", "--[==[ a ]]", "text"),
+        ("lua", "x = [[a -- b", "text"),
+        ("lua", "x = a[b[1]]", "code"),
+        ("lua", "-- [[ it's", "comment"),
+        ("objc", "x; // it's", "comment"),
+        ("objcpp", "x; /* it's", "text"),
+        ("gomod", "a v1 // it's", "comment"),
+        ("jsonnet", "a: 1, // it's", "comment"),
+        ("cue", "a: 1 // it's", "comment"),
+        ("qml", "x: `a", "text"),
+        ("bzl", "x = 1 # it's", "comment"),
+        ("yaml.docker-compose", "a: b # it's", "comment"),
     ],
 )
 def test_a_text_ends_in_code_or_in_a_token(language_id: str, text: str, ending: str) -> None:

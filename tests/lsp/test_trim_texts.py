@@ -36,6 +36,17 @@ ANOTHER = '\n\n\ndef g():\n    """Do g."""\n\n\ndef h():\n    """\n    Do h.\n  
         (PY, "x = 'abc█  # it's here\n", "def'"),
         (JS, "const x = 'abc█ // it's here\n", "def'"),
         ("sql", "SELECT 'abc█ -- a user's name\nFROM t;\n", "def' || name"),
+        (PY, 'def f():\n    """Do f█\n    assert x, """It."""\n', ' now."""'),
+        (PY, 'def f():\n    """Do f█\n\n\ndef g(\n    a: int,\n) -> int:\n    """\n', '."""'),
+        (PY, 'def f():\n    """Do f█\n\n\ndef g(a,\n      b=(1, 2)):\n    """\n', '."""'),
+        (JS, "const a = `x█;\nf(\n  `\n  y\n`);\n", " z`"),
+        (C, "int a; /* b█\nenum { A, /*first*/\n};\n", " d */"),
+        (JS, "const a = `\n  ${b(█\n`;\n", "x => `c`)} d"),
+        (JS, "const a = `\n  ${b(x => {\n    █\n  })}\n`;\n", "return c`d`;"),
+        (JS, "const a = `\n  █\n`;\n", "${b ? `c` : `d`} e"),
+        (JS, "const a = `█`;\n", "${b ? `c` : ''} e"),
+        ("lua", "local a = [[x█\nlocal b = [[\n  y\n]]\n", " z]]"),
+        ("lua", "--[[ x█\nlocal b = c[d[1]]\n", " z ]]"),
     ],
 )
 def test_what_nobody_else_ends_is_ended(language_id: str, document: str, written: str) -> None:
@@ -55,12 +66,86 @@ def test_what_nobody_else_ends_is_ended(language_id: str, document: str, written
         (JS, "const a = `x █`;\nconst b = `y`;\n", "z`;\n", "z"),
         (PY, "x = 'a █'  # it's here\n", "b'\n", "b"),
         (PY, "x = 'a █ # b'\n", "c'\n", "c"),
+        (PY, 'def f():\n    """Do f.\n\n    Returns:\n        █\n    """\n', 'It."""\n', "It."),
+        (PY, 'def f():\n    """Do f█\n    like this:"""\n', ' or it"""\n', " or it"),
+        (PY, 'def f():\n    """Do f█\n    # a\n    """\n', ' it"""\n', " it"),
+        (PY, 'def f():\n    """Do f█\n    like (this):\n    """\n', ' or it"""\n', " or it"),
+        (PY, 'print("""\nUsage: █\n  a:\n""")\n', 'x""")\n', "x"),
+        (PY, 'q = """\na █\n""" + a\n', 'b""" + a\n', "b"),
+        (PY, 'q = ("""\na █\n""" if a else b)\n', 'b""" if a else b)\n', "b"),
+        (PY, 'assert f() == """\na █\n""" == h\n', 'b""" == h\n', "b"),
+        (JS, "const q = `\n  a\n  █\n`;\n", "b`;\n", "b"),
+        (JS, "const q = `\n  a\n  █\n`;\nconst r = `s`;\n", "`;\n", ""),
+        ("go", "const q = `\n\ta █\n`\n", "b`\n", "b"),
+        ("java", 'String a = """\n  x█\n  """;\n', 'y""";\n', "y"),
+        ("toml", "a = '''\nx█\n'''\n", "y'''\n", "y"),
+        ("lua", "local s = [[\n  a -- b█\n]]\n", " c ]]\n", " c"),
+        ("lua", "f([==[█]==])\n", "y]] z]==])\n", "y]] z"),
+        ("lua", "--[==[\n  a ]]█\n]==]\n", " c ]==]\n", " c"),
+        (JS, "/**\n * A █\n * glob('a/**')\n */\n", "b */\n", "b"),
+        (JS, "/**\n * Like src/█\n * a/* or /*.\n */\n", "* it */\n", "* it"),
+        (C, "/* do █\n * it */ int a;\n", "f */\n", "f"),
     ],
 )
 def test_what_the_document_ends_is_ended_once(
     language_id: str, document: str, written: str, inserted: str
 ) -> None:
     assert trimmed(language_id, document, written).text == inserted
+
+
+@pytest.mark.parametrize(
+    ("language_id", "document", "written"),
+    [
+        (PY, "def f():\n    '''█'''\n", "Don't do f."),
+        (PY, "def f():\n    '''█'''\n", "It's what the user's file doesn't have."),
+        (PY, 'def f():\n    """Ret █"""\n', 'a 5" disk.'),
+        (PY, 'def f():\n    """█"""\n', 'Split "a" at each ".'),
+        ("toml", 'a = """█"""\n', '5" b'),
+        ("rust", 'let a = r#"█"#;\n', '5" b'),
+    ],
+)
+def test_a_quote_is_no_end_of_what_three_of_them_end(
+    language_id: str, document: str, written: str
+) -> None:
+    """An apostrophe cut a docstring, and three of them deleted the document's closer."""
+    result = trimmed(language_id, document, f"{written}\n")
+    assert (result.text, result.replaces_rest) == (written, False)
+
+
+@pytest.mark.parametrize(
+    ("written", "inserted"),
+    [('Print 5"', "Print 5"), ('"It is."', '"It is.'), ('A "b" or "c"', 'A "b" or "c')],
+)
+def test_a_quote_is_not_put_before_three_of_them(written: str, inserted: str) -> None:
+    result = trimmed(PY, 'def f():\n    """█"""\n', f"{written}\n")
+    assert (result.text, result.replaces_rest) == (inserted, False)
+
+
+@pytest.mark.parametrize(
+    ("language_id", "document", "written"),
+    [
+        (
+            "typescriptreact",
+            "function A() {\n  return (\n    <p>\n      Don't {items.map(█\n    </p>\n  );\n}\n",
+            "(x) => (\n        <b>{x}</b>\n      ))}",
+        ),
+        (
+            "javascriptreact",
+            "function A() {\n  return (\n    <p>Don't {a && (█\n    </p>\n  );\n}\n",
+            "\n      <b>x</b>\n    )}",
+        ),
+        (JS, "while (m) /`/.test(a);\nfunction f( {\n  █\n}\n", "if (a) {\n    g();\n  }"),
+        (
+            "go",
+            "package a\n\nfunc f() {\n\ts := strings.Split(p, `\\`)\n\t█\n}\n",
+            "for _, x := range s {\n\t\tg(x)\n\t}",
+        ),
+    ],
+)
+def test_code_behind_a_lone_quote_is_code(language_id: str, document: str, written: str) -> None:
+    """It counted as a string wherever the code around was unfinished, and got one line."""
+    below = document.partition("█")[2].partition("\n")[2]
+    assert trimmed(language_id, document, f"{written}\n{below}").text == written
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,8 @@ def _hole(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | N
     """Return where `line` closes the bracket that `rest` closes, in a string's hole or in prose."""
     if rest[0] not in BRACKETS or not (context.in_text or context.allowed is None):
         return None
+    if _ends_text(rest, context):
+        return None
     _, closers = brackets.unmatched(line, context.language_id)
     found = closers[0] if closers else None
     return found.offset if found is not None and found.closer == rest[0] else None
@@ -87,10 +89,17 @@ def _end(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | No
 
 def _quote(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | None:
     """Return where `line` closes the string that `rest` closes, None if it does not."""
-    is_around = rest[0] == lexer.closer_of(context.begun)  # then `_end` knows better
-    if rest[0] not in QUOTES or is_around or line.count(rest[0]) % 2 == 0:
+    if rest[0] not in QUOTES:
         return None
-    return line.index(rest[0])
+    if _ends_text(rest, context):  # a quote right before three of them would be one of these
+        return len(line.rstrip(rest[0])) if rest.startswith(rest[0] * 3) else None
+    return line.index(rest[0]) if line.count(rest[0]) % 2 else None
+
+
+def _ends_text(rest: str, context: TrimContext) -> bool:
+    """Whether `rest` begins with the end of the string around the cursor: `_end` knows better."""
+    closer = lexer.closer_of(context.begun)
+    return closer is not None and rest.startswith(closer)
 
 
 def _tag(line: str, rest: str, context: TrimContext, is_whole: bool) -> int | None:

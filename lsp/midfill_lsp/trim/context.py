@@ -17,7 +17,7 @@ _LINES_LOOKED_AT = 300
 _MAY_INDENT = re.compile(r"(?:[:)]|\belse)\s*\Z")
 _TAKES_DOCSTRING = re.compile(r"[ \t]*(?:async[ \t]+)?(?:def|class)\b.*:[ \t]*\Z")
 _MARKUP = frozenset({"html", "xml", "vue", "svelte"})
-_NO_BRACKETS = lexer.PROSE | {"yaml", "html", "xml"}
+_NO_BRACKETS = lexer.PROSE | {"yaml", "yaml.docker-compose", "html", "xml"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ _SINGLE = r"'(?:\\.|[^'\\\n])*(?:'|\\?\Z)"
 _TRIPLE = r'"""(?:\\.|[^\\])*?(?:"""|\\?\Z)'
 _TRIPLE_SINGLE = _TRIPLE.replace('"', "'")
 _BACKTICK = r"`(?:\\.|[^`\\])*(?:`|\\?\Z)"
+_RAW_BACKTICK = r"`[^`]*(?:`|\Z)"
 _RAW = r'R(?<!\wR)"(\w*)\(.*?(?:\)\1"|\Z)'
 _BLOCK = r"/\*.*?(?:\*/|\Z)"
 _LINE = r"//[^\n]*"
@@ -25,6 +26,9 @@ _LINE_OR_URL = r"//(?<![:(]//)[^\n]*"  # behind these it is no comment, but half
 _HASH = r"#[^\n]*"
 _HASH_APART = r"#(?<!\S#)(?!\{)[^\n]*"  # it begins none in `$#`, `${#a}` and `#{a}`
 _DASHES = r"--[^\n]*"
+_LONG = (  # Lua's comments and strings of several lines
+    r"--\[(?P<dashed>=*)\[.*?(?:\](?P=dashed)\]|\Z)|\[(?P<long>=*)\[.*?(?:\](?P=long)\]|\Z)"
+)
 # In Rust a quote starts a lifetime more often than a character; one may still be written.
 _RUST_RAW = r'r(?<!\wr)(#*)".*?(?:"\1|\Z)'
 _RUST_CHAR = r"'(?:\\[^\n']+|[^'\\\n])(?:'|\Z)"
@@ -35,7 +39,7 @@ _REGEX = (
     r"|(?<=\n/)|(?<=[ \t\n][ \t]/))"
     r"(?![*/])(?:\\[^\n]|\[(?:\\[^\n]|[^\]\\\n]){0,100}\]|[^/\\\[\n]){1,200}/"
 )
-PROSE = frozenset({"markdown", "plaintext", "latex", "restructuredtext", "text"})
+PROSE = frozenset({"markdown", "mdx", "plaintext", "latex", "restructuredtext", "text"})
 _TAGGED = frozenset({"html", "xml", "vue", "svelte"})
 _STRINGS = rf"{_DOUBLE}|{_SINGLE}"
 # Of a shell's string that goes on below nothing is known, with a backslash there or without.
@@ -45,23 +49,26 @@ _SCRIPT = rf"{_C}|{_BACKTICK}|{_REGEX}"
 # What strings and comments look like, by languages. Of one that is not here, only strings are
 # known: what was no comment would hide brackets, and what was no backtick all that follows.
 _TOKENS = {
-    "python starlark gdscript": rf"{_TRIPLES}|{_HASH}",
+    "python starlark bzl gdscript": rf"{_TRIPLES}|{_HASH}",
     "ruby elixir julia nim perl r crystal coffeescript tcl awk shellscript sh bash zsh fish"
-    " powershell ps1 yaml dockercompose github-actions-workflow toml ini properties ignore"
-    " gitignore nginx caddyfile graphql dockerfile makefile make cmake just": (
+    " powershell ps1 yaml yaml.docker-compose dockercompose github-actions-workflow toml ini"
+    " properties ignore gitignore nginx caddyfile graphql dockerfile makefile make cmake just": (
         rf"{_TRIPLES}|{_HASH_APART}"
     ),
     "nix": rf"{_STRINGS}|{_HASH_APART}|{_BLOCK}",
     "terraform terraform-vars hcl": rf"{_STRINGS}|{_HASH_APART}|{_BLOCK}|{_LINE}",
-    "lua luau haskell purescript elm ada vhdl": rf"{_STRINGS}|{_DASHES}",
+    "lua luau": rf"{_LONG}|{_STRINGS}|{_DASHES}",
+    "haskell purescript elm ada vhdl": rf"{_STRINGS}|{_DASHES}",
     "sql plsql mysql": rf"{_STRINGS}|{_DASHES}|{_BLOCK}",
     "css": rf"{_STRINGS}|{_BLOCK}",
     "scss less sass stylus": rf"{_STRINGS}|{_BLOCK}|{_LINE_OR_URL}",
     "rust": rf"{_RUST_RAW}|{_DOUBLE}|{_RUST_CHAR}|{_BLOCK}|{_LINE}",
-    "c cpp c++ cuda cuda-cpp objective-c objective-cpp": rf"{_RAW}|{_C}",
+    "c cpp c++ cuda cuda-cpp objective-c objective-cpp objc objcpp": rf"{_RAW}|{_C}",
     "java kotlin scala groovy csharp cs fsharp swift dart php proto proto3 thrift solidity glsl"
-    " hlsl wgsl zig d haxe verilog systemverilog prisma bicep json jsonc json5": _C,
-    "javascript javascriptreact jsx typescript typescriptreact tsx go astro": _SCRIPT,
+    " hlsl wgsl zig d haxe verilog systemverilog prisma bicep json jsonc json5"
+    " jsonnet cue gomod": _C,
+    "javascript javascriptreact jsx typescript typescriptreact tsx astro qml": _SCRIPT,
+    "go": rf"{_C}|{_RAW_BACKTICK}",
     " ".join((*_TAGGED, *PROSE)): _SCRIPT,
 }
 WINDOW_CHARS = 4_000  # each way; 12,000 took 8 ms on dense code, on the event loop
@@ -70,6 +77,7 @@ Ending = Literal["code", "string", "text", "comment"]
 
 _TEXTS = {
     **{'"""': '"""', "'''": "'''", "/*": "*/", "`": "`"},
+    **{"--[[": "]]", "--[=[": "]=]", "--[==[": "]==]", "[[": "]]", "[=[": "]=]", "[==[": "]==]"},
     **{'R"(': ')"', 'r"': '"', 'r#"': '"#', 'r##"': '"##'},
 }
 _QUOTES = frozenset({'"', "'"})
@@ -128,7 +136,8 @@ def text_closer(prefix: str, language_id: str) -> str | None:
 def end_of(opener: str, text: str, language_id: str, is_whole: bool = True) -> int | None:
     """Return where `text` ends the string or comment that `opener` begins, None if it does not.
 
-    None too for a whole text that ends in another of the same kind.
+    None too for a whole text that ends in another of the same kind, and where the quote is in a
+    hole of a template: there it begins another.
     """
     whole, closer = opener + text, closer_of(opener)
     begun = next(tokens(whole, language_id), None)
@@ -136,7 +145,15 @@ def end_of(opener: str, text: str, language_id: str, is_whole: bool = True) -> i
         return None
     if is_whole and closer_of(last_token(whole, language_id)) == closer:
         return None
+    if is_in_hole(begun[0]):
+        return None
     return max(0, begun.end() - len(closer) - len(opener))
+
+
+def is_in_hole(token: str) -> bool:
+    """Whether a template ends in a hole of it, `${...}`, that is not over."""
+    start = token.rfind("${")
+    return start >= 0 and token.count("{", start) > token.count("}", start)
 
 
 def leaves_room(head: str, quote: str, language_id: str) -> bool:

@@ -8,7 +8,7 @@ closed already, and is cut before that.
 
 from __future__ import annotations
 
-from midfill_lsp.trim import brackets, closing, overlap, repeat, whole
+from midfill_lsp.trim import brackets, closing, lexer, overlap, repeat, whole
 from midfill_lsp.trim.closing import BRACKETS, QUOTES
 from midfill_lsp.trim.context import TrimContext
 from midfill_lsp.trim.verdict import Reason, Verdict
@@ -111,8 +111,8 @@ def _before_rest(
 
 def _may_replace(line: str, rest: str, context: TrimContext) -> bool:
     """Whether the line holds all of a rest that is only closers, and closes rightly without it."""
-    closers = rest.replace(" ", "")
-    if any(char not in _CLOSERS for char in closers):
+    closers, closer = rest.replace(" ", ""), lexer.closer_of(context.begun) or ""
+    if any(char not in _CLOSERS for char in closers) or (closer in rest and closer not in line):
         return False
     remaining = iter(line)
     if not all(char in remaining for char in closers):

@@ -23,8 +23,8 @@ _HEADER = re.compile(
     r"|case)\b|[)\]}]).*:\s*\Z"
 )
 _LABEL = re.compile(r"[ \t]*(?:case\b.*|default[ \t]*):\s*\Z")
-_PYTHONS = frozenset({"python", "starlark", "gdscript"})
-COLON_LANGUAGES = _PYTHONS | {"yaml", "nim"}
+_PYTHONS = frozenset({"python", "starlark", "bzl", "gdscript"})
+COLON_LANGUAGES = _PYTHONS | {"yaml", "yaml.docker-compose", "nim"}
 """Languages whose blocks begin with a colon."""
 _LABEL_LANGUAGES = frozenset(
     {"c", "cpp", "cuda-cpp", "java", "go", "javascript", "javascriptreact"}

@@ -20,11 +20,12 @@ from midfill_lsp.syntax import (
     replaced,
     window,
 )
-from midfill_lsp.trim import brackets, texts
+from midfill_lsp.trim import brackets, lexer, texts
 from midfill_lsp.trim.ends import ended
 
 _BEFORE_CHARS, _BEHIND_CHARS = 6_000, 1_500
 _CLOSERS = " \t\n)]};,"
+_BEGIN_NONE = frozenset({"jsx_text", "regex", "string"})  # in them no text of several lines begins
 _MAX_FAULTS = 4  # more of them: the grammar does not know this text, such as C++ named C
 
 
@@ -78,7 +79,8 @@ class Soundness:
 
         A lexer takes a backtick in a regular expression for the beginning of one, and the end of
         one for that if it never saw the beginning. So does the parser, which sees less of the
-        text: where it does not know what the cursor stands in, the lexer is believed.
+        text: where it does not know what the cursor stands in, the lexer is believed about what
+        has several lines, unless its beginning stands where none can.
 
         Args:
             num_chars: of it before the cursor.
@@ -88,14 +90,16 @@ class Soundness:
             return False
         if self._interpolations.intersection(here.kinds):
             return False
-        if texts.is_triple(self._source.text, start, self._language):
-            is_doubtful = texts.begins(self._source.text, start)
+        before, behind = place(self._source, start), place(self._source, start + 1)
+        text, kinds = self._source.text, {*before.kinds, *behind.kinds}
+        if texts.is_triple(text, start, self._language):
+            is_doubtful = texts.begins(text, start)
         else:
-            is_doubtful = "ERROR" in here.kinds
+            has_lines = lexer.ending_of(text[start : self._cursor]) == "text"
+            is_doubtful = has_lines and "ERROR" in here.kinds and kinds.isdisjoint(_BEGIN_NONE)
         if is_doubtful:
             return False
-        before, behind = place(self._source, start), place(self._source, start + 1)
-        return before.inside != "code" or "jsx_text" in (*before.kinds, *behind.kinds)
+        return before.inside != "code" or "jsx_text" in kinds
 
     def holds_definition(self, text: str) -> bool:
         """Whether `text` holds all of a function, class or type that has a body."""

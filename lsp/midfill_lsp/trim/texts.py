@@ -16,9 +16,18 @@ _TRIPLES = ('"""', "'''")
 _COMMENTS = ("/*", "/**", "/*!")
 _KIND = re.compile(r"(?<!\w)[A-Za-z]{1,2}\Z")  # such as the `r` of `r"""`
 _BEFORE_VALUE = re.compile(r"(?:[=(\[{,+%:]|\b(?:return|yield))\Z")
-_ABOVE_FIRST = re.compile(r"[ \t]*#|.*:(?:[ \t]+#.*)?\Z")  # a header, or a comment below it
-_BEHIND_END = re.compile(r"[ \t]*(?:[)\]},;:.%#]|\Z)")
-_ENDS_LINE = re.compile(r"\*/[ \t]*$", re.MULTILINE)
+_PROSE = re.compile(  # words before a comma or a colon: no value stands behind them
+    r"(?!(?:assert|return|yield|lambda|not|await)\b)[\w'-]+(?:[ \t]+[\w'-]+)+[,:]\Z"
+)
+_HEADER = re.compile(  # of one line, or the last line of it
+    r"(?:[ \t]*(?:async[ \t]+)?(?:def|class|func)\b.*"
+    r"|[^()]*(?:\([^()]*\)[^()]*)*\)(?:[ \t]*->.*)?):[ \t]*(?:#.*)?\Z"
+)
+_BEHIND_END = re.compile(
+    r"[ \t]*(?:[)\]},;:.%#+]|[=!]=|\Z)|[ \t]+(?:if|else|for|and|or|not|in|is)\b"
+)
+_OPENS_COMMENT = re.compile(r"(?<!\S)/\*")
+_STARRED = re.compile(r"[ \t]*\*(?!\S)")  # a line of a comment, whatever it looks like
 _COMMENT = re.compile(r"(?<!\S)(?:#|//|--)(?!\S)")
 _APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
 
@@ -31,15 +40,17 @@ def is_triple(text: str, offset: int, language_id: str) -> bool:
 def begins(text: str, offset: int) -> bool:
     """Whether the three quotes at `offset` look like the beginning of a string, not like its end.
 
-    They stand where a value does; or begin a line, and text follows on it or a header above it.
+    They stand where a value does; or begin a line, and text follows on it or a header stands above
+    it, comments aside, or nothing.
     """
     before = _before(text, offset)
     if before:
-        return bool(_BEFORE_VALUE.search(before))
+        return bool(_BEFORE_VALUE.search(before)) and not _PROSE.match(before)
     if not _BEHIND_END.match(text[offset + 3 :].partition("\n")[0]):
         return True
-    above = text[: text.rfind("\n", 0, offset) + 1].rstrip()
-    return not above or bool(_ABOVE_FIRST.match(above[above.rfind("\n") + 1 :]))
+    above = text[: text.rfind("\n", 0, offset) + 1].split("\n")
+    line = next((line for line in reversed(above) if line.strip() and line.lstrip()[0] != "#"), "")
+    return not line or bool(_HEADER.match(line))
 
 
 def is_ended(token: str, suffix: str, language_id: str) -> bool:
@@ -62,11 +73,13 @@ def is_ended(token: str, suffix: str, language_id: str) -> bool:
         line = _without_apostrophes(line)
     if line.count(closer) % 2:
         return lexer.end_of(opener, line, language_id) is not None
-    if closer in line or not is_triple(opener, 0, language_id):
+    below = suffix[: lexer.WINDOW_CHARS]
+    end = below.find(closer)
+    if closer in line or end < 0:
         return False
-    text = token + suffix[: lexer.WINDOW_CHARS]
-    end = text.find(closer, len(token))
-    return end >= 0 and not begins(text, end)
+    if is_triple(opener, 0, language_id):
+        return not begins(token + below, len(token) + end)
+    return not lexer.is_in_hole(token) and _stands_alone(below, end, opener, closer)
 
 
 def first_line_opener(token: str, prefix: str, language_id: str) -> str:
@@ -102,9 +115,27 @@ def _comment_is_ended(line: str, suffix: str) -> bool:
         suffix: the text behind the cursor.
     """
     end = suffix.find("*/")
-    if end < 0 or "/*" in suffix[:end]:
+    if end < 0:
         return False
-    return end < len(line) or _ENDS_LINE.match(suffix, end) is not None
+    lines = suffix[:end].split("\n")
+    if any(_OPENS_COMMENT.search(one) for one in lines if not _STARRED.match(one)):
+        return False
+    behind = suffix[end + 2 :].partition("\n")[0]
+    return end < len(line) or not behind.strip() or _STARRED.match(lines[-1]) is not None
+
+
+def _stands_alone(suffix: str, offset: int, opener: str, closer: str) -> bool:
+    """Whether the first closer below the cursor's line, at `offset`, is the end of a string.
+
+    It is the first of its line, with no value behind it, and the string's own: no other begins
+    before it, or those below come in pairs.
+    """
+    head, behind = suffix[suffix.rfind("\n", 0, offset) + 1 : offset], offset + len(closer)
+    if head.strip(" \t-") or not _BEHIND_END.match(suffix[behind:].partition("\n")[0]):
+        return False
+    if opener != closer:
+        return opener.lstrip("-") not in suffix[:offset]
+    return suffix.count(closer, behind) % 2 == 0
 
 
 def _without_apostrophes(line: str) -> str:
