@@ -12,14 +12,32 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from midfill_lsp.context.secret_looks import (
-    PLACEHOLDER,
-    VALUE,
-    looks_plain,
-    looks_plain_setting,
-    looks_random,
+from midfill_lsp.context.secret_looks import VALUE
+from midfill_lsp.context.secret_matches import (
+    Match,
+    is_argument,
+    is_base64,
+    is_in_url,
+    is_line_of_settings,
+    is_long_and_random,
+    is_named_or_random,
+    is_no_label,
+    is_no_word,
+    is_not_plain,
+    is_random,
+    is_setting,
+    is_whole,
+    is_written,
 )
 from midfill_lsp.context.secret_pairs import pair_spans
+from midfill_lsp.context.secret_shells import (
+    ASSIGNED,
+    CURL,
+    DEFAULT,
+    LOGIN,
+    OPENSSL,
+    WRITTEN,
+)
 from midfill_lsp.named_values import (
     KEYWORD_STEMS,
     LIKELY_NAMES,
@@ -29,23 +47,15 @@ from midfill_lsp.named_values import (
 )
 
 Span = tuple[int, int]
-_Match = re.Match[str]
-_MIN_BARE_CHARS = 16  # in code, what has no quotes mostly is a name
 _STEMS: Final = tuple(dict.fromkeys((*KEYWORD_STEMS, *LIKELY_STEMS)))
 _QUICK_STEMS: Final = (*_STEMS, "auth", "://", "-u")
 """A line that holds none of these has no secret of any form."""
 _LIKELY: Final = rf"(?:{LIKELY_NAMES})(?:{LIKELY_REST})"
 _NAME: Final = rf"(?:(?P<name>{NAMES})\w{{0,30}}|{_LIKELY})(?!\w)"
-_CODE_GOES_ON: Final = frozenset("([{$>")  # a call, an entry, a template
-_OF_ANOTHER: Final = "".join(
-    f"(?<!{end})" for end in ("file", "dir", "path", "name", "names", "length", "len", "type")
-)
-"""Behind the name of something of a secret's, as in `password_file`."""
 _NO_RESULT: Final = "(?-i:(?!(?<=[\"']PASS): ))"  # echo "PASS: test_name"
 _IS: Final = r"[\"'`]?\]?[ \t]{0,5}(?:=>|:=|[=:])[ \t]{0,20}"
-_WORD_OF_SHELL: Final = r"""(?P<value>(?!\[)(?:[^\s"'`;(){}<>$|&\\]|\\.){4,})"""
 _SETTING: Final = (
-    rf"\s{{0,20}}[\w.-]{{0,80}}?(?P<name>{NAMES})\w{{0,30}}{_OF_ANOTHER}[ \t]{{0,20}}[=:]"
+    rf"\s{{0,20}}[\w.-]{{0,80}}?(?P<name>{NAMES})\w{{0,30}}[ \t]{{0,20}}[=:]"
     r"[ \t]{0,20}(?P<value>(?![#;](?:\s|\Z))[^\s\"'].{2,400}\S)\s{0,20}\Z"
 )
 _OPTION: Final = (
@@ -53,13 +63,6 @@ _OPTION: Final = (
     r"|^\s{0,20}(?:ENV|setx|set(?:[ ]-{1,2}\w{1,10}){0,3})[ ]{1,5}\w{0,40}?)"
 )
 _QUOTED: Final = r"""(?P<quote>["'])(?P<value>[^"'\s${}]{4,400})(?P=quote)"""
-_LOGIN: Final = rf"(?:-u|--user)[ =]?[\"']?[\w.@+-]{{1,60}}:{VALUE}"
-_ARGUMENTS: Final = r"""(?:"[^"]{0,300}"|'[^']{0,300}'|[^|;&"']|&(?!&)){0,200}?"""
-_LABEL = re.compile(r"[A-Z][a-z]{1,11}(?: [a-z]{1,12}){0,5}")
-_WORD = re.compile(r"[A-Z]?[a-z]{1,11}|[A-Z]{1,12}")
-_PART = re.compile(r"[a-z]{2,8}=", re.IGNORECASE)
-# Put in by something else, or left out.
-_NOT_IN_URL = re.compile(r"\$\w|%\w\Z|[*.x]+\Z")
 
 
 class Syntax(IntEnum):
@@ -80,6 +83,7 @@ class Syntax(IntEnum):
 
 _WITHOUT_QUOTES: Final = frozenset(Syntax) - {Syntax.CODE}
 _UP_TO_THE_END: Final = frozenset({Syntax.CONFIG, Syntax.SETTINGS})
+_SHELL: Final = frozenset({Syntax.SHELL})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,7 @@ class _Form:
 
     stems: tuple[str, ...]
     pattern: re.Pattern[str]
-    is_secret: Callable[[_Match], bool]
+    is_secret: Callable[[Match], bool]
     syntaxes: frozenset[Syntax]
 
 
@@ -112,7 +116,7 @@ def form_spans(line: str, lowered: str, syntax: Syntax) -> Iterator[Span]:
     for form in _FORMS:
         if syntax in form.syntaxes and any(stem in lowered for stem in form.stems):
             for match in form.pattern.finditer(line):
-                if form.is_secret(match) and _ends(match):
+                if form.is_secret(match) and is_whole(match):
                     yield match.span("value")
     yield from pair_spans(line, lowered)
 
@@ -120,89 +124,49 @@ def form_spans(line: str, lowered: str, syntax: Syntax) -> Iterator[Span]:
 def _form(
     stems: tuple[str, ...],
     pattern: str,
-    is_secret: Callable[[_Match], bool] | None = None,
+    is_secret: Callable[[Match], bool] | None = None,
     *,
     only: frozenset[Syntax] = frozenset(Syntax),
 ) -> _Form:
     compiled = re.compile(pattern, re.IGNORECASE)
-    return _Form(stems, compiled, is_secret or _is_not_plain, only)
-
-
-def _ends(match: _Match) -> bool:
-    end = match.end("value")
-    return match.string[end : end + 1] not in _CODE_GOES_ON
-
-
-def _is_not_plain(match: _Match) -> bool:
-    return not looks_plain(match["value"])
-
-
-def _is_random(match: _Match) -> bool:
-    return looks_random(match["value"])
-
-
-def _is_long_and_random(match: _Match) -> bool:
-    return looks_random(match["value"], _MIN_BARE_CHARS)
-
-
-def _is_named_or_random(match: _Match) -> bool:
-    if match["name"] is None:
-        return _is_random(match)
-    return _is_not_plain(match) and match["value"].lower() != match["name"].lower()
-
-
-def _is_argument(match: _Match) -> bool:
-    is_usage = match[0].startswith("-") and PLACEHOLDER.fullmatch(match["value"])
-    is_other = is_usage or _PART.match(match["value"])  # --secret id=npm
-    return not is_other and _is_named_or_random(match)
-
-
-def _is_setting(match: _Match) -> bool:
-    return not looks_plain_setting(match["value"]) and match["value"] != match["name"]
-
-
-def _is_in_url(match: _Match) -> bool:
-    return not _NOT_IN_URL.match(match["value"])
-
-
-def _is_no_label(match: _Match) -> bool:
-    return not _LABEL.fullmatch(match["value"]) and _is_named_or_random(match)
-
-
-def _is_no_word(match: _Match) -> bool:
-    return not _WORD.fullmatch(match["value"]) and _is_named_or_random(match)
-
-
-def _is_base64(match: _Match) -> bool:
-    return not match["value"].islower()  # a word
+    return _Form(stems, compiled, is_secret or is_not_plain, only)
 
 
 _FORMS: Final = (
-    _form(_STEMS, _NAME + _NO_RESULT + _IS + VALUE, _is_long_and_random),  # a header, a query
+    _form(_STEMS, _NAME + _NO_RESULT + _IS + VALUE, is_long_and_random),  # a header, a query
     _form(
         _STEMS,
-        _NAME + _OF_ANOTHER + _NO_RESULT + _IS + VALUE,
-        _is_named_or_random,
+        _NAME + _NO_RESULT + _IS + VALUE,
+        is_named_or_random,
         only=_UP_TO_THE_END,
     ),
     _form(
         _STEMS,
-        rf"{_NAME}{_OF_ANOTHER}:?={_WORD_OF_SHELL}",
-        _is_named_or_random,
-        only=frozenset({Syntax.SHELL}),
+        _NAME + ASSIGNED,
+        is_named_or_random,
+        only=_SHELL,
     ),
-    _form(_STEMS, rf"\A{_SETTING}", _is_setting, only=frozenset({Syntax.SETTINGS})),
+    _form(_STEMS, rf"\$\{{\w{{0,40}}?{_NAME}{DEFAULT}", is_named_or_random, only=_SHELL),
+    _form(_STEMS, _NAME + _NO_RESULT + WRITTEN, is_written, only=_SHELL),
+    _form(  # a line of a here-document, where no assignment of the shell's stands
+        _STEMS,
+        rf"\A(?=\s*[\w.-]+(?:[ \t]*:|[ \t]+=)[ \t]){_SETTING}",
+        is_line_of_settings,
+        only=_SHELL,
+    ),
+    _form(("pass:",), OPENSSL, only=_WITHOUT_QUOTES),
+    _form(_STEMS, rf"\A{_SETTING}", is_setting, only=frozenset({Syntax.SETTINGS})),
     _form(  # app.db.password=!hunter2! among YAML
         _STEMS,
         rf"\A(?=\s*[\w-]+(?:\.[\w-]+)+=\S+\s*\Z){_SETTING}",
-        _is_setting,
+        is_setting,
         only=frozenset({Syntax.CONFIG}),
     ),
     # --password hunter2; ENV DB_PASSWORD hunter2; set -x DB_PASSWORD hunter2
     _form(
         _STEMS,
         rf"{_OPTION}{_NAME}[ ]{{1,5}}(?![-=:]){VALUE}",
-        _is_argument,
+        is_argument,
         only=_WITHOUT_QUOTES,
     ),
     _form(  # .netrc
@@ -213,24 +177,21 @@ _FORMS: Final = (
     _form(
         ("pass",), rf"(?:^|[{{;])\s{{0,20}}pass(?:word|phrase)[ \t]{{1,5}}{_QUOTED}\s*(?:\Z|[;}}])"
     ),  # Gradle
-    _form(
-        ("curl",),
-        rf"(?<![\w.-])curl(?:\.exe)?\s{_ARGUMENTS}(?<![\w-]){_LOGIN}",
-    ),
-    _form(("-u",), rf"\A\s{{0,20}}{_LOGIN}", _is_random),  # the command is on the line above
+    _form(("curl",), CURL),
+    _form(("-u",), rf"\A\s{{0,20}}{LOGIN}", is_random),  # the command is on the line above
     _form(
         ("basic ",),
         r"authorization\W{1,8}basic[ ]{1,5}(?P<value>[a-z0-9+/_-]{8,400}=*)",
-        _is_base64,
+        is_base64,
     ),
     _form(  # postgres://anna:hunter2!@db
         ("://",),
         r"""://[^\s/?#@:"'`<>()\[\]\\|]{1,200}:"""
-        r"""(?P<value>(?!\d{2,5}[,;])[^\s/?#@"'`{}<>()\[\]\\]{1,400})@""",
-        _is_in_url,
+        r"""(?P<value>(?!\d{2,5}[,;\\{])[^\s/?#@"'`<>()\[\]]{1,400})@""",
+        is_in_url,
     ),
     _form(("://:",), r"""://:(?P<value>[^\s/?#@"'`{}$<>]{1,200})@"""),
-    _form(("_auth",), r"(?<!\w)_auth[ ]?=[ ]?(?P<value>[a-z0-9+/_=-]{8,400})", _is_base64),
+    _form(("_auth",), r"(?<!\w)_auth[ ]?=[ ]?(?P<value>[a-z0-9+/_=-]{8,400})", is_base64),
     _form(
         ("client-key-data",),
         r"""client-key-data["']?[ ]?:[ ]{0,5}["']?(?P<value>[a-z0-9+/]{16,9999}=*)""",
@@ -239,18 +200,19 @@ _FORMS: Final = (
         _STEMS,
         rf"<[\w.:-]{{0,60}}?(?:(?P<name>{NAMES})|{_LIKELY})(?:\s[^<>]{{0,200}})?>"
         r"\s{0,20}(?P<value>[^\s<>{}$][^<>{}$]{3,400}?)\s{0,20}</",
-        _is_no_label,
+        is_no_label,
     ),
     _form(  # <add key="ApiKey" value="..."/>; {"name": "DB_PASSWORD", "value": "..."}
         ("value",),
+        rf"(?P<setting><\w{{1,20}}\s{{1,5}}(?=key))?"
         rf"(?:key|name)[\"']?\s{{0,5}}[:=]\s{{0,5}}[\"'][\w.:-]{{0,60}}?"
         rf"(?:(?P<name>{NAMES}){LIKELY_REST}|{_LIKELY})[\"']"
         rf"\s{{0,5}},?\s{{0,5}}[\"']?value[\"']?\s{{0,5}}[:=]\s{{0,5}}{_QUOTED}",
-        _is_no_word,
+        is_no_word,
     ),
     _form(  # auth=("anna", "hunter2")
         ("auth",),
         rf"auth(?:enticate)?\s{{0,3}}=?\s{{0,3}}\(\s{{0,3}}[\"'][^\"']{{1,60}}[\"'],\s{{0,3}}{_QUOTED}",
-        _is_random,
+        is_random,
     ),
 )

@@ -16,6 +16,7 @@ VALUE: Final = r"""(?P<value>[^\s"'`,;(){}<>\[\]$|&\\]{4,})"""
 PLACEHOLDER: Final = re.compile(r"[A-Z_]+|\*+|\.+")
 MIN_RANDOM_CHARS: Final = 8
 _MOST_CHARS = 400
+_MOST_BEFORE_CHARS = 60  # a name's last word, the sign and the blanks
 _TEMPLATE = re.compile(r"[{}<>$\s]|%[(sd]")
 _RUN = re.compile(r"[A-Za-z0-9]+")
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
@@ -53,6 +54,12 @@ _MARKED = re.compile(r"[~.]{0,2}/|[@%*:?!]")
 _KINDS = tuple(re.compile(kind) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
 # In base64, whose runs a `/` cuts short, but in few names of files.
 _UNLIKE_WORDS = re.compile(r"[a-z][A-Z]{2,}[a-z]|[A-Za-z][0-9][A-Za-z]")
+
+_ANOTHER = re.compile(
+    r"(?:[_.-](?:file|dir|path|names?|length|len|type)|(?-i:File|Dir|Path|Names?|Length|Len|Type))"
+    r"[\"'`]?\]?\s*(?:[!:=]{1,3}>?|:?[-+])\s*[\"']?\Z",
+    re.IGNORECASE,
+)
 
 
 def looks_random(value: str, least_chars: int = MIN_RANDOM_CHARS) -> bool:
@@ -116,3 +123,13 @@ def looks_chosen(value: str, is_path: bool = False) -> bool:
     if not all(kind.search(words) for kind in _KINDS):
         return False
     return not is_path or (bool(_UNLIKE_WORDS.search(words)) and not _is_readable(value))
+
+
+def names_another(line: str, end: int) -> bool:
+    """Whether what stands before a value names something of a secret's, as `password_file` does.
+
+    Args:
+        line: at least with the end of the name.
+        end: where the value begins.
+    """
+    return bool(_ANOTHER.search(line, max(0, end - _MOST_BEFORE_CHARS), end))

@@ -23,8 +23,9 @@ _PAIR = re.compile(
     re.IGNORECASE,
 )
 _OF_SERVER: Final = r"(?:host|port|server|user|username|user[ ]id|uid|dbname|database|sslmode)"
-_BEFORE = re.compile(rf"(?:=[^;=]{{0,200}};|&|\b{_OF_SERVER}=\S{{1,80}})[ ]?\Z", re.IGNORECASE)
+_BEFORE = re.compile(rf"(?:=[^;=]{{0,200}};|[&?]|\b{_OF_SERVER}=\S{{1,80}})[ ]?\Z", re.IGNORECASE)
 _BEHIND = re.compile(rf"&|;[ ]?[\w ]{{1,30}}=|[ ]{_OF_SERVER}=", re.IGNORECASE)
+_ALONE = re.compile(r"""(["'])[\w ]{1,20}=[^;"']{0,400};[ ]?\1""")  # "Password=letmein;"
 _MOST_BEFORE_CHARS = 210
 _DIGIT = re.compile(r"[0-9]")
 # A column or a variable, a word in a message, another name of the kind.
@@ -66,4 +67,5 @@ def _is_password(match: re.Match[str]) -> bool:
         _DIGIT.search(value)
         or _BEFORE.search(line, max(0, start - _MOST_BEFORE_CHARS), start)
         or _BEHIND.match(line, end)
+        or _ALONE.match(line, max(0, start - 1))
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from midfill_lsp.context.secret_forms import Span, Syntax, form_spans
-from midfill_lsp.context.secret_looks import looks_plain, looks_random
+from midfill_lsp.context.secret_looks import looks_chosen, looks_plain, looks_random, names_another
 from midfill_lsp.context.secret_tokens import TOKENS
 from midfill_lsp.named_values import KEYWORD_STEMS, LIKELY_STEMS, likely_values, named_values
 
@@ -28,9 +28,6 @@ _Rule = Callable[[str], Iterable[str]]
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/_=.\-]{11}")
 _RUN_END = re.compile(r"[A-Za-z0-9+/_=.-]*")
 _MIN_GROUP_CHARS = 8
-_OF_ANOTHER = re.compile(
-    r"(?:file|dir|path|names?|length|len|type)[\"'`]?\]?\s*[:=]{1,3}>?\s*[\"']?\Z", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +94,7 @@ def load() -> Rules:
             each
             for each in found
             if not (is_none(each) or looks_plain(each))
-            and not _OF_ANOTHER.search(line, 0, line.find(each))  # secretName: x
+            and (looks_chosen(each, "/" in each) or not names_another(line, line.find(each)))
         )
 
     def random(plugin: HighEntropyStringsPlugin) -> _Rule:

@@ -45,6 +45,8 @@ IN_SCRIPTS = [
         "$ecret123", "*letmein*", "{cipher}AQA3xk2z",
     )),
     ("DATABASE_URL=postgres://anna:{}@h/db", "hunter2!"),
+    ("SECRET_PROFILE={}", "hunter2x"), ("secret_path: {}", "s3cr3tpath9xyzw"),
+    ("SECRET_NAME={}", "abcd1234efgh"), ("password_type: {}", "s3cr3tpath9xyzw"),
     ('- "PASS={}"', WORD), ("ENV DB_PASSWORD {}", "HUNTERTWO"),
 ]  # fmt: skip
 ANYWHERE = [
@@ -58,15 +60,26 @@ ANYWHERE = [
     ('"Server=x;User ID=sa;Password={};Encrypt=True"', "Pa55w0rd!x"),
     ('"Server=x;Password={}"', "letmein"), ('"Password={}; Encrypt=True"', "letmein"),
     ('"host=db user=anna password={}"', "letmein"), ("'https://a/?b=c&password={}'", "letmein"),
+    ('"jdbc:mysql://a/b?password={}"', "letmein"), ('"https://a/login?password={}"', "letmein"),
+    ('"Password={};"', "letmein"), ("'PWD={};'", "letmein"),
     (r"b('it\'s', 'password={}')", WORD), ("# don't b('password={}')", WORD),
     ('"postgres://anna:{}@h/db"', "hunter2!"), ('"mongodb+srv://anna:{}@h/db"', "abc+def="),
     ('"mysql://root:{}@h"', "s3cret*"), ('"https://anna:{}@h/x"', "Tr0ub4dor&3"),
     ("'amqp://user:{}@h'", "pa,ss"), ("f'amqp://{{user}}:{}@h'", "pa;ss"),
     ('token = "{}"', "kQzRtYbWmXpLsDfG"), ('{{"name": "api_key", "value": "{}"}}', WORD),
     ("curl -s https://a/?b=c&d -u admin:{}", WORD),
+    (f"curl --fail -T a.jar https://a.example/{'path/' * 60}a.jar -u admin:{{}}", WORD),
+    (f"curl --data '{'a' * 700}' --user admin:{{}} https://a", WORD),
+    ("${{CURL}} -u admin:{}", WORD), ("mycurl -u admin:{}", WORD), ('"curl" -u admin:{}', WORD),
+    ("'/usr/bin/curl' -s -u admin:{}", WORD), ('CURL_OPTS="-s -u admin:{}"', WORD),
+    ("CURL_ARGS: -u admin:{}", WORD), ('f"{{CURL}} -u admin:{} https://x"', WORD),
+    (r"curl -d it\'s -u admin:{}", WORD),
     ("curl -H 'Accept: a/b; c=4' -u admin:{} https://a", "letmein"),
     ('dsn = "dbname=x user=y password={}"', WORD), ('"localhost:6379,password={},ssl=1"', WORD),
     ("redis://:{}@localhost:6379/0", "s3cr3tpw"), ("https://a/c?sv=1&sig={}", f"Z%2F{MIXED}%3D"),
+    ("https://a/c?sv=1;sig={}", f"Z%2F{MIXED}%3D"), ("<password>{}</password>", "Let me in"),
+    ('<add key="Password" value="{}" />', "letmein"), ('<add key="Pwd" value="{}"/>', "Letmein"),
+    ('"postgresql://anna:{}@db"', "p{a}ss"), (r"'postgresql://anna:{}@db'", r"pa\\ss"),
     ("<password>{}</password></server>", WORD), ("<ns:apiKey a='b'>{}</ns:apiKey>", WORD),
     ('<add key="ApiKey" value="{}" />', WORD), ('{{"name": "DB_PASSWORD", "value": "{}"}}', WORD),
     ('password = "{}"', "pwdS3cret!42"), ("db_password: '{}'", "pwd4Production"),
@@ -118,7 +131,8 @@ def test_it_is_masked_in_code_and_the_rest_stands(
         "password=base64password)", "connect(user=user, password=password1, host=host)",
         'PASS = "\\033[92mPASS\\033[0m"', "<password>${env.PASSWORD}</password>",
         '<input name="password" value="">', '<label for="password">Password</label>',
-        "docker run -u 1000:1000 image", 'raise E("Basic authentication is not enabled")',
+        "docker run -u 1000:1000 image", "docker run --name curl -u 1000:1000 image",
+        'raise E("Basic authentication is not enabled")',
         'dsn = f"user={user} password={password}"', '"SET password=:password, name=:name"',
         'help="such as --password=PASSWORD"', 'key = "uploads/2024/a1b2c3d4.png"',
         "password = var.db_password", "def token(self) -> str:",
@@ -147,7 +161,9 @@ def test_it_is_masked_in_code_and_the_rest_stands(
         "docker exec -u www-data:www-data app curl x", "curl x && docker run -u 1000:1000 y",
         '"postgres://anna:$pass@h"', '"postgres://anna:${pass}@h"', '"postgres://anna:%s@h"',
         'f"postgres://anna:{password}@h"', '"http://anna:****@h"', '"http://a:8080, anna@b.c"',
-        '"http://a:8080,anna@b.c"', 'r"://([^:]+):([^@]+)@"',
+        '"http://a:8080,anna@b.c"', 'f"{a}://{b}:{c}@{d}"', '"://a:${b}{c}@d"', '"{}://{}:{}@{}"',
+        r're.compile(r"://\w+:\w+@")', '"http://c:80\\n@d"',
+        'f"http://a:80{b}@2x.png"', 'r"://([^:]+):([^@]+)@"',
         'token = "SeamlessM4TForSpeechToText"', 'token = "getHTTPResponseById"',
         # Public by nature.
         "Version=4.0.0.0, PublicKeyToken=b77a5c561934e089",
@@ -163,7 +179,8 @@ def test_it_is_masked_in_code_and_the_rest_stands(
         'color_token = "#ff00aa11"', 'file_token = "uploads/abc123def456/file.txt"',
         # Placeholders and labels.
         '{ name: "password", value: "Password" }', '<option name="secret" value="secret">',
-        "<Password>Enter</Password>",
+        "<Password>Enter</Password>", '<add key="Password" value="Password" />',
+        '<add key="PasswordLength" value="eight" />', "a=1;sig=hash256OfTheRequestBody(b)",
     ],
 )  # fmt: skip
 def test_ordinary_code_passes(lines: SecretLines, line: str) -> None:
@@ -201,7 +218,10 @@ def test_ordinary_scripts_pass(lines: SecretLines, line: str, syntax: Syntax) ->
         'echo "Missing password: use --password"', "password_length=1024", "PASSWORD_MIN_LEN=8",
         "SECRETS_FILE=secrets.yaml", "password_file=pw.txt", "secret_name=my-secret",
         "ssl_client_key=client.pem", "sed -i 's/^password:.*/password: new/' f",
-        "password: hunter2", "export API_KEY=[your key]",
+        "export API_KEY=[your key]", "PASSWORD_FILE=${PASSWORD_FILE:-letmein}",
+        'echo "Invalid password: please try again"', "${PASSWORD:+--password}",
+        'if [ "$password" != none ]; then', "password=${password:-$1}", "wget --password-stdin x",
+        'sed -i "s/^password: .*/password: $PASSWORD/" f', "# password: see the docs",
     ],
 )  # fmt: skip
 def test_what_only_a_shell_writes_passes(lines: SecretLines, line: str) -> None:
@@ -218,6 +238,22 @@ def test_what_only_a_shell_writes_passes(lines: SecretLines, line: str) -> None:
         ("mysql --password {} -u x", "hunter2"), ("set -gx DB_PASSWORD {}", "hunter2"),
         ("set DB_PASSWORD={}", "hunter2"), ("API_TOKEN={}", RANDOM),
         ("${{PASSWORD:={}}}", "hunter2"), ("PASSWORDS={}", "ab,cd[ef]"),
+        ("DB_PASSWORD=${{DB_PASSWORD:-{}}}", "hunter2"), ('A="${{DB_PASSWORD:-{}}}"', "letmein"),
+        ("export DB_PASSWORD=${{DB_PASSWORD-{}}}", "s3cr3tpw"),
+        ("A=${{DB_PASSWORD:-'{}'}}", "letmein"),
+        # What it writes into other files, and compares.
+        ("  password: {}", "correct horse, battery"), ("password = {}", "Tr0ub4dor&3"),
+        ("{{password: {}}}", "letmein"),
+        ("aws_secret_access_key = {}", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYZZAMPLEKEY"),
+        ("password = {}", "hunter2"), ("  password: {}", "hunter2"), ("  password: {}", "letmein"),
+        ("  POSTGRES_PASSWORD: {}", "s3cr3tpw"), ("  api_key: {}", "abcdef123456"),
+        ("client_secret: {}", "Q1w2e3r4"), ('"password" : {},', "hunter2"),
+        ("password => {}", "hunter2"), ('echo "password: {}" > c.yml', "hunter2"),
+        ("echo 'db_password = {}'", "hunter2"), ("echo password: {} >> x", "letmein"),
+        ('curl -H "X-Api-Key: {}" x', "s3cr3tpw"), ('if [ "$PASSWORD" = {} ]', "hunter2"),
+        ("if [[ $PASSWORD == {} ]]; then", "hunter2"), ("set DB_PASSWORD = {}", "hunter2"),
+        ("openssl req -passout pass:{}", "hunter2abc"), ("openssl enc -pass pass:{}", "letmein"),
+        ("sed -i 's/DB_PASSWORD=/DB_PASSWORD={}' x", "hunter2/"),
     ],
 )  # fmt: skip
 def test_values_of_a_shell_are_masked(lines: SecretLines, line: str, secret: str) -> None:
@@ -275,7 +311,7 @@ def test_values_of_scripts_need_no_quotes(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "masked"),
     [
-        ("a.py", ""), ("a.sh", "a"), ("Dockerfile", "a"), ("a.sh.dist", "a"), ("a.yaml", "ab"),
+        ("a.py", ""), ("a.sh", "ab"), ("Dockerfile", "ab"), ("a.sh.dist", "ab"), ("a.yaml", "ab"),
         ("a", "ab"), ("a.tf.example", "ab"), ("a.ini", "abc"), ("a.properties.sample", "abc"),
         (".env.template", "abc"),
     ],
@@ -294,6 +330,7 @@ def test_a_files_name_tells_how_it_writes_values(tmp_path: Path, name: str, mask
 PIECES = [
     "token", "token=", "app_key=", "token:", 'token="', "--token ", "-", "<", "<token>a", "<token ",
     'name="token" value="', "login ", "password ", "-u a:", "-u a:bbbb ", "curl -u a:bbbb ",
+    "curl", "curl=", "${password:-", "password : ", "pass:",
     "authorization ", "://:", "_auth=", "://a:b", "://", "curl ",
     "curl '", 'curl " ', "\\'", "\\\"", "'", "password=a;", "hvs.", "?sig=a",
     'auth("', "client-key-data:", "ENV ", "set -a ", '"password=', "?sig=", "#define ", " ", '"',
