@@ -47,6 +47,12 @@ ANOTHER = '\n\n\ndef g():\n    """Do g."""\n\n\ndef h():\n    """\n    Do h.\n  
         (JS, "const a = `█`;\n", "${b ? `c` : ''} e"),
         ("lua", "local a = [[x█\nlocal b = [[\n  y\n]]\n", " z]]"),
         ("lua", "--[[ x█\nlocal b = c[d[1]]\n", " z ]]"),
+        ("json", '{\n  ".": "./index█\n  "./foo": "./foo.js"\n}\n', '.js",'),
+        ("json", '{\n  "imports█\n  "#a": "b"\n}\n', '": {'),
+        (PY, 'a = [\n    "./a.py█\n    "./b.py",\n]\n', '",'),
+        (JS, "const a = [\n  './a█\n  './b',\n];\n", ".js',"),
+        ("go", 'var a = []string{\n\t".go█\n\t".c",\n}\n', '",'),
+        (PY, 'def f(a):\n    """█\n\nx = {\n    \'some key\': """x"""}\n', 'Do f."""'),
     ],
 )
 def test_what_nobody_else_ends_is_ended(language_id: str, document: str, written: str) -> None:
@@ -91,6 +97,25 @@ def test_what_the_document_ends_is_ended_once(
     language_id: str, document: str, written: str, inserted: str
 ) -> None:
     assert trimmed(language_id, document, written).text == inserted
+
+
+@pytest.mark.parametrize(
+    ("language_id", "document", "written"),
+    [
+        (JS, "log(`█`);\n", "${n} ${n === 1 ? `a` : `b`}`);"),
+        (JS, "const s = `█`;\n", "${xs.map((x) => `<${x}>`).join('')}`;"),
+        (JS, "f(`█`);\n", "a ${b ? `c` : ''}`, d);"),
+        ("typescriptreact", "<div className={`█`}>\n", "card ${on ? `card--${on}` : ''}`}>"),
+        ("shellscript", 'DIR="█"\n', '${1:-$(dirname "$0")}"'),
+        ("kotlin", 'val a = "█"\n', 'a ${m["k"]}"'),
+    ],
+)
+def test_a_template_ends_behind_its_holes(language_id: str, document: str, written: str) -> None:
+    """Its end was written twice where a hole held another."""
+    head, _, rest = document.partition("█")
+    kept = trimmed(language_id, document, f"{written}\n")
+    line = rest.partition("\n")[0]
+    assert head + kept.text + ("" if kept.replaces_rest else line) == head + written
 
 
 @pytest.mark.parametrize(

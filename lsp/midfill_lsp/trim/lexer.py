@@ -39,6 +39,7 @@ _REGEX = (
     r"|(?<=\n/)|(?<=[ \t\n][ \t]/))"
     r"(?![*/])(?:\\[^\n]|\[(?:\\[^\n]|[^\]\\\n]){0,100}\]|[^/\\\[\n]){1,200}/"
 )
+_BRACES = re.compile(r"\$\{|[{}]")
 PROSE = frozenset({"markdown", "mdx", "plaintext", "latex", "restructuredtext", "text"})
 _TAGGED = frozenset({"html", "xml", "vue", "svelte"})
 _STRINGS = rf"{_DOUBLE}|{_SINGLE}"
@@ -136,8 +137,8 @@ def text_closer(prefix: str, language_id: str) -> str | None:
 def end_of(opener: str, text: str, language_id: str, is_whole: bool = True) -> int | None:
     """Return where `text` ends the string or comment that `opener` begins, None if it does not.
 
-    None too for a whole text that ends in another of the same kind, and where the quote is in a
-    hole of a template: there it begins another.
+    None too for a whole text that ends in another of the same kind. A quote in a hole of a template
+    ends nothing: there it begins another.
     """
     whole, closer = opener + text, closer_of(opener)
     begun = next(tokens(whole, language_id), None)
@@ -145,15 +146,26 @@ def end_of(opener: str, text: str, language_id: str, is_whole: bool = True) -> i
         return None
     if is_whole and closer_of(last_token(whole, language_id)) == closer:
         return None
-    if is_in_hole(begun[0]):
-        return None
-    return max(0, begun.end() - len(closer) - len(opener))
+    end, depth = begun.end(), hole_depth(begun[0])
+    while depth:
+        begin, end = end, whole.find(closer, end) + len(closer)
+        if end < begin:
+            return None
+        depth = hole_depth(whole[begin:end], depth)
+    return max(0, end - len(closer) - len(opener))
 
 
-def is_in_hole(token: str) -> bool:
-    """Whether a template ends in a hole of it, `${...}`, that is not over."""
-    start = token.rfind("${")
-    return start >= 0 and token.count("{", start) > token.count("}", start)
+def hole_depth(text: str, depth: int = 0) -> int:
+    """Return how many braces are open behind `text` in the holes of a template, `${...}`.
+
+    Args:
+        text: of a template.
+        depth: that of what stands before it.
+    """
+    for brace in _BRACES.finditer(text):
+        if depth or brace[0] == "${":
+            depth += -1 if brace[0] == "}" else 1
+    return depth
 
 
 def leaves_room(head: str, quote: str, language_id: str) -> bool:

@@ -16,8 +16,9 @@ _TRIPLES = ('"""', "'''")
 _COMMENTS = ("/*", "/**", "/*!")
 _KIND = re.compile(r"(?<!\w)[A-Za-z]{1,2}\Z")  # such as the `r` of `r"""`
 _BEFORE_VALUE = re.compile(r"(?:[=(\[{,+%:]|\b(?:return|yield))\Z")
+_WORD = r"\w(?:[\w'-]*\w)?"
 _PROSE = re.compile(  # words before a comma or a colon: no value stands behind them
-    r"(?!(?:assert|return|yield|lambda|not|await)\b)[\w'-]+(?:[ \t]+[\w'-]+)+[,:]\Z"
+    rf"(?!(?:assert|return|yield|lambda|not|await)\b){_WORD}(?:[ \t]+{_WORD})+[,:]\Z"
 )
 _HEADER = re.compile(  # of one line, or the last line of it
     r"(?:[ \t]*(?:async[ \t]+)?(?:def|class|func)\b.*"
@@ -79,7 +80,9 @@ def is_ended(token: str, suffix: str, language_id: str) -> bool:
         return False
     if is_triple(opener, 0, language_id):
         return not begins(token + below, len(token) + end)
-    return not lexer.is_in_hole(token) and _stands_alone(below, end, opener, closer)
+    if lexer.ending_of(token) != "text" or lexer.hole_depth(token):
+        return False
+    return _stands_alone(below, end, opener, closer)
 
 
 def first_line_opener(token: str, prefix: str, language_id: str) -> str:
