@@ -108,6 +108,14 @@ def test_what_the_document_ends_is_ended_once(
         ("typescriptreact", "<div className={`█`}>\n", "card ${on ? `card--${on}` : ''}`}>"),
         ("shellscript", 'DIR="█"\n', '${1:-$(dirname "$0")}"'),
         ("kotlin", 'val a = "█"\n', 'a ${m["k"]}"'),
+        ("kotlin", 'val a = "█"\n', '\\${b"'),
+        (JS, "const a = `█`;\n", "\\${b`;"),
+        (JS, "const a = `█`;\n", '${f("{")} b`;'),
+        (JS, "const a = `█`;\n", "don't ${b ? `c` : 'd'}`;"),
+        ("shellscript", 'a="█"\n', '${A#\\{}b"'),
+        (PY, 'a = "█"\n', 'echo ${"'),
+        (PY, 'a = "█"\n', '${" + b + "c"'),
+        ("java", 'String a = "█";\n', '${";'),
     ],
 )
 def test_a_template_ends_behind_its_holes(language_id: str, document: str, written: str) -> None:

@@ -39,7 +39,8 @@ _REGEX = (
     r"|(?<=\n/)|(?<=[ \t\n][ \t]/))"
     r"(?![*/])(?:\\[^\n]|\[(?:\\[^\n]|[^\]\\\n]){0,100}\]|[^/\\\[\n]){1,200}/"
 )
-_BRACES = re.compile(r"\$\{|[{}]")
+_HOLE = re.compile(r"\\.|\$\{", re.DOTALL)
+_IN_HOLE = re.compile(r"""\\.|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|\$\{|[{}]""", re.DOTALL)
 PROSE = frozenset({"markdown", "mdx", "plaintext", "latex", "restructuredtext", "text"})
 _TAGGED = frozenset({"html", "xml", "vue", "svelte"})
 _STRINGS = rf"{_DOUBLE}|{_SINGLE}"
@@ -82,6 +83,12 @@ _TEXTS = {
     **{'R"(': ')"', 'r"': '"', 'r#"': '"#', 'r##"': '"##'},
 }
 _QUOTES = frozenset({'"', "'"})
+# By what ends a text, the languages whose `${...}` in it holds code.
+_HOLES = {
+    "`": {"javascript", "javascriptreact", "jsx", "typescript", "typescriptreact", "tsx", "astro"}
+    | {"qml", "vue", "svelte"},
+    '"': {"shellscript", "sh", "bash", "zsh", "kotlin", "dart", "groovy", "terraform", "hcl"},
+}
 _APOSTROPHES = PROSE | _TAGGED | {"javascriptreact", "typescriptreact"}
 
 
@@ -146,25 +153,30 @@ def end_of(opener: str, text: str, language_id: str, is_whole: bool = True) -> i
         return None
     if is_whole and closer_of(last_token(whole, language_id)) == closer:
         return None
-    end, depth = begun.end(), hole_depth(begun[0])
+    end, depth = begun.end(), hole_depth(begun[0], closer, language_id)
     while depth:
         begin, end = end, whole.find(closer, end) + len(closer)
         if end < begin:
             return None
-        depth = hole_depth(whole[begin:end], depth)
+        depth = hole_depth(whole[begin:end], closer, language_id, depth)
     return max(0, end - len(closer) - len(opener))
 
 
-def hole_depth(text: str, depth: int = 0) -> int:
+def hole_depth(text: str, closer: str, language_id: str, depth: int = 0) -> int:
     """Return how many braces are open behind `text` in the holes of a template, `${...}`.
 
     Args:
-        text: of a template.
-        depth: that of what stands before it.
+        text: of a template, or of a string that is none.
+        closer: what ends it.
+        language_id: as the editor names it.
+        depth: that of what stands before `text`.
     """
-    for brace in _BRACES.finditer(text):
-        if depth or brace[0] == "${":
-            depth += -1 if brace[0] == "}" else 1
+    if language_id not in _HOLES.get(closer, ()):
+        return 0
+    offset = 0
+    while match := (_IN_HOLE if depth else _HOLE).search(text, offset):
+        offset = match.end()
+        depth += {"${": 1, "{": 1, "}": -1}.get(match[0], 0)
     return depth
 
 

@@ -80,7 +80,7 @@ def is_ended(token: str, suffix: str, language_id: str) -> bool:
         return False
     if is_triple(opener, 0, language_id):
         return not begins(token + below, len(token) + end)
-    if lexer.ending_of(token) != "text" or lexer.hole_depth(token):
+    if lexer.ending_of(token) != "text" or lexer.hole_depth(token, closer, language_id):
         return False
     return _stands_alone(below, end, opener, closer)
 
