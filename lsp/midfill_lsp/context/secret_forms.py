@@ -62,6 +62,7 @@ _OPTION: Final = (
     r"(?:(?<![\w-])--?[\w-]{0,40}?"
     r"|^\s{0,20}(?:ENV|setx|set(?:[ ]-{1,2}\w{1,10}){0,3})[ ]{1,5}\w{0,40}?)"
 )
+_SETTING_TAGS: Final = "add|property|parameter|param|setting|constructor-arg|entry"
 _QUOTED: Final = r"""(?P<quote>["'])(?P<value>[^"'\s${}]{4,400})(?P=quote)"""
 
 
@@ -204,7 +205,7 @@ _FORMS: Final = (
     ),
     _form(  # <add key="ApiKey" value="..."/>; {"name": "DB_PASSWORD", "value": "..."}
         ("value",),
-        rf"(?P<setting><\w{{1,20}}\s{{1,5}}(?=key))?"
+        rf"(?P<setting><(?:{_SETTING_TAGS})\s{{1,5}})?"
         rf"(?:key|name)[\"']?\s{{0,5}}[:=]\s{{0,5}}[\"'][\w.:-]{{0,60}}?"
         rf"(?:(?P<name>{NAMES}){LIKELY_REST}|{_LIKELY})[\"']"
         rf"\s{{0,5}},?\s{{0,5}}[\"']?value[\"']?\s{{0,5}}[:=]\s{{0,5}}{_QUOTED}",

@@ -22,6 +22,7 @@ _MIN_BARE_CHARS = 16  # in code, what has no quotes mostly is a name
 _CODE_GOES_ON: Final = frozenset("([{$>")  # a call, an entry, a template
 _LABEL = re.compile(r"[A-Z][a-z]{1,11}(?P<more>(?: [a-z]{1,12}){0,5})")
 _WORD = re.compile(r"[A-Z]?[a-z]{1,11}|[A-Z]{1,12}")
+_VARIABLE = re.compile(r"""["'][A-Z][A-Z0-9]*_[A-Z0-9_]+["']""")  # of the environment
 _WORD_OF_TEXT = re.compile(r"[A-Z]?[a-z'-]+[.!?:]?")
 _AT_THE_END = re.compile(r"""["'`}]|,?\s{0,20}(?:\Z|>|\|(?!\|))""")
 _PART = re.compile(r"[a-z]{2,8}=", re.IGNORECASE)
@@ -104,8 +105,12 @@ def is_no_label(match: Match) -> bool:
 
 
 def is_no_word(match: Match) -> bool:
-    """Whether it is none of a form's words, unless the group `setting` says that it is no form."""
-    is_word = not match["setting"] and _WORD.fullmatch(match["value"])
+    """Whether it is none of a form's words, where it may be a form's.
+
+    It is none where the group `setting` says so, or its name is that of a variable.
+    """
+    is_form = not match["setting"] and not _VARIABLE.search(match[0])
+    is_word = is_form and _WORD.fullmatch(match["value"])
     return not is_word and is_named_or_random(match)
 
 

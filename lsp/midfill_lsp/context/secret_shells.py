@@ -11,7 +11,7 @@ from typing import Final
 from midfill_lsp.context.secret_looks import VALUE
 
 _WORD: Final = r"""(?P<value>(?!\[)(?:[^\s"'`;(){}<>$|&\\]|\\.){4,})"""
-ASSIGNED: Final = rf":?=(?![/@,!][\w.-]{{1,60}}=){_WORD}"
+ASSIGNED: Final = rf":?=(?![/@,!][\w.-]{{1,60}}=[^\s=]){_WORD}"
 """Behind a name. What begins another name belongs to `sed 's/PASSWORD=/PASSWORD=letmein/'`."""
 DEFAULT: Final = rf":?[-+][\"']?(?!-){_WORD}"
 """Behind `${` and a name, as in `${PASSWORD:-letmein}`."""
@@ -25,7 +25,9 @@ WRITTEN: Final = (
 OPENSSL: Final = rf"-pass(?:in|out)?[ ]{{1,5}}[\"']?pass:{VALUE}"
 
 # Of two numbers, as in `-u 1000:1000`, neither is a password.
-LOGIN: Final = rf"(?:-u|--user)[ =]?[\"']?(?!\d+:\d+\b)[\w.@+-]{{1,60}}:{VALUE}"
+LOGIN: Final = (
+    rf"(?:-u|--user)[ =]?[\"']?(?!\d{{1,5}}:\d{{1,5}}(?![^\s\"']))[\w.@+-]{{1,60}}:{VALUE}"
+)
 _ARGUMENT: Final = r"""(?:"[^"]{0,1000}"|'[^']{0,1000}'|\\.|X+(?!X)|&(?!&))\s*(?!\s)""".replace(
     "X", r"""[^|;&"'\s\\]"""
 )

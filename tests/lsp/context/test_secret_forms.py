@@ -29,6 +29,7 @@ def lines() -> SecretLines:
 
 IN_SCRIPTS = [
     ("export DB_PASSWORD={}", WORD), ("API_KEY={}", RANDOM), ("SECRET_KEY={}", "AbCd1234efgh"),
+    ("SECRET_KEY={}", "/a8Kd93kfLd0sZq2="), ("API_KEY={}", "@abc123def456="),
     ("PGPASSWORD={}", WORD), ("export GITHUB_TOKEN={}", RANDOM), ("export X_TOKEN={} cmd", RANDOM),
     ("mysql -uroot --password={}", WORD), ("tool --password {} --all", WORD),
     ("tool --token {}", RANDOM), ("ENV DB_PASSWORD {}", WORD), ("set -gx DB_PASSWORD {}", WORD),
@@ -73,7 +74,7 @@ ANYWHERE = [
     ("${{CURL}} -u admin:{}", WORD), ("mycurl -u admin:{}", WORD), ('"curl" -u admin:{}', WORD),
     ("'/usr/bin/curl' -s -u admin:{}", WORD), ('CURL_OPTS="-s -u admin:{}"', WORD),
     ("CURL_ARGS: -u admin:{}", WORD), ('f"{{CURL}} -u admin:{} https://x"', WORD),
-    (r"curl -d it\'s -u admin:{}", WORD),
+    (r"curl -d it\'s -u admin:{}", WORD), ("curl -u 12345678:{} https://a", "87654321"),
     ("curl -H 'Accept: a/b; c=4' -u admin:{} https://a", "letmein"),
     ('dsn = "dbname=x user=y password={}"', WORD), ('"localhost:6379,password={},ssl=1"', WORD),
     ("redis://:{}@localhost:6379/0", "s3cr3tpw"), ("https://a/c?sv=1&sig={}", f"Z%2F{MIXED}%3D"),
@@ -81,6 +82,9 @@ ANYWHERE = [
     ('<add key="Password" value="{}" />', "letmein"), ('<add key="Pwd" value="{}"/>', "Letmein"),
     ('"postgresql://anna:{}@db"', "p{a}ss"), (r"'postgresql://anna:{}@db'", r"pa\\ss"),
     ("<password>{}</password></server>", WORD), ("<ns:apiKey a='b'>{}</ns:apiKey>", WORD),
+    ('<property name="db.password" value="{}"/>', "letmein"),
+    ('<Parameter name="password" value="{}"/>', "Summer"),
+    ('- {{"name": "DB_PASSWORD", "value": "{}"}}', "letmein"),
     ('<add key="ApiKey" value="{}" />', WORD), ('{{"name": "DB_PASSWORD", "value": "{}"}}', WORD),
     ('password = "{}"', "pwdS3cret!42"), ("db_password: '{}'", "pwd4Production"),
     ('{{"password": "{}"}}', "pwd-of-anna-2024"), ('dbPass = "{}"', WORD),
