@@ -14,6 +14,9 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
+#if !defined(_WIN32)
+#include <pthread.h>
+#endif
 
 namespace {
 
@@ -24,6 +27,17 @@ constexpr std::chrono::microseconds kSpinBeforeSleep(200);
 // yield then, because the scheduler moves a waiting thread to a core that is idle, not to one that
 // is busy yielding.
 constexpr int kSpinsBeforeRest = 1000;
+
+// How many forks this process is from the one that opened the library. A fork has none of the
+// helpers, and who wakes them there may wait for them for good.
+std::atomic<int> forks{0};
+
+void watch_forks() {
+#if !defined(_WIN32)
+  static const int watched = pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1); });
+  (void)watched;
+#endif
+}
 
 void relax() {
 #if defined(__x86_64__)
@@ -71,6 +85,7 @@ struct Pool {
   explicit Pool(int num_threads) : size(num_threads), lanes((size_t)num_threads) {}
 
   const int size;
+  const int forks_before = forks.load();
   std::vector<Lane> lanes;
   Stage stage;
   alignas(64) std::atomic<uint32_t> helped{0};  // pieces that helpers have done, since ever
@@ -82,6 +97,11 @@ struct Pool {
   std::condition_variable wake;
   std::condition_variable finished;
   std::vector<std::thread> threads;
+
+  // Whether there is nobody to help the caller.
+  bool is_alone() const {
+    return size == 1 || forks.load(std::memory_order_relaxed) != forks_before;
+  }
 
   // Runs what is left in a lane; returns how many pieces.
   int empty(Lane& lane, uint32_t number, int thread) {
@@ -145,6 +165,7 @@ struct Pool {
 };
 
 Pool* pool_create(int num_threads) {
+  watch_forks();
   Pool* pool = new Pool(num_threads < 1 ? 1 : num_threads);
   try {
     for (int thread = 1; thread < pool->size; thread++)
@@ -173,7 +194,7 @@ void pool_destroy(Pool* pool) {
 int pool_size(const Pool* pool) { return pool->size; }
 
 void pool_for(Pool* pool, int count, PoolWork work, const void* context) {
-  if (pool->size == 1 || count == 1) {
+  if (count == 1 || pool->is_alone()) {
     for (int piece = 0; piece < count; piece++) work(context, piece, 0);
     return;
   }
