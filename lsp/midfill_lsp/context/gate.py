@@ -33,13 +33,13 @@ from midfill_lsp.context.workspace import Workspace
 logger = logging.getLogger(__name__)
 
 _CONFIG_SUFFIXES: Final = frozenset({".yml", ".yaml", ".toml", ".http", ".rest", ""})
-_SETTINGS_SUFFIXES: Final = frozenset({".ini", ".cfg", ".conf", ".properties", ".env"})
-_SHELL_SUFFIXES: Final = frozenset({".sh", ".bash", ".zsh", ".ksh", ".fish", ".bat", ".cmd"})
-_SHELL_NAMES: Final = frozenset({"dockerfile", "containerfile"})
 """Files whose values stand without quotes, as in those without an extension, such as `.npmrc`.
 
 Where a bare word is a name, as in Terraform, Gradle and PowerShell, only what has quotes counts.
 """
+_SETTINGS_SUFFIXES: Final = frozenset({".ini", ".cfg", ".conf", ".properties", ".env"})
+_SHELL_SUFFIXES: Final = frozenset({".sh", ".bash", ".zsh", ".ksh", ".fish", ".bat", ".cmd"})
+_SHELL_NAMES: Final = frozenset({"dockerfile", "containerfile"})
 _COPY_SUFFIXES: Final = frozenset({".example", ".sample", ".template", ".dist"})
 """The name in front says how such a file writes values; without quotes whatever it is."""
 
