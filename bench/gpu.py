@@ -31,7 +31,10 @@ import torch
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bench import gpu_compile, gpu_parts
-from bench.gpu_models import SHAPES, build
+from bench.gpu_models import SHAPES, Bench, build
+from bench.gpu_parts import CHUNK
+from midfill_engine.exec.gpu_choice import ATTENTIONS
+from midfill_engine.model.gpu_weights import GpuKind
 
 PARTS = ("compile", "check", "decode", "first", "clients", "transformers", "gpt-fast")
 ROWS = (1, 4, 8, 16)
@@ -72,7 +75,7 @@ def _compile(options: argparse.Namespace, device: torch.device) -> Any:  # noqa:
 def _check(options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for kind in options.kinds:
-        told[kind] = gpu_parts.check(build(options.shape, kind, device, num_slots=32, max_len=512))
+        told[kind] = gpu_parts.check(_build(options, kind, device, 32, 512))
         _free(device)
     return told
 
@@ -81,7 +84,7 @@ def _decode(options: argparse.Namespace, device: torch.device) -> dict[str, Any]
     bandwidth = gpu_parts.copy_bandwidth(device, COPY_BYTES if device.type == "cuda" else 2**20)
     told: dict[str, Any] = {"copy_bytes_per_s": bandwidth}
     for kind in options.kinds:
-        bench = build(options.shape, kind, device, num_slots=1, max_len=max(options.contexts) + 64)
+        bench = _build(options, kind, device, 1, max(options.contexts) + 64)
         told[kind] = gpu_parts.decode(bench, options.contexts, ROWS, bandwidth, options.repetitions)
         del bench
         _free(device)
@@ -91,9 +94,9 @@ def _decode(options: argparse.Namespace, device: torch.device) -> dict[str, Any]
 def _first(options: argparse.Namespace, device: torch.device) -> dict[str, Any]:
     told: dict[str, Any] = {}
     for kind in options.kinds:
-        bench = build(options.shape, kind, device, num_slots=1, max_len=max(options.contexts) + 64)
+        bench = _build(options, kind, device, 1, max(options.contexts) + 64)
         told[kind] = gpu_parts.first_token(
-            bench, options.contexts, max(3, options.repetitions // 5)
+            bench, options.contexts, max(3, options.repetitions // 5), options.chunk
         )
         del bench
         _free(device)
@@ -104,13 +107,8 @@ def _clients(options: argparse.Namespace, device: torch.device) -> dict[str, Any
     told: dict[str, Any] = {}
     prompt = min(options.contexts)
     for kind in options.kinds:
-        bench = build(
-            options.shape,
-            kind,
-            device,
-            num_slots=max(options.crowds),
-            max_len=prompt + options.new_tokens,
-        )
+        max_len = prompt + options.new_tokens
+        bench = _build(options, kind, device, max(options.crowds), max_len)
         gpu_parts.clients(bench, max(options.crowds), prompt, options.new_tokens)  # captures
         told[kind] = [
             gpu_parts.clients(bench, count, prompt, options.new_tokens) for count in options.crowds
@@ -118,6 +116,19 @@ def _clients(options: argparse.Namespace, device: torch.device) -> dict[str, Any
         del bench
         _free(device)
     return told
+
+
+def _build(
+    options: argparse.Namespace, kind: GpuKind, device: torch.device, num_slots: int, max_len: int
+) -> Bench:
+    return build(
+        options.shape,
+        kind,
+        device,
+        num_slots=num_slots,
+        max_len=max_len,
+        attention=options.attention,
+    )
 
 
 def _peer(peer: str, options: argparse.Namespace, device: torch.device) -> Any:  # noqa: ANN401  # JSON
@@ -165,6 +176,8 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--part", nargs="+", choices=PARTS, help="all, gpt-fast only with --gpt-fast")
     add("--shape", default="7b", choices=SHAPES)
     add("--kinds", nargs="+", choices=("plain", "fp8", "int8"), default=["plain", "fp8", "int8"])
+    add("--attention", default="auto", choices=ATTENTIONS, help="triton: many launches a step")
+    add("--chunk", type=int, default=CHUNK, help="tokens of a prompt's step")
     add("--contexts", type=int, nargs="+", default=[512, 2048, 8192])
     add("--crowds", type=int, nargs="+", default=[16, 64], help="clients at once")
     add("--new-tokens", type=int, default=64)

@@ -105,9 +105,18 @@ class Bench:
 
 
 def build(
-    shape: str, kind: GpuKind, device: torch.device, *, num_slots: int, max_len: int
+    shape: str,
+    kind: GpuKind,
+    device: torch.device,
+    *,
+    num_slots: int,
+    max_len: int,
+    attention: str = "auto",
 ) -> Bench:
-    """Returns a model of random weights; on the CPU in plain torch, whose speed means nothing."""
+    """Returns a model of random weights; on the CPU in plain torch, whose speed means nothing.
+
+    `attention` is a key of `gpu_choice.ATTENTIONS`: with `triton` a step is many launches.
+    """
     spec = ModelSpec.from_config(SHAPES[shape])
     dtype = torch.bfloat16
     max_len = min(max_len, spec.max_position_embeddings)
@@ -117,7 +126,14 @@ def build(
     checkpoint = RandomCheckpoint(spec, device, dtype)
     if device.type == "cuda":
         forward = build_gpu_forward(
-            spec, checkpoint, cache, Device.of(device), kind=kind, dtype=dtype, kernels="native"
+            spec,
+            checkpoint,
+            cache,
+            Device.of(device),
+            kind=kind,
+            dtype=dtype,
+            kernels="native",
+            attention=attention,
         )
     else:
         weights = load_gpu_weights(spec, checkpoint, kind, dtype, device)

@@ -74,7 +74,9 @@ def decode(
     return told
 
 
-def first_token(bench: Bench, lengths: Sequence[int], repetitions: int) -> list[dict[str, Any]]:
+def first_token(
+    bench: Bench, lengths: Sequence[int], repetitions: int, chunk: int = CHUNK
+) -> list[dict[str, Any]]:
     """Returns ms to the first token of prompts: cold, and after 1 and 8 more tokens."""
     told: list[dict[str, Any]] = []
     for length in lengths:
@@ -82,7 +84,7 @@ def first_token(bench: Bench, lengths: Sequence[int], repetitions: int) -> list[
             continue
         row: dict[str, Any] = {"prompt": length}
         for name, known in (("cold", 0), ("plus_1", length - 1), ("plus_8", length - 8)):
-            took = timed(partial(_prompt, bench, length, known), bench.device, repetitions)
+            took = timed(partial(_prompt, bench, length, known, chunk), bench.device, repetitions)
             row[f"{name}_ms"] = took
         told.append(row)
     return told
@@ -129,10 +131,10 @@ def clients(bench: Bench, count: int, prompt: int, new_tokens: int) -> dict[str,
     }
 
 
-def _prompt(bench: Bench, length: int, known: int) -> None:
-    while length - known > CHUNK:
-        bench.runner.run([Work(0, [1] * CHUNK, known)])
-        known += CHUNK
+def _prompt(bench: Bench, length: int, known: int, chunk: int) -> None:
+    while length - known > chunk:
+        bench.runner.run([Work(0, [1] * chunk, known)])
+        known += chunk
     bench.runner.run([Work(0, [1] * (length - known), known, 0, GREEDY)])
 
 

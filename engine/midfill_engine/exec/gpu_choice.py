@@ -16,12 +16,14 @@ from midfill_engine.exec.forward import Forward
 from midfill_engine.exec.gpu_check import failure
 from midfill_engine.exec.gpu_device import Device, check_kind
 from midfill_engine.exec.gpu_forward import GpuForward
+from midfill_engine.exec.gpu_whole import find_launch
 from midfill_engine.exec.graphs import Capture, CudaGraphs, Eager
 from midfill_engine.exec.memory import MemoryNeeds
 from midfill_engine.exec.torch_forward import TorchForward
 from midfill_engine.kernels import flash
 from midfill_engine.kernels.gpu_interface import Attention, Operations
 from midfill_engine.kernels.gpu_plain import PlainAttention, PlainOperations
+from midfill_engine.kernels.whole_step import Launch
 from midfill_engine.model.attention import Attention as SdpaAttention
 from midfill_engine.model.attention import AttentionFactory
 from midfill_engine.model.checkpoint import TensorSource
@@ -64,9 +66,10 @@ def gpu_needs(spec: ModelSpec, kind: GpuKind, dtype: torch.dtype, max_len: int) 
     kept = gpu_weight_bytes(spec, kind, dtype)
     layer = num_parameters(spec) // spec.num_layers * (dtype.itemsize + 4)
     beside = 0 if kind == "plain" else layer
-    # What steps of MAX_ROWS rows write: logits, and attention's sums of every piece.
+    # What steps of MAX_ROWS rows write: logits, and attention's sums of every piece; of a quarter
+    # of the rows and of the positions too, where a step is one launch.
     pieces = -(-max_len // _PIECE) + 1
-    rows = 4 * MAX_ROWS * (spec.vocab_size + spec.num_heads * pieces * (spec.head_dim + 2))
+    rows = 4 * MAX_ROWS * (spec.vocab_size + 2 * spec.num_heads * pieces * (spec.head_dim + 2))
     slot = slot_bytes(spec, max_len, dtype.itemsize)
     return MemoryNeeds(spec, slot, kept, kept + beside, buffers=beside + rows)
 
@@ -74,7 +77,8 @@ def gpu_needs(spec: ModelSpec, kind: GpuKind, dtype: torch.dtype, max_len: int) 
 def choose_parts(
     spec: ModelSpec, dtype: torch.dtype, device: Device, max_len: int, attention: str = "auto"
 ) -> Parts:
-    """Returns our kernels, and the attention: `triton` for steps, flash-attn for prompts.
+    """Returns our kernels of many launches, and the attention: `triton` for steps, flash-attn for
+    prompts.
 
     flash-attn takes the prompts where it is installed, since they run by themselves. Steps go to it
     only where it is asked for: its sums hang on how many drafts are verified, so that speculation
@@ -144,7 +148,7 @@ def build_gpu_forward(
         kind: what the matrices are kept in.
         dtype: of everything else.
         kernels: `native` makes it an error where they fail.
-        attention: one of ATTENTIONS.
+        attention: one of ATTENTIONS; with `auto` a step is one launch where that can be.
 
     Raises:
         ModelError: as `choose_parts`, `check_kind` and `load_gpu_weights`; the kernels fail and
@@ -152,10 +156,16 @@ def build_gpu_forward(
     """
     check_kind(kind, device)
     parts = choose_parts(spec, dtype, device, cache.max_len, attention)
+    launch = find_launch(spec, kind, dtype, device) if attention == "auto" else None
     weights = load_gpu_weights(spec, checkpoint, kind, dtype, device.place)
     capture = CudaGraphs(device.place)
-    forward = assemble(spec, weights, parts, cache, capture, kind=kind, dtype=dtype)
+    build = partial(assemble, spec, weights, parts, cache, capture, kind=kind, dtype=dtype)
+    forward = build(launch=launch)
     reason = failure(forward)
+    if reason is not None and launch is not None:
+        logger.warning("a step is many launches, which is slower: as one %s", reason)
+        forward = build()
+        reason = failure(forward)
     if reason is None:
         forward.prepare()
         return forward
@@ -176,10 +186,12 @@ def assemble(
     *,
     kind: GpuKind,
     dtype: torch.dtype,
+    launch: Launch | None = None,
 ) -> GpuForward:
     """Returns the forward of parts that belong together; without `capture` every step is launched.
 
-    On the device that the weights are on.
+    On the device that the weights are on. With `launch`, which is built for the model's shape, a
+    step is one launch and the choice.
     """
     decoder = GpuDecoder(
         spec,
@@ -191,6 +203,8 @@ def assemble(
         max_len=cache.max_len,
         prompt_attention=parts.prompt_attention,
     )
+    if launch is not None:
+        decoder.use_whole_step(launch, cache)
     return GpuForward(
         decoder,
         cache,

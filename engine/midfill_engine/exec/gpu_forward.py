@@ -19,7 +19,7 @@ from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.exec.verify import choose
 from midfill_engine.exec.work import Work
 from midfill_engine.kernels.gpu_interface import LOGPROB, STOOD, TOKEN
-from midfill_engine.model.gpu_decoder import MAX_ROWS, GpuDecoder
+from midfill_engine.model.gpu_decoder import GpuDecoder
 from midfill_engine.model.kv_cache import KVCache
 
 _CHECKED_ROWS = 12
@@ -38,28 +38,28 @@ class GpuForward:
         prompt_attention: str,
     ) -> None:
         """Takes what belongs together; the last two are words for `/info`."""
-        self._decoder = decoder
+        self.decoder = decoder
         self._cache = cache
-        self._steps = Steps(decoder, cache, capture)
-        self.kernels = f"{decoder.operations.name}, {capture.name}"
-        self.attention = f"{decoder.attention.name}, prompts {prompt_attention}"
+        self.steps = Steps(decoder, cache, capture)
+        self.kernels = f"{decoder.name}, {capture.name}"
+        self.attention = f"{decoder.attention_name}, prompts {prompt_attention}"
         self.weights = weights
-        self.exact = decoder.operations.exact and decoder.attention.exact
+        self.exact = decoder.exact
 
     def prepare(self) -> None:
         """Compiles and captures what nearly every request needs."""
-        self._steps.prepare(sizes_ahead(self._cache.num_slots))
+        self.steps.prepare(sizes_ahead(self._cache.num_slots, self.decoder.max_rows))
 
     def difference(self) -> float:
         """Returns how far a few rows' logits are from torch's, over the size of those.
 
         Slot 0's contents are lost.
         """
-        ids = [idx * 7919 % self._decoder.spec.vocab_size for idx in range(_CHECKED_ROWS)]
+        ids = [idx * 7919 % self.decoder.spec.vocab_size for idx in range(_CHECKED_ROWS)]
         ids = ids[: self._cache.max_len]
-        expected = self._decoder.prompt_logits(ids, 0, self._cache, slot=0)
-        self._steps.run([cut(0, Work(0, ids, 0, sampling=SamplingParams()), MAX_ROWS)])
-        found = self._steps.logits(0, len(ids))
+        expected = self.decoder.prompt_logits(ids, 0, self._cache, slot=0)
+        self.steps.run([cut(0, Work(0, ids, 0, sampling=SamplingParams()), self.decoder.max_rows)])
+        found = self.steps.logits(0, len(ids))
         return ((found - expected).square().sum() / expected.square().sum()).sqrt().item()
 
     def run(self, works: Sequence[Work]) -> list[list[SampledToken]]:
@@ -70,12 +70,12 @@ class GpuForward:
             if work.scored_ids:
                 found[idx] = self._scored(work)
             else:
-                parts.append(cut(idx, work, MAX_ROWS))
+                parts.append(cut(idx, work, self.decoder.max_rows))
         for part in parts:
             if part.body:
-                self._decoder.prefill(part.body, part.body_start, self._cache, part.work.slot)
-        for batch in batches(parts, MAX_ROWS):
-            outcome = self._steps.run(batch)
+                self.decoder.prefill(part.body, part.body_start, self._cache, part.work.slot)
+        for batch in batches(parts, self.decoder.max_rows):
+            outcome = self.steps.run(batch)
             row = 0
             for part in batch:
                 row += part.num_rows
@@ -83,7 +83,7 @@ class GpuForward:
                 if chosen_on_device(part.work):
                     found[part.idx] = _accepted(outcome[first:row])
                 else:
-                    logits = self._steps.logits(first, part.work.num_logits)
+                    logits = self.steps.logits(first, part.work.num_logits)
                     found[part.idx] = choose(logits.cpu(), part.work)
         return found
 
@@ -94,7 +94,7 @@ class GpuForward:
         """
         ids = work.token_ids[: len(work.token_ids) - work.num_drafts]
         alone = replace(work, token_ids=ids, num_drafts=0, allowed=work.allowed[:1])
-        logits = self._decoder.prompt_logits(ids, work.start, self._cache, work.slot)
+        logits = self.decoder.prompt_logits(ids, work.start, self._cache, work.slot)
         return choose(logits.cpu(), alone)
 
 

@@ -126,9 +126,10 @@ class Steps:
         self._decoder = decoder
         self._layers: Sequence[Pages] = slot_pages(cache, decoder.device)
         self._capture = capture
-        self._buffers = decoder.reserve(MAX_ROWS)
+        self._buffers = decoder.reserve(decoder.max_rows)
         self._on_gpu = decoder.device.type == "cuda"
-        self._outcome = torch.empty((MAX_ROWS, 3), dtype=torch.float64, pin_memory=self._on_gpu)
+        shape = (decoder.max_rows, 3)
+        self._outcome = torch.empty(shape, dtype=torch.float64, pin_memory=self._on_gpu)
         self._steps: dict[Size, Step] = {}
 
     def prepare(self, sizes: Sequence[Size]) -> None:
@@ -150,6 +151,10 @@ class Steps:
         if self._on_gpu:
             torch.cuda.current_stream(self._decoder.device).synchronize()  # the step's only one
         return self._outcome[:num_rows].numpy()
+
+    def replay_of(self, num_rows: int, num_groups: int) -> Run:
+        """Returns what repeats the last step of that size, for timing it."""
+        return self._step(Size.of(num_rows, num_groups)).replay
 
     def logits(self, first: int, count: int) -> torch.Tensor:
         """Returns rows of the last step's logits, [count, V] float32, until the next step."""
@@ -177,10 +182,13 @@ class Steps:
         return Step(table, told, buffers, self._capture(run))
 
 
-def sizes_ahead(num_sequences: int) -> list[Size]:
-    """Returns the sizes that one typing user needs, and everybody's decoding together."""
+def sizes_ahead(num_sequences: int, max_rows: int) -> list[Size]:
+    """Returns the sizes that one typing user needs, and everybody's decoding together.
+
+    A step has at most `max_rows` rows.
+    """
     alone = [Size.of(rows, 1) for rows in ROW_SIZES if rows <= row_plan.GROUP_ROWS]
-    together = min(num_sequences, MAX_ROWS)
+    together = min(num_sequences, max_rows)
     return [*alone, *({Size.of(together, together)} - set(alone))]
 
 

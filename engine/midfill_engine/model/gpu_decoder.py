@@ -1,9 +1,9 @@
 """The decoder on a GPU: whole steps of several sequences, and long parts of prompts.
 
-A step of up to MAX_ROWS rows is the embedding, seven launches a layer, and three for head and
-choice, all on buffers that stay where they are, so that it can be captured as a graph. Parts of
-prompts go through `Decoder`, whose products are the vendor's. Called by `exec.graphs` and
-`exec.gpu_forward`.
+A step of up to `max_rows` rows is one launch and one for the choice (`kernels.whole_step`), or the
+embedding, seven launches a layer, and three for head and choice; all on buffers that stay where
+they are, so that it can be captured as a graph. Parts of prompts go through `Decoder`, whose
+products are the vendor's. Called by `exec.graphs` and `exec.gpu_forward`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from midfill_engine.kernels.gpu_interface import (
     Pages,
     Rows,
 )
+from midfill_engine.kernels.whole_step import MOST_ROWS, Launch, Shape, StepLayer, WholeStep
 from midfill_engine.model.attention import Attention as PromptAttention
 from midfill_engine.model.attention import AttentionFactory
 from midfill_engine.model.decoder import Decoder
@@ -31,7 +32,7 @@ from midfill_engine.model.rope import rotation_table
 from midfill_engine.model.spec import ModelSpec
 
 MAX_ROWS = 64
-"""Of one step; four tiles of 16 rows, which read the weights once from memory."""
+"""Of one step of many launches; four tiles of 16 rows, which read the weights once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,18 @@ class Buffers:
         )
 
 
+    def of_whole_step(self) -> dict[str, torch.Tensor]:
+        """Returns those that `WholeStep.run` takes."""
+        return {
+            "hidden": self.hidden,
+            "normed": self.normed,
+            "query": self.query,
+            "attended": self.attended,
+            "inner": self.inner,
+            "logits": self.logits,
+        }
+
+
 class GpuDecoder:
     """Decoder-only transformer of the Llama family, without experts; one thread calls."""
 
@@ -106,9 +119,55 @@ class GpuDecoder:
         self._scale = spec.head_dim**-0.5
         table = rotation_table(spec.rope, spec.head_dim, max_len)
         self._rotations = torch.view_as_real(torch.as_tensor(table)).contiguous().to(device)
+        self._max_len = max_len
+        self.whole: WholeStep | None = None
         self._prompts = Decoder(
             spec, dense_weights(weights, dtype), dtype, device, max_len, prompt_attention
         )
+
+    @property
+    def max_rows(self) -> int:
+        """Rows of a step at most."""
+        return MAX_ROWS if self.whole is None else MOST_ROWS
+
+    @property
+    def name(self) -> str:
+        """What computes, for `/info`."""
+        return self.operations.name if self.whole is None else self.whole.name
+
+    @property
+    def attention_name(self) -> str:
+        """What attends, for `/info`."""
+        return self.attention.name if self.whole is None else "split-KV within the launch"
+
+    @property
+    def exact(self) -> bool:
+        """As `Operations.exact`, of all that computes a step."""
+        if self.whole is not None:
+            return self.whole.exact
+        return self.operations.exact and self.attention.exact
+
+    def use_whole_step(self, launch: Launch, cache: KVCache) -> None:
+        """Makes steps one launch each, over `cache` alone; the shape is one that it can run."""
+        weights = self._weights
+        self.whole = WholeStep(
+            shape_of(self.spec, weights.layers[0].qkv.weight.dtype),
+            launch,
+            [
+                StepLayer(
+                    layer.attention_norm, layer.qkv, layer.out, layer.mlp_norm, layer.gate_up,
+                    layer.down, pages,
+                )
+                for layer, pages in zip(
+                    weights.layers, slot_pages(cache, self.device), strict=True
+                )
+            ],
+            embedding=weights.embedding,
+            final_norm=weights.final_norm,
+            head=weights.head.weight,
+            rotations=self._rotations,
+            max_len=self._max_len,
+        )  # fmt: skip
 
     def prefill(self, token_ids: Sequence[int], start: int, cache: KVCache, slot: int) -> None:
         """Writes keys and values of a sequence's tokens at [start, start + len); waits for nothing.
@@ -158,6 +217,10 @@ class GpuDecoder:
             layers: the cache's pages, one of each layer.
         """
         operations, weights = self.operations, self._weights
+        if self.whole is not None:
+            self.whole.run(inputs.token_ids, inputs.rows, inputs.groups, buffers.of_whole_step())
+            operations.choose(buffers.logits, inputs.choice, buffers.outcome)
+            return
         hidden, normed = buffers.hidden, buffers.normed
         torch.index_select(weights.embedding, 0, inputs.token_ids, out=hidden)
         for layer, pages, window in zip(weights.layers, layers, self.spec.windows, strict=True):
@@ -175,6 +238,19 @@ class GpuDecoder:
         operations.normalise(hidden, weights.final_norm, normed)
         operations.project(normed, weights.head, buffers.logits)
         operations.choose(buffers.logits, inputs.choice, buffers.outcome)
+
+
+def shape_of(spec: ModelSpec, kind: torch.dtype) -> Shape:
+    """Returns what `whole_step` is built for, with the layers' matrices in `kind`."""
+    return Shape(
+        hidden=spec.hidden_size,
+        inner=spec.intermediate_size,
+        num_heads=spec.num_heads,
+        num_kv_heads=spec.num_kv_heads,
+        head_dim=spec.head_dim,
+        num_tokens=spec.vocab_size,
+        kind=kind,
+    )
 
 
 def operand_dtype(matrix: Matrix, dtype: torch.dtype) -> torch.dtype:

@@ -1,0 +1,15 @@
+// whole_step.cu on the CPU; see emulator.h. Built and called by test_whole_step.py.
+#include "emulator.h"
+#include "../../../engine/midfill_engine/kernels/gpu/whole_step.cu"
+
+static Step told;
+
+static void run_thread() { whole_step(told); }
+
+extern "C" void emulate(const Step* step, int num_blocks, int shared_bytes) {
+  told = *step;
+  run_blocks(num_blocks, shared_bytes, run_thread);
+}
+
+extern "C" int scratch_bytes() { return sizeof(Scratch); }
+extern "C" int step_bytes() { return sizeof(Step); }
