@@ -176,7 +176,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--part", nargs="+", choices=PARTS, help="all, gpt-fast only with --gpt-fast")
     add("--shape", default="7b", choices=SHAPES)
     add("--kinds", nargs="+", choices=("plain", "fp8", "int8"), default=["plain", "fp8", "int8"])
-    add("--attention", default="auto", choices=ATTENTIONS, help="triton: many launches a step")
+    add("--attention", default="auto", choices=ATTENTIONS, help="whole: a step is one launch")
     add("--chunk", type=int, default=CHUNK, help="tokens of a prompt's step")
     add("--contexts", type=int, nargs="+", default=[512, 2048, 8192])
     add("--crowds", type=int, nargs="+", default=[16, 64], help="clients at once")

@@ -47,9 +47,11 @@ SHAPES: Mapping[str, Mapping[str, Any]] = {
     "7b": _llama(4096, 11008, 32, 32, 32016, 16384),
     "13b": _llama(5120, 13824, 40, 40, 32016, 16384),
     "1b": _llama(2048, 5504, 24, 16, 32256, 16384),
+    "small": _llama(256, 704, 3, 4, 1000, 512),
     "tiny": _llama(64, 96, 2, 4, 300, 512),
 }
-"""Code Llama 7B's and 13B's, DeepSeek Coder 1.3B's, and one for the smoke test."""
+"""Code Llama 7B's and 13B's, DeepSeek Coder 1.3B's, and two for tests: a step of the first one can
+be one launch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +117,7 @@ def build(
 ) -> Bench:
     """Returns a model of random weights; on the CPU in plain torch, whose speed means nothing.
 
-    `attention` is a key of `gpu_choice.ATTENTIONS`: with `triton` a step is many launches.
+    `attention` is a key of `gpu_choice.ATTENTIONS`: with `whole` a step is one launch.
     """
     spec = ModelSpec.from_config(SHAPES[shape])
     dtype = torch.bfloat16

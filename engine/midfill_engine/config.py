@@ -18,7 +18,7 @@ Device: TypeAlias = Literal["auto", "cpu", "cuda"]
 Dtype: TypeAlias = Literal["auto", "float32", "bfloat16", "float16", "int8", "int6", "int4", "fp8"]
 CacheDtype: TypeAlias = Literal["auto", "float32", "bfloat16", "int8"]
 Kernels: TypeAlias = Literal["auto", "native", "torch"]
-Attention: TypeAlias = Literal["auto", "triton", "flash"]
+Attention: TypeAlias = Literal["auto", "triton", "flash", "whole"]
 Speculate: TypeAlias = Literal["auto", "on", "off"]
 
 
@@ -37,7 +37,8 @@ class ModelConfig:
         speculation: whether tokens are drafted and verified; "auto" does so where the text
             cannot change by it, on the native kernels.
         kernels: what computes: "auto" takes our own where they can be had.
-        attention: what attends on a GPU while tokens are generated; "auto" takes our own.
+        attention: what attends on a GPU while tokens are generated; "auto" takes our own, "whole"
+            makes all of a step one launch.
         fim_family: an infill family's name, "none", or None to recognise it.
         max_context: prompt and generated tokens of one request; None takes the model's.
         max_infill: tokens of an infill prompt; None takes on a CPU what it computes in about half

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import torch
-from bench import gpu
+from bench import gpu, gpu_step
 from bench.gpu_models import SHAPES, RandomCheckpoint, build
 from bench.gpu_peers import measure
 
@@ -51,6 +51,9 @@ def test_without_a_gpu(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         gpu.main([])
     assert "--device cpu --shape tiny shows that it runs" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        gpu_step.main([])
+    assert "there is no CUDA GPU" in capsys.readouterr().err
 
 
 def test_bytes_of_a_step() -> None:

@@ -74,12 +74,16 @@ def test_drafts_change_no_bit(loaded: Runner, sampling: SamplingParams) -> None:
     assert generate(loaded, sampling, [ids[0], ids[1] ^ 1, *ids[2:]]) == alone
 
 
+@pytest.mark.parametrize("attention", ["triton", "whole"])
 @pytest.mark.parametrize("kind", ["plain", "fp8", "int8"])
-def test_company_changes_no_bit(kind: GpuKind) -> None:
+def test_company_changes_no_bit(kind: GpuKind, attention: str) -> None:
     """What `exact` promises, for 1 to 33 rows."""
     if kind == "fp8" and torch.cuda.get_device_capability() < (8, 9):
         pytest.skip("no float8 before compute capability 8.9")
-    bench = build("tiny", kind, torch.device("cuda"), num_slots=32, max_len=128)
+    if attention == "whole" and torch.cuda.get_device_capability() < (9, 0):
+        pytest.skip("no step of one launch before compute capability 9.0")
+    cuda = torch.device("cuda")
+    bench = build("small", kind, cuda, num_slots=32, max_len=128, attention=attention)
     checked = gpu_parts.check(bench)
     assert checked["same_bits"]
     assert checked["difference"] < 0.05

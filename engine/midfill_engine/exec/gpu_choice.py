@@ -42,7 +42,7 @@ from midfill_engine.model.spec import ModelSpec
 
 logger = logging.getLogger(__name__)
 
-ATTENTIONS = ("auto", "triton", "flash")
+ATTENTIONS = ("auto", "triton", "flash", "whole")
 _PIECE = 256
 """Positions of a piece of attention (`triton_attend.Splitting`)."""
 
@@ -77,8 +77,7 @@ def gpu_needs(spec: ModelSpec, kind: GpuKind, dtype: torch.dtype, max_len: int) 
 def choose_parts(
     spec: ModelSpec, dtype: torch.dtype, device: Device, max_len: int, attention: str = "auto"
 ) -> Parts:
-    """Returns our kernels of many launches, and the attention: `triton` for steps, flash-attn for
-    prompts.
+    """Returns our kernels of many launches: `triton` for steps, flash-attn for prompts.
 
     flash-attn takes the prompts where it is installed, since they run by themselves. Steps go to it
     only where it is asked for: its sums hang on how many drafts are verified, so that speculation
@@ -148,7 +147,7 @@ def build_gpu_forward(
         kind: what the matrices are kept in.
         dtype: of everything else.
         kernels: `native` makes it an error where they fail.
-        attention: one of ATTENTIONS; with `auto` a step is one launch where that can be.
+        attention: one of ATTENTIONS; `whole` makes a step one launch, its attention included.
 
     Raises:
         ModelError: as `choose_parts`, `check_kind` and `load_gpu_weights`; the kernels fail and
@@ -156,19 +155,16 @@ def build_gpu_forward(
     """
     check_kind(kind, device)
     parts = choose_parts(spec, dtype, device, cache.max_len, attention)
-    launch = find_launch(spec, kind, dtype, device) if attention == "auto" else None
+    launch = find_launch(spec, kind, dtype, device) if attention == "whole" else None
     weights = load_gpu_weights(spec, checkpoint, kind, dtype, device.place)
     capture = CudaGraphs(device.place)
-    build = partial(assemble, spec, weights, parts, cache, capture, kind=kind, dtype=dtype)
-    forward = build(launch=launch)
+    forward = assemble(spec, weights, parts, cache, capture, kind=kind, dtype=dtype, launch=launch)
     reason = failure(forward)
-    if reason is not None and launch is not None:
-        logger.warning("a step is many launches, which is slower: as one %s", reason)
-        forward = build()
-        reason = failure(forward)
     if reason is None:
         forward.prepare()
         return forward
+    if launch is not None:
+        raise ModelError(f"--attention whole fails here ({reason}); use --attention auto")
     if kind != "plain" or kernels == "native":
         raise ModelError(f"the GPU kernels fail here ({reason}); use --kernels torch --dtype auto")
     logger.warning("the GPU kernels are not used, torch is slower: %s", reason)

@@ -1,23 +1,19 @@
-"""Whether a model's steps run as one launch each, and the kernel that is built for it.
+"""Whether a model's steps can be one launch each, and the kernel that is built for it.
 
-The bindings of the compiler are imported here and only when they are needed. Called by
-`gpu_choice`.
+Called by `gpu_choice`.
 """
 
 from __future__ import annotations
-
-import logging
 
 import torch
 
 from midfill_engine.errors import ModelError
 from midfill_engine.exec.gpu_device import Device
+from midfill_engine.kernels.nvrtc import CudaLaunch, KernelError, shared_bytes_of
 from midfill_engine.kernels.whole_step import Launch
 from midfill_engine.model.gpu_decoder import shape_of
 from midfill_engine.model.gpu_weights import GpuKind
 from midfill_engine.model.spec import ModelSpec
-
-logger = logging.getLogger(__name__)
 
 _LEAST_CAPABILITY = (9, 0)
 """Hopper: the first that copies to shared memory in the background."""
@@ -25,23 +21,22 @@ DTYPES = {"plain": torch.bfloat16, "fp8": torch.float8_e4m3fn, "int8": torch.int
 """What a kind's matrices are kept in where the rest is bfloat16."""
 
 
-def find_launch(
-    spec: ModelSpec, kind: GpuKind, dtype: torch.dtype, device: Device
-) -> Launch | None:
-    """Returns the kernel built for a model, or None and says why steps are many launches."""
-    reason = refusal(spec, dtype, device)
-    if reason is None:
-        from midfill_engine.kernels.nvrtc import CudaLaunch, shared_bytes_of
+def find_launch(spec: ModelSpec, kind: GpuKind, dtype: torch.dtype, device: Device) -> Launch:
+    """Returns the kernel, built for a model.
 
-        shape = shape_of(spec, DTYPES[kind])
-        try:
+    Raises:
+        ModelError: a step of it cannot be one launch here.
+    """
+    try:
+        reason = refusal(spec, dtype, device)
+        if reason is None:
+            shape = shape_of(spec, DTYPES[kind])
             reason = shape.refusal(shared_bytes_of(device.place))
             if reason is None:
                 return CudaLaunch(shape.macros, device.place)
-        except ModelError as error:
-            reason = str(error)
-    logger.info("a step is many launches: %s", reason)
-    return None
+    except KernelError as error:
+        reason = str(error)
+    raise ModelError(f"--attention whole is not possible: {reason}; use --attention auto")
 
 
 def refusal(spec: ModelSpec, dtype: torch.dtype, device: Device) -> str | None:

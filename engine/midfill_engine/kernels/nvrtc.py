@@ -1,23 +1,26 @@
 """Builds `gpu/whole_step.cu` on the machine that it runs on, and launches it.
 
 By NVIDIA's own bindings, which torch's CUDA builds bring with them; they are imported late. Called
-by `exec.gpu_choice`.
+by `exec.gpu_whole`.
 """
 
 from __future__ import annotations
 
 import ctypes
 from collections.abc import Mapping
-from importlib import resources
+from importlib import import_module, resources
 from typing import Any, cast
 
 import torch
 
-from midfill_engine.errors import ModelError
 from midfill_engine.kernels.whole_step import NUM_THREADS, Step
 
 _SOURCE = "whole_step.cu"
 _HEADERS = ("device.cuh", "ring.cuh", "phases.cuh", "attend.cuh")
+
+
+class KernelError(Exception):
+    """Why the kernel cannot be built or launched, in one line."""
 
 
 class CudaLaunch:
@@ -27,7 +30,7 @@ class CudaLaunch:
         """Compiles and loads the kernel, which takes seconds.
 
         Raises:
-            ModelError: the bindings are missing, or the compiler refuses.
+            KernelError: the bindings are missing, or the compiler refuses.
         """
         properties: Any = cast("Any", torch.cuda).get_device_properties(device)
         self.num_blocks: int = properties.multi_processor_count
@@ -35,7 +38,7 @@ class CudaLaunch:
         self._device = device
         self._driver, nvrtc = _bindings()
         driver = self._driver
-        code = _compiled(nvrtc, macros, f"{properties.major}{properties.minor}")
+        code = compiled(nvrtc, macros, f"{properties.major}{properties.minor}")
         with torch.cuda.device(device):
             torch.cuda.current_stream().synchronize()  # makes torch's context the current one
             self._module = _checked(driver.cuModuleLoadData(code))
@@ -59,12 +62,13 @@ def shared_bytes_of(device: torch.device) -> int:
     """Returns the shared memory that a block can have on a CUDA device.
 
     Raises:
-        ModelError: the bindings are missing.
+        KernelError: the bindings are missing.
     """
     driver, _ = _bindings()
-    torch.cuda.init()
+    cast("Any", torch.cuda).init()
     most = driver.CUdevice_attribute.CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN
-    index = torch.cuda.current_device() if device.index is None else device.index
+    index = cast("int | None", device.index)  # torch declares it never None
+    index = torch.cuda.current_device() if index is None else index
     return int(_checked(driver.cuDeviceGetAttribute(most, index)))
 
 
@@ -72,20 +76,20 @@ def _bindings() -> tuple[Any, Any]:
     """Returns the driver's bindings and the compiler's.
 
     Raises:
-        ModelError: they are missing.
+        KernelError: they are missing.
     """
     try:
-        from cuda.bindings import driver, nvrtc  # pyright: ignore[reportMissingImports]
+        driver, nvrtc = (import_module(f"cuda.bindings.{name}") for name in ("driver", "nvrtc"))
     except (ImportError, OSError) as error:
-        raise ModelError(f"cuda-bindings cannot be loaded ({error})") from error
-    return cast("Any", driver), cast("Any", nvrtc)
+        raise KernelError(f"cuda-bindings cannot be loaded ({error})") from error
+    return driver, nvrtc
 
 
 def _checked(found: tuple[Any, ...]) -> Any:  # noqa: ANN401  # a handle of the driver's
     """Returns what a call of the driver gave beside its status."""
     status, *rest = found
     if int(status) != 0:
-        raise ModelError(f"the CUDA driver refuses the kernel: {status.name}")
+        raise KernelError(f"the CUDA driver refuses the kernel: {status.name}")
     return rest[0] if rest else None
 
 
@@ -96,11 +100,11 @@ def source() -> tuple[str, dict[str, str]]:
     return folder.joinpath(_SOURCE).read_text(encoding="utf-8"), headers
 
 
-def _compiled(nvrtc: Any, macros: Mapping[str, int], capability: str) -> bytes:  # noqa: ANN401  # untyped
+def compiled(nvrtc: Any, macros: Mapping[str, int], capability: str) -> bytes:  # noqa: ANN401  # untyped
     """Returns machine code.
 
     Raises:
-        ModelError: with the compiler's first words.
+        KernelError: with the compiler's first words.
     """
     text, headers = source()
     text = f'#include "device.cuh"\n{text}'
@@ -111,7 +115,7 @@ def _compiled(nvrtc: Any, macros: Mapping[str, int], capability: str) -> bytes: 
             text.encode(), _SOURCE.encode(), len(bodies), bodies, names
         )
     except RuntimeError as error:  # the bindings look for the library now
-        raise ModelError(f"NVRTC cannot be loaded ({str(error)[:120]})") from error
+        raise KernelError(f"NVRTC cannot be loaded ({str(error)[:120]})") from error
     options = [f"-D{name}={value}" for name, value in macros.items()]
     options += [f"--gpu-architecture=sm_{capability}", "--std=c++17"]
     (status,) = nvrtc.nvrtcCompileProgram(
@@ -123,9 +127,9 @@ def _compiled(nvrtc: Any, macros: Mapping[str, int], capability: str) -> bytes: 
             log = b" " * size
             nvrtc.nvrtcGetProgramLog(program, log)
             words = " ".join(log.decode(errors="replace").strip(" \0").split())
-            raise ModelError(f"NVRTC refuses the kernel ({status.name}): {words[:500]}")
+            raise KernelError(f"NVRTC refuses the kernel ({status.name}): {words[:500]}")
         _, size = nvrtc.nvrtcGetCUBINSize(program)
-        code = b" " * size
+        code = b" " * int(size)
         nvrtc.nvrtcGetCUBIN(program, code)
         return code
     finally:

@@ -204,6 +204,7 @@ class WholeStep:
             rotations: [positions, D/2, 2] float32.
             max_len: positions of a slot.
         """
+        assert launch.num_blocks >= shape.splits, "every part of the inputs has its blocks"
         self._shape = shape
         self._launch = launch
         self._held = (layers, embedding, final_norm, head, rotations)
@@ -239,7 +240,11 @@ class WholeStep:
         }
 
     def run(
-        self, token_ids: torch.Tensor, rows: Rows, groups: Groups, buffers: Mapping[str, torch.Tensor]
+        self,
+        token_ids: torch.Tensor,
+        rows: Rows,
+        groups: Groups,
+        buffers: Mapping[str, torch.Tensor],
     ) -> None:
         """Computes the rows' logits; writes their keys and values.
 

@@ -81,7 +81,6 @@ class Buffers:
             self.outcome[:num_rows],
         )
 
-
     def of_whole_step(self) -> dict[str, torch.Tensor]:
         """Returns those that `WholeStep.run` takes."""
         return {

@@ -6,6 +6,7 @@
 // any more the process ends, and says where everybody waits.
 #pragma once
 #include <math.h>
+#include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,9 @@ struct Block {
 };
 
 struct Fiber {
-  ucontext_t context;
+  ucontext_t context;  // of its start; later switches are jumps, which ask nothing of the system
+  jmp_buf place;
+  bool begun = false;
   std::vector<u8> stack;
   int block, thread;
   u32 turn = 0;  // of the warp's common operations
@@ -71,12 +74,12 @@ inline std::deque<Fiber> fibers;
 inline std::vector<Block> blocks;
 inline std::vector<Copy> copies;
 inline Fiber* running = nullptr;
-inline ucontext_t scheduler;
+inline jmp_buf scheduler_place;
 inline u64 moves = 0;
 
 inline void yield(const char* why) {
   running->waits = why;
-  swapcontext(&running->context, &scheduler);
+  if (_setjmp(running->place) == 0) _longjmp(scheduler_place, 1);
 }
 
 DEVICE int thread_id() { return running->thread; }
@@ -227,8 +230,9 @@ DEVICE void arrive_expecting(u64* barrier, int num_bytes) {
   counted(barrier).bytes += num_bytes;
   arrive(barrier);
 }
-DEVICE void wait_for(u64* barrier, u32 parity) {
-  while (counted(barrier).phase == parity) yield("a barrier in shared memory");
+DEVICE bool is_over(u64* barrier, u32 parity) {
+  if (counted(barrier).phase == parity) yield("a barrier in shared memory");
+  return counted(barrier).phase != parity;
 }
 DEVICE void copy_bulk(void* to, const void* from, int num_bytes, u64* barrier) {
   if ((reinterpret_cast<size_t>(to) | reinterpret_cast<size_t>(from) |
@@ -243,23 +247,44 @@ DEVICE u64 count_up(u64* counter) {
   ++moves;
   return (*counter)++;
 }
-DEVICE u64 read_counter(const u64* counter) { return *counter; }
+DEVICE u64 read_counter(const u64* counter) {
+  yield("the other blocks");
+  return *counter;
+}
 DEVICE void fence_device() {}
 DEVICE u64 cycles() { return moves; }
-DEVICE void pause() { yield("the other blocks"); }
+DEVICE void give_up() { fprintf(stderr, "a wait took too long\n"), abort(); }
 
-inline bool end_copies() {
+inline void end_copies() {
   for (; !copies.empty(); copies.pop_back()) {
     const Copy& copy = copies.back();
     memcpy(copy.to, copy.from, static_cast<size_t>(copy.num_bytes));
     counted(copy.barrier).bytes -= copy.num_bytes;
     settle(counted(copy.barrier));
   }
-  return true;
+}
+
+inline void (*kernel_of_all)();
+
+inline void run_fiber() {
+  kernel_of_all();
+  running->waits = nullptr;
+  running->done = true;
+  _longjmp(scheduler_place, 1);
+}
+
+// Lets a fiber run until it waits or is done.
+inline void resume(Fiber& fiber) {
+  running = &fiber;
+  if (_setjmp(scheduler_place) != 0) return;
+  if (fiber.begun) _longjmp(fiber.place, 1);
+  fiber.begun = true;
+  setcontext(&fiber.context);
 }
 
 // Runs `kernel` in every thread of every block, and returns when all are done.
 inline void run_blocks(int count, int shared_bytes, void (*kernel)()) {
+  kernel_of_all = kernel;
   blocks.assign(static_cast<size_t>(count), Block());
   for (Block& each : blocks) each.memory.assign(static_cast<size_t>(shared_bytes) + 128, 0xff);
   fibers.clear();
@@ -270,18 +295,14 @@ inline void run_blocks(int count, int shared_bytes, void (*kernel)()) {
     fiber.stack.resize(STACK_BYTES);
     getcontext(&fiber.context);
     fiber.context.uc_stack = {fiber.stack.data(), 0, STACK_BYTES};
-    fiber.context.uc_link = &scheduler;
-    makecontext(&fiber.context, kernel, 0);
+    fiber.context.uc_link = nullptr;
+    makecontext(&fiber.context, run_fiber, 0);
   }
   for (size_t left = fibers.size(); left > 0;) {
     u64 before = moves;
     for (Fiber& fiber : fibers) {
       if (fiber.done) continue;
-      running = &fiber;
-      fiber.done = true;  // unless it yields
-      fiber.waits = nullptr;
-      swapcontext(&scheduler, &fiber.context);
-      fiber.done = fiber.waits == nullptr;
+      resume(fiber);
       if (fiber.done) {
         --left;
         ++moves;

@@ -105,6 +105,7 @@ def test_sizes_hold_what_they_are_for() -> None:
     assert (
         len({Size.of(rows, groups) for rows in range(1, 65) for groups in range(1, rows + 1)}) == 15
     )
-    assert sizes_ahead(1) == [Size(1, 1), Size(4, 1), Size(8, 1), Size(16, 1)]
-    assert sizes_ahead(32)[-1] == Size(32, 32)
-    assert sizes_ahead(500)[-1] == Size(64, 64)
+    assert sizes_ahead(1, 64) == [Size(1, 1), Size(4, 1), Size(8, 1), Size(16, 1)]
+    assert sizes_ahead(32, 64)[-1] == Size(32, 32)
+    assert sizes_ahead(500, 64)[-1] == Size(64, 64)
+    assert sizes_ahead(500, 16)[-2:] == [Size(16, 1), Size(16, 16)]

@@ -131,16 +131,17 @@ DEVICE void arrive_expecting(u64* barrier, int num_bytes) {
                : "memory");
 }
 
-DEVICE void wait_for(u64* barrier, u32 parity) {
+// Whether a barrier's phase of that parity is over; waits a moment for it.
+DEVICE bool is_over(u64* barrier, u32 parity) {
+  u32 over;
   asm volatile(
-      "{ .reg .pred done;\n"
-      "again%=:\n"
-      "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
-      "@done bra over%=;\n"
-      "bra again%=;\n"
-      "over%=: }" ::"r"(shared_address(barrier)),
-      "r"(parity)
+      "{ .reg .pred over;\n"
+      "mbarrier.try_wait.parity.shared::cta.b64 over, [%1], %2;\n"
+      "selp.u32 %0, 1, 0, over; }"
+      : "=r"(over)
+      : "r"(shared_address(barrier)), "r"(parity)
       : "memory");
+  return over != 0;
 }
 
 // Copies from global to shared memory in the background; `barrier` counts the bytes. Places and
@@ -175,6 +176,7 @@ DEVICE u64 read_counter(const u64* counter) {
 
 DEVICE void fence_device() { __threadfence(); }
 
-DEVICE void pause() {}
-
 DEVICE u64 cycles() { return clock64(); }
+
+// Ends the launch with an error.
+DEVICE void give_up() { asm volatile("trap;"); }

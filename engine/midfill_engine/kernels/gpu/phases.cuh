@@ -60,10 +60,11 @@ struct Worker {
     fence_device();
     sync_workers();
     if (thread == 0) {
-      u64 came = TIMED ? cycles() : 0;
-      u64 all = num_blocks();
-      u64 until = (count_up(step.counter) / all + 1) * all;
-      while (read_counter(step.counter) < until) pause();
+      const u64 came = cycles();
+      const u64 all = num_blocks();
+      const u64 until = (count_up(step.counter) / all + 1) * all;
+      while (read_counter(step.counter) < until)
+        if (cycles() - came > PATIENCE) give_up();
       if (TIMED) {
         u64* place = step.times + (block_id() * (8 * step.num_layers + 1) + met++) * 2;
         place[0] = came;

@@ -13,6 +13,13 @@ constexpr int PIECE_BYTES = 16384;           // keys, or values, of one piece
 constexpr int PIECE = PIECE_BYTES / (2 * HEAD_DIM);  // positions of one
 constexpr int WEIGHT_BYTES = WEIGHT_KIND == 0 ? 2 : 1;
 
+constexpr u64 PATIENCE = 40000000000;  // cycles, some 20 s: an error is better than a hang
+
+DEVICE void wait_for(u64* barrier, u32 parity) {
+  for (u64 since = cycles(); !is_over(barrier, parity);)
+    if (cycles() - since > PATIENCE) give_up();
+}
+
 struct Ring {
   u8* places;
   u64* full;
