@@ -33,7 +33,8 @@ from midfill_engine.exec.gpu_whole import DTYPES
 from midfill_engine.exec.graphs import CudaGraphs
 from midfill_engine.exec.work import Work
 from midfill_engine.kernels.nvrtc import CudaLaunch
-from midfill_engine.kernels.whole_step import PLACE_BYTES, Launch, Step
+from midfill_engine.kernels.whole_shape import PLACE_BYTES
+from midfill_engine.kernels.whole_step import Launch, Step
 from midfill_engine.model.gpu_decoder import shape_of
 from midfill_engine.model.gpu_weights import GpuKind, GpuWeights, load_gpu_weights
 from midfill_engine.model.kv_cache import KVCache

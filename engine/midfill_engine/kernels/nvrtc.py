@@ -13,10 +13,13 @@ from typing import Any, cast
 
 import torch
 
-from midfill_engine.kernels.whole_step import NUM_THREADS, Step
+from midfill_engine.kernels.whole_shape import NUM_THREADS
+from midfill_engine.kernels.whole_step import Step
 
 _SOURCE = "whole_step.cu"
-_HEADERS = ("device.cuh", "ring.cuh", "phases.cuh", "attend.cuh")
+_HEADERS = (
+    "device.cuh", "ring.cuh", "worker.cuh", "attend.cuh", "products.cuh", "phases.cuh",
+)  # fmt: skip
 
 
 class KernelError(Exception):

@@ -22,7 +22,8 @@ from midfill_engine.kernels.gpu_interface import (
     Pages,
     Rows,
 )
-from midfill_engine.kernels.whole_step import MOST_ROWS, Launch, Shape, StepLayer, WholeStep
+from midfill_engine.kernels.whole_shape import MOST_ROWS, Shape
+from midfill_engine.kernels.whole_step import Launch, StepLayer, WholeStep
 from midfill_engine.model.attention import Attention as PromptAttention
 from midfill_engine.model.attention import AttentionFactory
 from midfill_engine.model.decoder import Decoder

@@ -6,7 +6,8 @@ import ctypes
 import subprocess
 from pathlib import Path
 
-from midfill_engine.kernels.whole_step import Shape, Step
+from midfill_engine.kernels.whole_shape import Shape
+from midfill_engine.kernels.whole_step import Step
 
 _HERE = Path(__file__).parent
 HOPPER_BYTES = 232448

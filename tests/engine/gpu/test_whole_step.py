@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from midfill_engine.errors import ModelError
 from midfill_engine.exec.gpu_choice import assemble, plain_parts
-from midfill_engine.exec.gpu_device import Device
 from midfill_engine.exec.gpu_forward import GpuForward
-from midfill_engine.exec.gpu_whole import DTYPES, find_launch, refusal
+from midfill_engine.exec.gpu_whole import DTYPES
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.exec.work import Work
-from midfill_engine.kernels import nvrtc
-from midfill_engine.kernels.whole_step import MOST_ROWS, PLACE_BYTES, Shape, Step
+from midfill_engine.kernels.whole_shape import MOST_ROWS, PLACE_BYTES, Shape
+from midfill_engine.kernels.whole_step import Step
 from midfill_engine.model.checkpoint import MemoryCheckpoint
 from midfill_engine.model.gpu_decoder import shape_of
 from midfill_engine.model.gpu_weights import GpuKind, load_gpu_weights
@@ -34,7 +31,7 @@ NUM_TOKENS = 301
 MAX_LEN = 300
 PROMPT = [idx * 37 % NUM_TOKENS for idx in range(140)]
 
-_BASE: dict[str, Any] = {
+LLAMA: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
     "model_type": "llama",
     "hidden_size": 128,
@@ -48,10 +45,10 @@ _BASE: dict[str, Any] = {
     "tie_word_embeddings": False,
 }
 MODELS: dict[str, dict[str, Any]] = {
-    "multi-head": _BASE,
-    "wide heads, shared": _BASE
+    "multi-head": LLAMA,
+    "wide heads, shared": LLAMA
     | {"num_attention_heads": 6, "num_key_value_heads": 2, "head_dim": 128},
-    "biases, tied": _BASE
+    "biases, tied": LLAMA
     | {
         "architectures": ["Qwen2ForCausalLM"],
         "model_type": "qwen2",
@@ -174,87 +171,6 @@ def test_what_a_shape_needs() -> None:
     ):
         found = changed.refusal(HOPPER_BYTES)
         assert found is None if words is None else words in str(found)
-
-
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        ({"place": CPU}, "on cpu"),
-        ({"capability": (8, 9)}, "compute capability 8.9, below 9.0"),
-        ({"dtype": torch.float16}, "computed in float16, not bfloat16"),
-        ({"window": 32}, "a sliding window"),
-        ({}, None),
-    ],
-)
-def test_what_cannot_be_one_launch(change: dict[str, Any], words: str | None) -> None:
-    device = Device(change.get("place", torch.device("cuda")), change.get("capability", (9, 0)), 4)
-    config: dict[str, Any] = _BASE
-    if "window" in change:
-        mistral = {"architectures": ["MistralForCausalLM"], "model_type": "mistral"}
-        config = _BASE | mistral | {"sliding_window": change["window"]}
-    spec = ModelSpec.from_config(config)
-    assert refusal(spec, change.get("dtype", torch.bfloat16), device) == words
-
-
-def test_a_machine_without_the_bindings(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "cuda.bindings.driver", None)
-    device = Device(torch.device("cuda"), (9, 0), 4)
-    with pytest.raises(
-        ModelError, match=r"--attention whole is not possible: cuda-bindings cannot be loaded"
-    ):
-        find_launch(spec_of("multi-head"), "plain", torch.bfloat16, device)
-
-
-class FakeCompiler:
-    """NVRTC's bindings as they are called, with an answer of one's own."""
-
-    def __init__(self, status: int) -> None:
-        self.status = status
-        self.told: list[Any] = []
-
-    def nvrtcCreateProgram(self, *told: object) -> tuple[int, str]:
-        self.told += told
-        return 0, "program"
-
-    def nvrtcCompileProgram(self, _program: str, count: int, options: list[bytes]) -> tuple[Any]:
-        assert count == len(options)
-        self.told.append(options)
-        return (type("Status", (int,), {"name": "NVRTC_ERROR_COMPILATION"})(self.status),)
-
-    def nvrtcGetProgramLogSize(self, _program: str) -> tuple[int, int]:
-        return 0, 30
-
-    def nvrtcGetProgramLog(self, _program: str, log: bytes) -> None:
-        ctypes.memmove(ctypes.c_char_p(log), b"ring.cuh(3): error:\n no such\0\0", 30)
-
-    def nvrtcGetCUBINSize(self, _program: str) -> tuple[int, int]:
-        return 0, 4
-
-    def nvrtcGetCUBIN(self, _program: str, code: bytes) -> None:
-        ctypes.memmove(ctypes.c_char_p(code), b"\x7fELF", 4)
-
-    def nvrtcDestroyProgram(self, _program: str) -> None:
-        self.told.append("destroyed")
-
-
-def test_what_the_compiler_is_told() -> None:
-    macros = shape_of(spec_of("multi-head"), torch.bfloat16).macros
-    compiler = FakeCompiler(0)
-    assert nvrtc.compiled(compiler, macros, "90") == b"\x7fELF"
-    text, _, count, bodies, names, options, last = compiler.told
-    included = {line.split('"')[1] for line in text.decode().splitlines() if "#include" in line}
-    included |= {
-        line.split('"')[1]
-        for body in bodies
-        for line in body.decode().splitlines()
-        if line.startswith("#include")
-    }
-    assert included == {name.decode() for name in names}
-    assert count == len(names)
-    assert {b"-DHIDDEN=128", b"-DTIMED=0", b"--gpu-architecture=sm_90"} <= set(options)
-    assert last == "destroyed"
-    with pytest.raises(nvrtc.KernelError, match=r"ring.cuh\(3\): error: no such$"):
-        nvrtc.compiled(FakeCompiler(6), macros, "90")
 
 
 def test_times_of_a_built_in_clock(folder: Path) -> None:

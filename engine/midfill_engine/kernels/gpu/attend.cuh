@@ -1,4 +1,8 @@
-// Attention, within `Worker`: cut at fixed positions, each piece summed by itself, then combined.
+// Attention: cut at fixed positions, each piece summed by itself, then all of a row combined.
+#pragma once
+
+struct Attending : Worker {
+  using Worker::Worker;
 
   static constexpr int GROUP = NUM_HEADS / NUM_KV_HEADS;
   static constexpr int SHARERS = HEAD_DIM / 32;          // threads of a position's score
@@ -215,3 +219,4 @@
     }
     sync_workers();
   }
+};

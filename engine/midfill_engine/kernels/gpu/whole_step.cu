@@ -56,6 +56,9 @@ struct Step {
 };
 
 #include "ring.cuh"
+#include "worker.cuh"
+#include "attend.cuh"
+#include "products.cuh"
 #include "phases.cuh"
 
 KERNEL void whole_step(const Step step) {
@@ -75,9 +78,7 @@ KERNEL void whole_step(const Step step) {
   sync_block();
   if (thread_id() >= NUM_WORKERS) {
     load_all(step, ring, thread_id() - NUM_WORKERS);
-  } else if (step.num_rows > 8) {
-    Worker<true>(step, ring, scratch, inputs).run();
   } else {
-    Worker<false>(step, ring, scratch, inputs).run();
+    Phases(step, ring, scratch, inputs).run();
   }
 }
