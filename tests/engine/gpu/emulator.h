@@ -203,7 +203,6 @@ DEVICE u64 read_counter(const u64* counter) {
   yield("the other blocks");
   return *counter;
 }
-DEVICE void fence_device() {}
 DEVICE u64 cycles() { return moves; }
 DEVICE void give_up() { fprintf(stderr, "a wait took too long\n"), abort(); }
 

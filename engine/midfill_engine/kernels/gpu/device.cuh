@@ -174,8 +174,6 @@ DEVICE u64 read_counter(const u64* counter) {
   return value;
 }
 
-DEVICE void fence_device() { __threadfence(); }
-
 DEVICE u64 cycles() { return clock64(); }
 
 // Ends the launch with an error.

@@ -35,9 +35,9 @@ struct Worker {
       : step(s), ring(r), scratch(sc), inputs(in), thread(thread_id()), warp(thread / 32),
         lane(thread % 32) {}
 
-  // Waits until every block is here; what was written before is seen after it.
+  // Waits until every block is here; what was written before is seen after it: one thread's count
+  // releases what its block's barrier has gathered.
   DEVICE void meet() {
-    fence_device();
     sync_workers();
     if (thread == 0) {
       const u64 came = cycles();
