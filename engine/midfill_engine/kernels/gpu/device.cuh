@@ -30,19 +30,19 @@ DEVICE u32 shared_address(const void* place) {
   return static_cast<u32>(__cvta_generic_to_shared(place));
 }
 
-// What other processors wrote a moment ago: past the first-level cache.
+// What other processors wrote a moment ago: past the first-level cache. Stays behind barriers, but
+// not behind ordinary stores, so that several are on their way at a time.
 DEVICE Vec load_fresh(const void* place) {
   Vec v;
   asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];"
                : "=r"(v.v[0]), "=r"(v.v[1]), "=r"(v.v[2]), "=r"(v.v[3])
-               : "l"(place)
-               : "memory");
+               : "l"(place));
   return v;
 }
 
 DEVICE float load_fresh_float(const float* place) {
   float v;
-  asm volatile("ld.global.cg.f32 %0, [%1];" : "=f"(v) : "l"(place) : "memory");
+  asm volatile("ld.global.cg.f32 %0, [%1];" : "=f"(v) : "l"(place));
   return v;
 }
 

@@ -7,48 +7,64 @@ struct Phases : Multiplying {
   DEVICE void run() {
     for (int idx = 0; idx < step.num_layers; ++idx) {
       const Layer& layer = step.layers[idx];
-      normalise(layer.attention_norm, idx == 0 ? FROM_TOKENS : FROM_SPLITS, WEIGHT_KIND == 0);
+      if (idx == 0) normalise<0>(layer.attention_norm, WEIGHT_KIND == 0);
+      else normalise<SPLITS>(layer.attention_norm, WEIGHT_KIND == 0);
       write_qkv(layer);
       attend(layer);
       combine();
       add_out(layer.out);
-      normalise(layer.mlp_norm, FROM_ONE, WEIGHT_KIND == 0);
+      normalise<1>(layer.mlp_norm, WEIGHT_KIND == 0);
       gate_up(layer.gate_up);
       add_down(layer.down);
     }
-    normalise(step.final_norm, FROM_SPLITS, true);
+    normalise<SPLITS>(step.final_norm, true);
     project();
   }
 
-  enum Source { FROM_TOKENS, FROM_ONE, FROM_SPLITS };
-
-  // Adds what is new to a row's hidden state, and writes it normalised; a block a row.
-  DEVICE void normalise(const u16* weight, Source source, bool as_bf16) {
+  // Adds NUM_PARTS sums to a row's hidden state, which begins as its token's embedding where there
+  // are none, and writes it normalised; a block a row.
+  template <int NUM_PARTS>
+  DEVICE void normalise(const u16* weight, bool as_bf16) {
     for (int row = block_id(); row < step.num_rows; row += num_blocks())
-      normalise_row(row, weight, source, as_bf16);
+      normalise_row<NUM_PARTS>(row, weight, as_bf16);
     meet();
   }
 
-  DEVICE void normalise_row(int row, const u16* weight, Source source, bool as_bf16) {
+  template <int NUM_PARTS>
+  DEVICE void normalise_row(int row, const u16* weight, bool as_bf16) {
     constexpr int EACH = (HIDDEN / 8 + NUM_WORKERS - 1) / NUM_WORKERS;  // vectors of a thread
-    Vec kept[EACH];
-    float squares = 0.0f;
-    const u16* token = step.embedding + step.token_ids[row] * HIDDEN;
+    Vec kept[EACH], parts[EACH][2 * NUM_PARTS + 1];
     u16* hidden = step.hidden + row * HIDDEN;
+    const u16* before = NUM_PARTS ? hidden : step.embedding + step.token_ids[row] * HIDDEN;
+#pragma unroll
+    for (int i = 0; i < EACH; ++i) {  // all loads before anything waits for one
+      const int at = (i * NUM_WORKERS + thread) * 8;
+      if (at >= HIDDEN) continue;
+      kept[i] = load_fresh(before + at);
+#pragma unroll
+      for (int half = 0; half < 2 * NUM_PARTS; ++half) {
+        const i64 part_row = static_cast<i64>(half / 2) * step.num_rows + row;
+        parts[i][half] = load_fresh(step.parts + part_row * HIDDEN + at + half % 2 * 4);
+      }
+    }
+    float squares = 0.0f;
 #pragma unroll
     for (int i = 0; i < EACH; ++i) {
-      int at = (i * NUM_WORKERS + thread) * 8;
+      const int at = (i * NUM_WORKERS + thread) * 8;
       if (at >= HIDDEN) continue;
-      kept[i] = load_fresh((source == FROM_TOKENS ? token : hidden) + at);
-      if (source != FROM_TOKENS) {
-        add_parts(kept[i], row, at, source == FROM_ONE ? 1 : SPLITS);
+#pragma unroll
+      for (int pair = 0; pair < 4; ++pair) {
+        float sums[2] = {};
+#pragma unroll
+        for (int part = 0; part < NUM_PARTS; ++part)
+          for (int k = 0; k < 2; ++k)
+            sums[k] += bits_float(parts[i][2 * part + pair / 2].v[pair % 2 * 2 + k]);
+        u32& value = kept[i].v[pair];
+        value = pack_bf16(low(value) + sums[0], high(value) + sums[1]);
+        squares += low(value) * low(value);
+        squares += high(value) * high(value);
       }
       *reinterpret_cast<Vec*>(hidden + at) = kept[i];
-      #pragma unroll
-      for (int pair = 0; pair < 4; ++pair) {
-        squares += low(kept[i].v[pair]) * low(kept[i].v[pair]);
-        squares += high(kept[i].v[pair]) * high(kept[i].v[pair]);
-      }
     }
     float factor = inverse_root(sum_of_all(squares) / HIDDEN + step.eps);
 #pragma unroll
@@ -63,23 +79,6 @@ struct Phases : Multiplying {
         found.v[pair] = as_bf16 ? pack_bf16(a, b) : as_operands(a, b);
       }
       *reinterpret_cast<Vec*>(step.normed + row * HIDDEN + at) = found;
-    }
-  }
-
-  DEVICE void add_parts(Vec& kept, int row, int at, int count) {
-    float sums[8];
-#pragma unroll
-    for (int i = 0; i < 8; ++i) sums[i] = 0.0f;
-    for (int part = 0; part < count; ++part) {
-      const float* from = step.parts + (static_cast<i64>(part) * step.num_rows + row) * HIDDEN + at;
-      Vec halves[2] = {load_fresh(from), load_fresh(from + 4)};
-#pragma unroll
-      for (int i = 0; i < 8; ++i) sums[i] += bits_float(halves[i / 4].v[i % 4]);
-    }
-#pragma unroll
-    for (int pair = 0; pair < 4; ++pair) {
-      u32& value = kept.v[pair];
-      value = pack_bf16(low(value) + sums[2 * pair], high(value) + sums[2 * pair + 1]);
     }
   }
 
