@@ -2,10 +2,11 @@
 
     python bench/gpu_step.py --shape 7b --kinds plain fp8 --contexts 2048 --out step.json
 
-Random weights, on a GPU alone. For each kind and number of places in the ring: microseconds of the
-launch by itself (replayed back to back) and of a whole step as the engine calls it; then, from a
-kernel that notes when blocks come and go, each phase's time until the last block has come, the
-meeting included, in the mean of the layers. The last line is JSON.
+Random weights, on a GPU alone. For each kind, number of rows up to which every block computes the
+norms, and places that the ring has fewer: milliseconds of the launch by itself (replayed back to
+back) and of a whole step as the engine calls it; then, from a kernel that notes when blocks come
+and go, the cycles of each phase with its meeting, of that the blocks' work in the mean and of the
+slowest, all in the mean of the layers. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from midfill_engine.exec.gpu_whole import DTYPES
 from midfill_engine.exec.graphs import CudaGraphs
 from midfill_engine.exec.work import Work
 from midfill_engine.kernels.nvrtc import CudaLaunch
-from midfill_engine.kernels.whole_shape import PLACE_BYTES
+from midfill_engine.kernels.whole_shape import ALONE_ROWS, PLACE_BYTES
 from midfill_engine.kernels.whole_step import Launch, Step
 from midfill_engine.model.gpu_decoder import shape_of
 from midfill_engine.model.gpu_weights import GpuKind, GpuWeights, load_gpu_weights
@@ -41,6 +42,7 @@ from midfill_engine.model.kv_cache import KVCache
 from midfill_engine.model.spec import ModelSpec
 
 PHASES = ("norm", "qkv", "attend", "combine", "out", "mlp norm", "gate up", "down")
+ALONE_PHASES = ("norm, qkv", "attend", "combine", "out", "norm, gate up", "down")
 
 
 class Shallow:
@@ -70,18 +72,21 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
         cache.values.normal_()
         checkpoint = RandomCheckpoint(spec, device, torch.bfloat16)
         weights = load_gpu_weights(spec, checkpoint, kind, torch.bfloat16, device)
-        macros = shape_of(spec, DTYPES[kind]).macros
-        launch = CudaLaunch(macros, device)
-        for fewer in options.fewer:
-            forward = _forward(spec, weights, cache, kind, Shallow(launch, fewer))
-            told[f"{kind}, {fewer} places fewer"] = rows = _times(forward, options, device)
-            print(f"{kind}, {fewer} places fewer: {json.dumps(rows)}", flush=True)
-        noting = CudaLaunch({**macros, "TIMED": 1}, device)
-        forward = _forward(spec, weights, cache, kind, noting)
-        for context in options.contexts:
-            forward.run([Work(0, [1], context, 0, GREEDY)])
-            told[f"{kind}, phases at {context}"] = phases = _phases(forward)
-            print(f"{kind}, phases at {context}: {json.dumps(phases)}", flush=True)
+        for alone in options.alone:
+            macros = {**shape_of(spec, DTYPES[kind]).macros, "ALONE_ROWS": alone}
+            launch = CudaLaunch(macros, device)
+            for fewer in options.fewer:
+                forward = _forward(spec, weights, cache, kind, Shallow(launch, fewer))
+                name = f"{kind}, norms alone up to {alone}, {fewer} places fewer"
+                told[name] = rows = _times(forward, options, device)
+                print(f"{name}: {json.dumps(rows)}", flush=True)
+            noting = CudaLaunch({**macros, "TIMED": 1}, device)
+            forward = _forward(spec, weights, cache, kind, noting)
+            for context in options.contexts:
+                forward.run([Work(0, [1], context, 0, GREEDY)])
+                name = f"{kind}, norms alone up to {alone}, cycles at {context}"
+                told[name] = phases = _phases(forward, ALONE_PHASES if alone else PHASES)
+                print(f"{name}: {json.dumps(phases)}", flush=True)
         del weights, forward, cache
         torch.cuda.empty_cache()
         if options.out is not None:
@@ -128,24 +133,25 @@ def _times(
     return rows
 
 
-def _phases(forward: GpuForward) -> dict[str, Any]:
+def _phases(forward: GpuForward, names: Sequence[str]) -> dict[str, Any]:
     """Returns the mean cycles of each phase, and how long blocks waited in it, in the mean."""
     whole = forward.decoder.whole
     assert whole is not None, "the launch was given"
-    times: npt.NDArray[np.float64] = whole.times.cpu().numpy().astype(np.float64)
+    meetings = forward.decoder.spec.num_layers * len(names)
+    times: npt.NDArray[np.float64] = whole.times[:, :meetings].cpu().numpy().astype(np.float64)
     came, went = times[..., 0], times[..., 1]
     begun = np.concatenate([came[:, :1], went[:, :-1]], 1)
 
     def of_phases(cycles: npt.NDArray[np.float64]) -> list[int]:
         """The mean of all layers but the first, which begins the launch."""
-        return [round(each) for each in cycles[:-1].reshape(-1, len(PHASES))[1:].mean(0).tolist()]
+        return [round(each) for each in cycles.reshape(-1, len(names))[1:].mean(0).tolist()]
 
     took = of_phases((went - begun).mean(0))
     worked = of_phases((came - begun).mean(0))
     longest = of_phases((came - begun).max(0))
     return {
         name: {"took": all_of_it, "worked": mean, "worked longest": most}
-        for name, all_of_it, mean, most in zip(PHASES, took, worked, longest, strict=True)
+        for name, all_of_it, mean, most in zip(names, took, worked, longest, strict=True)
     }
 
 
@@ -158,6 +164,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--kinds", nargs="+", choices=DTYPES, default=["plain", "fp8"])
     add("--contexts", type=int, nargs="+", default=[2048])
     add("--rows", type=int, nargs="+", default=[1, 4, 8, 16])
+    add("--alone", type=int, nargs="+", default=[ALONE_ROWS], help="rows without a norm's meeting")
     add("--fewer", type=int, nargs="+", default=[0], help="places of the ring")
     add("--repetitions", type=int, default=30)
     add("--out", type=Path, metavar="FILE")

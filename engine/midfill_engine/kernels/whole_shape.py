@@ -18,6 +18,8 @@ NUM_THREADS = NUM_WORKERS + 32
 """Of a block: those that compute, and the warp that loads."""
 PLACE_BYTES = 8 * (2048 + 64)
 """Of the ring in shared memory, `gpu/ring.cuh`."""
+ALONE_ROWS = 1
+"""Rows up to which every block computes all norms, in place of a block a row and a meeting."""
 _LEAST_PLACES = 3
 _MOST_PLACES = 64
 BARRIER_BYTES = 1024
@@ -55,6 +57,7 @@ class Shape:
             "SPLITS": self.splits,
             "NUM_WORKERS": NUM_WORKERS,
             "NUM_THREADS": NUM_THREADS,
+            "ALONE_ROWS": ALONE_ROWS,
             "TIMED": 0,
         }
 

@@ -79,7 +79,8 @@ class WholeStep:
 
     Attributes:
         times: [blocks, meetings, 2] int64, where the kernel was built with TIMED: the processor's
-            cycles when a block came to each meeting of all blocks, and when it went on.
+            cycles when a block came to each meeting of all blocks, and when it went on; six
+            meetings a layer for up to ALONE_ROWS rows, else eight, and one.
     """
 
     name = "one launch a step"
@@ -121,6 +122,8 @@ class WholeStep:
         self._tops = torch.zeros((*pieces, 2), dtype=torch.float32, device=device)
         size = (shape.splits, MOST_ROWS, shape.hidden)
         self._parts = torch.zeros(size, dtype=torch.float32, device=device)
+        size = (2, MOST_ROWS, shape.hidden)
+        self._hidden = torch.zeros(size, dtype=torch.bfloat16, device=device)
         self._counter = torch.zeros(1, dtype=torch.int64, device=device)
         size = (launch.num_blocks, 8 * len(layers) + 1, 2)
         self.times = torch.zeros(size, dtype=torch.int64, device=device)
@@ -131,6 +134,7 @@ class WholeStep:
             "final_norm": final_norm.weight.data_ptr(),
             "head": head.data_ptr(),
             "rotations": rotations.data_ptr(),
+            "hidden": self._hidden.data_ptr(),
             "parts": self._parts.data_ptr(),
             "piece_totals": self._totals.data_ptr(),
             "piece_tops": self._tops.data_ptr(),
@@ -160,7 +164,7 @@ class WholeStep:
             token_ids: [R] int64, R at most MOST_ROWS.
             rows: where they stand.
             groups: of the rows.
-            buffers: `hidden`, `normed`, `query`, `attended`, `inner` and `logits` of R rows.
+            buffers: `normed`, `query`, `attended`, `inner` and `logits` of R rows.
         """
         num_rows = token_ids.shape[0]
         shape, launch = self._shape, self._launch

@@ -85,7 +85,6 @@ class Buffers:
     def of_whole_step(self) -> dict[str, torch.Tensor]:
         """Returns those that `WholeStep.run` takes."""
         return {
-            "hidden": self.hidden,
             "normed": self.normed,
             "query": self.query,
             "attended": self.attended,

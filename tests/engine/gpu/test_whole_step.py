@@ -178,12 +178,13 @@ def test_times_of_a_built_in_clock(folder: Path) -> None:
     shape = shape_of(spec_of("multi-head"), torch.bfloat16)
     launch = Emulated(shape, folder, 3, timed=True)
     forward = forward_of("multi-head", "plain", launch)
-    after_prompt(forward, [Work(0, [5], len(PROMPT), 0, GREEDY)])
     assert forward.decoder.whole is not None
-    times = forward.decoder.whole.times
-    assert times.shape == (3, 17, 2)
-    assert bool((times.flatten(1).diff(dim=1) >= 0).all())
-    assert bool((times[..., 1].amin(0) >= times[..., 0].amax(0)).all())  # nobody goes on alone
+    for num_rows, meetings in ((1, 12), (4, 17)):
+        after_prompt(forward, [Work(0, [5] * num_rows, len(PROMPT), 0, GREEDY)])
+        times = forward.decoder.whole.times[:, :meetings]
+        assert times.shape == (3, meetings, 2)
+        assert bool((times.flatten(1).diff(dim=1) > 0).all())
+        assert bool((times[..., 1].amin(0) >= times[..., 0].amax(0)).all())  # nobody goes on alone
 
 
 def test_the_step_is_told_as_the_kernel_reads_it() -> None:

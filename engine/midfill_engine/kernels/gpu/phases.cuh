@@ -3,6 +3,7 @@
 
 struct Phases : Multiplying {
   using Multiplying::Multiplying;
+  int state = 0;  // which of the two copies of the hidden states is the last one
 
   DEVICE void run() {
     for (int idx = 0; idx < step.num_layers; ++idx) {
@@ -21,21 +22,34 @@ struct Phases : Multiplying {
     project();
   }
 
-  // Adds NUM_PARTS sums to a row's hidden state, which begins as its token's embedding where there
-  // are none, and writes it normalised; a block a row.
+  // Adds NUM_PARTS sums to the rows' hidden states, which begin as their tokens' embeddings where
+  // there are none, and makes their norms the inputs of the next matrix: a block a row, or, of few
+  // rows, every block all of them, which saves a meeting.
   template <int NUM_PARTS>
   DEVICE void normalise(const u16* weight, bool as_bf16) {
-    for (int row = block_id(); row < step.num_rows; row += num_blocks())
-      normalise_row<NUM_PARTS>(row, weight, as_bf16);
-    meet();
+    if (step.num_rows <= ALONE_ROWS) {
+      for (int row = 0; row < step.num_rows; ++row) {
+        u16* out = reinterpret_cast<u16*>(inputs + row * (HIDDEN * 2 + 16));
+        normalise_row<NUM_PARTS>(row, weight, as_bf16, out, block_id() == row % num_blocks());
+      }
+      sync_workers();
+    } else {
+      for (int row = block_id(); row < step.num_rows; row += num_blocks())
+        normalise_row<NUM_PARTS>(row, weight, as_bf16, step.normed + row * HIDDEN, true);
+      meet();
+      fetch(step.normed, HIDDEN, 0, HIDDEN);
+    }
+    state ^= 1;
   }
 
   template <int NUM_PARTS>
-  DEVICE void normalise_row(int row, const u16* weight, bool as_bf16) {
+  DEVICE void normalise_row(int row, const u16* weight, bool as_bf16, u16* out, bool keeps) {
     constexpr int EACH = (HIDDEN / 8 + NUM_WORKERS - 1) / NUM_WORKERS;  // vectors of a thread
     Vec kept[EACH], parts[EACH][2 * NUM_PARTS + 1];
-    u16* hidden = step.hidden + row * HIDDEN;
-    const u16* before = NUM_PARTS ? hidden : step.embedding + step.token_ids[row] * HIDDEN;
+    u16* states = step.hidden + row * HIDDEN;
+    u16* after = states + (state ^ 1) * MOST_ROWS * HIDDEN;
+    const u16* before = NUM_PARTS ? states + state * MOST_ROWS * HIDDEN
+                                  : step.embedding + step.token_ids[row] * HIDDEN;
 #pragma unroll
     for (int i = 0; i < EACH; ++i) {  // all loads before anything waits for one
       const int at = (i * NUM_WORKERS + thread) * 8;
@@ -64,7 +78,7 @@ struct Phases : Multiplying {
         squares += low(value) * low(value);
         squares += high(value) * high(value);
       }
-      *reinterpret_cast<Vec*>(hidden + at) = kept[i];
+      if (keeps) *reinterpret_cast<Vec*>(after + at) = kept[i];
     }
     float factor = inverse_root(sum_of_all(squares) / HIDDEN + step.eps);
 #pragma unroll
@@ -78,7 +92,7 @@ struct Phases : Multiplying {
         float a = low(value) * factor * low(by), b = high(value) * factor * high(by);
         found.v[pair] = as_bf16 ? pack_bf16(a, b) : as_operands(a, b);
       }
-      *reinterpret_cast<Vec*>(step.normed + row * HIDDEN + at) = found;
+      *reinterpret_cast<Vec*>(out + at) = found;
     }
   }
 
@@ -93,7 +107,6 @@ struct Phases : Multiplying {
   }
 
   DEVICE void write_qkv(const Layer& layer) {
-    fetch(step.normed, HIDDEN, 0, HIDDEN);
     auto finish = [&](int row, int output, float (&pair)[2], float (&)[2]) {
       scale_and_bias(layer.qkv, output, pair);
       const i64 position = step.positions[row];
@@ -142,7 +155,6 @@ struct Phases : Multiplying {
   }
 
   DEVICE void gate_up(const Linear& matrix) {
-    fetch(step.normed, HIDDEN, 0, HIDDEN);
     auto finish = [&](int row, int output, float (&gate)[2], float (&up)[2]) {
       scale_and_bias(matrix, output, gate);
       scale_and_bias(matrix, INNER + output, up);
@@ -169,7 +181,6 @@ struct Phases : Multiplying {
   }
 
   DEVICE void project() {
-    fetch(step.normed, HIDDEN, 0, HIDDEN);
     auto finish = [&](int row, int output, float (&pair)[2], float (&)[2]) {
       float* place = step.logits + static_cast<i64>(row) * NUM_TOKENS + output;
       place[0] = pair[0];

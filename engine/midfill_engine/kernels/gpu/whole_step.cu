@@ -1,12 +1,14 @@
 // A whole step of a decoder of the Llama family as one launch: up to 16 rows of any sequences.
 //
 // As many blocks as processors, all there at once. In a block one warp loads (ring.cuh), the
-// others compute: every layer is eight phases, after each of which all blocks wait for each other.
+// others compute: every layer is eight phases, after which all blocks wait for each other (of few
+// rows six, every block computes the norms by itself).
 // What is summed up in which order depends on no row but the one it is for, and not on the number
 // of blocks.
 //
 // Built with: WEIGHT_KIND (0 bfloat16, 1 float8_e4m3fn, 2 int8), HIDDEN, INNER, NUM_HEADS,
-// NUM_KV_HEADS, HEAD_DIM (64 or 128), NUM_TOKENS, SPLITS, NUM_WORKERS, NUM_THREADS, TIMED. Arguments and
+// NUM_KV_HEADS, HEAD_DIM (64 or 128), NUM_TOKENS, SPLITS, NUM_WORKERS, NUM_THREADS, ALONE_ROWS,
+// TIMED. Arguments and
 // layouts are `Step`'s; `kernels.whole_step` fills it in. The reference is `gpu_plain`.
 
 constexpr int NUM_QUERIES = NUM_HEADS * HEAD_DIM;
@@ -39,7 +41,7 @@ struct Step {
   const float* rotations;  // [positions, HEAD_DIM / 2, 2]: cosine, sine
   const i64 *token_ids, *positions, *slots;                       // [num_rows]
   const i64 *group_slots, *group_firsts, *group_counts, *group_ends;  // [num_groups]
-  u16* hidden;    // [rows, HIDDEN] bfloat16
+  u16* hidden;    // [2, MOST_ROWS, HIDDEN] bfloat16: read from one, written to the other
   u16* normed;    // [rows, HIDDEN], as the next matrix takes it
   u16* query;     // [rows, NUM_QUERIES] bfloat16
   u16* attended;  // [rows, NUM_QUERIES]
@@ -49,7 +51,7 @@ struct Step {
   float* piece_tops;    // [rows, NUM_HEADS, max_pieces, 2]: largest score, sum of weights
   float* logits;        // [rows, NUM_TOKENS]
   u64* counter;         // of arrivals, never reset
-  u64* times;           // [blocks, 8 layers + 1, 2]: cycles at which a block came and went on; TIMED
+  u64* times;           // [blocks, 8 num_layers + 1, 2]: cycles at which a block came and went on; TIMED
   i64 slot_stride, head_stride;  // of keys and values, in numbers
   float eps, scale;              // scale: of scores, times log2(e)
   int num_layers, num_rows, num_groups, max_pieces, num_places, inputs_bytes;
