@@ -12,6 +12,7 @@ slowest, all in the mean of the layers. The last line is JSON.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import sys
 from collections.abc import Sequence
@@ -64,34 +65,40 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     options = _options(argv)
     device = torch.device("cuda")
     spec = ModelSpec.from_config(SHAPES[options.shape])
-    max_len = max(options.contexts) + 64
     told: dict[str, Any] = {"device": torch.cuda.get_device_name(device)}
     for kind in options.kinds:
-        cache = KVCache(spec, 1, max_len, torch.bfloat16, device)
-        cache.keys.normal_()
-        cache.values.normal_()
-        checkpoint = RandomCheckpoint(spec, device, torch.bfloat16)
-        weights = load_gpu_weights(spec, checkpoint, kind, torch.bfloat16, device)
-        for alone in options.alone:
-            macros = {**shape_of(spec, DTYPES[kind]).macros, "ALONE_ROWS": alone}
-            launch = CudaLaunch(macros, device)
-            for fewer in options.fewer:
-                forward = _forward(spec, weights, cache, kind, Shallow(launch, fewer))
-                name = f"{kind}, norms alone up to {alone}, {fewer} places fewer"
-                told[name] = rows = _times(forward, options, device)
-                print(f"{name}: {json.dumps(rows)}", flush=True)
-            noting = CudaLaunch({**macros, "TIMED": 1}, device)
-            forward = _forward(spec, weights, cache, kind, noting)
-            for context in options.contexts:
-                forward.run([Work(0, [1], context, 0, GREEDY)])
-                name = f"{kind}, norms alone up to {alone}, cycles at {context}"
-                told[name] = phases = _phases(forward, ALONE_PHASES if alone else PHASES)
-                print(f"{name}: {json.dumps(phases)}", flush=True)
-        del weights, forward, cache
+        told |= _of_kind(spec, kind, options, device)
+        gc.collect()  # what still holds the model in a cycle
         torch.cuda.empty_cache()
         if options.out is not None:
             options.out.write_text(json.dumps(told, indent=1), encoding="utf-8")
     print(json.dumps(told))
+    return told
+
+
+def _of_kind(
+    spec: ModelSpec, kind: GpuKind, options: argparse.Namespace, device: torch.device
+) -> dict[str, Any]:
+    told: dict[str, Any] = {}
+    cache = KVCache(spec, 1, max(options.contexts) + 64, torch.bfloat16, device)
+    cache.keys.normal_()
+    cache.values.normal_()
+    checkpoint = RandomCheckpoint(spec, device, torch.bfloat16)
+    weights = load_gpu_weights(spec, checkpoint, kind, torch.bfloat16, device)
+    for alone in options.alone:
+        macros = {**shape_of(spec, DTYPES[kind]).macros, "ALONE_ROWS": alone}
+        launch = CudaLaunch(macros, device)
+        for fewer in options.fewer:
+            forward = _forward(spec, weights, cache, kind, Shallow(launch, fewer))
+            name = f"{kind}, norms alone up to {alone}, {fewer} places fewer"
+            told[name] = _times(forward, options, device)
+            print(f"{name}: {json.dumps(told[name])}", flush=True)
+        forward = _forward(spec, weights, cache, kind, CudaLaunch({**macros, "TIMED": 1}, device))
+        for context in options.contexts:
+            forward.run([Work(0, [1], context, 0, GREEDY)])
+            name = f"{kind}, norms alone up to {alone}, cycles at {context}"
+            told[name] = _phases(forward, ALONE_PHASES if alone else PHASES)
+            print(f"{name}: {json.dumps(told[name])}", flush=True)
     return told
 
 
