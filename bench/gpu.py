@@ -20,8 +20,10 @@ import gc
 import json
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,6 @@ from midfill_engine.model.gpu_weights import GpuKind
 PARTS = ("compile", "check", "decode", "first", "clients", "transformers", "gpt-fast")
 ROWS = (1, 4, 8, 16)
 COPY_BYTES = 2**32
-PEER_TIMEOUT_S = 560.0
 
 
 def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
@@ -132,19 +133,29 @@ def _build(
 
 
 def _peer(peer: str, options: argparse.Namespace, device: torch.device) -> Any:  # noqa: ANN401  # JSON
-    """Returns a peer's last line, or what went wrong: the other parts still count."""
+    """Returns a peer's rows, or what went wrong: the other parts still count.
+
+    A process a context, since most of it is compiling: two contexts take as long as one.
+    """
     command = [sys.executable, str(Path(__file__).with_name("gpu_peers.py")), peer]
     command += ["--shape", options.shape, "--device", device.type]
-    command += ["--contexts", *map(str, options.contexts)]
     command += ["--new-tokens", str(options.new_tokens)]
+    command += ["--repetitions", str(max(3, options.repetitions // 10))]
+    command += ["--turns", str(Path(tempfile.gettempdir()) / "midfill-gpu-peers.lock")]
     if options.gpt_fast is not None:
         command += ["--gpt-fast", str(options.gpt_fast.resolve())]
+    deadline = time.monotonic() + options.peer_timeout
+    with ThreadPoolExecutor(len(options.contexts)) as pool:
+        commands = [[*command, "--contexts", str(context)] for context in options.contexts]
+        return list(pool.map(partial(_last_line, deadline=deadline), commands))
+
+
+def _last_line(command: Sequence[str], deadline: float) -> Any:  # noqa: ANN401  # JSON
+    left_s = max(1.0, deadline - time.monotonic())
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=PEER_TIMEOUT_S, check=True
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=left_s, check=True)
     except subprocess.TimeoutExpired:
-        return {"error": f"no result within {PEER_TIMEOUT_S:.0f} s"}
+        return {"error": f"no result within {left_s:.0f} s"}
     except subprocess.CalledProcessError as error:
         return {"error": str(error.stderr)[-2000:]}
     return json.loads(done.stdout.splitlines()[-1])
@@ -183,6 +194,7 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     add("--new-tokens", type=int, default=64)
     add("--repetitions", type=int, default=50)
     add("--device", default="cuda", choices=("cuda", "cpu"))
+    add("--peer-timeout", type=float, default=560.0, metavar="S", help="seconds for each peer")
     add("--gpt-fast", type=Path, metavar="DIR", help="a checkout of gpt-fast")
     add("--out", type=Path, metavar="FILE")
     options = parser.parse_args(argv)

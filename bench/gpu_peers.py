@@ -4,13 +4,15 @@
     python bench/gpu_peers.py gpt-fast --gpt-fast DIR --shape 7b --contexts 512 2048
 
 Random weights in bfloat16, made on the device. ms per token is what the tokens after the first
-cost; first tokens are cold, since neither keeps a prompt, and gpt-fast's hold one step more. The
-last line of stdout is JSON.
+cost; first tokens are cold, since neither keeps a prompt, and gpt-fast's hold one step more.
+Processes with the same --turns FILE compile side by side, and are timed one by one once all have.
+The last line of stdout is JSON.
 """
 
 from __future__ import annotations
 
 import argparse
+import fcntl
 import importlib
 import inspect
 import json
@@ -18,7 +20,8 @@ import statistics
 import sys
 import time
 import types
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,6 +40,8 @@ _TOKENIZERS = (
 
 Complete = Callable[[torch.Tensor, int], object]
 """Takes a prompt [T] and the number of new tokens."""
+Alone = Callable[[], AbstractContextManager[None]]
+"""Nobody else uses the machine meanwhile."""
 
 
 def measure(
@@ -46,6 +51,7 @@ def measure(
     new_tokens: int,
     repetitions: int,
     device: str = "cpu",
+    alone: Alone = nullcontext,
 ) -> list[dict[str, Any]]:
     """Returns ms to the first token and ms per further token, by length of the prompt."""
     told: list[dict[str, Any]] = []
@@ -54,10 +60,37 @@ def measure(
         cast("Any", torch)._dynamo.reset()
         prompt = torch.arange(context, device=device) % (vocab - 1) + 1
         # The longer one first: gpt-fast compiles anew when its cache has to grow.
-        taken = {count: _median(complete, prompt, count, repetitions) for count in (new_tokens, 1)}
+        counts = (new_tokens, 1)
+        began = time.perf_counter()
+        for count in counts:
+            complete(prompt, count)
+        _wait(prompt.device)
+        compile_s = time.perf_counter() - began
+        with alone():
+            taken = {count: _median(complete, prompt, count, repetitions) for count in counts}
         per_token = (taken[new_tokens] - taken[1]) / (new_tokens - 1)
-        told.append({"context": context, "first_token_ms": taken[1], "ms_per_token": per_token})
+        told.append({
+            "context": context, "first_token_ms": taken[1], "ms_per_token": per_token,
+            "compile_s": compile_s,
+        })  # fmt: skip
     return told
+
+
+@contextmanager
+def taking_turns(path: Path) -> Generator[Alone]:
+    """Yields what waits until no process but this one computes, of those that share the file."""
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+
+        @contextmanager
+        def alone() -> Generator[None]:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                yield
+            finally:
+                fcntl.flock(file, fcntl.LOCK_SH)
+
+        yield alone
 
 
 def transformers_complete(shape: str, new_tokens: int) -> Complete:
@@ -108,7 +141,9 @@ def gpt_fast_complete(folder: Path, shape: str, *, compile_prefill: bool) -> Com
         intermediate_size=sizes["intermediate_size"],
         rope_base=sizes["rope_theta"],
     )
-    model = model_code.Transformer(arguments).to(torch.bfloat16).eval()
+    torch.set_default_dtype(torch.bfloat16)  # float32 first would take three times the memory
+    model = model_code.Transformer(arguments).eval()
+    torch.set_default_dtype(torch.float32)
     compiled: Any = cast("Any", torch).compile
     code.decode_one_token = compiled(code.decode_one_token, mode="reduce-overhead", fullgraph=True)
     if compile_prefill:
@@ -139,33 +174,39 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--contexts", type=int, nargs="+", default=[512, 2048, 8192])
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--repetitions", type=int, default=5)
+    parser.add_argument("--turns", type=Path, metavar="FILE", help="that peers are to share")
     options = parser.parse_args(argv)
     if options.peer == "gpt-fast" and options.gpt_fast is None:
         parser.error("gpt-fast needs --gpt-fast DIR, a checkout of it")
-    # For the weights only: as a default it slows every call, and refuses to pin memory.
-    with torch.device(options.device):
-        if options.peer == "transformers":
-            complete = transformers_complete(options.shape, options.new_tokens)
-        else:
-            complete = gpt_fast_complete(
-                options.gpt_fast, options.shape, compile_prefill=options.compile_prefill
-            )
-    vocab = SHAPES[options.shape]["vocab_size"]
-    rows = measure(
-        complete, vocab, options.contexts, options.new_tokens, options.repetitions, options.device
+    turns = (
+        nullcontext[Alone](nullcontext) if options.turns is None else taking_turns(options.turns)
     )
+    with turns as alone:
+        # For the weights only: as a default it slows every call, and refuses to pin memory.
+        with torch.device(options.device):
+            if options.peer == "transformers":
+                complete = transformers_complete(options.shape, options.new_tokens)
+            else:
+                complete = gpt_fast_complete(
+                    options.gpt_fast, options.shape, compile_prefill=options.compile_prefill
+                )
+        vocab = SHAPES[options.shape]["vocab_size"]
+        rows = measure(
+            complete, vocab, options.contexts, options.new_tokens, options.repetitions,
+            options.device, alone,
+        )  # fmt: skip
     print(json.dumps({"peer": options.peer, "shape": options.shape, "rows": rows}))
 
 
 def _median(complete: Complete, prompt: torch.Tensor, count: int, repetitions: int) -> float:
     taken: list[float] = []
-    for _ in range(repetitions + 1):  # the first compiles
+    for _ in range(repetitions):
         _wait(prompt.device)
         began = time.perf_counter()
         complete(prompt, count)
         _wait(prompt.device)
         taken.append((time.perf_counter() - began) * 1e3)
-    return statistics.median(taken[1:])
+    return statistics.median(taken)
 
 
 def _wait(device: torch.device) -> None:

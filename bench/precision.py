@@ -25,6 +25,7 @@ from tokenizers import Tokenizer
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from training.heldout import SPLITS, MissingPackageError, held_out_files
+from training.sources import SourceFile
 
 from bench.scores import Measure
 from midfill_engine.kernels.library import CACHE_KINDS, WEIGHT_KINDS, Library
@@ -82,10 +83,11 @@ def main() -> int:
         return 1
     folder = resolve(args.model)
     try:
-        windows = windows_of(folder, args.split, args.root, args.num_tokens)
+        files = held_out_files(args.split, args.root)
     except MissingPackageError as error:
         print(f"bench/precision.py: {error}", file=sys.stderr)
         return 1
+    windows = windows_of(folder, files, args.num_tokens)
     base = run(folder, library, "float32", "float32", windows, args.threads)
     told: dict[str, dict[str, float]] = {}
     num_tokens = len(base.best)
@@ -98,14 +100,14 @@ def main() -> int:
     return 0
 
 
-def windows_of(folder: Path, split: str, roots: Sequence[Path], num_tokens: int) -> list[Window]:
+def windows_of(folder: Path, files: Sequence[SourceFile], num_tokens: int) -> list[Window]:
     """Returns windows of `num_tokens` tokens in all, from files in a seeded order."""
     # With the token that begins a text: without it the model is lost and little can be lost more.
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    files = held_out_files("dev" if split == "dev" else "test", roots)
-    random.Random(0).shuffle(files)
+    shuffled = list(files)
+    random.Random(0).shuffle(shuffled)
     windows: list[Window] = []
-    for file in files:
+    for file in shuffled:
         token_ids = tokenizer.encode(file.text[: 16 * WINDOW]).ids[:WINDOW]
         if len(token_ids) == WINDOW:
             windows.append(Window(f"{file.package}/{file.path}", token_ids))
