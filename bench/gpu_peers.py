@@ -5,7 +5,8 @@
 
 Random weights in bfloat16, made on the device. ms per token is what the tokens after the first
 cost; first tokens are cold, since neither keeps a prompt, and gpt-fast's hold one step more.
-Processes with the same --turns FILE compile side by side, and are timed one by one once all have.
+Processes with the same --turns FILE compile side by side, and are timed one by one once all have,
+unless that takes longer than --patience.
 The last line of stdout is JSON.
 """
 
@@ -23,7 +24,7 @@ import types
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TextIO, cast
 
 import torch
 
@@ -40,8 +41,8 @@ _TOKENIZERS = (
 
 Complete = Callable[[torch.Tensor, int], object]
 """Takes a prompt [T] and the number of new tokens."""
-Alone = Callable[[], AbstractContextManager[None]]
-"""Nobody else uses the machine meanwhile."""
+Alone = Callable[[], AbstractContextManager[bool]]
+"""Within it nobody else uses the machine; it tells whether that is so."""
 
 
 def measure(
@@ -51,7 +52,7 @@ def measure(
     new_tokens: int,
     repetitions: int,
     device: str = "cpu",
-    alone: Alone = nullcontext,
+    alone: Alone | None = None,
 ) -> list[dict[str, Any]]:
     """Returns ms to the first token and ms per further token, by length of the prompt."""
     told: list[dict[str, Any]] = []
@@ -66,31 +67,55 @@ def measure(
             complete(prompt, count)
         _wait(prompt.device)
         compile_s = time.perf_counter() - began
-        with alone():
+        with (alone or by_itself)() as is_alone:
             taken = {count: _median(complete, prompt, count, repetitions) for count in counts}
         per_token = (taken[new_tokens] - taken[1]) / (new_tokens - 1)
         told.append({
             "context": context, "first_token_ms": taken[1], "ms_per_token": per_token,
-            "compile_s": compile_s,
+            "compile_s": compile_s, "alone": is_alone,
         })  # fmt: skip
     return told
 
 
 @contextmanager
-def taking_turns(path: Path) -> Generator[Alone]:
-    """Yields what waits until no process but this one computes, of those that share the file."""
+def by_itself() -> Generator[bool]:
+    """Returns the turn of a process that shares with nobody."""
+    yield True
+
+
+@contextmanager
+def taking_turns(path: Path, patience_s: float = 60.0) -> Generator[Alone]:
+    """Yields what waits until no process but this one computes, of those that share the file.
+
+    One turn each. It waits no longer than `patience_s`, and then tells that it is not alone: a
+    figure beside others is one, none is not.
+    """
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_SH)
 
         @contextmanager
-        def alone() -> Generator[None]:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        def alone() -> Generator[bool]:
+            is_alone = _locked(file, time.monotonic() + patience_s)
             try:
-                yield
+                yield is_alone
             finally:
-                fcntl.flock(file, fcntl.LOCK_SH)
+                fcntl.flock(file, fcntl.LOCK_UN)
 
         yield alone
+
+
+def _locked(file: TextIO, deadline: float) -> bool:
+    """Returns whether nobody else has the file; while it waits, it has not got it either."""
+    fcntl.flock(file, fcntl.LOCK_UN)
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True
 
 
 def transformers_complete(shape: str, new_tokens: int) -> Complete:
@@ -175,11 +200,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--new-tokens", type=int, default=64)
     parser.add_argument("--repetitions", type=int, default=5)
     parser.add_argument("--turns", type=Path, metavar="FILE", help="that peers are to share")
+    parser.add_argument("--patience", type=float, default=60.0, metavar="S", help="for their turn")
     options = parser.parse_args(argv)
     if options.peer == "gpt-fast" and options.gpt_fast is None:
         parser.error("gpt-fast needs --gpt-fast DIR, a checkout of it")
     turns = (
-        nullcontext[Alone](nullcontext) if options.turns is None else taking_turns(options.turns)
+        nullcontext[Alone](by_itself)
+        if options.turns is None
+        else taking_turns(options.turns, options.patience)
     )
     with turns as alone:
         # For the weights only: as a default it slows every call, and refuses to pin memory.

@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 import torch
-from bench import gpu, gpu_step
+from bench import gpu, gpu_precision, gpu_step
 from bench.gpu_models import SHAPES, RandomCheckpoint, build
-from bench.gpu_peers import measure
+from bench.gpu_peers import measure, taking_turns
+from bench.precision import WINDOW, Window
 
 from midfill_engine.model.spec import ModelSpec
+from tests.engine.tiny import VOCAB_SIZE, tiny_reference, write_tiny_model
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -75,6 +77,27 @@ def test_peers_are_timed_by_what_more_tokens_cost() -> None:
         for size in (8, 16)
         for count in (5, 1, 5, 5, 1, 1)  # the first two compile
     ]
+
+
+def test_losses_by_steps_are_those_of_the_whole_text(tmp_path: Path) -> None:
+    ids = [idx * 31 % VOCAB_SIZE for idx in range(WINDOW)]
+    folder = write_tiny_model(tmp_path, "codellama")
+    found = gpu_precision.run(folder, "float32", "auto", [Window("a", ids)], torch.device("cpu"))
+    with torch.inference_mode():
+        told: Any = tiny_reference("codellama")(input_ids=torch.tensor([ids]))
+    logits = told.logits[0, :-1]
+    expected = torch.nn.functional.cross_entropy(logits, torch.tensor(ids[1:]), reduction="sum")
+    assert found.losses == pytest.approx([float(expected)], rel=1e-4)
+    assert torch.equal(found.best, logits.argmax(-1))
+
+
+def test_a_peer_is_timed_alone_once_the_others_have_compiled(tmp_path: Path) -> None:
+    path = tmp_path / "turns"
+    with taking_turns(path, 0.0) as first, taking_turns(path, 0.0) as second:
+        with first() as is_alone:
+            assert not is_alone, "the other still compiles, and patience is over"
+        with second() as is_alone:
+            assert is_alone
 
 
 def ran(script: str, tmp_path: Path, *argv: str, interpreted: bool = False) -> dict[str, Any]:

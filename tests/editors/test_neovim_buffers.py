@@ -180,3 +180,35 @@ def test_a_buffer_that_is_a_file_again_is_known_again(
     neovim.run(f"setlocal {back}")
     neovim.until_lua("require('midfill.server').is_attached(0)", True)
     assert told() == [f"didClose {name}", f"didOpen {name}"]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        ["setlocal nobuflisted", "call setline(1, 'y = 2')", "setlocal buflisted"],
+        ["file followed.py | call setline(1, 'y = 2')"],
+        [
+            "autocmd BufWritePre <buffer> silent! %s/ *$//e",
+            "call setline(1, 'y = 2   ') | saveas! trimmed.py",
+        ],
+        ["lua require('midfill').options.filetypes.markdown = false", "set filetype=markdown",
+         "call setline(1, 'y = 2')", "set filetype=python"],
+    ],
+)  # fmt: skip
+def test_a_buffer_that_was_edited_while_nobody_knew_it_is_followed(
+    neovim: Neovim, script: Script, told: Callable[[], list[str]], steps: list[str]
+) -> None:
+    """Neovim stops telling of such a buffer; it stayed silent until it was wiped out."""
+    neovim.edit(["x = 1"])
+    for step in steps:
+        neovim.run(step)
+    neovim.until_lua("require('midfill.server').is_attached(0)", True)
+    name = neovim.lua(_NAME)
+    script.set("3")
+    neovim.type("oz = ")
+    neovim.until_screen("z = «3»")
+    neovim.type("<Esc>")
+    told()
+    neovim.run(f"bdelete! {name}")
+    assert told() == [f"didClose {name}"]
+    neovim.lua("require('midfill').options.filetypes.markdown = nil")

@@ -20,7 +20,7 @@ PLACE_BYTES = 8 * (2048 + 64)
 """Of the ring in shared memory, `gpu/ring.cuh`."""
 ALONE_ROWS = 1
 """Rows up to which every block computes all norms, in place of a block a row and a meeting."""
-_LEAST_PLACES = 3
+_LEAST_PLACES = 2  # keys and values of a piece lie there together
 _MOST_PLACES = 64
 BARRIER_BYTES = 1024
 _KINDS = {torch.bfloat16: 0, torch.float8_e4m3fn: 1, torch.int8: 2}

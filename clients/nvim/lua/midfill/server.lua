@@ -3,6 +3,7 @@
 local buffers = require('midfill.buffers')
 local config = require('midfill.config')
 local folders = require('midfill.folders')
+local follow = require('midfill.follow')
 local report = require('midfill.report')
 local wire = require('midfill.wire')
 
@@ -210,6 +211,7 @@ function M.attach(buf)
       return client.id == wire.id
     end,
   })
+  follow.watch(buf)
   if wire.id and wire.id ~= before then
     wire.set_status('starting')
   end
