@@ -123,7 +123,12 @@ function talking(
   current: Session,
 ): Pick<vscode.Disposable, "dispose">[] {
   const preview = new Preview();
-  const shared = { client: () => current.running, whyNot: () => whyNotRunning(current.state), preview };
+  const findClient = async (): Promise<LanguageClient> => {
+    const client = await current.settled();
+    if (!client) throw new Error(whyNotRunning(current.state));
+    return client;
+  };
+  const shared = { findClient, preview };
   return [
     preview,
     ...registerChat({ context, log, ...shared }),

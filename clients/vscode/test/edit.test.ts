@@ -20,7 +20,7 @@ import {
 
 vi.mock("vscode-languageclient/node", () => ({
   ProgressType: Object,
-  ResponseError: Error,
+  ResponseError: class extends Error {},
   LSPErrorCodes: {},
 }));
 
@@ -44,7 +44,10 @@ class Bench {
   private onProgress: (value: { newText: string }) => void = () => undefined;
   private onRequest: (request: Request) => void = () => undefined;
 
-  readonly parts = { client: () => this.client, preview: this.preview } as unknown as EditParts;
+  /** The server as one that asks for it gets it. */
+  found: Promise<unknown> = Promise.resolve().then(() => this.client);
+
+  readonly parts = { findClient: () => this.found, preview: this.preview } as unknown as EditParts;
 
   /** Asks for an edit, and returns the request once the server has it; `over` is the command's end. */
   async edit() {
@@ -159,6 +162,32 @@ test("a selection that was changed while the instruction was typed is not edited
   writesLate(1);
   await editSelection(bench.parts);
   expect(user.told).toEqual(["Midfill: the code has changed there meanwhile. Ask again."]);
+});
+
+test("a server that starts is waited for, and the selection followed meanwhile", async () => {
+  const bench = new Bench();
+  let start: () => void = () => undefined;
+  bench.found = new Promise<void>((resolve) => (start = resolve)).then(() => bench.client);
+  const asked = bench.edit();
+  const top = new Range(0, 0, 0, 0);
+  await vi.waitFor(() => {
+    if (user.answers.length > 0) throw new Error("the instruction is still to come");
+  });
+  DOCUMENT.text = "# new\n" + DOCUMENT.text;
+  documentsChanged.fire({ document: DOCUMENT, contentChanges: [{ range: top, text: "# new\n" }] });
+  start();
+  const { range, end, over } = await asked;
+  expect(DOCUMENT.getText(range)).toBe(TEXT);
+  end(TEXT);
+  await over;
+});
+
+test("where there is no server it is told why", async () => {
+  const bench = new Bench();
+  bench.found = Promise.reject(new Error("The language server was not found."));
+  user.writes("do it");
+  await editSelection(bench.parts);
+  expect(user.told).toEqual(["Midfill: The language server was not found."]);
 });
 
 test.each([

@@ -138,6 +138,40 @@ test("a server that does not answer within a minute is told, and ended", async (
   expect(hanging.isEnded).toBe(true);
 });
 
+test("whoever asks while the server starts gets it once it runs", async () => {
+  const bench = new Bench();
+  void bench.session.restart();
+  const client = await clientOf(1);
+  const found = bench.session.settled();
+  client.answer();
+  expect(await found).toBe(client);
+});
+
+test("whoever asks while one server stops for another gets the other", async () => {
+  // It was told that there is none, to be restarted from the status bar.
+  const bench = new Bench();
+  const first = bench.session.restart();
+  (await clientOf(1)).answer();
+  await first;
+  void bench.session.restart();
+  await vi.waitFor(() => {
+    if (bench.session.running) throw new Error("the stop is still to come");
+  });
+  const found = bench.session.settled();
+  const second = await clientOf(2);
+  second.answer();
+  expect(await found).toBe(second);
+});
+
+test("whoever asks while a server starts that never answers gets none", async () => {
+  const bench = new Bench();
+  void bench.session.restart();
+  await clientOf(1);
+  const found = bench.session.settled();
+  await vi.advanceTimersByTimeAsync(62_000);
+  expect(await found).toBeUndefined();
+});
+
 test("settings that change while they are typed start the server once", async () => {
   // Each part of an address or a path had a restart and a message of its own.
   const bench = new Bench();

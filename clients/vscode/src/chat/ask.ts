@@ -26,19 +26,23 @@ interface Reply {
 
 let counter = 0;
 
-/** Sends a question; the answer's promise is rejected with a sentence for the user. */
+/**
+ * Sends a question; the answer's promise is rejected with a sentence for the user.
+ *
+ * @param findClient waits for a server that starts, and rejects with such a sentence if there is none.
+ */
 export function ask(
-  client: LanguageClient,
+  findClient: () => Promise<LanguageClient>,
   messages: readonly Message[],
   about: readonly Attachment[],
   onText: (text: string) => void,
 ): Asking {
   const cancel = new vscode.CancellationTokenSource();
   const partialResultToken = `chat-${++counter}`;
-  const progress = client.onProgress(PROGRESS, partialResultToken, ({ content }) => {
-    onText(content);
-  });
-  const send = async (): Promise<Answered> => {
+  const send = async (client: LanguageClient): Promise<Answered> => {
+    const progress = client.onProgress(PROGRESS, partialResultToken, ({ content }) => {
+      onText(content);
+    });
     try {
       const context = await Promise.all(about.map((attachment) => contextOf(client, attachment)));
       const params = { messages, context, partialResultToken };
@@ -51,8 +55,13 @@ export function ask(
       progress.dispose();
     }
   };
+  const sendOnceThere = async (): Promise<Answered> => {
+    const client = await findClient();
+    if (cancel.token.isCancellationRequested) throw new vscode.CancellationError();
+    return send(client);
+  };
   return {
-    answer: send(),
+    answer: sendOnceThere(),
     cancel: () => {
       cancel.cancel();
     },

@@ -24,9 +24,8 @@ const QUESTIONS = {
 export interface ChatParts {
   readonly context: vscode.ExtensionContext;
   readonly log: vscode.LogOutputChannel;
-  readonly client: () => LanguageClient | undefined;
-  /** Why there is no client, in a sentence. */
-  readonly whyNot: () => string;
+  /** Waits for a server that starts; rejects with a sentence for the user if there is none. */
+  readonly findClient: () => Promise<LanguageClient>;
   readonly preview: Preview;
 }
 
@@ -35,11 +34,8 @@ export function registerChat(parts: ChatParts): Pick<vscode.Disposable, "dispose
   const { context, log, preview } = parts;
   const attachments = new Attachments();
   const history = new History(context.workspaceState);
-  const send = (messages: Message[], about: readonly Attachment[], onText: (text: string) => void): Asking => {
-    const client = parts.client();
-    if (client) return ask(client, messages, about, onText);
-    return { answer: Promise.reject(new Error(parts.whyNot())), cancel: () => undefined };
-  };
+  const send = (messages: Message[], about: readonly Attachment[], onText: (text: string) => void): Asking =>
+    ask(parts.findClient, messages, about, onText);
   const chat = new Chat<Attachment>({
     ask: send,
     labelOf,

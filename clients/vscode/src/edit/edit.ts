@@ -18,9 +18,8 @@ interface Reply {
 }
 
 export interface EditParts {
-  readonly client: () => LanguageClient | undefined;
-  /** Why there is no client, in a sentence. */
-  readonly whyNot: () => string;
+  /** Waits for a server that starts; rejects with a sentence for the user if there is none. */
+  readonly findClient: () => Promise<LanguageClient>;
   readonly preview: Preview;
 }
 
@@ -37,21 +36,24 @@ export async function editSelection(parts: EditParts): Promise<void> {
   const { document, selection } = editor;
   const followed = follow(document, selection); // the user may go on in the document before they answer
   const instruction = await askInstruction(selection.isEmpty);
-  const range = followed.end();
-  if (instruction === undefined || instruction.trim() === "") return;
-  if (!range) {
-    void vscode.window.showWarningMessage("Midfill: the code has changed there meanwhile. Ask again.");
+  if (instruction === undefined || instruction.trim() === "") {
+    followed.end();
     return;
   }
-  const client = parts.client();
-  if (!client) {
-    void vscode.window.showErrorMessage(parts.whyNot());
-    return;
-  }
-  const work = new Edit(client, parts.preview, document, fromLineStart(document, range));
   await vscode.window.withProgress(
     { location: vscode.ProgressLocation.Notification, title: `Midfill: ${instruction}`, cancellable: true },
-    (_, token) => work.run(instruction, token),
+    async (_, token) => {
+      const client = await parts.findClient().catch((error: unknown) => {
+        void vscode.window.showErrorMessage(`Midfill: ${wordsOf(error)}`);
+      });
+      const range = followed.end();
+      if (!client || token.isCancellationRequested) return;
+      if (!range) {
+        void vscode.window.showWarningMessage("Midfill: the code has changed there meanwhile. Ask again.");
+        return;
+      }
+      await new Edit(client, parts.preview, document, fromLineStart(document, range)).run(instruction, token);
+    },
   );
 }
 

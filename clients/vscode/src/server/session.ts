@@ -69,6 +69,12 @@ export class Session implements vscode.Disposable {
     return this.currentState.kind === "running" ? this.client : undefined;
   }
 
+  /** Returns the client once no start is under way: undefined if there is none then, which the state explains. */
+  async settled(): Promise<LanguageClient | undefined> {
+    while (this.isUnderWay) await this.nextChange();
+    return this.running;
+  }
+
   /** Starts the server anew: a start under way is given up, a stop is waited for. Never rejects. */
   restart(): Promise<void> {
     this.crashes.forget();
@@ -95,6 +101,21 @@ export class Session implements vscode.Disposable {
     this.disposed = true;
     clearTimeout(this.retry);
     this.changed.dispose();
+  }
+
+  /** Between a stop and the start behind it there is no client, and still the state of before. */
+  private get isUnderWay(): boolean {
+    const { kind } = this.currentState;
+    return kind === "starting" || (kind === "running" && !this.client);
+  }
+
+  private nextChange(): Promise<void> {
+    return new Promise((resolve) => {
+      const subscription = this.onDidChange(() => {
+        subscription.dispose();
+        resolve();
+      });
+    });
   }
 
   private relaunch(): Promise<void> {
