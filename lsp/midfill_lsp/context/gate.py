@@ -32,16 +32,26 @@ from midfill_lsp.context.workspace import Workspace
 
 logger = logging.getLogger(__name__)
 
-_CONFIG_SUFFIXES: Final = frozenset({".yml", ".yaml", ".toml", ".http", ".rest", ""})
+_CONFIG_SUFFIXES: Final = frozenset({".yml", ".yaml", ".toml", ".http", ".rest", ".mk", ""})
 """Files whose values stand without quotes, as in those without an extension, such as `.npmrc`.
 
 Where a bare word is a name, as in Terraform, Gradle and PowerShell, only what has quotes counts.
 """
-_SETTINGS_SUFFIXES: Final = frozenset({".ini", ".cfg", ".conf", ".properties", ".env"})
-_SHELL_SUFFIXES: Final = frozenset({".sh", ".bash", ".zsh", ".ksh", ".fish", ".bat", ".cmd"})
+_SETTINGS_SUFFIXES: Final = frozenset(
+    {".ini", ".cfg", ".conf", ".properties", ".env", ".cnf", ".service"}
+)
+_SHELL_SUFFIXES: Final = frozenset(
+    {".sh", ".bash", ".zsh", ".ksh", ".fish", ".bat", ".cmd", ".dockerfile"}
+)
 _SHELL_NAMES: Final = frozenset({"dockerfile", "containerfile"})
+_SHELL_STEMS: Final = ("Dockerfile.", "Containerfile.")
+"""Of names such as `Dockerfile.prod`; `dockerfile.ts` is code."""
 _COPY_SUFFIXES: Final = frozenset({".example", ".sample", ".template", ".dist"})
 """The name in front says how such a file writes values; without quotes whatever it is."""
+_MADE_SUFFIXES: Final = frozenset(
+    {".bak", ".orig", ".old", ".in", ".j2", ".jinja", ".jinja2", ".tpl", ".tmpl", ".erb"}
+)
+"""The name in front says it all: a template, or what was kept of a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,11 +199,13 @@ def _failed(error: Exception) -> Refusal:
 
 def _syntax_of(name: str) -> Syntax:
     path = PurePath(name.lower())
-    is_copy = path.suffix in _COPY_SUFFIXES
-    if is_copy:
+    is_copy = False
+    while path.suffix in _COPY_SUFFIXES | _MADE_SUFFIXES:
+        is_copy |= path.suffix in _COPY_SUFFIXES
         path = path.with_suffix("")
     if path.name.startswith(".env") or path.suffix in _SETTINGS_SUFFIXES:
         return Syntax.SETTINGS
-    if path.name in _SHELL_NAMES or path.suffix in _SHELL_SUFFIXES:
+    is_script = path.name in _SHELL_NAMES or path.suffix in _SHELL_SUFFIXES
+    if is_script or PurePath(name).name.startswith(_SHELL_STEMS):
         return Syntax.SHELL
     return Syntax.CONFIG if is_copy or path.suffix in _CONFIG_SUFFIXES else Syntax.CODE

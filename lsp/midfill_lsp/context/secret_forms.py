@@ -16,7 +16,9 @@ from midfill_lsp.context.secret_looks import VALUE
 from midfill_lsp.context.secret_matches import (
     Match,
     is_argument,
+    is_assigned,
     is_base64,
+    is_chosen,
     is_in_url,
     is_line_of_settings,
     is_long_and_random,
@@ -24,6 +26,7 @@ from midfill_lsp.context.secret_matches import (
     is_no_label,
     is_no_word,
     is_not_plain,
+    is_of_sql,
     is_random,
     is_setting,
     is_whole,
@@ -31,11 +34,15 @@ from midfill_lsp.context.secret_matches import (
 )
 from midfill_lsp.context.secret_pairs import pair_spans
 from midfill_lsp.context.secret_shells import (
+    ALONE,
     ASSIGNED,
     CURL,
     DEFAULT,
+    IN_QUOTES,
     LOGIN,
+    LOOSE,
     OPENSSL,
+    WITHIN_QUOTES,
     WRITTEN,
 )
 from midfill_lsp.named_values import (
@@ -48,7 +55,7 @@ from midfill_lsp.named_values import (
 
 Span = tuple[int, int]
 _STEMS: Final = tuple(dict.fromkeys((*KEYWORD_STEMS, *LIKELY_STEMS)))
-_QUICK_STEMS: Final = (*_STEMS, "auth", "://", "-u")
+_QUICK_STEMS: Final = (*_STEMS, "auth", "://", "-u", "identified", "securestring")
 """A line that holds none of these has no secret of any form."""
 _LIKELY: Final = rf"(?:{LIKELY_NAMES})(?:{LIKELY_REST})"
 _NAME: Final = rf"(?:(?P<name>{NAMES})\w{{0,30}}|{_LIKELY})(?!\w)"
@@ -63,7 +70,7 @@ _OPTION: Final = (
     r"|^\s{0,20}(?:ENV|setx|set(?:[ ]-{1,2}\w{1,10}){0,3})[ ]{1,5}\w{0,40}?)"
 )
 _SETTING_TAGS: Final = "add|property|parameter|param|setting|constructor-arg|entry"
-_QUOTED: Final = r"""(?P<quote>["'])(?P<value>[^"'\s${}]{4,400})(?P=quote)"""
+_QUOTED: Final = r"""(?P<quote>["'])(?P<value>[^"'\s]{4,400})(?P=quote)"""
 
 
 class Syntax(IntEnum):
@@ -117,7 +124,7 @@ def form_spans(line: str, lowered: str, syntax: Syntax) -> Iterator[Span]:
     for form in _FORMS:
         if syntax in form.syntaxes and any(stem in lowered for stem in form.stems):
             for match in form.pattern.finditer(line):
-                if form.is_secret(match) and is_whole(match):
+                if form.is_secret(match) and is_whole(match, syntax is Syntax.SHELL):
                     yield match.span("value")
     yield from pair_spans(line, lowered)
 
@@ -147,6 +154,8 @@ _FORMS: Final = (
         is_named_or_random,
         only=_SHELL,
     ),
+    *(_form(_STEMS, way, is_assigned, only=_SHELL) for way in (IN_QUOTES, WITHIN_QUOTES, ALONE)),
+    _form(_STEMS, LOOSE, is_chosen, only=_SHELL),
     _form(_STEMS, rf"\$\{{\w{{0,40}}?{_NAME}{DEFAULT}", is_named_or_random, only=_SHELL),
     _form(_STEMS, _NAME + _NO_RESULT + WRITTEN, is_written, only=_SHELL),
     _form(  # a line of a here-document, where no assignment of the shell's stands
@@ -170,14 +179,30 @@ _FORMS: Final = (
         is_argument,
         only=_WITHOUT_QUOTES,
     ),
+    _form(  # redis-server --requirepass hunter2
+        ("requirepass", "masterauth"),
+        rf"(?:^\s{{0,20}}|--)(?:requirepass|masterauth)[ =]{{1,5}}[\"']?{VALUE}",
+        only=_WITHOUT_QUOTES,
+    ),
+    _form(("securestring",), rf"convertto-securestring[ ]{{1,5}}(?:-string[ ]{{1,5}})?{_QUOTED}"),
     _form(  # .netrc
         ("passw",),
         rf"(?:^\s{{0,20}}|\blogin[ ]{{1,5}}\S{{1,80}}[ ]{{1,5}})password[ ]{{1,5}}{VALUE}\s*\Z",
         only=_WITHOUT_QUOTES,
     ),
-    _form(
-        ("pass",), rf"(?:^|[{{;])\s{{0,20}}pass(?:word|phrase)[ \t]{{1,5}}{_QUOTED}\s*(?:\Z|[;}}])"
-    ),  # Gradle
+    _form(  # Gradle
+        ("pass",),
+        r"(?:^|[{;,(])\s{0,20}(?:(?:store|key|db|user|admin)_?)?pass(?:word|phrase)[ \t]{1,5}"
+        rf"{_QUOTED}\s*(?:\Z|[;}}])",
+    ),
+    _form(  # CREATE USER a WITH PASSWORD 'hunter2'; ... IDENTIFIED BY 'hunter2'
+        ("password", "identified"),
+        r"(?:\b(?:create|alter)[ ](?:user|role|login)\b[^'\"]{0,100}\bpassword"
+        r"|\b(?:with|login|encrypted)[ ]{1,5}password"
+        r"|\bidentified[ ](?:with[ ][\w'\"]{1,40}[ ])?(?:by|as))(?:[ ]password)?"
+        r"[ ]{0,5}=?[ ]{0,5}'(?P<value>[^'\"]{3,400})'",
+        is_of_sql,
+    ),
     _form(("curl",), CURL),
     _form(("-u",), rf"\A\s{{0,20}}{LOGIN}", is_random),  # the command is on the line above
     _form(
@@ -188,7 +213,7 @@ _FORMS: Final = (
     _form(  # postgres://anna:hunter2!@db
         ("://",),
         r"""://[^\s/?#@:"'`<>()\[\]\\|]{1,200}:"""
-        r"""(?P<value>(?!\d{2,5}[,;\\{])[^\s/?#@"'`<>()\[\]]{1,400})@""",
+        r"""(?P<value>(?!\d{2,5}[,;\\{])[^\s/?#"'`<>()\[\]]{1,400})@""",
         is_in_url,
     ),
     _form(("://:",), r"""://:(?P<value>[^\s/?#@"'`{}$<>]{1,200})@"""),
@@ -200,14 +225,14 @@ _FORMS: Final = (
     _form(  # <password>hunter2</password>
         _STEMS,
         rf"<[\w.:-]{{0,60}}?(?:(?P<name>{NAMES})|{_LIKELY})(?:\s[^<>]{{0,200}})?>"
-        r"\s{0,20}(?P<value>[^\s<>{}$][^<>{}$]{3,400}?)\s{0,20}</",
+        r"\s{0,20}(?P<value>[^\s<>$][^<>]{3,400}?)\s{0,20}</",
         is_no_label,
     ),
     _form(  # <add key="ApiKey" value="..."/>; {"name": "DB_PASSWORD", "value": "..."}
         ("value",),
         rf"(?P<setting><(?:{_SETTING_TAGS})\s{{1,5}})?"
         rf"(?:key|name)[\"']?\s{{0,5}}[:=]\s{{0,5}}[\"'][\w.:-]{{0,60}}?"
-        rf"(?:(?P<name>{NAMES}){LIKELY_REST}|{_LIKELY})[\"']"
+        rf"(?:(?P<name>{NAMES})(?P<rest>{LIKELY_REST}|(?-i:[A-Z_.:-])[\w.:-]{{0,30}})|{_LIKELY})[\"']"
         rf"\s{{0,5}},?\s{{0,5}}[\"']?value[\"']?\s{{0,5}}[:=]\s{{0,5}}{_QUOTED}",
         is_no_word,
     ),

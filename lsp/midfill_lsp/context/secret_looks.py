@@ -55,6 +55,11 @@ _KINDS = tuple(re.compile(kind) for kind in ("[a-z]", "[A-Z]", "[0-9]"))
 # In base64, whose runs a `/` cuts short, but in few names of files.
 _UNLIKE_WORDS = re.compile(r"[a-z][A-Z]{2,}[a-z]|[A-Za-z][0-9][A-Za-z]")
 
+# Put in by something else; a `$` within a password may look like a variable.
+_LITERAL = re.compile(r"\\.|\$\$")
+_INSERTED = re.compile(r"\A(?:\$\w|`)|\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}|<%")
+_VARIABLE = re.compile(r"\$[A-Za-z_]|\{[^{}]*\}")
+
 _ANOTHER = re.compile(
     r"(?:[_.-](?:file|dir|path|names?|length|len|type)|(?-i:File|Dir|Path|Names?|Length|Len|Type))"
     r"[\"'`]?\]?\s*(?:[!:=]{1,3}>?|:?[-+])\s*[\"']?\Z",
@@ -123,6 +128,17 @@ def looks_chosen(value: str, is_path: bool = False) -> bool:
     if not all(kind.search(words) for kind in _KINDS):
         return False
     return not is_path or (bool(_UNLIKE_WORDS.search(words)) and not _is_readable(value))
+
+
+def holds_template(value: str) -> bool:
+    """Whether something else is put into a value, as `${name}` in `a${name}`."""
+    return bool(_INSERTED.search(_LITERAL.sub("", value)))
+
+
+def looks_templated(value: str) -> bool:
+    """Whether it is so, or a `$` or a brace in it looks like a variable."""
+    is_variable = bool(_VARIABLE.search(_LITERAL.sub("", value))) and not looks_chosen(value)
+    return is_variable or holds_template(value)
 
 
 def names_another(line: str, end: int) -> bool:

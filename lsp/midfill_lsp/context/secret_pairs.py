@@ -12,14 +12,24 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from midfill_lsp.context.secret_looks import PLACEHOLDER, VALUE, looks_chosen, looks_plain
+from midfill_lsp.context.secret_looks import (
+    PLACEHOLDER,
+    VALUE,
+    looks_chosen,
+    looks_plain,
+    looks_templated,
+)
 
 _STEMS: Final = ("pass", "pwd", "key")
 # An apostrophe opens no text, nor does what is escaped; each step goes on.
-_TEXT = re.compile(r"""\\.|"([^"\\]*(?:\\.[^"\\]*)*)"|(?<![A-Za-z]{2})'([^'\\]*(?:\\.[^'\\]*)*)'""")
+_TEXT = re.compile(
+    r"""\\.|"([^"\\]*(?:\\.[^"\\]*)*)"|(?<![A-Za-z]{2})'([^'\\]*(?:\\.[^'\\]*)*)'"""
+    r"|`([^`\\]*(?:\\.[^`\\]*)*)`"
+)
 _BETWEEN_TEXTS = re.compile(r"[),]\s")  # f("a", password=b, c="d")
+_VALUE: Final = VALUE.replace("$", "")  # `Pa$$w0rd` is none of a template's
 _PAIR = re.compile(
-    rf"(?<![\w-])(?:password|passwd|pwd|accountkey|sharedaccesskey)[ ]?=[ ]?{VALUE}",
+    rf"(?<![\w-])(?:password|passwd|pwd|accountkey|sharedaccesskey)[ ]?=[ ]?{_VALUE}",
     re.IGNORECASE,
 )
 _OF_SERVER: Final = r"(?:host|port|server|user|username|user[ ]id|uid|dbname|database|sslmode)"
@@ -58,7 +68,12 @@ def _is_password(match: re.Match[str]) -> bool:
     line, value, end = match.string, match["value"], match.end("value")
     if line[end : end + 1] in frozenset("([{$>)]"):  # a call, an entry, a template, an argument
         return False
-    if looks_plain(value) or PLACEHOLDER.fullmatch(value) or _NAMING.fullmatch(value):
+    if (
+        looks_plain(value)
+        or looks_templated(value)
+        or PLACEHOLDER.fullmatch(value)
+        or _NAMING.fullmatch(value)
+    ):
         return False
     if _DOTTED.fullmatch(value) and not looks_chosen(value):
         return False

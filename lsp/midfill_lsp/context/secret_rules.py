@@ -29,6 +29,10 @@ _Rule = Callable[[str], Iterable[str]]
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/_=.\-]{11}")
 _RUN_END = re.compile(r"[A-Za-z0-9+/_=.-]*")
 _MIN_GROUP_CHARS = 8
+_NONE = re.compile(r"pwd`*|\$[0-9@*]|\$\(\w+\)")  # pwd=`pwd`; what a script was called with
+_OWN_NAME = re.compile(r"""(?<!\w)([A-Z_]{3,60}) = ["']((?i:\1))["']""")  # API_KEY = "api_key"
+_KINDS_IN_JS = frozenset(("string", "number", "boolean", "object", "function", "undefined"))
+_JOINED = re.compile(r"\w\w")  # around a place where no word ends or begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +76,17 @@ def load() -> Rules:
         if rules_of_type not in (*unquoted, *quoted):
             quoted.append(rules_of_type)
 
-    def is_none(value: str) -> bool:
-        return value.rstrip("`") == "pwd" or is_templated_secret(value)  # pwd=`pwd`
+    def is_none(value: str, line: str) -> bool:
+        if _NONE.fullmatch(value) or is_templated_secret(value):
+            return True
+        own = _OWN_NAME.search(line)
+        return (own is not None and own[2] == value) or (
+            value in _KINDS_IN_JS and "typeof " in line
+        )
 
     def named(line: str) -> Iterable[Span]:
         for value in named_values(line):
-            if not is_none(line[value.start : value.end]):
+            if not is_none(line[value.start : value.end], line):
                 yield value.start, value.end
 
     def likely(line: str) -> Iterable[Span]:
@@ -87,14 +96,14 @@ def load() -> Rules:
 
     def keyword_quoted(line: str) -> Iterable[str]:
         found = (each for rules in quoted for each in analyze(line, rules))
-        return (each for each in found if not is_none(each))
+        return (each for each in found if not is_none(each, line))
 
     def named_in_config(line: str) -> Iterable[str]:
         found = analyze(line, CONFIG_DENYLIST_REGEX_TO_GROUP)
         return (
             each
             for each in found
-            if not (is_none(each) or looks_plain(each))
+            if not (is_none(each, line) or looks_plain(each))
             and (looks_chosen(each, "/" in each) or not names_another(line, line.find(each)))
         )
 
@@ -179,7 +188,9 @@ def _token_spans(line: str, match: re.Match[str]) -> Iterable[Span]:
 
 
 def _places(line: str, secret: str) -> Iterable[Span]:
-    start = line.find(secret)
-    while start >= 0:
-        yield start, start + len(secret)
-        start = line.find(secret, start + len(secret))
+    """Yield where a secret stands; a short one not within other words, if it stands by itself."""
+    found = [match.span() for match in re.finditer(re.escape(secret), line)]
+    if len(secret) >= _MIN_GROUP_CHARS:
+        return found
+    apart = [span for span in found if not any(_JOINED.match(line, max(0, at - 1)) for at in span)]
+    return apart or found

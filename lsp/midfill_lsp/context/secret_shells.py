@@ -9,10 +9,31 @@ from __future__ import annotations
 from typing import Final
 
 from midfill_lsp.context.secret_looks import VALUE
+from midfill_lsp.named_values import NAMES
 
 _WORD: Final = r"""(?P<value>(?!\[)(?:[^\s"'`;(){}<>$|&\\]|\\.){4,})"""
-ASSIGNED: Final = rf":?=(?![/@,!][\w.-]{{1,60}}=[^\s=]){_WORD}"
+ASSIGNED: Final = rf"\]?[:+]?=(?![/@,!][\w.-]{{1,60}}=[^\s=]){_WORD}"
 """Behind a name. What begins another name belongs to `sed 's/PASSWORD=/PASSWORD=letmein/'`."""
+_NAMED: Final = rf"[\w.-]{{0,60}}?(?P<name>{NAMES})\w{{0,30}}="
+_UP_TO_ITS_QUOTE: Final = (
+    r"(?!\\?[\"'])"
+    r"(?P<value>(?:(?!(?P=quote)|[&;,][ ]?[A-Za-z][\w.-]{2,60}=)(?:BLANK[^\\]|\\.)){4,})"
+    r"(?=(?P=quote)|[&;,\s]|\Z)"
+)
+IN_QUOTES: Final = rf"(?P<quote>[\"'])-{{0,2}}{_NAMED}{_UP_TO_ITS_QUOTE.replace('BLANK', '')}"
+"""An assignment whose quote stands before its name, `-e "PASSWORD=let me in"`: up to that quote."""
+WITHIN_QUOTES: Final = (
+    r"(?P<quote>[\"'])(?:(?!(?P=quote))(?:[^\\]|\\.)){1,200}?(?<=[&;,?\s-])"
+    rf"{_NAMED}" + _UP_TO_ITS_QUOTE.replace("BLANK", r"(?=\S)")
+)
+"""One further on in such a text, as in `'user=anna&password=letmein'`: up to a blank."""
+ALONE: Final = (
+    r"\A\s*(?:(?:@?set|setx|export|ENV|ARG|env|local|readonly)[ \t]+)?"
+    rf"{_NAMED}(?![/@,!][\w.-]{{1,60}}=[^\s=])(?P<value>[^\s\"'\\`]{{4,}})\s*\Z"
+)
+"""A line of nothing else, maybe of a here-document or of a batch file: up to its end."""
+LOOSE: Final = rf"(?<![\w.-]){_NAMED}(?P<value>[^\s\"'\\`<>]{{4,}})"
+"""Any assignment, up to a blank: for what no shell would read so, but a here-document does."""
 DEFAULT: Final = rf":?[-+][\"']?(?!-){_WORD}"
 """Behind `${` and a name, as in `${PASSWORD:-letmein}`."""
 _IS: Final = r"(?:=>|[!=]?=|:)"
