@@ -172,7 +172,7 @@ class Others:
 class NoEngine:
     """Takes no request: prompts are all that is measured."""
 
-    alive = True
+    failure = None
     num_open = 0
     load = EngineLoad(num_waiting=0, num_running=0, max_tokens=0)
     steps = StepMetrics()

@@ -6,6 +6,7 @@
     ├── GrammarError             a grammar that an answer should obey cannot be used
     ├── OutOfMemory              one request did not fit; the engine lives on
     ├── EngineDied               the engine thread has ended; nothing more will be answered
+    │   └── DeviceLost                the GPU computes nothing more for this process
     └── RequestError             a request was refused; knows its HTTP status
         ├── ValidationError      422  a field is missing, malformed or out of range
         │   ├── TemplateError         a conversation that the model's chat format refuses
@@ -24,8 +25,8 @@
         └── Unavailable          503  the engine thread has died
             └── ModelLoading          the model is on its way
 
-Everything may raise these; `cli` turns the first two into exit status 2, `serve` the rest into
-JSON.
+Everything may raise these; `cli` turns those that end the process into exit status 2, `serve` the
+rest into JSON.
 """
 
 from __future__ import annotations
@@ -55,6 +56,10 @@ class OutOfMemory(EngineError):
 
 class EngineDied(EngineError):
     """The engine thread ended with an error; the process has to be started anew."""
+
+
+class DeviceLost(EngineDied):
+    """The GPU failed so that every later call of this process fails too."""
 
 
 class RequestError(EngineError):

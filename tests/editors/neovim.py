@@ -17,6 +17,13 @@ from tests.editors.msgpack_rpc import Session
 
 ROOT = Path(__file__).parents[2]
 PLUGIN = ROOT / "clients" / "nvim"
+WIPE_WITHOUT_NAME = """
+for _, buf in ipairs(vim.api.nvim_list_bufs()) do
+  if vim.api.nvim_buf_get_name(buf) == '' then
+    vim.api.nvim_buf_delete(buf, { force = true })
+  end
+end
+"""
 TIMEOUT_S = 60.0  # an engine may have to start
 _POLL_S = 0.01  # Neovim tells nobody that it has drawn
 _Value = TypeVar("_Value")

@@ -173,6 +173,19 @@ def test_tab_without_a_suggestion_is_a_tab(neovim: Neovim, script: Script) -> No
     assert neovim.lines == ["x\ty"]
 
 
+def test_nothing_is_accepted_where_nothing_can_be_changed(neovim: Neovim, script: Script) -> None:
+    """It was a Lua error; now the key does what it does without a suggestion."""
+    shown(neovim, script, "a + b")
+    before = neovim.lines
+    neovim.lua("vim.bo.modifiable = false")
+    neovim.run("messages clear")
+    neovim.type("<Tab>")
+    neovim.until_message("'modifiable' is off")
+    assert "Lua" not in neovim.run("messages")
+    assert neovim.lines == before
+    neovim.lua("vim.bo.modifiable = true")
+
+
 @pytest.mark.parametrize(
     "mapping",
     [

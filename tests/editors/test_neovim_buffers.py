@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.editors.neovim import Neovim
+from tests.editors.neovim import WIPE_WITHOUT_NAME, Neovim
 from tests.editors.script import Script
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -97,6 +97,24 @@ def test_a_buffer_without_a_name_is_closed_as_such(
     neovim.run("enew")
     neovim.run("call setline(1, 'x = 1') | write written.py")
     assert told() == ["didOpen ", "didClose ", "didOpen written.py"]
+
+
+def test_of_buffers_without_a_name_the_current_one_is_known(
+    neovim: Neovim, script: Script, told: Callable[[], list[str]]
+) -> None:
+    """They have one URI; every one but the first stayed silent."""
+    neovim.run("enew")
+    for go, key, line in [("", "i", "x = "), ("new", "i", "y = "), ("wincmd p", "o", "z = ")]:
+        neovim.run(go)
+        neovim.until_lua("require('midfill.server').is_attached(0)", True)
+        script.set("3")
+        neovim.type(f"{key}{line}")
+        neovim.until_screen(f"{line}«3»")
+        neovim.type("<Esc>")
+    opened = [event for event in told() if event.strip() in ("didOpen", "didClose")]
+    assert opened == ["didOpen ", *2 * ["didClose ", "didOpen "]]
+    neovim.run("only!")
+    neovim.lua(WIPE_WITHOUT_NAME)
 
 
 def test_a_name_that_is_taken_changes_nothing(

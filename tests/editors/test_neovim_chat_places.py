@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.editors.chat import begin, edit_alone, end
-from tests.editors.neovim import Neovim
+from tests.editors.neovim import WIPE_WITHOUT_NAME, Neovim
 from tests.editors.script import Script
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
@@ -50,6 +50,26 @@ def test_lines_that_are_gone_are_sent_no_more(neovim: Neovim, script: Script) ->
     neovim.until(lambda: neovim.lines, lambda lines: lines.count("One.") == 2)
     assert script.chats()[-1][-1]["content"] == "And now?"
     end(neovim)
+
+
+def test_lines_of_a_buffer_without_a_name_are_never_anothers(
+    neovim: Neovim, script: Script
+) -> None:
+    """All of them have one URI; the server knows the current one by it."""
+    script.set("One.")
+    edit_alone(neovim, [])
+    neovim.run("enew! | call setline(1, ['x = 1', 'y = 2'])")
+    neovim.run("1,2MidfillChat What is this?")
+    neovim.until(lambda: neovim.lines, lambda lines: "One." in lines)
+    assert "x = 1\ny = 2" in script.chats()[-1][-1]["content"]
+    neovim.type("<Esc><C-w>p")
+    neovim.run("new | call setline(1, ['z = 3', 'z = 4'])")
+    neovim.run("MidfillChat And now?")
+    neovim.until(lambda: neovim.lines, lambda lines: lines.count("One.") == 2)
+    assert "z = " not in script.chats()[-1][-1]["content"]
+    end(neovim)
+    neovim.edit([])
+    neovim.lua(WIPE_WITHOUT_NAME)
 
 
 def test_lines_of_what_is_no_file_are_refused(neovim: Neovim, script: Script) -> None:

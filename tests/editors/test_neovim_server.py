@@ -85,6 +85,32 @@ def test_a_server_that_hangs_is_started_anew(which: Editor, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("which", ["nvim-new", "nvim-old"])
+def test_a_buffer_that_was_edited_after_the_server_was_given_up_is_followed(
+    which: Editor, tmp_path: Path
+) -> None:
+    """Neovim tells no other server of its changes."""
+    script = Script()
+    setup: dict[str, object] = {"cmd": command("tests.editors.script", str(script.port))}
+    with start(which, tmp_path, setup) as neovim:
+        neovim.edit(["x = "])
+        for _ in range(4):
+            script.accept()
+            neovim.until_lua("require('midfill').status().state", "ready")
+            script.kill()
+        ended = "the language server ended 4 times within a minute"
+        neovim.until(lambda: neovim.run("messages"), lambda messages: ended in messages)
+        neovim.type("<Esc>")
+        neovim.run("call setline(1, 'y = 2')")
+        neovim.run("Midfill restart")
+        script.accept()
+        neovim.until_lua("require('midfill').status().state", "ready")
+        script.set("3")
+        neovim.type("oz = ")
+        neovim.until_screen("z = «3»")
+    script.close()
+
+
+@pytest.mark.parametrize("which", ["nvim-new", "nvim-old"])
 def test_a_server_that_a_file_starts_anew_knows_the_others(which: Editor, tmp_path: Path) -> None:
     """One that was opened right after the death was the only one with suggestions."""
     script = Script()

@@ -28,12 +28,12 @@ from midfill_engine.exec.memory import (
     plan_memory,
     process_bytes,
 )
-from midfill_engine.exec.memory_errors import is_out_of_memory
 from midfill_engine.exec.placement import (
     NO_TORCH,
     choose_device,
     free_gpu_bytes,
 )
+from midfill_engine.exec.step_errors import is_out_of_memory
 from midfill_engine.exec.threads import num_threads
 from midfill_engine.model import native
 from midfill_engine.model.arrays import stream_arrays

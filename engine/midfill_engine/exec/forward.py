@@ -60,6 +60,11 @@ class Forward(Protocol):
         """Whether a row's numbers are the same however many rows share the step."""
         ...
 
+    @property
+    def max_rows(self) -> int | None:
+        """As `Runner.max_rows`."""
+        ...
+
     def run(self, works: Sequence[Work]) -> list[list[SampledToken]]:
         """Runs every work's tokens; returns what was chosen for each, see `Runner.run`."""
         ...
@@ -69,6 +74,7 @@ class NativeForward:
     """All rows of a step in one call of the CPU kernels."""
 
     exact = True
+    max_rows = None
 
     def __init__(self, decoder: NativeDecoder, cache: NativeCache) -> None:
         """Takes what belongs together."""

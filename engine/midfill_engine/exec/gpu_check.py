@@ -10,7 +10,9 @@ import logging
 
 import torch
 
+from midfill_engine.errors import ModelError
 from midfill_engine.exec.gpu_forward import GpuForward
+from midfill_engine.exec.step_errors import is_lost
 
 logger = logging.getLogger(__name__)
 
@@ -20,13 +22,20 @@ makes 1."""
 
 
 def failure(forward: GpuForward) -> str | None:
-    """Returns why the kernels are not to be trusted on this GPU, or None."""
+    """Returns why the kernels are not to be trusted on this GPU, or None.
+
+    Raises:
+        ModelError: they broke it for this process, so that torch cannot take their place.
+    """
     try:
         difference = forward.difference()
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # compilers and drivers raise what they like
         logger.warning("the GPU kernels failed", exc_info=True)
+        if is_lost(str(forward.decoder.device)):
+            told = f"the GPU kernels fail here ({type(error).__name__})"
+            raise ModelError(f"{told}; use --kernels torch --dtype auto") from error
         return f"they failed: {type(error).__name__}"
     if difference <= MOST_DIFFERENCE:  # false for NaN
         return None

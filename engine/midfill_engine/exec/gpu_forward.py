@@ -45,9 +45,10 @@ class GpuForward:
         self.attention = f"{decoder.attention_name}, prompts {prompt_attention}"
         self.weights = weights
         self.exact = decoder.exact
+        self.max_rows = decoder.max_rows
 
     def prepare(self) -> None:
-        """Compiles and captures what nearly every request needs."""
+        """Compiles and captures all sizes of step: while serving, requests would wait for it."""
         self.steps.prepare(sizes_ahead(self._cache.num_slots, self.decoder.max_rows))
 
     def difference(self) -> float:

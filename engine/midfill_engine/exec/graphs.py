@@ -118,7 +118,7 @@ class Step:
 
 
 class Steps:
-    """All sizes of step over one cache, each captured when it is first needed; one thread calls."""
+    """All sizes of step over one cache, each captured once; one thread calls."""
 
     def __init__(self, decoder: GpuDecoder, cache: KVCache, capture: Capture) -> None:
         """Reserves the memory that all sizes share."""
@@ -183,13 +183,19 @@ class Steps:
 
 
 def sizes_ahead(num_sequences: int, max_rows: int) -> list[Size]:
-    """Returns the sizes that one typing user needs, and everybody's decoding together.
+    """Returns every size that steps of so many sequences can have, the smallest first.
 
-    A step has at most `max_rows` rows.
+    A step has at most `max_rows` rows; a group beyond one for each sequence takes a full one before
+    it.
     """
-    alone = [Size.of(rows, 1) for rows in ROW_SIZES if rows <= row_plan.GROUP_ROWS]
-    together = min(num_sequences, max_rows)
-    return [*alone, *({Size.of(together, together)} - set(alone))]
+    found: list[Size] = []
+    for num_rows in range(1, max_rows + 1):
+        num_full = (num_rows - 1) // row_plan.GROUP_ROWS
+        for num_groups in range(1 + num_full, min(num_rows, num_sequences + num_full) + 1):
+            size = Size.of(num_rows, num_groups)
+            if size not in found:
+                found.append(size)
+    return found
 
 
 def step_inputs(table: torch.Tensor, num_groups: int) -> Inputs:

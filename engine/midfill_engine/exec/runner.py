@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from midfill_engine.exec.build import Wanted, build
 from midfill_engine.exec.forward import Cache, Forward, NativeForward
 from midfill_engine.exec.memory import WHOLE, MemoryPart, MemoryPlan
-from midfill_engine.exec.memory_errors import memory_errors
 from midfill_engine.exec.sampling_params import SampledToken
+from midfill_engine.exec.step_errors import step_errors
 from midfill_engine.exec.threads import set_threads
 from midfill_engine.exec.work import Work
 from midfill_engine.model.ahead import Ahead, RunAhead, StepMade
@@ -161,6 +161,11 @@ class Runner:
         """Whether a row's numbers are the same however many rows share the step."""
         return self._forward.exact
 
+    @property
+    def max_rows(self) -> int | None:
+        """Rows that one step holds, more of them take several; None where any number is one."""
+        return self._forward.max_rows
+
     def describe(self) -> dict[str, object]:
         """Returns what `/info` tells of the model and of what runs it."""
         return {
@@ -182,9 +187,10 @@ class Runner:
 
         Raises:
             OutOfMemory: it did not fit; every slot's [0, start) is still valid.
+            DeviceLost: nothing can be computed any more.
             EngineError: see `sampling.sample`; the same holds.
         """
-        with memory_errors(sum(len(work.token_ids) for work in works)):
+        with step_errors(sum(len(work.token_ids) for work in works), self._device):
             return self._forward.run(works)
 
     @property
@@ -198,11 +204,12 @@ class Runner:
             return None
 
         def run(ahead: Ahead) -> list[StepMade]:
-            with memory_errors(1):
+            with step_errors(1, self._device):
                 return forward.run_ahead(ahead)
 
         return run
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:
         """Copies keys and values of positions [0, length) of one slot to another."""
-        self._cache.copy_prefix(src, dst, length)
+        with step_errors(length, self._device):
+            self._cache.copy_prefix(src, dst, length)

@@ -17,6 +17,7 @@ class TorchForward:
     """What `forward.Forward` asks for."""
 
     exact = False
+    max_rows = None
 
     def __init__(self, decoder: Decoder, cache: KVCache, why: str) -> None:
         """Takes what belongs together; `why` tells what spoke against kernels of our own."""

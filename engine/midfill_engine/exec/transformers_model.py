@@ -14,7 +14,7 @@ from typing import Any, cast
 import torch
 
 from midfill_engine.errors import ModelError
-from midfill_engine.exec.memory_errors import is_out_of_memory
+from midfill_engine.exec.step_errors import is_out_of_memory
 from midfill_engine.model.checkpoint import FolderCheckpoint
 
 logger = logging.getLogger(__name__)

@@ -16,7 +16,7 @@ import math
 
 import torch
 
-from midfill_engine.exec.memory_errors import is_out_of_memory
+from midfill_engine.exec.step_errors import is_out_of_memory
 from midfill_engine.exec.transformers_model import TransformersModel
 
 logger = logging.getLogger(__name__)

@@ -15,9 +15,9 @@ import torch
 from midfill_engine.errors import ModelError
 from midfill_engine.exec.build import Wanted, choose_context, plan_for
 from midfill_engine.exec.memory import MemoryNeeds, MemoryPlan, process_bytes
-from midfill_engine.exec.memory_errors import is_out_of_memory, memory_errors
 from midfill_engine.exec.placement import choose_device, choose_dtype
 from midfill_engine.exec.sampling_params import SampledToken
+from midfill_engine.exec.step_errors import is_out_of_memory, step_errors
 from midfill_engine.exec.threads import num_threads as chosen_threads
 from midfill_engine.exec.threads import set_threads
 from midfill_engine.exec.torch_build import torch_dtype
@@ -48,6 +48,7 @@ class TransformersRunner:
 
     exact = False
     run_ahead = None
+    max_rows = None
 
     def __init__(
         self,
@@ -138,9 +139,10 @@ class TransformersRunner:
 
         Raises:
             OutOfMemory: it did not fit; the slots still stand for their [0, start).
+            DeviceLost: nothing can be computed any more.
             EngineError: see `sampling.sample`; the same holds.
         """
-        with memory_errors(sum(len(work.token_ids) for work in works)):
+        with step_errors(sum(len(work.token_ids) for work in works), str(self._device)):
             return [self._run_one(work) for work in works]
 
     def _run_one(self, work: Work) -> list[SampledToken]:

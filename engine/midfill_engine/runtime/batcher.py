@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable
 from collections.abc import Sequence as Seq
 from functools import partial
 
-from midfill_engine.errors import EngineError
+from midfill_engine.errors import EngineDied, EngineError
 from midfill_engine.exec.sampling_params import SampledToken
 from midfill_engine.exec.work import Work
 from midfill_engine.metrics import EngineLoad, Method, StepMetrics
@@ -103,6 +103,8 @@ class Batcher:
         if self._speculation is not None:
             try:
                 self._speculation.measure(self._runner)
+            except EngineDied:
+                raise
             except Exception:
                 logger.exception("steps cannot be measured: nothing will be drafted")
 
@@ -152,6 +154,8 @@ class Batcher:
         """Run one piece of a sequence's work; a failure ends that sequence only."""
         try:
             work()
+        except EngineDied:  # not this sequence's failure: the others would meet it too
+            raise
         except EngineError as error:  # its text is for the user: no memory, no numbers
             logger.warning("request %d failed: %s", sequence.request_id, error)
             self._finish(sequence, "error", str(error))
@@ -175,6 +179,8 @@ class Batcher:
         began = time.perf_counter()
         try:
             results = self._runner.run(works)
+        except EngineDied:
+            raise
         except Exception as error:
             name = type(error).__name__
             logger.warning("a step of %d failed (%s): each is run alone", len(batch), name)

@@ -33,6 +33,11 @@ class ModelRunner(Protocol):
         """Whether a row's numbers are the same however many rows share the step."""
         ...
 
+    @property
+    def max_rows(self) -> int | None:
+        """Rows that one step holds, more of them take several; None where any number is one."""
+        ...
+
     def run(self, works: Sequence[Work]) -> list[list[SampledToken]]:
         """Run one step of several sequences, each in a slot of its own; see `exec.work`.
 

@@ -78,6 +78,7 @@ class EngineLoop:
         self._current: dict[str, set[int]] = {}  # a session's requests that nobody supersedes yet
         self._dead = False
         self._closing = False
+        self._failure = "the engine has stopped: restart midfill-engine, see its log"
         self._thread = threading.Thread(target=self._main, name="midfill-engine", daemon=True)
 
     def start(self) -> None:
@@ -88,6 +89,11 @@ class EngineLoop:
     def alive(self) -> bool:
         """Whether requests can be answered."""
         return self._thread.is_alive() and not self._dead
+
+    @property
+    def failure(self) -> str | None:
+        """Why no request can be answered any more, with the remedy; None while one can."""
+        return None if self.alive else self._failure
 
     @property
     def num_open(self) -> int:
@@ -152,7 +158,7 @@ class EngineLoop:
         )
         with self._lock:
             if self._dead:
-                raise EngineDied("the engine has stopped: restart midfill-engine, see its log")
+                raise EngineDied(self._failure)
             self._admit(sequence)
             self._send(sequence)
         return RequestHandle(sequence.request_id, self._send)
@@ -183,6 +189,9 @@ class EngineLoop:
                 if self._closing:
                     break
                 self._batcher.advance()
+        except EngineDied as error:
+            self._failure = str(error)
+            logger.exception("the engine thread died")
         except Exception:
             logger.exception("the engine thread died")
         finally:
@@ -239,4 +248,4 @@ class EngineLoop:
             self._dead = True
         self._take_messages(wait=False)
         reason: FinishReason = "aborted" if self._closing else "error"
-        self._batcher.finish_all(reason, None if self._closing else "the engine has stopped")
+        self._batcher.finish_all(reason, None if self._closing else self._failure)

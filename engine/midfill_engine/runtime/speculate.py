@@ -44,7 +44,7 @@ class Speculation:
         num_rows = sum(len(work.token_ids) for work in works)
         expected = float(sum(work.sampling is not None for work in works))
         for idx, (sequence, work) in enumerate(zip(batch, works, strict=True)):
-            most = min(MAX_DRAFT, sequence.most_drafts)
+            most = min(self._longest, sequence.most_drafts)
             if work.sampling is None or sequence.drafter is None or most < 1:
                 continue
             guess = sequence.drafter.guess(most)
@@ -55,6 +55,12 @@ class Speculation:
                 num_rows += length
                 expected += gain
         return works
+
+    @property
+    def _longest(self) -> int:
+        """Tokens of a draft at most: behind its input it must fit one step."""
+        max_rows = None if self._costs is None else self._costs.max_rows
+        return MAX_DRAFT if max_rows is None else min(MAX_DRAFT, max_rows - 1)
 
     def guesses(self, sequence: Sequence) -> Guesses | None:
         """Return what drafts of a sequence rest on, None where nothing can be drafted."""

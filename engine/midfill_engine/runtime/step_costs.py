@@ -20,11 +20,17 @@ _MEMORY = 0.05
 
 
 class StepCosts:
-    """Milliseconds by rows, linear between the measured sizes."""
+    """Milliseconds by rows, linear between the measured sizes.
 
-    def __init__(self, measured: dict[int, float]) -> None:
-        """Take at least two sizes and their milliseconds."""
+    Attributes:
+        max_rows: what one step holds: more rows cost as many steps as they take; None: one.
+    """
+
+    def __init__(self, measured: dict[int, float], max_rows: int | None = None) -> None:
+        """Take at least two sizes of one step and their milliseconds."""
         assert len(measured) > 1, "a line needs two points"
+        assert max_rows is None or max(measured) <= max_rows, "more than one step"
+        self.max_rows = max_rows
         self._sizes = sorted(measured)
         # Fewer rows never cost more: what says so was disturbed.
         self._ms = [
@@ -44,10 +50,12 @@ class StepCosts:
         began = time.perf_counter()
         for size in SIZES:
             spent = (time.perf_counter() - began) * 1e3
+            if runner.max_rows is not None and size > runner.max_rows:
+                continue
             if context + size > most or (len(measured) > 1 and spent > BUDGET_MS):
                 break
             measured[size] = min(_run(runner, context, size) for _ in range(2))
-        return cls(measured)
+        return cls(measured, runner.max_rows)
 
     @property
     def table(self) -> tuple[tuple[int, ...], tuple[float, ...]]:
@@ -55,7 +63,14 @@ class StepCosts:
         return tuple(self._sizes), tuple(self._ms)
 
     def ms(self, num_rows: int) -> float:
-        """What a step of so many rows costs."""
+        """What so many rows cost."""
+        if self.max_rows is None or num_rows <= self.max_rows:
+            return self._step_ms(num_rows)
+        num_full, rest = divmod(num_rows, self.max_rows)
+        rest_ms = self._step_ms(rest) if rest else 0.0
+        return num_full * self._step_ms(self.max_rows) + rest_ms
+
+    def _step_ms(self, num_rows: int) -> float:
         idx = min(max(bisect_right(self._sizes, num_rows) - 1, 0), len(self._sizes) - 2)
         low, high = self._sizes[idx], self._sizes[idx + 1]
         share = (num_rows - low) / (high - low)

@@ -35,12 +35,11 @@ class InfoRoutes:
 
     async def _health(self, request: Request) -> Response:
         del request
-        dead = [served.model_id for served in self._models.served if not served.engine.alive]
-        if dead:
-            raise Unavailable(
-                f"unhealthy: the engine thread of {', '.join(dead)} has died, "
-                "restart midfill-engine"
-            )
+        for served in self._models.served:
+            failure = served.engine.failure
+            if failure is not None:
+                told = f"unhealthy: the engine thread of {served.model_id} has died"
+                raise Unavailable(f"{told}: {failure}")
         return json_reply({"status": "ok"})
 
     async def _info(self, request: Request) -> Response:

@@ -41,8 +41,8 @@ class Engine(Protocol):
     """The engine thread as the routes see it; `runtime.loop.EngineLoop` is the real one."""
 
     @property
-    def alive(self) -> bool:
-        """Whether requests can be answered."""
+    def failure(self) -> str | None:
+        """Why no request can be answered any more, with the remedy; None while one can."""
         ...
 
     @property

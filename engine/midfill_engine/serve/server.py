@@ -20,7 +20,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from midfill_engine.config import EngineConfig, ServerConfig, version
-from midfill_engine.errors import StartError
+from midfill_engine.errors import EngineDied, EngineError, StartError
 from midfill_engine.serve.access import exposure
 from midfill_engine.serve.admin import Loader, ModelAdmin
 from midfill_engine.serve.app import build_app
@@ -41,7 +41,7 @@ def run_server(
     load: Loader,
     tell: Callable[[str], None],
 ) -> None:
-    """Serve until a signal, or until unused.
+    """Serve until a signal, until unused, or until an engine thread dies.
 
     Args:
         config: all settings.
@@ -53,6 +53,7 @@ def run_server(
         StartError: two models have one name, the port is taken, or a file cannot be written or
             removed.
         ModelError: a model cannot be loaded.
+        EngineDied: an engine thread has; what was open got its answer.
     """
     check_names(config)
     sock = bind(config.server)
@@ -148,6 +149,7 @@ class EngineServer(uvicorn.Server):
         admin: ModelAdmin | None = None,
     ) -> None:
         """Prepare; `run` serves."""
+        self._models = models
         self._live: LiveStreams = models.live
         names = ", ".join(served.model_id for served in models.served)
         self._line = f"midfill-engine: {names} at {url}"
@@ -156,7 +158,7 @@ class EngineServer(uvicorn.Server):
         self._ready_text = json.dumps(ready) + "\n"
         self._ready_file: Path | None = config.ready_file
         self._tell = tell
-        self._failure: StartError | None = None
+        self._failure: EngineError | None = None
         leases = Leases(
             models.live,
             unused_s=config.exit_when_unused_s,
@@ -194,6 +196,7 @@ class EngineServer(uvicorn.Server):
 
         Raises:
             StartError: the ready file cannot be written.
+            EngineDied: an engine thread has died.
         """
         super().run(sockets)
         if self._failure is not None:  # raised here: out of the event loop it leaves a traceback
@@ -213,9 +216,24 @@ class EngineServer(uvicorn.Server):
                 return
         self._tell(self._line)
 
+    async def on_tick(self, counter: int) -> bool:
+        """Whether to end, asked ten times a second: also where an engine thread has died.
+
+        Whoever started us starts another, which can answer again.
+        """
+        for served in self._models.served:
+            failure = served.engine.failure
+            if failure is not None:
+                self._failure = EngineDied(failure)
+                return True
+        return await super().on_tick(counter)
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Withdraw the ready file, end every open reply, then stop."""
-        if self._ready_file is not None:
+        """Withdraw the ready file, end every open reply, then stop.
+
+        One that died leaves the file, by which language servers tell a crash.
+        """
+        if self._ready_file is not None and not isinstance(self._failure, EngineDied):
             _withdraw(self._ready_file, self._ready_text)
         self._live.end_all()
         await super().shutdown(sockets)

@@ -67,9 +67,14 @@ def end_and_wait(pid: int) -> None:
     """End a process, by force if it does not go by itself; blocks some seconds at most."""
     for force in (False, True):
         end(pid, force=force)
-        deadline = time.monotonic() + _END_TIMEOUT_S
-        while is_alive(pid) and time.monotonic() < deadline:
-            time.sleep(0.02)  # it is not our child: there is nothing to wait on
+        wait(pid)
+
+
+def wait(pid: int) -> None:
+    """Wait for a process that is ending; blocks some seconds at most."""
+    deadline = time.monotonic() + _END_TIMEOUT_S
+    while is_alive(pid) and time.monotonic() < deadline:
+        time.sleep(0.02)  # it is not our child: there is nothing to wait on
 
 
 def spawn_detached(argv: list[str], *, cwd: Path, env: dict[str, str], log_file: Path) -> int:

@@ -163,9 +163,12 @@ class SharedEngine:
                 except (LeaseRefused, OSError) as error:
                     reason = error
                     logger.warning("engine not used: pid=%d: %s", ready.pid, error)
-                    if isinstance(error, LeaseSilent) and lost is not None and lost.ready == ready:
-                        # It was our engine and hangs: nobody else would ever end it.
-                        await asyncio.to_thread(process.end_and_wait, ready.pid)
+                    if lost is not None and lost.ready == ready:
+                        # It was our engine. One that hangs nobody else would ever end; one that
+                        # failed is about to end, and then counts as a crash.
+                        is_hung = isinstance(error, LeaseSilent)
+                        end = process.end_and_wait if is_hung else process.wait
+                        await asyncio.to_thread(end, ready.pid)
                 else:
                     if held.is_other_version and held.lease.is_only and gone is None:
                         # Nobody uses it: it ends by itself, and one of our version begins.

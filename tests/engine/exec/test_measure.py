@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -25,6 +26,14 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measure, "WIDE", replace(_TINY, hidden=512, inner=2048, heads=8))
     monkeypatch.setattr(measure, "MIDDLE", replace(_TINY, hidden=256, inner=512))
     monkeypatch.setattr(measure, "_STEP_S", 0.01)
+
+
+def test_no_step_reads_what_nobody_wrote() -> None:
+    """What another use had left there might be no number."""
+    ran: list[Work] = []
+    runner = SimpleNamespace(run=ran.extend)
+    measure._step(cast("Runner", runner), 3)()  # pyright: ignore[reportPrivateUsage]  # what is timed
+    assert [(work.start, len(work.token_ids)) for work in ran] == [(0, 64), (64, 3)]
 
 
 @pytest.mark.parametrize(("byte_s", "layer_s"), [(1e-10, 3e-5), (7e-11, 0.0)])
@@ -71,8 +80,9 @@ def test_a_prompts_step_computes_every_layer_for_every_token() -> None:
             cast("Runner", Keeps()), num_tokens
         )
         step()
-    assert [work.num_logits for work in ran] == [1, 64]
-    assert [work.plain for work in ran] == [True, False]
+    timed = ran[1::2]  # each behind what stands before it
+    assert [work.num_logits for work in timed] == [1, 64]
+    assert [work.plain for work in timed] == [True, False]
 
 
 @pytest.mark.usefixtures("small")

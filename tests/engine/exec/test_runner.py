@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from midfill_engine.errors import ModelError, OutOfMemory
+from midfill_engine.errors import DeviceLost, ModelError, OutOfMemory
+from midfill_engine.exec import step_errors
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.exec.threads import num_threads, set_threads
@@ -270,6 +271,22 @@ def test_out_of_memory_is_typed_and_ends_one_step(
         with pytest.raises(OutOfMemory):
             prefill(runner, 0, PROMPT, 0)
     assert len(generate(runner, 0, PROMPT, 0, GREEDY)) == 12
+
+
+def test_a_lost_gpu_is_typed(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its errors were taken for one request's, and every later request met them again."""
+
+    def fail(*_: object, **__: object) -> torch.Tensor:
+        raise torch.AcceleratorError("CUDA error: unspecified launch failure")
+
+    def is_lost(device: str) -> bool:
+        return device == "cpu"
+
+    monkeypatch.setattr(step_errors, "is_lost", is_lost)
+    monkeypatch.setattr(Decoder, "forward", fail)
+    monkeypatch.setattr(NativeDecoder, "step", fail)
+    with pytest.raises(DeviceLost, match="unspecified launch failure"):
+        prefill(runner, 0, PROMPT, 0)
 
 
 def test_other_errors_pass_through(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> None:

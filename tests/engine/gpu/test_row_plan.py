@@ -105,7 +105,28 @@ def test_sizes_hold_what_they_are_for() -> None:
     assert (
         len({Size.of(rows, groups) for rows in range(1, 65) for groups in range(1, rows + 1)}) == 15
     )
-    assert sizes_ahead(1, 64) == [Size(1, 1), Size(4, 1), Size(8, 1), Size(16, 1)]
-    assert sizes_ahead(32, 64)[-1] == Size(32, 32)
-    assert sizes_ahead(500, 64)[-1] == Size(64, 64)
-    assert sizes_ahead(500, 16)[-2:] == [Size(16, 1), Size(16, 16)]
+
+
+@pytest.mark.parametrize("max_rows", [16, MAX_ROWS])
+@pytest.mark.parametrize("num_sequences", [1, 2, 3, 8, 32, 500])
+def test_every_size_that_can_arise_is_captured_ahead(num_sequences: int, max_rows: int) -> None:
+    """A crowd's sizes were captured while its requests waited."""
+    ahead = sizes_ahead(num_sequences, max_rows)
+    assert len(ahead) == len(set(ahead))
+    rng = random.Random(num_sequences)
+    for _ in range(500):
+        works = [
+            Work(idx, [1] * (inputs + drafts), 0, drafts, GREEDY)
+            for idx in range(rng.randint(1, num_sequences))
+            for inputs, drafts in [(rng.choice([1, 1, 2, 15, 16, 17, 40]), rng.randint(0, 16))]
+        ]
+        parts = [cut(idx, work, max_rows) for idx, work in enumerate(works)]
+        for batch in batches(parts, max_rows):
+            num_groups = sum(part.num_groups for part in batch)
+            assert Size.of(sum(part.num_rows for part in batch), num_groups) in ahead
+
+
+def test_one_typing_user_needs_few_sizes() -> None:
+    few = [Size(1, 1), Size(4, 1), Size(8, 1), Size(16, 1)]
+    assert sizes_ahead(1, 16) == few
+    assert sizes_ahead(1, 64) == [*few, Size(32, 4), Size(64, 4)]

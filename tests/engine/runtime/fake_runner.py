@@ -42,6 +42,7 @@ class FakeRunner:
     """Keeps tokens where a real runner keeps keys and values."""
 
     run_ahead = None
+    max_rows: int | None = None
 
     def __init__(self, num_slots: int = 3, max_total_tokens: int = 10**9) -> None:
         self._num_slots = num_slots

@@ -138,6 +138,19 @@ def test_costs_are_measured_by_running_steps(fake: FakeRunner) -> None:
     assert {len(batch) for batch in fake.batches} == {1}
 
 
+def test_only_what_one_step_holds_is_measured_and_more_takes_several(fake: FakeRunner) -> None:
+    """Rows beyond the first step looked free, so that a crowd drafted as if it were one user."""
+    fake.max_rows = 16
+    measured = StepCosts.measure(fake)
+    assert measured.max_rows == 16
+    assert max(measured.table[0]) == 16
+    costs = StepCosts({1: 2.0, 8: 3.0, 16: 3.0}, 16)
+    rows = (1, 4, 16, 17, 24, 32, 33, 40)
+    assert [costs.ms(num) for num in rows] == pytest.approx(
+        [2.0, 2.0 + 3 / 7, 3.0, 5.0, 6.0, 6.0, 8.0, 9.0]
+    )
+
+
 @pytest.fixture
 def fake() -> FakeRunner:
     return FakeRunner()
@@ -176,6 +189,12 @@ def test_drafts_are_as_long_as_they_pay(
     (work,) = speculation.plan([sequence(tokenizer, speculation.rates)])
     assert work.num_drafts == length
     assert len(work.token_ids) == 1 + length
+
+
+def test_a_draft_and_its_input_fit_one_step(tokenizer: Tokenizer) -> None:
+    speculation = Fixed(StepCosts({1: 1.0, 16: 1.0}, 16))
+    (work,) = speculation.plan([sequence(tokenizer, speculation.rates)])
+    assert len(work.token_ids) == 16
 
 
 def test_more_certain_drafts_are_longer(tokenizer: Tokenizer) -> None:

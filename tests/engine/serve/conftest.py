@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from midfill_engine.config import EngineConfig, Limits, ServerConfig
+from midfill_engine.errors import EngineError
 from midfill_engine.runtime.loop import EngineLoop
 from midfill_engine.serve.admin import Loader, ModelAdmin
 from midfill_engine.serve.app import build_app
@@ -140,6 +141,7 @@ class LiveServer:
         self.models = models
         self._socket = bind(config)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self.failure: EngineError | None = None
         self._started = threading.Event()
         self.server = EngineServer(models, config, KEY, self.url, self._tell, admin)
         self._thread = threading.Thread(target=self._run, name="test-server")
@@ -159,7 +161,10 @@ class LiveServer:
         self._socket.close()
 
     def _run(self) -> None:
-        self.server.run(sockets=[self._socket])
+        try:
+            self.server.run(sockets=[self._socket])
+        except EngineError as error:
+            self.failure = error
 
     def _tell(self, line: str) -> None:
         assert self.url in line

@@ -58,6 +58,10 @@ class FakeEngine:
         self.load = EngineLoad(num_waiting=0, num_running=0, max_tokens=0)
         self.steps = StepMetrics()
 
+    @property
+    def failure(self) -> str | None:
+        return None if self.alive else "it broke: restart midfill-engine"
+
     def submit(
         self,
         request: GenerationRequest,

@@ -165,6 +165,7 @@ async def test_health_after_the_engine_died(client: httpx.AsyncClient, engine: F
     reply = await client.get("/health")
     assert reply.status_code == 503
     assert reply.json()["error_type"] == "healthcheck"
+    assert "it broke: restart midfill-engine" in reply.json()["error"]
 
 
 async def test_info(client: httpx.AsyncClient) -> None:

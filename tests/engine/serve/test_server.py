@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from midfill_engine.errors import DeviceLost, EngineDied
 from midfill_engine.runtime.loop import EngineLoop
 from midfill_engine.serve.served import Served
 from midfill_engine.text.tokenizer import Tokenizer
@@ -165,6 +166,31 @@ def test_ready_file(
     live.stop()
     assert not ready.exists()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_engine_ends_when_its_device_is_lost(
+    loop: EngineLoop,
+    runner: FakeRunner,
+    tokenizer: Tokenizer,
+    start_server: Callable[..., LiveServer],
+    tmp_path: Path,
+) -> None:
+    """It stayed, every request failed, and nobody started another."""
+    ready = tmp_path / "ready.json"
+    live = start_server(serve_with(loop, tokenizer), ready_file=ready)
+
+    def fail(_: object) -> None:
+        raise DeviceLost("cuda failed: restart midfill-engine")
+
+    runner.fail = fail
+    with live.client() as client:
+        reply = client.post("/infill", json={"input_prefix": "a", "input_suffix": ""})
+    assert reply.status_code == 424
+    assert "cuda failed: restart midfill-engine" in reply.text
+    live.join()
+    assert isinstance(live.failure, EngineDied)
+    assert str(live.failure) == "cuda failed: restart midfill-engine"
+    assert ready.exists()  # so that a language server counts a crash
 
 
 def test_the_engine_ends_when_its_last_lease_closes(

@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -33,6 +34,12 @@ async def _serve(options: argparse.Namespace, key: str) -> int:
     engine = FakeEngine(key)
     first_wait_s, unused_s = 60.0, float(options.exit_when_unused)
     async with engine:
+        if options.linger is not None:
+            failed = asyncio.Event()
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, failed.set)
+            _tell_ready(options, engine.url)
+            await failed.wait()
+            return 2
         _tell_ready(options, engine.url)
         wait_s: float | None = first_wait_s
         while True:
@@ -53,6 +60,7 @@ def main() -> int:
     parser.add_argument("--die", action="store_true", help="end at once without a word")
     parser.add_argument("--never-ready", action="store_true")
     parser.add_argument("--progress", help="file: wait until it is there, with progress in the log")
+    parser.add_argument("--linger", help="fail at SIGUSR1, and end once this file is there")
     parser.add_argument("serve", choices=["serve"])
     for name in ("model", "device", "port", "ready-file", "api-key-file", "exit-when-unused"):
         parser.add_argument(f"--{name}", required=True)
@@ -70,7 +78,10 @@ def main() -> int:
             sys.stderr.flush()
             time.sleep(0.05)
     key = Path(options.api_key_file).read_text(encoding="ascii")
-    return asyncio.run(_serve(options, key))
+    status = asyncio.run(_serve(options, key))
+    while options.linger is not None and not Path(options.linger).exists():
+        time.sleep(0.02)
+    return status
 
 
 if __name__ == "__main__":

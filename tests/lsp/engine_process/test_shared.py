@@ -170,6 +170,28 @@ async def test_engine_that_keeps_dying_is_given_up_for_everybody(engines: Engine
         assert len(engines.pids()) == 5
 
 
+async def test_an_engine_that_failed_and_is_still_ending_counts_as_a_crash(
+    engines: Engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another was started beside it, and one that failed at every request was never given up."""
+    over, wait = tmp_path / "over", process.wait
+
+    def waited(pid: int) -> None:
+        over.touch()
+        wait(pid)
+
+    monkeypatch.setattr(process, "wait", waited)
+    async with aclosing(SharedEngine(engines.config("--linger", str(over)))) as engine:
+        await engine.endpoint()
+        os.kill(engines.pids()[0], signal.SIGUSR1)
+        await until(lambda: engine.describe()["state"] != "ready")
+        await engine.endpoint()
+        assert not process.is_alive(engines.pids()[0])
+        record = state.read_record(next(engines.state_dir.glob("engine-*[0-9a-f].json")))
+        assert record is not None
+        assert (len(engines.pids()), record.num_crashes) == (2, 1)
+
+
 async def test_a_long_life_is_no_reason_to_wait(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:

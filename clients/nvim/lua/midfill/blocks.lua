@@ -2,6 +2,7 @@
 
 local held_lines = require('midfill.held')
 local preview = require('midfill.preview')
+local server = require('midfill.server')
 
 local M = {}
 
@@ -21,7 +22,7 @@ local blocks = {} ---@type table<integer, midfill.Block> by extmark in the conve
 ---@return integer?
 local function find_buffer(uri, version)
   for _, buf in ipairs(api.nvim_list_bufs()) do
-    if api.nvim_buf_is_loaded(buf) and vim.uri_from_bufnr(buf) == uri then
+    if server.is_attached(buf) and vim.uri_from_bufnr(buf) == uri then
       return vim.lsp.util.buf_versions[buf] == version and buf or nil
     end
   end

@@ -22,20 +22,21 @@ function M.language_id(filetype)
   return language_ids[filetype] or filetype
 end
 
---- Whether another buffer without a name is known already: all of them have one URI.
+--- Return another buffer without a name that is known, if this one has none either: all of them
+--- have one URI.
 ---@param buf integer
 ---@param client? vim.lsp.Client
----@return boolean
-function M.is_second_without_name(buf, client)
+---@return integer?
+function M.other_without_name(buf, client)
   if api.nvim_buf_get_name(buf) ~= '' then
-    return false
+    return nil
   end
   for other in pairs(client and client.attached_buffers or {}) do
     if other ~= buf and api.nvim_buf_is_loaded(other) and api.nvim_buf_get_name(other) == '' then
-      return true
+      return other
     end
   end
-  return false
+  return nil
 end
 
 --- Whether a buffer is one to complete in.

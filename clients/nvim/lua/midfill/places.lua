@@ -1,6 +1,7 @@
 --- The lines that a conversation is about, held while their files change. `chat` sends them along.
 
 local held_lines = require('midfill.held')
+local server = require('midfill.server')
 local wire = require('midfill.wire')
 
 local M = {}
@@ -35,7 +36,9 @@ function M.context()
     local range = held_lines.range(held, wire.encoding())
     if range then
       table.insert(left, held)
-      table.insert(context, { uri = vim.uri_from_bufnr(held.buf), range = range })
+      if server.is_attached(held.buf) then -- else the URI may be another's without a name
+        table.insert(context, { uri = vim.uri_from_bufnr(held.buf), range = range })
+      end
     else
       held_lines.release(held)
     end

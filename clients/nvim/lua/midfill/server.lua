@@ -190,8 +190,11 @@ function M.attach(buf)
   if is_given_up or not is_wanted or M.is_attached(buf) then
     return false
   end
-  if buffers.is_second_without_name(buf, wire.client()) then
+  local other = buffers.other_without_name(buf, wire.client())
+  if other and buf ~= api.nvim_get_current_buf() then
     return false
+  elseif other then
+    M.detach(other) -- the one that is typed in is known
   end
   local starting = start_config(buf)
   local missing = M.missing(starting.cmd[1])

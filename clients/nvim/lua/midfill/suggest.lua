@@ -46,7 +46,8 @@ end
 local function is_inserting()
   local is_insert = vim.startswith(api.nvim_get_mode().mode, 'i')
   local is_in_text = vim.fn.getpos('.')[4] == 0 -- else 'virtualedit' lets it stand where none is
-  return is_insert and is_in_text and not vim.o.paste and vim.bo.buftype == ''
+  local is_text = vim.bo.buftype == '' and vim.bo.modifiable -- which may change in insert mode
+  return is_insert and is_in_text and not vim.o.paste and is_text
 end
 
 --- Whether to make way for the menu, and else from which of its items to go on.
