@@ -154,6 +154,12 @@ class CompletionConfig:
         "after an accepted suggestion, ask for what comes behind it before the editor does",
         workspace="narrows",
     )
+    warm_up: bool = setting(
+        True,
+        "while the cursor rests at a place, Midfill's own engine reads the text around it, so that "
+        "the first suggestion there need not wait for that; no other server is asked",
+        workspace="narrows",
+    )
     candidates: int = setting(
         3,
         "suggestions that an explicit request gets at most, to cycle through",

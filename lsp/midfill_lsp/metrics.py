@@ -162,7 +162,8 @@ class Metrics:
         outcomes: completions by how they ended.
         events: `shown`, `accepted`, `partly_accepted`.
         streams: the backend's streams: `begun`, `joined` by a later request, `prefetched`, and how
-            they ended, `aborted_...` for each reason of an abort.
+            they ended, `aborted_...` for each reason of an abort; `warmed_up` are prompts that were
+            read ahead.
         first_text_ms: request to first text, of the latest completions that asked the backend.
         total_ms: request to reply, of the latest completions that had something to show.
         on_count: is told of every completion.

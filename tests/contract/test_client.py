@@ -92,6 +92,22 @@ async def test_backend_with_a_real_engine(
         assert end.cached_tokens
 
 
+@pytest.mark.e2e
+async def test_a_prompt_that_was_read_ahead_is_in_the_cache(
+    real_engine: RealEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIDFILL_API_KEY", KEY)
+    prefix = "".join(f"def add_{n}(a, b):\n    return a + {n}\n\n\n" for n in range(8))
+    request = InfillRequest(f"{prefix}def last(a):\n", "\nprint(last(1))\n", "session", 4)
+    async with aclosing(InfillBackend(FixedEngine(real_engine.url))) as backend:
+        await backend.warm_up(request)
+        _, end = await collect(backend.infill(replace(request, prefix=request.prefix + "    ")))
+    assert end is not None
+    assert end.prompt_tokens is not None
+    assert end.cached_tokens is not None
+    assert end.prompt_tokens - end.cached_tokens <= 4
+
+
 @pytest.fixture
 def chatting_engine(tmp_path: Path) -> Iterator[RealEngine]:
     model = write_tiny_model(tmp_path / "chatting", "codellama")

@@ -26,9 +26,15 @@ LINE, CHARACTER = 7, len("        self.hei")
 INVOKED = {"triggerKind": 1}
 
 
+def place_at(line: int, character: int) -> dict[str, Any]:
+    return {
+        "textDocument": {"uri": URI},
+        "position": {"line": line, "character": character},
+    }
+
+
 def at(line: int, character: int, **more: object) -> dict[str, Any]:
-    position = {"line": line, "character": character}
-    return {"textDocument": {"uri": URI}, "position": position, "context": INVOKED, **more}
+    return {**place_at(line, character), "context": INVOKED, **more}
 
 
 async def ask(editor: LspClient, line: int, character: int) -> dict[str, Any]:
@@ -82,6 +88,25 @@ async def test_another_key_computes_only_the_new_tokens(editor: LspClient) -> No
     assert not told["cacheHit"]
     # The last word's tokens may merge anew; everything before it is in the engine's cache.
     assert told["promptTokens"] - told["cachedTokens"] <= 6
+    assert told["cachedTokens"] > 30
+
+
+async def test_where_the_cursor_rests_the_prompt_is_read_ahead(editor: LspClient) -> None:
+    await editor.open(URI, TEXT)
+    await ask(editor, LINE, CHARACTER)  # so the engine is there
+    await editor.notify("midfill/didMoveCursor", place_at(1, 0))
+
+    async def has_read() -> bool:
+        command = {"command": "midfill.status", "arguments": []}
+        status = await editor.request("workspace/executeCommand", command)
+        return bool(status["metrics"]["streams"].get("warmed_up"))
+
+    while not await has_read():
+        pass
+    await type_text(editor, 2, 1, 0, "#")
+    await editor.request("textDocument/inlineCompletion", at(1, 1))
+    told = await explain(editor)
+    assert told["promptTokens"] - told["cachedTokens"] <= 3
     assert told["cachedTokens"] > 30
 
 

@@ -104,6 +104,7 @@ NOTIFICATIONS: list[tuple[str, object, str]] = [
     ("workspace/didChangeWorkspaceFolders", {"event": {}}, "event.added"),
     ("window/workDoneProgress/cancel", {}, "token"),
     ("$/setTrace", {"value": "loud"}, "value"),
+    ("midfill/didMoveCursor", {"textDocument": {"uri": "file:///a.py"}}, "position"),
     ("textDocument/didShowCompletion", None, "item"),
     ("textDocument/didShowCompletion", {"item": {"command": {"arguments": [5]}}}, "arguments"),
     ("textDocument/didPartiallyAcceptCompletion", {"acceptedLength": 3}, "item"),

@@ -6,6 +6,7 @@ import type { LanguageClient, Middleware } from "vscode-languageclient/node";
 import { registerChat } from "./chat/commands";
 import { registerCommands } from "./commands";
 import { editSelection } from "./edit/edit";
+import { watchCursor } from "./ghost/cursor";
 import { GhostEvents } from "./ghost/events";
 import { Gate } from "./ghost/gate";
 import { GhostText } from "./ghost/middleware";
@@ -64,6 +65,7 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
   });
   const commands = registerCommands({ context, log, session: current, surveyor, gate, tokens, everything });
   context.subscriptions.push(log, gate, events, ghost, current, bar, ended, ...commands);
+  context.subscriptions.push(watchCursor({ client: running, isOpen: () => gate.isOpen }));
   context.subscriptions.push(...watchEditor(current, surveyor, tokens, refresh));
   context.subscriptions.push(...talking(context, log, current));
   void current.restart(); // VS Code runs no command before this function has ended

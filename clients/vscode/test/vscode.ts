@@ -164,10 +164,20 @@ interface ViewProvider {
   resolveWebviewView(view: unknown): void;
 }
 
+export const Disposable = {
+  from: (...all: { dispose: () => unknown }[]) => ({
+    dispose: () => {
+      for (const one of all) one.dispose();
+    },
+  }),
+};
+
 const tabs: Tab[] = [];
 /** The test fires what it did itself to tabs and documents. */
 export const tabsChanged = new EventEmitter<{ closed: readonly Tab[] }>();
 export const documentsChanged = new EventEmitter<DocumentChange>();
+export const editorsChanged = new EventEmitter<unknown>();
+export const selectionsChanged = new EventEmitter<{ textEditor: unknown }>();
 /** Those that were registered, by their names. */
 export const viewProviders = new Map<string, ViewProvider>();
 
@@ -179,8 +189,8 @@ export const window = {
   showInformationMessage: tell,
   showWarningMessage: tell,
   showTextDocument: () => Promise.resolve(undefined),
-  onDidChangeActiveTextEditor: new EventEmitter().event,
-  onDidChangeTextEditorSelection: new EventEmitter().event,
+  onDidChangeActiveTextEditor: editorsChanged.event,
+  onDidChangeTextEditorSelection: selectionsChanged.event,
   registerWebviewViewProvider: (name: string, provider: ViewProvider) => {
     viewProviders.set(name, provider);
     return { dispose: () => viewProviders.delete(name) };

@@ -27,11 +27,13 @@ def prompt_budget(total_tokens: int, reserved_tokens: int) -> int:
     """Tokens of a prompt that leaves at least `reserved_tokens` of the context for the answer.
 
     At least half of the context, in large steps: a line and a block, which an editor asks for in
-    turns, then have the same windows. `reserved_tokens` is at most half of the context.
+    turns, then have the same windows, and so has a prompt that is only read ahead, for no answer.
+    `reserved_tokens` is at most half of the context.
     """
     half = total_tokens // 2
     step = max(_RESERVED_STEP, total_tokens // 8)
-    return total_tokens - max(reserved_tokens, min(-(-reserved_tokens // step) * step, half))
+    num_steps = max(1, -(-reserved_tokens // step))
+    return total_tokens - max(reserved_tokens, min(num_steps * step, half))
 
 
 def prefix_start(tokenizer: Tokenizer, text: str, budget_tokens: int) -> int:

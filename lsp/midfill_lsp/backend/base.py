@@ -160,6 +160,19 @@ class SamplesInfill(Protocol):
 
 
 @runtime_checkable
+class WarmsUp(Protocol):
+    """A backend that reads prompts ahead, at no price but the machine's time."""
+
+    async def warm_up(self, request: InfillRequest) -> None:
+        """Return when the request's prompt was read; nothing is written. Cancelling aborts.
+
+        Raises:
+            BackendError: it was not read.
+        """
+        ...
+
+
+@runtime_checkable
 class KnowsChat(Protocol):
     """A backend that can say beforehand whether its model chats, and how much it takes."""
 

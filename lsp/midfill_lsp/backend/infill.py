@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from midfill_lsp.backend import infill_route
@@ -33,7 +33,7 @@ class _Answer:
 
 
 class InfillBackend:
-    """Implements `Backend`, `SamplesInfill` and the server's `EngineControl`.
+    """Implements `Backend`, `SamplesInfill`, `WarmsUp` and the server's `EngineControl`.
 
     Owns its connections and the hold on its engine.
     """
@@ -94,6 +94,13 @@ class InfillBackend:
                     yield infill_route.end_of(event)
                     return
         raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
+
+    async def warm_up(self, request: InfillRequest) -> None:
+        """Return when the request's prompt is in the engine's cache. Cancelling aborts."""
+        ask = replace(request, max_tokens=0, stop=(), draft="", scored=False)
+        async with aclosing(self.infill(ask)) as events:
+            async for _ in events:
+                pass
 
     async def samples(
         self, request: InfillRequest, num_samples: int, temperature: float

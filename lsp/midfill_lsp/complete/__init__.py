@@ -7,6 +7,7 @@ gather      what is asked; clearance (what of it may be sent, and what else goes
 answers     from the cache, a stream that runs, what one wrote (recall), or a new one;
             candidates (more than one), outcome (what `midfill.explain` is told)
 prefetch    what comes behind a suggestion that was accepted (offers)
+warm_up     what the engine reads while the cursor rests
 streams     which stream runs for a document, and when it is aborted
 live        one stream; stream (trimmed as it comes), anchor (what was typed since), view (what it
             says at one cursor)

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Awaitable, Callable
 
+from midfill_lsp.backend.base import WarmsUp
 from midfill_lsp.cache import SuggestionCache
 from midfill_lsp.complete import when
 from midfill_lsp.complete.anchor import Anchor
@@ -22,6 +23,7 @@ from midfill_lsp.complete.live import Asking, Live
 from midfill_lsp.complete.pause import pause
 from midfill_lsp.complete.prefetch import Asker, Prefetch
 from midfill_lsp.complete.request import CompletionRequest, Suggestion
+from midfill_lsp.complete.warm_up import WarmUp
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Snapshot
 from midfill_lsp.errors import BackendError, RequestSkipped, Withheld
@@ -46,6 +48,7 @@ class Completer:
         clock: Callable[[], float] = time.monotonic,
         grammars: Grammars | None = None,
         clearance: Clearance | None = None,
+        warming: Callable[[], WarmsUp | None] = lambda: None,
     ) -> None:
         """Wire the use case.
 
@@ -60,6 +63,7 @@ class Completer:
             clock: tells the seconds, from wherever.
             grammars: shared with others; None makes them when they are needed.
             clearance: the privacy gate and the other files; tests of the rest go without.
+            warming: gives the backend of the moment where it reads prompts ahead.
         """
         self._config = config
         self._is_current = is_current
@@ -72,6 +76,7 @@ class Completer:
         self._newest: dict[str, CompletionRequest] = {}  # by document, while they run
         asker = Asker(self._gatherer.prompt, self._live, self._may_begin)
         self._prefetch = Prefetch(asker, self._answers, config, metrics)
+        self._warm_up = WarmUp(asker, self._answers, config, metrics, warming, sleep, clock)
         self.last: Explanation | None = None
 
     def renew(self) -> None:
@@ -98,6 +103,10 @@ class Completer:
         if place is not None:
             self._prefetch.soon(CompletionRequest("prefetch", after, *place))
 
+    def moved(self, request: CompletionRequest) -> None:
+        """Take note that the cursor came to a place where nothing was typed yet."""
+        self._warm_up.soon(request)
+
     def closed(self, uri: str) -> None:
         """Take note that a document was closed, or is opened anew."""
         self._answers.close(uri)
@@ -106,6 +115,7 @@ class Completer:
     async def aclose(self) -> None:
         """Abort every stream, and return when the backend's are closed."""
         await self._prefetch.aclose()
+        await self._warm_up.aclose()
         await self._answers.streams.aclose()
 
     def check_integrity(self) -> None:

@@ -113,6 +113,11 @@ class Streams:
         if live.ending is None and not live.is_watched:
             self._graces[live] = asyncio.create_task(self._grace(live))
 
+    def is_running(self, uri: str) -> bool:
+        """Whether the document has a stream that has not ended."""
+        live = self._live.get(uri)
+        return live is not None and live.ending is None
+
     def draft(self, uri: str) -> str:
         """Return the text of the stream that was aborted last, until the next begins."""
         return self._drafts.get(uri, "")

@@ -71,6 +71,23 @@ def request_of(asked: Asked, snapshot: Snapshot, request_id: str) -> CompletionR
     return request.with_selected(start, end, selected.text)
 
 
+def read_place(protocol: Protocol, params: RawParams) -> types.TextDocumentPositionParams:
+    """Return where `midfill/didMoveCursor` says that the cursor is.
+
+    Raises:
+        JsonRpcInvalidParams: something is missing or has the wrong type.
+    """
+    try:
+        return protocol.structure(members(params), types.TextDocumentPositionParams)
+    except Exception as error:
+        raise JsonRpcInvalidParams(f"midfill/didMoveCursor: {told(error)}") from None
+
+
+def request_at(place: types.TextDocumentPositionParams, snapshot: Snapshot) -> CompletionRequest:
+    """Return the request that a key at this place may lead to."""
+    return CompletionRequest("warm-up", snapshot, *snapshot.locate(_position(place.position)))
+
+
 def item_of(
     request: CompletionRequest, suggestion: Suggestion, item_id: str, wants_lf: bool = False
 ) -> types.InlineCompletionItem:

@@ -10,7 +10,7 @@ from typing import Any
 
 from lsprotocol import types
 
-from midfill_lsp.backend.base import Backend
+from midfill_lsp.backend.base import Backend, WarmsUp
 from midfill_lsp.config import Config, wire_name
 from midfill_lsp.errors import BackendError, CannotDo
 from midfill_lsp.server.control import EngineControl, LoadsModels, TellsProgress
@@ -45,6 +45,12 @@ class EngineWatch:
     def backend(self) -> Backend:
         """The backend of the moment."""
         return self._backend
+
+    @property
+    def warming(self) -> WarmsUp | None:
+        """The backend, where it answers and reads prompts ahead."""
+        backend, (state, _) = self._backend, self.state
+        return backend if state in ("ready", "thinking") and isinstance(backend, WarmsUp) else None
 
     @property
     def state(self) -> tuple[State, str | None]:

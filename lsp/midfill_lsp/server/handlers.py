@@ -101,6 +101,10 @@ def _register_completion(server: LanguageServer, protocol: Protocol, window: Win
             on_partial = _progress(protocol, asked.token)
         return await window.complete(asked, str(protocol.msg_id), on_partial)
 
+    @server.feature("midfill/didMoveCursor")
+    def did_move_cursor(params: RawParams) -> None:
+        window.move(completion.read_place(protocol, params))
+
     @server.feature("textDocument/didShowCompletion")
     def did_show(params: RawParams) -> None:
         window.statistics.shown(events.read_item("textDocument/didShowCompletion", params))

@@ -24,7 +24,7 @@ from midfill_lsp.engine_process.state import ensure_dir
 from midfill_lsp.errors import BackendError, EngineStartError
 from midfill_lsp.metrics import Explanation, Metrics
 from midfill_lsp.recent import Recent, name_of
-from midfill_lsp.server.completion import Asked, inserted_only, request_of
+from midfill_lsp.server.completion import Asked, inserted_only, request_at, request_of
 from midfill_lsp.server.documents import Documents, replaced_lines
 from midfill_lsp.server.engine import EngineWatch
 from midfill_lsp.server.items import Items
@@ -78,6 +78,7 @@ class Window:
             window=str(os.getpid()),
             grammars=grammars,
             clearance=self.surroundings.clearance,
+            warming=lambda: self.engine.warming,
         )
         self.talks = Talks(
             self.engine, self.documents, self.surroundings.gate, self.surroundings.trust
@@ -149,6 +150,12 @@ class Window:
             if lines is not None:
                 self.statistics.edited(uri, *lines)
         self.surroundings.edited(uri, params.content_changes)
+
+    def move(self, place: types.TextDocumentPositionParams) -> None:
+        """Take note of the cursor's new place."""
+        snapshot = self.documents.get(place.text_document.uri)
+        if snapshot is not None:
+            self.completer.moved(request_at(place, snapshot))
 
     def close(self, uri: str) -> None:
         """Let go of a document that was closed."""

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from midfill_lsp.backend.base import Backend, ChatMessage, Scores, StreamEnd
+from midfill_lsp.backend.base import Backend, ChatMessage, Scores, StreamEnd, WarmsUp
 from midfill_lsp.backend.infill import InfillBackend
 from midfill_lsp.engine_process.endpoint import FixedEngine
 from midfill_lsp.errors import CannotDo, EngineGone
@@ -87,6 +87,18 @@ async def test_a_draft_is_sent_where_there_is_one(
 ) -> None:
     await collect(backend.infill(replace(REQUEST, draft="a + b")))
     assert engine.requests[-1].body["draft"] == "a + b"
+
+
+async def test_a_prompt_is_read_ahead_with_nothing_written(
+    engine: FakeEngine, backend: InfillBackend
+) -> None:
+    assert isinstance(backend, WarmsUp)
+    engine.replies["/infill"] = Reply([event({**LAST_EVENT, "content": ""})])
+    await backend.warm_up(replace(REQUEST, draft="x", scored=True))
+    body = engine.requests[-1].body
+    assert (body["n_predict"], body["session"]) == (0, REQUEST.session)
+    assert (body["input_prefix"], body["input_suffix"]) == (REQUEST.prefix, REQUEST.suffix)
+    assert not {"draft", "logprobs"} & set(body)
 
 
 async def test_scores_come_before_their_delta_where_they_are_wanted(

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 
-from midfill_lsp.backend.base import Backend, ChatMessage, InfillRequest, Scores, StreamEnd
+from midfill_lsp.backend.base import Backend, ChatMessage, InfillRequest, Scores, StreamEnd, WarmsUp
 from midfill_lsp.complete import Completer, CompletionRequest, Suggestion
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.document import Edit, Position, open_snapshot
@@ -140,6 +140,29 @@ class SamplingBackend(HandBackend):
             self.was_closed = True
 
 
+class WarmingBackend(HandBackend):
+    """Also a `WarmsUp`.
+
+    Attributes:
+        read: the requests whose prompts were to be read.
+        reading: where set, a prompt is read once this is.
+        error: raised in place of that.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.read: list[InfillRequest] = []
+        self.reading: asyncio.Event | None = None
+        self.error: Exception | None = None
+
+    async def warm_up(self, request: InfillRequest) -> None:
+        self.read.append(request)
+        if self.error is not None:
+            raise self.error
+        if self.reading is not None:
+            await self.reading.wait()
+
+
 class World:
     """An editor with one document.
 
@@ -177,6 +200,7 @@ class World:
             self._sleep,
             lambda: self.now,
             _loaded(),
+            warming=lambda: self.backend if isinstance(self.backend, WarmsUp) else None,
         )
 
     def edit(self, num_removed: int, text: str, version: int | None = None) -> None:
@@ -191,6 +215,11 @@ class World:
     def type(self, text: str) -> None:
         """Type at the cursor."""
         self.edit(0, text)
+
+    def move(self, code: str) -> None:
+        """Put the cursor before the first place where this text stands, and tell the completer."""
+        self.cursor = "".join(self.snapshot.lines).index(code)
+        self.completer.moved(self.request())
 
     def request(self, explicit: bool = False, has_selection: bool = False) -> CompletionRequest:
         """Return a request at the cursor."""

@@ -51,6 +51,7 @@ end
 local function watch_editor()
   local group = api.nvim_create_augroup('midfill', {})
   local server, suggest = require('midfill.server'), require('midfill.suggest')
+  local cursor = require('midfill.cursor')
   local function on(events, desc, callback, pattern)
     desc = 'Midfill: ' .. desc
     local options = { group = group, pattern = pattern, desc = desc, callback = callback }
@@ -89,6 +90,7 @@ local function watch_editor()
     suggest.update()
   end)
   on('BufLeave', 'end suggesting', suggest.clear)
+  on({ 'CursorMoved', 'BufEnter' }, 'let the engine read ahead', cursor.tell)
   require('midfill.menu').watch(group, suggest.menu_changed)
 end
 

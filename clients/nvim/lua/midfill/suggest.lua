@@ -182,8 +182,9 @@ local asker = {
   end,
 }
 
+--- Whether text that is typed is asked about by itself.
 ---@return boolean
-local function asks_by_itself()
+function M.asks_by_itself()
   local in_macro = vim.fn.reg_recording() ~= '' or vim.fn.reg_executing() ~= ''
   return options.auto and not in_macro -- what is accepted would not be there when it runs again
 end
@@ -217,7 +218,7 @@ function M.update(explicit)
     replace_current(nil)
     ghost.clear()
   end
-  if explicit or asks_by_itself() then
+  if explicit or M.asks_by_itself() then
     asking.ask(explicit == true, 0, selected, asker)
   else
     asking.cancel()

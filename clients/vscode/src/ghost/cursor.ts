@@ -1,0 +1,41 @@
+/** Tells the server where the cursor came without typing: the engine reads what stands there ahead. */
+
+import * as vscode from "vscode";
+import type { LanguageClient } from "vscode-languageclient/node";
+
+import { isKnown } from "../documents";
+
+export interface CursorParts {
+  readonly client: () => LanguageClient | undefined;
+  /** Whether suggestions come by themselves. */
+  readonly isOpen: () => boolean;
+}
+
+/** Watches the cursors of this window. */
+export function watchCursor({ client, isOpen }: CursorParts): vscode.Disposable {
+  /** At which version a document's cursor was last seen: at another one it is typing that moved it. */
+  const versions = new WeakMap<vscode.TextDocument, number>();
+
+  const tell = ({ document, selections }: vscode.TextEditor): void => {
+    versions.set(document, document.version);
+    const [selection, ...more] = selections;
+    const to = client();
+    if (!to || !isOpen() || !isKnown(document) || more.length > 0 || !selection?.isEmpty) return;
+    void to.sendNotification("midfill/didMoveCursor", {
+      textDocument: { uri: to.code2ProtocolConverter.asUri(document.uri) },
+      position: to.code2ProtocolConverter.asPosition(selection.active),
+    });
+  };
+
+  const subscriptions = [
+    vscode.window.onDidChangeActiveTextEditor((editor) => {
+      if (editor) tell(editor);
+    }),
+    vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => {
+      const { document } = textEditor;
+      if (versions.get(document) === document.version) tell(textEditor);
+      else versions.set(document, document.version);
+    }),
+  ];
+  return vscode.Disposable.from(...subscriptions);
+}
