@@ -104,7 +104,7 @@ class Jumper:
         }
         await self._wire.request("midfill/completion", params)
         ms = ((self._first_at or time.perf_counter()) - began) * 1e3
-        explain = {"command": "midfill.explain", "arguments": []}
+        explain: dict[str, Any] = {"command": "midfill.explain", "arguments": []}
         facts = await self._wire.request("workspace/executeCommand", explain)
         return {"ms": ms, "prompt": facts["promptTokens"], "cached": facts["cachedTokens"]}
 

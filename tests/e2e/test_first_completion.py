@@ -97,7 +97,7 @@ async def test_where_the_cursor_rests_the_prompt_is_read_ahead(editor: LspClient
     await editor.notify("midfill/didMoveCursor", place_at(1, 0))
 
     async def has_read() -> bool:
-        command = {"command": "midfill.status", "arguments": []}
+        command: dict[str, Any] = {"command": "midfill.status", "arguments": []}
         status = await editor.request("workspace/executeCommand", command)
         return bool(status["metrics"]["streams"].get("warmed_up"))
 
