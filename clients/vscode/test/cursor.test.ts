@@ -64,6 +64,12 @@ test("the server is told where a document is opened at, and where the cursor goe
   expect(bench.told).toEqual([place(2, 4), place(0, 1)]);
 });
 
+test("the editor that was in front at the start is known by its first move", () => {
+  const bench = new Bench();
+  bench.move(cursor(0, 1));
+  expect(bench.told).toEqual([place(0, 1)]);
+});
+
 test("not of a cursor that typing moved, but of the next move", () => {
   const bench = new Bench();
   bench.open();

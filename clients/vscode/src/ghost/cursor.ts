@@ -33,7 +33,8 @@ export function watchCursor({ client, isOpen }: CursorParts): vscode.Disposable 
     }),
     vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => {
       const { document } = textEditor;
-      if (versions.get(document) === document.version) tell(textEditor);
+      const seen = versions.get(document) ?? document.version;
+      if (seen === document.version) tell(textEditor);
       else versions.set(document, document.version);
     }),
   ];
