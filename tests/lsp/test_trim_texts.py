@@ -214,6 +214,9 @@ def test_the_next_line_of_a_text_is_not_put_behind_this_one(
         (JS, "/** █\n */\n", "\n * Adds two.\n */\n", "Adds two."),
         (C, "int a; /*█ */\n", "\n   b\n", " b"),
         (C, "/*█\n", "\n */\n", "*/"),
+        ("lua", "--[[█\nx = 1\n", "\nAdds two.\n]]\n", " Adds two."),
+        ("lua", "--[==[█\nx = 1\n", "\n  Adds two.\n", " Adds two."),
+        ("lua", "--[[█\nx = 1\n", "\n]]\n", "]]"),
     ],
 )
 def test_behind_what_opens_a_text_its_first_line_may_come_below(

@@ -1,12 +1,12 @@
 """Where a suggestion ends, decided while it is being written. Pure: text in, text out.
 
     context     what the cursor's surroundings ask for: brackets, indentation, the lines below
-    mode        line or block
+    mode        line or block; opener: lines that begin one
     trimmer     feeds deltas through the rules; what was shown is only ever extended
     start       the blanks that a suggestion begins with
     sentinel    control tokens that leaked into the text
     lexer       strings, comments and brackets, roughly
-    brackets    closers that the document has already
+    brackets    closers that the document has already; shell: those of `case`
     closing     where text ends what the document ends; markup: the same of tags
     whole       what text leaves open before other text is closed
     block       the end of a block, from indentation and braces

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from midfill_lsp.trim import brackets, clause, definition, indent, lexer, overlap, repeat
-from midfill_lsp.trim.closing import surplus
+from midfill_lsp.trim import brackets, clause, definition, indent, lexer, opener, overlap, repeat
+from midfill_lsp.trim.closing import scan, surplus
 from midfill_lsp.trim.context import TrimContext
 from midfill_lsp.trim.line import unlooped
 from midfill_lsp.trim.verdict import Reason, Verdict
@@ -142,7 +142,7 @@ class BlockRules:
         if self._step is None:
             last = next((idx for idx in range(len(self._kept) - 1, -1, -1) if self._kept[idx]), 0)
             above = self._kept[last] if last else context.head + self._kept[0]
-            if above.rstrip().endswith(indent.OPENERS):
+            if opener.begins_level(above, context.language_id):
                 self._step = indent.width(line) - indent.width(above)
         if self._step not in _STEPS or self._step == style.unit:
             return line
@@ -166,7 +166,7 @@ def _line_rules(kept: list[str], whole: bool, begin: int, context: TrimContext) 
     text = "\n".join(kept)
     cut, num_closed = None, 0
     if context.allowed is not None:
-        cut, num_closed = brackets.scan(context.head, text, context.allowed, context.language_id)
+        cut, num_closed = scan(text, context.allowed, context)
         if begin and cut is None:
             text_since = "\n".join(kept[begin:])
             _, num_closed = brackets.scan("", text_since, context.allowed, context.language_id)

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from midfill_lsp.trim import lexer
+from midfill_lsp.trim import lexer, shell
 
 _PAIR = {"(": ")", "[": "]", "{": "}"}
 _CLOSERS = frozenset(_PAIR.values())
@@ -45,7 +45,7 @@ def unmatched(text: str, language_id: str) -> tuple[list[Bracket], list[Bracket]
         elif token in _CLOSERS:
             if openers and openers[-1][0] == token:
                 openers.pop()
-            else:
+            elif not _is_of_case(text, match.start(), None, language_id):
                 closers.append((token, match.start()))
     return [_bracket(text, *item) for item in openers], [_bracket(text, *item) for item in closers]
 
@@ -140,7 +140,11 @@ def comment_start(head: str, text: str, language_id: str) -> int | None:
 
 
 def scan(
-    head: str, text: str, allowed: tuple[str | None, ...], language_id: str
+    head: str,
+    text: str,
+    allowed: tuple[str | None, ...],
+    language_id: str,
+    line_above: str | None = None,
 ) -> tuple[int | None, int]:
     """Look at what a suggestion closes.
 
@@ -149,6 +153,8 @@ def scan(
         text: the suggestion.
         allowed: what it may close (`allowed_closers`).
         language_id: as the editor names it.
+        line_above: the line above the cursor's that is not blank; None where the document has the
+            end of a pattern of a shell's `case` on the cursor's line, if it is one.
 
     Returns:
         Where `text` first closes what it must not, None if nowhere; and how many brackets that
@@ -156,19 +162,29 @@ def scan(
     """
     stack = list(reversed(allowed))
     lowest = len(stack)
-    head = _last_begun(head, language_id)
-    for match in lexer.tokens(head + text, language_id):
-        token, offset = match[0], match.start() - len(head)
+    begun = _last_begun(head, language_id)
+    for match in lexer.tokens(begun + text, language_id):
+        token, offset = match[0], match.start() - len(begun)
         if offset < 0:
             continue
         if token in _PAIR:
             stack.append(_PAIR[token])
         elif token in _CLOSERS:
             if not stack or stack[-1] != token:
+                may_be_of_case = line_above is not None or "\n" in text[:offset]
+                place = len(head) + offset
+                if may_be_of_case and _is_of_case(head + text, place, line_above, language_id):
+                    continue
                 return offset, len(allowed) - lowest
             stack.pop()
             lowest = min(lowest, len(stack))
     return None, len(allowed) - lowest
+
+
+def _is_of_case(text: str, offset: int, line_above: str | None, language_id: str) -> bool:
+    if language_id not in shell.SHELLS or text[offset] != ")":
+        return False
+    return shell.is_case_pattern(text, offset, line_above or "")
 
 
 @functools.lru_cache(maxsize=8)

@@ -19,7 +19,15 @@ def surplus(text: str, context: TrimContext) -> int | None:
     """Return where `text` first closes what it must not, None if nowhere or not asked for."""
     if context.allowed is None:
         return None
-    return brackets.scan(context.head, text, context.allowed, context.language_id)[0]
+    return scan(text, context.allowed, context)[0]
+
+
+def scan(
+    text: str, allowed: tuple[str | None, ...], context: TrimContext
+) -> tuple[int | None, int]:
+    """Return `brackets.scan` of a suggestion at the cursor."""
+    line_above = None if ")" in context.rest else context.line_above or ""
+    return brackets.scan(context.head, text, allowed, context.language_id, line_above)
 
 
 def end_of_text(text: str, context: TrimContext, is_whole: bool = True) -> int | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from midfill_lsp.syntax import Grammar
-from midfill_lsp.trim import brackets, indent, lexer, texts
+from midfill_lsp.trim import brackets, indent, lexer, opener, texts
 from midfill_lsp.trim import mode as modes
 from midfill_lsp.trim.mode import Mode
 from midfill_lsp.trim.sound import Soundness
@@ -196,7 +196,7 @@ def _max_blanks(line_above: str, head: str, language_id: str, style: indent.Styl
 def _may_indent(line_above: str, language_id: str) -> bool:
     """Whether the line below may be indented more; `case 1:` and `if (x)` open no block here."""
     opens = modes.opens_block(line_above, language_id)
-    if language_id in modes.COLON_LANGUAGES:
+    if language_id in opener.COLON_LANGUAGES:
         return opens
     return opens or bool(_MAY_INDENT.search(line_above))
 

@@ -7,11 +7,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from midfill_lsp.trim import opener
+
 _TAB_WIDTH = 4
 _LINES_LOOKED_AT = 200
 _UNITS = (2, 3, 4, 8)
-OPENERS = ("{", "(", "[", ":", "=>", " then", " do")
-"""What a line ends with that opens a block, near enough to count steps of indentation."""
+_OPENERS = ("{", "(", "[", ":", "=>", " then", " do")
+"""What a line ends with that opens a block, near enough where no block is seen to begin."""
 _TABBED = frozenset({"go", "makefile"})
 
 
@@ -46,7 +48,9 @@ def detect(prefix: str, suffix: str, language_id: str) -> Style:
         nearest = _nearest(lines) or ("\t" if language_id in _TABBED else "")
     if nearest.startswith("\t"):
         return Style(tabs=True, unit=_TAB_WIDTH)
-    steps = Counter(_steps([line for line in lines if line.strip()]))
+    pairs = list(pairwise([line for line in lines if line.strip()]))
+    blocks = [pair for pair in pairs if opener.begins_level(pair[0], language_id)]
+    steps = Counter(_steps(blocks)) or Counter(_steps(pairs))
     if steps:
         return Style(tabs=False, unit=steps.most_common(1)[0][0], is_sure=True)
     widths = [width(line) for line in lines if line.startswith("  ")]
@@ -54,10 +58,10 @@ def detect(prefix: str, suffix: str, language_id: str) -> Style:
     return Style(tabs=False, unit=unit)
 
 
-def _steps(lines: list[str]) -> Iterator[int]:
-    """Yield by how much the lines below those that open a block are indented more."""
-    for above, below in pairwise(lines):
-        if above.rstrip().endswith(OPENERS):
+def _steps(pairs: Iterable[tuple[str, str]]) -> Iterator[int]:
+    """Yield by how much lines below those that open something are indented more."""
+    for above, below in pairs:
+        if above.rstrip().endswith(_OPENERS):
             step = width(below) - width(above)
             if step in _UNITS:
                 yield step
@@ -81,9 +85,12 @@ def width(line: str) -> int:
 
 
 def adapt(line: str, style: Style) -> str:
-    """Return the line with its leading whitespace in the document's style."""
+    """Return the line with its leading whitespace in the document's style.
+
+    Blanks behind tabs align a line with what stands above it, and stay.
+    """
     leading = _leading(line)
-    if style.tabs and " " in leading:
+    if style.tabs and leading.startswith(" "):
         tabs, spaces = divmod(width(line), _TAB_WIDTH)
         return "\t" * tabs + " " * spaces + line[len(leading) :]
     if not style.tabs and "\t" in leading:

@@ -13,19 +13,12 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from midfill_lsp.trim import indent, lexer
+from midfill_lsp.trim import indent, lexer, opener
 
 Mode = Literal["line", "block"]
 
 _OPENS_BLOCK = re.compile(r"(?:[{(\[]|=>|\bdo|\bthen)\s*\Z")
-_HEADER = re.compile(
-    r"[ \t]*(?:(?:async[ \t]+)?(?:def|class|if|elif|else|for|while|with|try|except|finally|match"
-    r"|case)\b|[)\]}]).*:\s*\Z"
-)
 _LABEL = re.compile(r"[ \t]*(?:case\b.*|default[ \t]*):\s*\Z")
-_PYTHONS = frozenset({"python", "starlark", "bzl", "gdscript"})
-COLON_LANGUAGES = _PYTHONS | {"yaml", "yaml.docker-compose", "nim"}
-"""Languages whose blocks begin with a colon."""
 _LABEL_LANGUAGES = frozenset(
     {"c", "cpp", "cuda-cpp", "java", "go", "javascript", "javascriptreact"}
     | {"typescript", "typescriptreact", "csharp", "php", "swift", "dart"}
@@ -64,11 +57,11 @@ def opens_block(head: str, language_id: str) -> bool:
         return False
     if _OPENS_BLOCK.search(head):
         return True
-    if language_id in _PYTHONS:
-        return bool(_HEADER.match(head))
+    if language_id in opener.PYTHONS:
+        return bool(opener.HEADER.match(head))
     if language_id in _LABEL_LANGUAGES:
         return bool(_LABEL.match(head))
-    return language_id in COLON_LANGUAGES and head.rstrip().endswith(":")
+    return language_id in opener.COLON_LANGUAGES and head.rstrip().endswith(":")
 
 
 def decide(around: Around, language_id: str) -> Mode:

@@ -11,6 +11,7 @@ _BLANKS = re.compile(r"[ \t]*")
 _BLANK_LINES = re.compile(r"(?:[ \t]*\n)+")
 _STAR = re.compile(r"[ \t]*\*(?!/)[ \t]*")
 _QUOTES = ('"""', "'''")
+_ENDS = ("*/", "]]", "]=")
 
 
 def adjust(raw: str, context: TrimContext) -> str:
@@ -53,11 +54,11 @@ def _without_blank_lines(raw: str, context: TrimContext) -> str:
     raw = raw[blank.end() :]
     if not context.head.strip():
         return raw
-    if context.text_opener != "/*":
+    if context.text_opener in _QUOTES:
         return raw.lstrip(" \t")
-    star = _STAR.match(raw)
+    star = _STAR.match(raw) if context.text_opener == "/*" else None
     text = raw[star.end() :] if star else raw.lstrip(" \t")
-    return f" {text}" if text and not text.startswith("*/") else text
+    return f" {text}" if text and not text.startswith(_ENDS) else text
 
 
 def _moved(text: str, surplus: int) -> str:

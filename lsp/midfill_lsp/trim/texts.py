@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 
-from midfill_lsp.trim import lexer
-from midfill_lsp.trim import mode as modes
+from midfill_lsp.trim import lexer, opener
 
 _TRIPLES = ('"""', "'''")
 _COMMENTS = ("/*", "/**", "/*!")
@@ -35,7 +34,7 @@ _APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
 
 def is_triple(text: str, offset: int, language_id: str) -> bool:
     """Whether three quotes stand there, and `begins` knows them: there a header has a colon."""
-    return language_id in modes.COLON_LANGUAGES and text.startswith(_TRIPLES, offset)
+    return language_id in opener.COLON_LANGUAGES and text.startswith(_TRIPLES, offset)
 
 
 def begins(text: str, offset: int) -> bool:
@@ -98,7 +97,8 @@ def first_line_opener(token: str, prefix: str, language_id: str) -> str:
     """
     opener, start = lexer.opener_of(token), len(prefix) - len(token)
     is_docstring = is_triple(prefix, start, language_id) and not _before(prefix, start)
-    if opener != "/*" and not (is_docstring and begins(prefix, start)):
+    is_comment = opener.startswith(("/*", "--["))
+    if not is_comment and not (is_docstring and begins(prefix, start)):
         return ""
     head = token[token.rfind("\n") + 1 :]
     is_bare = token.rstrip(" \t") in (opener, *_COMMENTS)
