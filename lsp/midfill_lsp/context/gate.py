@@ -48,10 +48,10 @@ _SHELL_STEMS: Final = ("Dockerfile.", "Containerfile.")
 """Of names such as `Dockerfile.prod`; `dockerfile.ts` is code."""
 _COPY_SUFFIXES: Final = frozenset({".example", ".sample", ".template", ".dist"})
 """The name in front says how such a file writes values; without quotes whatever it is."""
-_MADE_SUFFIXES: Final = frozenset(
-    {".bak", ".orig", ".old", ".in", ".j2", ".jinja", ".jinja2", ".tpl", ".tmpl", ".erb"}
-)
-"""The name in front says it all: a template, or what was kept of a file."""
+_KEPT_SUFFIXES: Final = frozenset({".bak", ".orig", ".old"})
+"""The name in front says it all; where it has no ending, it may be code's."""
+_MADE_SUFFIXES: Final = frozenset({".in", ".j2", ".jinja", ".jinja2", ".tpl", ".tmpl", ".erb"})
+"""The same of templates."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,13 +199,16 @@ def _failed(error: Exception) -> Refusal:
 
 def _syntax_of(name: str) -> Syntax:
     path = PurePath(name.lower())
-    is_copy = False
-    while path.suffix in _COPY_SUFFIXES | _MADE_SUFFIXES:
+    is_copy = is_kept = False
+    while path.suffix in _COPY_SUFFIXES | _KEPT_SUFFIXES | _MADE_SUFFIXES:
         is_copy |= path.suffix in _COPY_SUFFIXES
+        is_kept |= path.suffix in _KEPT_SUFFIXES
         path = path.with_suffix("")
     if path.name.startswith(".env") or path.suffix in _SETTINGS_SUFFIXES:
         return Syntax.SETTINGS
     is_script = path.name in _SHELL_NAMES or path.suffix in _SHELL_SUFFIXES
     if is_script or PurePath(name).name.startswith(_SHELL_STEMS):
         return Syntax.SHELL
-    return Syntax.CONFIG if is_copy or path.suffix in _CONFIG_SUFFIXES else Syntax.CODE
+    tells_nothing = is_kept and not is_copy and not path.suffix and path.name[:1] != "."
+    is_config = is_copy or path.suffix in _CONFIG_SUFFIXES
+    return Syntax.CONFIG if is_config and not tells_nothing else Syntax.CODE

@@ -36,6 +36,7 @@ from midfill_lsp.context.secret_pairs import pair_spans
 from midfill_lsp.context.secret_shells import (
     ALONE,
     ASSIGNED,
+    BEHIND_QUOTE,
     CURL,
     DEFAULT,
     IN_QUOTES,
@@ -154,7 +155,10 @@ _FORMS: Final = (
         is_named_or_random,
         only=_SHELL,
     ),
-    *(_form(_STEMS, way, is_assigned, only=_SHELL) for way in (IN_QUOTES, WITHIN_QUOTES, ALONE)),
+    *(
+        _form(_STEMS, way, is_assigned, only=_SHELL)
+        for way in (IN_QUOTES, BEHIND_QUOTE, WITHIN_QUOTES, ALONE)
+    ),
     _form(_STEMS, LOOSE, is_chosen, only=_SHELL),
     _form(_STEMS, rf"\$\{{\w{{0,40}}?{_NAME}{DEFAULT}", is_named_or_random, only=_SHELL),
     _form(_STEMS, _NAME + _NO_RESULT + WRITTEN, is_written, only=_SHELL),
@@ -197,9 +201,11 @@ _FORMS: Final = (
     ),
     _form(  # CREATE USER a WITH PASSWORD 'hunter2'; ... IDENTIFIED BY 'hunter2'
         ("password", "identified"),
-        r"(?:\b(?:create|alter)[ ](?:user|role|login)\b[^'\"]{0,100}\bpassword"
-        r"|\b(?:with|login|encrypted)[ ]{1,5}password"
-        r"|\bidentified[ ](?:with[ ][\w'\"]{1,40}[ ])?(?:by|as))(?:[ ]password)?"
+        r"(?:(?P<statement>\b(?:create|alter|grant|set)[ ][^;]{0,200}?)"
+        r"?(?<!\w)(?:(?:with|login|encrypted)[ ]{1,5}password"
+        r"|identified[ ](?:with[ ][\w'\"]{1,40}[ ])?(?:by|as))"
+        r"|(?P<other>\b(?:create|alter)[ ](?:user|role|login)\b[^'\"]{0,100}\bpassword))"
+        r"(?:[ ]password)?"
         r"[ ]{0,5}=?[ ]{0,5}'(?P<value>[^'\"]{3,400})'",
         is_of_sql,
     ),

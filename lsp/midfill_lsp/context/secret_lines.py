@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from midfill_lsp.context.secret_below import value_below
 from midfill_lsp.context.secret_forms import Span, Syntax
 from midfill_lsp.context.secret_keys import key_spans
 from midfill_lsp.context.secret_rules import Rules, find_spans, load
@@ -29,12 +30,6 @@ _MIN_LINE_CHARS = 6
 # A line whose value stands below it. In code a colon alone opens a block, not a value.
 _OPENS = re.compile(r"""(.*(?:=>?|["']\s*:))\s*[(\[]?\Z""")
 _OPENS_IN_CONFIG = re.compile(r"(.*[=:])\s*(?:[|>][+-]?|[(\[])?\Z")
-# Without quotes, the line below an empty value is mostly a setting of its own, or a rule of make.
-_ANOTHER = re.compile(r"""#\s|(?:-\s+)?["']?[\w.-]+["']?[ \t]*:(?:\s|\Z)""")
-_NAMED_VALUE = re.compile(r"(?:value|default|secure|plain|content|text|string|literal):\s+(?=\S)")
-_ANOTHER_ASSIGNED = re.compile(
-    r"(?:export\s+)?[\w.-]+[ \t]*[:?+]?=[ \t]*[^=\s]|[A-Z][A-Z0-9]*_[A-Z0-9_]*=\s*\Z"
-)
 _MAX_OPENING_CHARS = 400
 
 
@@ -137,14 +132,10 @@ class SecretLines:
         value = line.lstrip()
         if opened is None or not value or value.startswith(('"""', "'''")):
             return ()
-        if syntax is not Syntax.CODE and opening.endswith(":"):
-            named = _NAMED_VALUE.match(value)  # password: / value: hunter2
-            value = value[named.end() :] if named else value
-        if syntax is not Syntax.CODE and (
-            (opening.endswith((":", "=")) and _ANOTHER.match(value))
-            or (opening.endswith("=") and _ANOTHER_ASSIGNED.match(value))
-        ):
-            return ()
+        if syntax is not Syntax.CODE and opening.endswith((":", "=")):
+            value = value_below(opening, line)
+            if not value:
+                return ()
         head = f"{opened[1]} "
         shift = len(line) - len(value) - len(head)
         found = self.spans(head + value, syntax)

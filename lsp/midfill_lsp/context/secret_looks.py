@@ -41,7 +41,7 @@ _ALWAYS: Final = r"""
 _PLAIN = re.compile(rf"{_ALWAYS} | [$<{{]", re.VERBOSE | re.IGNORECASE)
 _PLAIN_SETTING = re.compile(
     rf"""{_ALWAYS}
-    | [$] (?: [({{] | (?: [a-z_]+ | (?-i: [A-Z][A-Z0-9_]* ) ) \Z )
+    | [$] (?: [({{] | (?: [a-z_]+ | (?-i: [A-Z][A-Z0-9_]* ) ) (?: \Z | / ) )
     | {{{{ | {{.*}}\Z | \[.*\]\Z | <[^<>]*>\Z | @[\w.-]+@\Z | \*+\Z
     """,
     re.VERBOSE | re.IGNORECASE,
@@ -57,11 +57,11 @@ _UNLIKE_WORDS = re.compile(r"[a-z][A-Z]{2,}[a-z]|[A-Za-z][0-9][A-Za-z]")
 
 # Put in by something else; a `$` within a password may look like a variable.
 _LITERAL = re.compile(r"\\.|\$\$")
-_INSERTED = re.compile(r"\A(?:\$\w|`)|\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}|<%")
+_INSERTED = re.compile(r"\A(?:\$\w|`[^`]*`)|\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\}|<%[^%]*%>")
 _VARIABLE = re.compile(r"\$[A-Za-z_]|\{[^{}]*\}")
 
 _ANOTHER = re.compile(
-    r"(?:[_.-](?:file|dir|path|names?|length|len|type)|(?-i:File|Dir|Path|Names?|Length|Len|Type))"
+    r"(?:[_.-](?:file|dir|path|names?|length|len|type|min|max)|(?-i:File|Dir|Path|Names?|Length|Len|Type))"
     r"[\"'`]?\]?\s*(?:[!:=]{1,3}>?|:?[-+])\s*[\"']?\Z",
     re.IGNORECASE,
 )

@@ -34,9 +34,10 @@ _LABEL_WORD = re.compile(
 )
 _LABEL = re.compile(r"[A-Z][a-z]{1,11}(?P<more>(?: [a-z]{1,12}){0,5})")
 _WORD = re.compile(r"[A-Z]?[a-z]{1,11}|[A-Z]{1,12}")
-_VARIABLE = re.compile(r"""["']\w+(?:[._:-]+\w+)+["']""")  # of the environment, of settings
+_VARIABLE = re.compile(r"""["'][^\W_]+[._:-][\w.:-]*["']""")  # of the environment, of settings
 _PARAMETER = re.compile(r"[:$]\w+\Z|<.*>\Z|%[s(]")  # of SQL, and of what makes its text
 _WORD_OF_TEXT = re.compile(r"[A-Z]?[a-z'-]+[.!?:]?")
+_WORD_OF_PROSE = re.compile(r"[a-z_ -]+")
 _AT_THE_END = re.compile(r"""["'`}]|,?\s{0,20}(?:\Z|>|\|(?!\|))""")
 _PART = re.compile(r"[a-z]{2,8}=", re.IGNORECASE)
 # Put in by something else, or left out.
@@ -111,6 +112,8 @@ def is_line_of_settings(match: Match) -> bool:
 def is_assigned(match: Match) -> bool:
     """Whether it is one that a shell hands on, whatever its characters, and nothing of its own."""
     value, name = match["value"], match["name"]
+    if not value.strip():
+        return False
     is_usage = value.split(maxsplit=1)[0].lower() == name.lower()  # "password=PASSWORD [options]"
     is_own = value[0] in "([" or looks_plain(value) or holds_template(value)
     return not (is_usage or is_own) and is_setting(match)
@@ -155,10 +158,15 @@ def is_no_word(match: Match) -> bool:
 
 
 def is_of_sql(match: Match) -> bool:
-    """Whether it is no parameter of a statement, and nothing that is put into its text."""
+    """Whether it is no parameter of a statement, and nothing that is put into its text.
+
+    Where no statement is seen it may be prose, `identified by 'name'`.
+    """
     value = match["value"]
     is_put_in = bool(_PARAMETER.match(value)) or looks_templated(value)
-    return not (is_put_in or PLACEHOLDER.fullmatch(value))
+    is_statement = match["statement"] or match["other"]
+    is_prose = not is_statement and _WORD_OF_PROSE.fullmatch(value) is not None
+    return not (is_put_in or is_prose or PLACEHOLDER.fullmatch(value))
 
 
 def is_base64(match: Match) -> bool:

@@ -29,8 +29,11 @@ _Rule = Callable[[str], Iterable[str]]
 _LONG_RUN = re.compile(r"[A-Za-z0-9+/_=.\-]{11}")
 _RUN_END = re.compile(r"[A-Za-z0-9+/_=.-]*")
 _MIN_GROUP_CHARS = 8
+_MIN_CHARS = 4  # fewer stand anywhere
 _NONE = re.compile(r"pwd`*|\$[0-9@*]|\$\(\w+\)")  # pwd=`pwd`; what a script was called with
-_OWN_NAME = re.compile(r"""(?<!\w)([A-Z_]{3,60}) = ["']((?i:\1))["']""")  # API_KEY = "api_key"
+# API_KEY = "api_key"
+_OWN_NAME = re.compile(r"""(?<!\w)([A-Z]{1,30}_[A-Z_]{1,30}) = ["']((?i:\1))["']""")
+_NEAR_CHARS = 80  # what tells of a value that it is none stands so near before it
 _KINDS_IN_JS = frozenset(("string", "number", "boolean", "object", "function", "undefined"))
 _JOINED = re.compile(r"\w\w")  # around a place where no word ends or begins
 
@@ -86,7 +89,8 @@ def load() -> Rules:
 
     def named(line: str) -> Iterable[Span]:
         for value in named_values(line):
-            if not is_none(line[value.start : value.end], line):
+            near = line[max(0, value.start - _NEAR_CHARS) : value.end + 1]
+            if not is_none(line[value.start : value.end], near):
                 yield value.start, value.end
 
     def likely(line: str) -> Iterable[Span]:
@@ -187,10 +191,10 @@ def _token_spans(line: str, match: re.Match[str]) -> Iterable[Span]:
         yield start, run_end.end() if run_end else end
 
 
-def _places(line: str, secret: str) -> Iterable[Span]:
-    """Yield where a secret stands; a short one not within other words, if it stands by itself."""
+def _places(line: str, secret: str) -> list[Span]:
+    """Return where a secret stands; a short word not within others, if it stands by itself."""
     found = [match.span() for match in re.finditer(re.escape(secret), line)]
-    if len(secret) >= _MIN_GROUP_CHARS:
+    if len(secret) >= _MIN_GROUP_CHARS or not (secret.isalpha() or len(secret) < _MIN_CHARS):
         return found
-    apart = [span for span in found if not any(_JOINED.match(line, max(0, at - 1)) for at in span)]
+    apart = [span for span in found if not any(at and _JOINED.match(line, at - 1) for at in span)]
     return apart or found

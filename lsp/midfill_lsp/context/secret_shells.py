@@ -18,10 +18,17 @@ _NAMED: Final = rf"[\w.-]{{0,60}}?(?P<name>{NAMES})\w{{0,30}}="
 _UP_TO_ITS_QUOTE: Final = (
     r"(?!\\?[\"'])"
     r"(?P<value>(?:(?!(?P=quote)|[&;,][ ]?[A-Za-z][\w.-]{2,60}=)(?:BLANK[^\\]|\\.)){4,})"
-    r"(?=(?P=quote)|[&;,\s]|\Z)"
+    r"(?=(?P=quote)|[&;,\s]|\\?\Z)"
 )
-IN_QUOTES: Final = rf"(?P<quote>[\"'])-{{0,2}}{_NAMED}{_UP_TO_ITS_QUOTE.replace('BLANK', '')}"
+IN_QUOTES: Final = (
+    r"(?<![\w-])(?:-e|--env|@?set|setx|export|ENV|echo)[ =]{1,3}"
+    rf"(?P<quote>[\"']){_NAMED}{_UP_TO_ITS_QUOTE.replace('BLANK', '')}"
+)
 """An assignment whose quote stands before its name, `-e "PASSWORD=let me in"`: up to that quote."""
+BEHIND_QUOTE: Final = rf"(?P<quote>[\"'])-{{0,2}}{_NAMED}" + _UP_TO_ITS_QUOTE.replace(
+    "BLANK", r"(?=\S)"
+)
+"""Any such, as `sh -c "PASSWORD=letmein make"`, whose quotes hold a command: up to a blank."""
 WITHIN_QUOTES: Final = (
     r"(?P<quote>[\"'])(?:(?!(?P=quote))(?:[^\\]|\\.)){1,200}?(?<=[&;,?\s-])"
     rf"{_NAMED}" + _UP_TO_ITS_QUOTE.replace("BLANK", r"(?=\S)")
