@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 /** `[name, run]` of each case; all share one editor. */
 export const suggestions = [
   ["ghost text appears while typing, and Tab accepts it", tab],
+  ["where the cursor rests the engine reads ahead", readsAhead],
   ["it grows while it is written, without flicker", grows],
   ["sent away while it grows, it stays away", sentAway],
   ["word by word", words],
@@ -25,6 +26,15 @@ async function tab(f) {
   await editor.noGhost();
   const text = await editor.save("checks.py");
   assert.ok(text.includes(`        raise V${ghost}`), text);
+}
+
+async function readsAhead(f) {
+  const { editor, probe } = f;
+  const numRead = async () => (await probe.run("status")).metrics.streams.warmed_up ?? 0;
+  await editor.open("shapes.py");
+  const before = await numRead();
+  await editor.goTo(12, 21);
+  await f.until(async () => (await numRead()) > before);
 }
 
 async function grows(f) {
