@@ -156,8 +156,8 @@ class CompletionConfig:
     )
     warm_up: bool = setting(
         True,
-        "while the cursor rests at a place, Midfill's own engine reads the text around it, so that "
-        "the first suggestion there need not wait for that; no other server is asked",
+        "while the cursor rests at a place, an engine on this machine reads the text around it, so "
+        "that the first suggestion there need not wait for that; no other server is asked",
         workspace="narrows",
     )
     candidates: int = setting(

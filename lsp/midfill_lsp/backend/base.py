@@ -161,7 +161,11 @@ class SamplesInfill(Protocol):
 
 @runtime_checkable
 class WarmsUp(Protocol):
-    """A backend that reads prompts ahead, at no price but the machine's time."""
+    """A backend that may read prompts ahead, at no price but the machine's time."""
+
+    def may_warm_up(self) -> bool:
+        """Whether one may be read now: the work is this machine's, and nothing has to start."""
+        ...
 
     async def warm_up(self, request: InfillRequest) -> None:
         """Return when the request's prompt was read; nothing is written. Cancelling aborts.

@@ -19,6 +19,7 @@ from midfill_lsp.backend.engine_model import Engine, EngineModel
 from midfill_lsp.backend.fields import count
 from midfill_lsp.backend.http import EngineClient, NotSent, post_events
 from midfill_lsp.errors import BackendError, EngineGone
+from midfill_lsp.hosts import is_loopback
 
 _REST_TIMEOUT_S = 0.5  # of an answer whose end has come
 _SAMPLES_SEED = 1  # the same place gives the same samples
@@ -94,6 +95,11 @@ class InfillBackend:
                     yield infill_route.end_of(event)
                     return
         raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
+
+    def may_warm_up(self) -> bool:
+        """Whether the engine runs on this machine: one that many share has others to answer."""
+        url = self._engine.describe().get("url")
+        return isinstance(url, str) and is_loopback(url)
 
     async def warm_up(self, request: InfillRequest) -> None:
         """Return when the request's prompt is in the engine's cache. Cancelling aborts."""

@@ -48,9 +48,9 @@ class EngineWatch:
 
     @property
     def warming(self) -> WarmsUp | None:
-        """The backend, where it answers and reads prompts ahead."""
-        backend, (state, _) = self._backend, self.state
-        return backend if state in ("ready", "thinking") and isinstance(backend, WarmsUp) else None
+        """The backend, where it may read a prompt ahead now."""
+        backend = self._backend
+        return backend if isinstance(backend, WarmsUp) and backend.may_warm_up() else None
 
     @property
     def state(self) -> tuple[State, str | None]:

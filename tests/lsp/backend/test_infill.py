@@ -93,12 +93,18 @@ async def test_a_prompt_is_read_ahead_with_nothing_written(
     engine: FakeEngine, backend: InfillBackend
 ) -> None:
     assert isinstance(backend, WarmsUp)
+    assert backend.may_warm_up()
     engine.replies["/infill"] = Reply([event({**LAST_EVENT, "content": ""})])
     await backend.warm_up(replace(REQUEST, draft="x", scored=True))
     body = engine.requests[-1].body
     assert (body["n_predict"], body["session"]) == (0, REQUEST.session)
     assert (body["input_prefix"], body["input_suffix"]) == (REQUEST.prefix, REQUEST.suffix)
     assert not {"draft", "logprobs"} & set(body)
+
+
+async def test_an_engine_elsewhere_reads_nothing_ahead() -> None:
+    async with aclosing(InfillBackend(FixedEngine("http://gpu.example:8400"))) as backend:
+        assert not backend.may_warm_up()
 
 
 async def test_scores_come_before_their_delta_where_they_are_wanted(

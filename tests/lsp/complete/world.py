@@ -155,6 +155,9 @@ class WarmingBackend(HandBackend):
         self.reading: asyncio.Event | None = None
         self.error: Exception | None = None
 
+    def may_warm_up(self) -> bool:
+        return True
+
     async def warm_up(self, request: InfillRequest) -> None:
         self.read.append(request)
         if self.error is not None:
