@@ -30,6 +30,13 @@ HANGING = "def f():\n    if a:\n        pass\n    █\n"
             "run(\n        new B() {\n          void g() {\n            c();\n          }\n"
             "        });",
         ),
+        # What might hang tells no step, and then nothing is indented otherwise than it came.
+        (
+            "typescriptreact",
+            "function App() {\n  const x = 1;\n  return (█\n}\n",
+            '\n        <div\n            a="b"\n        >\n            <p on={() => {\n'
+            "                go();\n            }} />\n        </div>\n    );",
+        ),
         # Blanks behind tabs align.
         ("c", "void f(void)\n{\n\t█\n}\n", "g(a,\n\t  b);\n\tif (c)\n\t\th();"),
     ],
@@ -53,6 +60,24 @@ def test_a_right_block_stays_as_it_is(language_id: str, document: str, written: 
             "function g() {\n    b();\n}\nfunction f() {\n    █\n}\n",
             "if (c) {\n      d();\n    }\n}\n",
             "if (c) {\n        d();\n    }",
+        ),
+        (
+            "javascript",
+            "function g() {\n    b();\n}\nfunction f() {\n    █\n}\n",
+            "foo(\n      a,\n      function () {\n        go();\n      },\n    );\n}\n",
+            "foo(\n        a,\n        function () {\n            go();\n        },\n    );",
+        ),
+        (
+            "python",
+            "def g():\n    b()\n\n\ndef f():\n    █\n",
+            "if a:  # why\n      x()\n      if b:\n        y()\n      z()\n",
+            "if a:  # why\n        x()\n        if b:\n            y()\n        z()",
+        ),
+        (
+            "go",
+            "package a\n\nfunc b() {\n\tfor i := range x {█\n}\n",
+            "\n\t    c(x)\n\t    if y {\n\t        z()\n\t    }\n\t}\n}\n",
+            "\n\t\tc(x)\n\t\tif y {\n\t\t\tz()\n\t\t}\n\t}",
         ),
         ("c", "void f(void)\n{\n\tg();\n\t█\n}\n", "if (a)\n        h();\n}\n", "if (a)\n\t\th();"),
     ],

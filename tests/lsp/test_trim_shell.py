@@ -16,6 +16,7 @@ LOOP = "while [ $# -gt 0 ]; do\n  case $1 in\n    {}\n  esac\ndone\n"
         (LOOP.format("█"), "-h | --help) usage ;;\n    -v) verbose=1 ;;\n    *) break ;;"),
         (LOOP.format("-h) usage ;;\n    █"), '--out=*) out="${1#*=}" ;;\n    --) shift ;;'),
         (LOOP.format("-h) usage ;; # shows it\n\n    █"), "(a|'b c') run \"$1\" ;;"),
+        (LOOP.format("-h) usage ;;\n    # the rest\n    █"), "-v|--verbose) verbose=1 ;;"),
         (LOOP.format("-h) usage ;;\n    --out=*█"), ') out="${1#*=}" ;;'),
         (LOOP.format("-h) usage ;;\n    -█"), "v|--verbose) verbose=1 ;;"),
         ("case $(uname) in █\n", "Linux) os=linux ;; Darwin) os=mac ;; esac"),

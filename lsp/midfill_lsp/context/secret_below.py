@@ -20,7 +20,7 @@ _ASSIGNMENT = re.compile(
 _VALUES = re.compile(r"_?(?:value|default|secure|plain|content|text|string|literal)", re.IGNORECASE)
 # What a secret is said to be, or where it is kept.
 _OF_ANOTHER = re.compile(
-    r".*(?:name|type|path|file|dir|url|uri|host|port|user|ref|from|format|version|env|id|key"
+    r"(?:.*[_.-]|(?-i:.*[a-z0-9](?=[A-Z])))?(?:name|type|path|file|dir|url|uri|host|port|user|ref|from|format|version|env|id|key"
     r"|min|max|length|size|count|title|description|example|pattern|kind|mode|engine|namespace"
     r"|provider|algorithm|required|image|tag|label|role|region|zone|group|policy|expires?|ttl)s?",
     re.IGNORECASE,

@@ -165,8 +165,10 @@ def is_of_sql(match: Match) -> bool:
     value = match["value"]
     is_put_in = bool(_PARAMETER.match(value)) or looks_templated(value)
     is_statement = match["statement"] or match["other"]
-    is_prose = not is_statement and _WORD_OF_PROSE.fullmatch(value) is not None
-    return not (is_put_in or is_prose or PLACEHOLDER.fullmatch(value))
+    line, start, end = match.string, match.start(), match.end()
+    is_phrase = match[0][:1].islower() and line[:start].rstrip()[-1:].isalpha()
+    is_prose = is_phrase and line[end : end + 1] != ";" and _WORD_OF_PROSE.fullmatch(value)
+    return not (is_put_in or (is_prose and not is_statement) or PLACEHOLDER.fullmatch(value))
 
 
 def is_base64(match: Match) -> bool:

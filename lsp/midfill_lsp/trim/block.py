@@ -27,6 +27,7 @@ class BlockRules:
         self._kept: list[str] = []  # finished lines that stay, blank ones among them
         self._num_blank = 0
         self._step: int | None = None  # by which the backend indents, once a line has told
+        self._aligns = True  # blanks that it writes behind tabs align, and are no level
         self._over: tuple[int, bool] = (0, False)  # after so many lines a definition is over
         self._begin = 0  # of the clause that is being written; see `clause`
 
@@ -136,14 +137,21 @@ class BlockRules:
         context, style = self._context, self._context.indent_style
         if self._is_in_text():
             return raw
-        line = indent.adapt(raw, style)
+        last = next((idx for idx in range(len(self._kept) - 1, -1, -1) if self._kept[idx]), 0)
+        above = self._kept[last] if last else context.head + self._kept[0]
+        begins_level = opener.begins_level(above, context.language_id)
+        step = indent.width(raw) - indent.width(above)
+        if begins_level and indent.is_mixed(raw) and step == indent.TAB_WIDTH:
+            self._aligns = False
+        line = indent.adapt(raw, style, self._aligns)
         if style.tabs or not style.is_sure or not line.strip():
             return line
-        if self._step is None:
-            last = next((idx for idx in range(len(self._kept) - 1, -1, -1) if self._kept[idx]), 0)
-            above = self._kept[last] if last else context.head + self._kept[0]
-            if opener.begins_level(above, context.language_id):
-                self._step = indent.width(line) - indent.width(above)
+        opens = begins_level or above.rstrip().endswith(indent.OPENERS)
+        if self._step is None and opens:
+            step = indent.width(line) - indent.width(above)
+            # What may hang tells nothing, and what follows is not to be indented otherwise.
+            hangs = step == 2 * style.unit and not begins_level
+            self._step = 0 if hangs else step
         if self._step not in _STEPS or self._step == style.unit:
             return line
         return indent.rescaled(line, context.level, self._step, style.unit)

@@ -6,7 +6,7 @@ would swallow what stands behind the cursor.
 
 from __future__ import annotations
 
-from midfill_lsp.trim import brackets, lexer, markup
+from midfill_lsp.trim import brackets, lexer, markup, shell
 from midfill_lsp.trim.context import TrimContext
 
 BRACKETS = ")]}"
@@ -26,7 +26,9 @@ def scan(
     text: str, allowed: tuple[str | None, ...], context: TrimContext
 ) -> tuple[int | None, int]:
     """Return `brackets.scan` of a suggestion at the cursor."""
-    line_above = None if ")" in context.rest else context.line_above or ""
+    line_above = None
+    if context.language_id in shell.SHELLS and ")" not in context.rest:
+        line_above = shell.line_above(context.prefix)
     return brackets.scan(context.head, text, allowed, context.language_id, line_above)
 
 

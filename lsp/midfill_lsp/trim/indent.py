@@ -9,10 +9,10 @@ from itertools import pairwise
 
 from midfill_lsp.trim import opener
 
-_TAB_WIDTH = 4
+TAB_WIDTH = 4
 _LINES_LOOKED_AT = 200
 _UNITS = (2, 3, 4, 8)
-_OPENERS = ("{", "(", "[", ":", "=>", " then", " do")
+OPENERS = ("{", "(", "[", ":", "=>", " then", " do")
 """What a line ends with that opens a block, near enough where no block is seen to begin."""
 _TABBED = frozenset({"go", "makefile"})
 
@@ -47,7 +47,7 @@ def detect(prefix: str, suffix: str, language_id: str) -> Style:
         lines = suffix.split("\n", _LINES_LOOKED_AT)[1:_LINES_LOOKED_AT]
         nearest = _nearest(lines) or ("\t" if language_id in _TABBED else "")
     if nearest.startswith("\t"):
-        return Style(tabs=True, unit=_TAB_WIDTH)
+        return Style(tabs=True, unit=TAB_WIDTH)
     pairs = list(pairwise([line for line in lines if line.strip()]))
     blocks = [pair for pair in pairs if opener.begins_level(pair[0], language_id)]
     steps = Counter(_steps(blocks)) or Counter(_steps(pairs))
@@ -61,7 +61,7 @@ def detect(prefix: str, suffix: str, language_id: str) -> Style:
 def _steps(pairs: Iterable[tuple[str, str]]) -> Iterator[int]:
     """Yield by how much lines below those that open something are indented more."""
     for above, below in pairs:
-        if above.rstrip().endswith(_OPENERS):
+        if above.rstrip().endswith(OPENERS):
             step = width(below) - width(above)
             if step in _UNITS:
                 yield step
@@ -81,17 +81,26 @@ def _nearest(lines: Iterable[str]) -> str | None:
 
 def width(line: str) -> int:
     """Return the columns of a line's leading whitespace, with a tab stop at every 4."""
-    return len(_leading(line).expandtabs(_TAB_WIDTH))
+    return len(_leading(line).expandtabs(TAB_WIDTH))
 
 
-def adapt(line: str, style: Style) -> str:
+def is_mixed(line: str) -> bool:
+    """Whether blanks stand behind tabs."""
+    leading = _leading(line)
+    return leading.startswith("\t") and " " in leading
+
+
+def adapt(line: str, style: Style, aligns: bool = True) -> str:
     """Return the line with its leading whitespace in the document's style.
 
-    Blanks behind tabs align a line with what stands above it, and stay.
+    Args:
+        line: as it came.
+        style: the document's.
+        aligns: blanks behind tabs align a line with what stands above it, and stay.
     """
     leading = _leading(line)
-    if style.tabs and leading.startswith(" "):
-        tabs, spaces = divmod(width(line), _TAB_WIDTH)
+    if style.tabs and " " in leading and not (aligns and is_mixed(line)):
+        tabs, spaces = divmod(width(line), TAB_WIDTH)
         return "\t" * tabs + " " * spaces + line[len(leading) :]
     if not style.tabs and "\t" in leading:
         return leading.replace("\t", " " * style.unit) + line[len(leading) :]

@@ -13,11 +13,12 @@ HEADER = re.compile(
 )
 """A line of Python that ends with a block's colon, and not with that of a dictionary's key."""
 _OPENERS = ("{", " then", " do")
+_COMMENT = re.compile(r"\s(?:#|//)\s.*\Z")
 
 
 def begins_level(line: str, language_id: str) -> bool:
     """Whether what stands below is indented by a level; not so behind `(`, where it may hang."""
+    line = _COMMENT.sub("", line).rstrip()
     if language_id in PYTHONS:
         return bool(HEADER.match(line))
-    openers = (":",) if language_id in COLON_LANGUAGES else _OPENERS
-    return line.rstrip().endswith(openers)
+    return line.endswith((":",) if language_id in COLON_LANGUAGES else _OPENERS)

@@ -15,7 +15,14 @@ _PART = r"""(?:"[^"\n]*"|'[^'\n]*'|\\.|[^\s()|;&<>`'"\\])+"""
 _PATTERN = re.compile(rf"[ \t]*{_PART}(?:[ \t]*\|[ \t]*{_PART})*[ \t]*")
 _BEGIN = re.compile(r";;&?|;&|(?<!\S)in(?=[ \t])")
 _BEFORE = re.compile(r"(?:;;&?|;&|(?:\A|\s)in)\Z")
+_MOST_CHARS_ABOVE = 4_000
 _COMMENT = re.compile(r"(?:\A|(?<=\s))#.*")
+
+
+def line_above(prefix: str) -> str:
+    """Return the line above the cursor's that holds code, or ""."""
+    lines = reversed(prefix[-_MOST_CHARS_ABOVE:].split("\n")[:-1])
+    return next((line for line in lines if _COMMENT.sub("", line).strip()), "")
 
 
 def is_case_pattern(text: str, offset: int, line_above: str) -> bool:

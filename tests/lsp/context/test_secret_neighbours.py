@@ -54,6 +54,8 @@ def test_in_a_shells_quotes(lines: SecretLines, line: str, masked: str) -> None:
         ('API_KEY = "api_key"', 'API_KEY = "api_key"'),
         ("ALTER USER a IDENTIFIED BY 'hunter2'", "ALTER USER a IDENTIFIED BY 'xxxxxxx'"),
         ("ALTER USER a IDENTIFIED BY 'letmein'", "ALTER USER a IDENTIFIED BY 'xxxxxxx'"),
+        ("IDENTIFIED BY 'letmein'", "IDENTIFIED BY 'xxxxxxx'"),  # a statement begun above
+        ("  identified by 'letmein';", "  identified by 'xxxxxxx';"),
         ("# rows are identified by 'session_id'", "# rows are identified by 'session_id'"),
         ("# the login with password 'admin' failed", "# the login with password 'admin' failed"),
     ],
@@ -66,6 +68,7 @@ def test_in_any_file(lines: SecretLines, line: str, masked: str) -> None:
     ("text", "masked"),
     [
         ("passwords:\n  anna: hunter2", "passwords:\n  anna: xxxxxxx"),
+        ("passwords:\n  admin: hunter2", "passwords:\n  admin: xxxxxxx"),
         ("db_password:\n  production: S3cret-pass", "db_password:\n  production: xxxxxxxxxxx"),
         ("password:\n  Value : hunter2", "password:\n  Value : xxxxxxx"),
         ("passwords =\n  anna = hunter2", "passwords =\n  anna = xxxxxxx"),
