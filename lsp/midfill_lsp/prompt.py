@@ -102,6 +102,12 @@ class FrozenSuffixes:
         """Begin with none."""
         self._frozen: dict[str, _Frozen] = {}
 
+    def peek(self, document: str, prompt: Prompt) -> str:
+        """Return what `hold` would, and freeze nothing."""
+        frozen = self._frozen.get(document)
+        is_held = frozen is not None and _still_stands(frozen, prompt)
+        return frozen.text if frozen is not None and is_held else prompt.suffix
+
     def hold(self, document: str, prompt: Prompt) -> str:
         """Return the suffix to send.
 

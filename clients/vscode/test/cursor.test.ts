@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 
 import { watchCursor, type CursorParts } from "../src/ghost/cursor";
 import { TextDocument } from "./document";
-import { editorsChanged, Position, Range, selectionsChanged, Uri } from "./vscode";
+import { editorsChanged, Position, Range, selectionsChanged, settings, Uri } from "./vscode";
 
 class Selection extends Range {
   get active(): Position {
@@ -85,6 +85,14 @@ test("not of a selection, nor of several cursors", () => {
   bench.move(new Selection(0, 0, 1, 0));
   bench.move(cursor(0, 0), cursor(1, 0));
   expect(bench.told).toHaveLength(1);
+});
+
+test("not where VS Code shows no suggestions", () => {
+  settings.set("editor.inlineSuggest.enabled", false);
+  const bench = new Bench();
+  bench.open();
+  settings.delete("editor.inlineSuggest.enabled");
+  expect(bench.told).toEqual([]);
 });
 
 test("not while suggestions are paused, nor in what the server does not know", () => {

@@ -97,9 +97,12 @@ class InfillBackend:
         raise EngineGone("the engine's answer broke off; it may have ended, see midfill doctor")
 
     def may_warm_up(self) -> bool:
-        """Whether the engine runs on this machine: one that many share has others to answer."""
+        """Whether the engine runs on this machine: one that many share has others to answer.
+
+        Nor with pieces of other files, which are chosen for a place once one types there.
+        """
         url = self._engine.describe().get("url")
-        return isinstance(url, str) and is_loopback(url)
+        return isinstance(url, str) and is_loopback(url) and self.why_no_files() is not None
 
     async def warm_up(self, request: InfillRequest) -> None:
         """Return when the request's prompt is in the engine's cache. Cancelling aborts."""

@@ -76,7 +76,16 @@ class Completer:
         self._newest: dict[str, CompletionRequest] = {}  # by document, while they run
         asker = Asker(self._gatherer.prompt, self._live, self._may_begin)
         self._prefetch = Prefetch(asker, self._answers, config, metrics)
-        self._warm_up = WarmUp(asker, self._answers, config, metrics, warming, sleep, clock)
+        self._warm_up = WarmUp(
+            self._gatherer,
+            self._may_begin,
+            self._answers,
+            config,
+            metrics,
+            warming,
+            sleep,
+            clock,
+        )
         self.last: Explanation | None = None
 
     def renew(self) -> None:
@@ -146,6 +155,7 @@ class Completer:
             )
         )
         self._newest[document.uri] = request
+        self._warm_up.stop()
         try:
             return await self._answer(request, trace, on_partial)
         except Withheld as error:

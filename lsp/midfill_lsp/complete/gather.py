@@ -78,7 +78,11 @@ class Gatherer:
         )
 
     async def question(
-        self, request: CompletionRequest, prompt: prompts.Prompt, draft: str
+        self,
+        request: CompletionRequest,
+        prompt: prompts.Prompt,
+        draft: str,
+        is_ahead: bool = False,
     ) -> Question:
         """Return what to ask the backend; some milliseconds of work in a large file.
 
@@ -86,6 +90,8 @@ class Gatherer:
             request: where.
             prompt: what `prompt` returned for it.
             draft: what was suggested near by before.
+            is_ahead: nobody types there yet: the place where one did stays as it is, here and in
+                the engine's cache.
 
         Raises:
             Withheld: nothing of the document may go to the backend.
@@ -102,8 +108,8 @@ class Gatherer:
         line = context.mode == "line"
         ask = InfillRequest(
             prefix=prompt.prefix,
-            suffix=self._suffixes.hold(snapshot.uri, prompt),
-            session=self._session(snapshot.uri),
+            suffix=(self._suffixes.peek if is_ahead else self._suffixes.hold)(snapshot.uri, prompt),
+            session=self._session(snapshot.uri, is_ahead),
             max_tokens=config.max_line_tokens if line else config.max_block_tokens,
             stop=("\n",) if line and not context.text_opener else (),  # a docstring begins below
             draft=draft[:_MAX_DRAFT_CHARS],
@@ -120,13 +126,14 @@ class Gatherer:
             prefix=cleared.prefix,
             suffix=cleared.suffix,
             draft=cleared.draft,
-            session=self._session(cleared.session),
+            session=self._session(cleared.session, is_ahead),
             others=cleared.others,
         )
         return Question(prompt, context, ask, cleared.check, cleared.facts)
 
-    def _session(self, document: str) -> str:
-        return f"{self._window}/{document}"[: _MAX_SESSION_CHARS - len("/typing")] + "/typing"
+    def _session(self, document: str, is_ahead: bool) -> str:
+        purpose = "/ahead" if is_ahead else "/typing"
+        return f"{self._window}/{document}"[: _MAX_SESSION_CHARS - len(purpose)] + purpose
 
     async def _grammar(self, language_id: str) -> Grammar | None:
         if self._grammars.must_load(language_id):

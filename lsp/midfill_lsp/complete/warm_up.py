@@ -1,8 +1,8 @@
 """Has the engine read a prompt while the cursor rests, before anybody types there.
 
 After a jump nothing of the prompt is in the engine's cache, and the first suggestion would wait for
-all of it (docs/log.md, 2026-11-28). Nothing is written, and a request supersedes it: what was read
-by then stays in the cache. Called by `completer`.
+all of it (docs/log.md, 2026-11-28). Nothing is written, and a request ends it: what was read by
+then stays in the cache, beside what is known of the place where one typed. Called by `completer`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from midfill_lsp.backend.base import WarmsUp
 from midfill_lsp.complete import when
 from midfill_lsp.complete.answers import Answers
-from midfill_lsp.complete.prefetch import Asker
+from midfill_lsp.complete.gather import Gatherer
 from midfill_lsp.complete.request import CompletionRequest
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.errors import BackendError, RequestSkipped
@@ -34,7 +34,8 @@ class WarmUp:
 
     def __init__(
         self,
-        asker: Asker,
+        gatherer: Gatherer,
+        may_begin: Callable[[CompletionRequest], bool],
         answers: Answers,
         config: Callable[[], CompletionConfig],
         metrics: Metrics,
@@ -43,7 +44,8 @@ class WarmUp:
         clock: Callable[[], float],
     ) -> None:
         """Begin nothing; `backend` gives who reads, if it can now, the rest is the completer's."""
-        self._asker = asker
+        self._gatherer = gatherer
+        self._may_begin = may_begin
         self._answers = answers
         self._config = config
         self._metrics = metrics
@@ -79,17 +81,19 @@ class WarmUp:
         if not self._is_worth_it(request):
             return
         try:
-            live = await self._asker.live(request, self._asker.prompt(request))
+            question = await self._gatherer.question(
+                request, self._gatherer.prompt(request), "", is_ahead=True
+            )
             backend = self._backend()
             if backend is None or not self._is_worth_it(request):
                 return
-            live.question.check()
+            question.check()
         except RequestSkipped:
             return  # the next request of this document says so
         self._metrics.streams["warmed_up"] += 1
         began_s = self._clock()
         try:
-            await backend.warm_up(live.question.ask)
+            await backend.warm_up(question.ask)
         except (BackendError, RequestSkipped) as error:
             logger.info("a warm-up failed: %s", type(error).__name__)  # the next request tells it
         finally:
@@ -105,7 +109,7 @@ class WarmUp:
         uri, line = request.document.uri, request.snapshot.lines[request.line_idx]
         is_at_end = not line[request.column :].strip()
         return (
-            self._asker.may_begin(request)
+            self._may_begin(request)
             and not self._answers.streams.is_running(uri)
             and (is_at_end or when.out_of_place(request) is None)
         )

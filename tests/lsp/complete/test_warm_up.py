@@ -9,7 +9,14 @@ import pytest
 from midfill_lsp.backend.base import InfillRequest, StreamEnd
 from midfill_lsp.complete.warm_up import REST_S
 from midfill_lsp.errors import EngineGone, RequestSkipped
-from tests.lsp.complete.world import HandBackend, WarmingBackend, World, settle, with_config
+from tests.lsp.complete.world import (
+    URI,
+    HandBackend,
+    WarmingBackend,
+    World,
+    settle,
+    with_config,
+)
 
 CODE = "def add(first, second):\n    return first\n\n\nprint(add(1, 2))\n\n█last\n"
 
@@ -38,8 +45,34 @@ async def test_what_is_read_is_what_the_next_key_asks() -> None:
     world.type(" ")
     asked = await _asked_at(world)
     assert (asked.prefix, asked.suffix) == (read.prefix + " ", read.suffix)
-    assert asked.session == read.session
+    assert (asked.session, read.session) == (f"window/{URI}/typing", f"window/{URI}/ahead")
     assert world.metrics.streams["warmed_up"] == 1
+
+
+async def test_looking_elsewhere_leaves_the_place_of_typing_as_it_is() -> None:
+    # Its suffix was frozen for the other place, and its cache taken: the way back was cold.
+    world, backend = _world()
+    world.cursor = CODE.index("add(1, 2)")
+    world.type("f(")
+    world.type(")")
+    world.cursor -= 1
+    suffix = (await _asked_at(world)).suffix
+    place = world.cursor
+    world.move("\n\nlast")
+    await settle()
+    assert len(backend.read) == 1
+    world.cursor = place
+    world.type("a")
+    assert (await _asked_at(world)).suffix == suffix
+
+
+async def test_a_request_ends_what_is_read() -> None:
+    world, backend = _world()
+    backend.reading = asyncio.Event()
+    world.move("\n\n\nprint")
+    await settle()
+    await _asked_at(world)
+    assert backend.was_cancelled
 
 
 async def test_a_line_begun_below_has_the_same_suffix() -> None:

@@ -147,6 +147,7 @@ class WarmingBackend(HandBackend):
         read: the requests whose prompts were to be read.
         reading: where set, a prompt is read once this is.
         error: raised in place of that.
+        was_cancelled: one was, before it was read.
     """
 
     def __init__(self) -> None:
@@ -154,6 +155,7 @@ class WarmingBackend(HandBackend):
         self.read: list[InfillRequest] = []
         self.reading: asyncio.Event | None = None
         self.error: Exception | None = None
+        self.was_cancelled = False
 
     def may_warm_up(self) -> bool:
         return True
@@ -163,7 +165,11 @@ class WarmingBackend(HandBackend):
         if self.error is not None:
             raise self.error
         if self.reading is not None:
-            await self.reading.wait()
+            try:
+                await self.reading.wait()
+            except asyncio.CancelledError:
+                self.was_cancelled = True
+                raise
 
 
 class World:

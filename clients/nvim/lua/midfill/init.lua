@@ -90,7 +90,8 @@ local function watch_editor()
     suggest.update()
   end)
   on('BufLeave', 'end suggesting', suggest.clear)
-  on({ 'CursorMoved', 'BufEnter' }, 'let the engine read ahead', cursor.tell)
+  on('CursorMoved', 'let the engine read ahead', cursor.tell)
+  on('BufEnter', 'let the engine read ahead', vim.schedule_wrap(cursor.tell)) -- its line is known later
   require('midfill.menu').watch(group, suggest.menu_changed)
 end
 

@@ -20,7 +20,8 @@ export function watchCursor({ client, isOpen }: CursorParts): vscode.Disposable 
     versions.set(document, document.version);
     const [selection, ...more] = selections;
     const to = client();
-    if (!to || !isOpen() || !isKnown(document) || more.length > 0 || !selection?.isEmpty) return;
+    const isShown = vscode.workspace.getConfiguration("editor", document).get<boolean>("inlineSuggest.enabled", true);
+    if (!to || !isShown || !isOpen() || !isKnown(document) || more.length > 0 || !selection?.isEmpty) return;
     void to.sendNotification("midfill/didMoveCursor", {
       textDocument: { uri: to.code2ProtocolConverter.asUri(document.uri) },
       position: to.code2ProtocolConverter.asPosition(selection.active),
