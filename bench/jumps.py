@@ -5,9 +5,10 @@
 
 Starts ``midfill-engine serve`` with the bundled model and ``midfill lsp``. The cursor jumps to the
 ends of lines far from each other, rests, and begins a line below; every second place's cursor is
-told (``midfill/didMoveCursor``), so that the engine can read ahead. Measured is the time from the
-key to the first text, or to an answer without one, and what the engine had in its cache. The last
-line of stdout is JSON.
+told (``midfill/didMoveCursor``), so that the engine can read ahead. Then it rests at another place
+and comes back for one key more, which must not have become cold. Measured is the time from the key
+to the first text, or to an answer without one, and what the engine had in its cache, where it was
+asked. The last line of stdout is JSON.
 """
 
 from __future__ import annotations
@@ -44,6 +45,11 @@ class Place:
     character: int
     indent: str
 
+    def is_above(self, other: Place) -> bool:
+        """Whether it is in the same file, not far above."""
+        apart = other.line - self.line
+        return self.uri == other.uri and LINES_APART <= apart <= 3 * LINES_APART
+
 
 def places(folder: Path, count: int) -> tuple[list[Place], dict[str, tuple[str, str]]]:
     """Returns places, neighbours in other files where there are such, and the files' texts."""
@@ -64,7 +70,7 @@ def places(folder: Path, count: int) -> tuple[list[Place], dict[str, tuple[str, 
 
 
 class Jumper:
-    """Jumps, rests and types in one window."""
+    """Rests and types in one window."""
 
     def __init__(self, wire: Wire) -> None:
         """Hears what grows."""
@@ -77,20 +83,28 @@ class Jumper:
         if message.get("method") == "$/progress" and self._first_at is None:
             self._first_at = at
 
-    async def jump(self, place: Place, rest_s: float, *, is_told: bool) -> dict[str, Any]:
-        """Returns the milliseconds to the first text or answer, and the prompt's tokens."""
-        position = {"line": place.line, "character": place.character}
-        document = {"uri": place.uri}
+    async def rest(self, place: Place, rest_s: float, *, is_told: bool) -> None:
+        """Lets the cursor rest at a place."""
         if is_told:
-            told = {"textDocument": document, "position": position}
-            self._wire.notify("midfill/didMoveCursor", told)
+            self._wire.notify(
+                "midfill/didMoveCursor",
+                {
+                    "textDocument": {"uri": place.uri},
+                    "position": {"line": place.line, "character": place.character},
+                },
+            )
         await asyncio.sleep(rest_s)
-        self._versions[place.uri] += 1
-        change = {
-            "range": {"start": position, "end": position},
-            "text": f"\n{place.indent}",
-        }
-        versioned = {**document, "version": self._versions[place.uri]}
+
+    async def type(self, uri: str, line: int, character: int, text: str) -> dict[str, Any]:
+        """Returns the milliseconds to the first text or answer, and the prompt's tokens.
+
+        ``text`` begins a line below, or stands in the line.
+        """
+        position = {"line": line, "character": character}
+        document = {"uri": uri}
+        self._versions[uri] += 1
+        change = {"range": {"start": position, "end": position}, "text": text}
+        versioned = {**document, "version": self._versions[uri]}
         self._first_at = None
         began = time.perf_counter()
         self._wire.notify(
@@ -98,7 +112,10 @@ class Jumper:
         )
         params = {
             "textDocument": document,
-            "position": {"line": place.line + 1, "character": len(place.indent)},
+            "position": {
+                "line": line + text.count("\n"),
+                "character": len(text) - 1 if "\n" in text else character + len(text),
+            },
             "context": {"triggerKind": AUTOMATIC},
             "partialResultToken": "jump",
         }
@@ -110,7 +127,7 @@ class Jumper:
 
 
 async def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Returns the figures of both kinds of jumps."""
+    """Returns the figures of each kind of key."""
     key = "bench-jumps-key"
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -125,24 +142,41 @@ async def run(args: argparse.Namespace) -> dict[str, Any]:
                     document = {"uri": uri, "languageId": language, "version": 1, "text": text}
                     wire.notify("textDocument/didOpen", {"textDocument": document})
                 jumper = Jumper(wire)
-                await jumper.jump(found[0], args.rest, is_told=False)  # connections, imports
-                jumps: dict[bool, list[dict[str, Any]]] = {True: [], False: []}
-                for idx, place in enumerate(reversed(found[1:])):
-                    is_told = idx % 2 == 0
-                    jumps[is_told].append(await jumper.jump(place, args.rest, is_told=is_told))
-    return {"told": figures(jumps[True]), "not told": figures(jumps[False])}
+                await jumper.type(found[0].uri, found[0].line, 0, "")  # connections, imports
+                measured = await visit_all(jumper, found[1:], args.rest)
+    return {kind: figures(keys) for kind, keys in measured.items()}
 
 
-def figures(jumps: list[dict[str, Any]]) -> dict[str, float]:
-    """Returns medians of jumps whose engine was asked, and how many those are."""
-    asked = [jump for jump in jumps if jump["prompt"]]
-    times = sorted(jump["ms"] for jump in asked)
+async def visit_all(
+    jumper: Jumper, found: list[Place], rest_s: float
+) -> dict[str, list[dict[str, Any]]]:
+    """Returns what was measured of each key, by its kind; every second place is told."""
+    measured: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    known = set(found)
+    for idx, place in enumerate(reversed(found)):
+        is_told = idx % 2 == 0
+        kind = "told" if is_told else "not told"
+        await jumper.rest(place, rest_s, is_told=is_told)
+        first = await jumper.type(place.uri, place.line, place.character, f"\n{place.indent}")
+        measured[kind].append(first)
+        away = next((other for other in known if other.is_above(place)), None)
+        if away is not None:
+            await jumper.rest(away, rest_s, is_told=is_told)
+            back = await jumper.type(place.uri, place.line + 1, len(place.indent), "q")
+            measured[f"{kind}, back"].append(back)
+    return measured
+
+
+def figures(keys: list[dict[str, Any]]) -> dict[str, float]:
+    """Returns medians of keys for which the engine was asked, and how many those are."""
+    asked = [key for key in keys if key["prompt"]]
+    times = sorted(key["ms"] for key in asked)
     return {
-        "jumps": len(asked),
+        "keys": len(asked),
         "p50_ms": round(statistics.median(times), 1),
         "p95_ms": round(times[min(len(times) - 1, len(times) * 95 // 100)], 1),
-        "prompt_tokens": statistics.median(jump["prompt"] for jump in asked),
-        "cached_tokens": statistics.median(jump["cached"] for jump in asked),
+        "prompt_tokens": statistics.median(key["prompt"] for key in asked),
+        "cached_tokens": statistics.median(key["cached"] for key in asked),
     }
 
 
@@ -154,7 +188,7 @@ def main() -> None:
     parser.add_argument("--rest", type=float, default=0.6, help="seconds from the jump to the key")
     told = asyncio.run(run(parser.parse_args()))
     for name, row in told.items():
-        print(f"{name:9}", row)
+        print(f"{name:14}", row)
     print(json.dumps(told))
 
 

@@ -104,9 +104,7 @@ class FrozenSuffixes:
 
     def peek(self, document: str, prompt: Prompt) -> str:
         """Return what `hold` would, and freeze nothing."""
-        frozen = self._frozen.get(document)
-        is_held = frozen is not None and _still_stands(frozen, prompt)
-        return frozen.text if frozen is not None and is_held else prompt.suffix
+        return self._fitting(document, prompt).text
 
     def hold(self, document: str, prompt: Prompt) -> str:
         """Return the suffix to send.
@@ -114,13 +112,18 @@ class FrozenSuffixes:
         That is the last one of the document while nothing but blanks and closers of what is open
         before the cursor stands between the cursor and it; else the prompt's own, from then on.
         """
-        frozen = self._frozen.pop(document, None)
-        if frozen is None or not _still_stands(frozen, prompt):
-            frozen = _Frozen(prompt.suffix, prompt.lines_below, prompt.whole)
+        frozen = self._fitting(document, prompt)
+        self._frozen.pop(document, None)
         self._frozen[document] = frozen  # the latest is the last
         if len(self._frozen) > _MAX_DOCUMENTS:
             del self._frozen[next(iter(self._frozen))]
         return frozen.text
+
+    def _fitting(self, document: str, prompt: Prompt) -> _Frozen:
+        frozen = self._frozen.get(document)
+        if frozen is not None and _still_stands(frozen, prompt):
+            return frozen
+        return _Frozen(prompt.suffix, prompt.lines_below, prompt.whole)
 
 
 def _still_stands(frozen: _Frozen, prompt: Prompt) -> bool:

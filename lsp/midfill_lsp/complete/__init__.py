@@ -11,7 +11,7 @@ warm_up     what the engine reads while the cursor rests
 streams     which stream runs for a document, and when it is aborted
 live        one stream; stream (trimmed as it comes), anchor (what was typed since), view (what it
             says at one cursor)
-pause       waits as exact as the event loop has them
+pause       waits as exact as the event loop has them; one_task: work of which the latest counts
 """
 
 from __future__ import annotations

@@ -10,22 +10,19 @@ Called by `completer`.
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from midfill_lsp.complete import when
 from midfill_lsp.complete.answers import Answers
 from midfill_lsp.complete.live import Live
+from midfill_lsp.complete.one_task import OneTask
 from midfill_lsp.complete.request import CompletionRequest
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.errors import RequestSkipped
 from midfill_lsp.metrics import Metrics
 from midfill_lsp.prompt import Prompt
 from midfill_lsp.trim import indent_below
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,22 +55,17 @@ class Prefetch:
         self._answers = answers
         self._config = config
         self._metrics = metrics
-        self._task: asyncio.Task[None] | None = None
+        self._task = OneTask("prefetch")
 
     def soon(self, request: CompletionRequest) -> None:
         """Begin a prefetch at a cursor that stands behind an accepted suggestion."""
         if not self._config().prefetch or when.switched_off(request, self._config()):
             return
-        if self._task is not None:
-            self._task.cancel()
-        self._task = asyncio.create_task(self._run(request))
-        self._task.add_done_callback(_log_failure)
+        self._task.begin(self._run(request))
 
     async def aclose(self) -> None:
         """Begin no more."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        await self._task.aclose()
 
     async def _run(self, request: CompletionRequest) -> None:
         """Ask what the next automatic request would, at the cursor or on the line below."""
@@ -110,8 +102,3 @@ def _on_next_line(request: CompletionRequest) -> CompletionRequest | None:
     blanks = indent_below(line.rstrip("\r\n"), snapshot.lines, snapshot.language_id)
     place = snapshot.position(line_idx, column)
     return request.with_selected(place, place, snapshot.line_end(line_idx) + blanks)
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("a prefetch failed: %s", type(error).__name__)

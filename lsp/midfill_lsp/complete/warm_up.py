@@ -7,7 +7,6 @@ then stays in the cache, beside what is known of the place where one typed. Call
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
@@ -15,6 +14,7 @@ from midfill_lsp.backend.base import WarmsUp
 from midfill_lsp.complete import when
 from midfill_lsp.complete.answers import Answers
 from midfill_lsp.complete.gather import Gatherer
+from midfill_lsp.complete.one_task import OneTask
 from midfill_lsp.complete.request import CompletionRequest
 from midfill_lsp.config import CompletionConfig
 from midfill_lsp.errors import BackendError, RequestSkipped
@@ -53,28 +53,22 @@ class WarmUp:
         self._sleep = sleep
         self._clock = clock
         self._idle_until = clock()
-        self._task: asyncio.Task[None] | None = None
+        self._task = OneTask("warm-up")
 
     def soon(self, request: CompletionRequest) -> None:
         """Have the prompt at a cursor read, once it has rested there."""
         self.stop()
         config = self._config()
         if config.warm_up and self._backend() and not when.switched_off(request, config):
-            self._task = asyncio.create_task(self._run(request))
-            self._task.add_done_callback(_log_failure)
+            self._task.begin(self._run(request))
 
     def stop(self) -> None:
         """End what is under way."""
-        if self._task is not None:
-            self._task.cancel()
-            self._task = None
+        self._task.stop()
 
     async def aclose(self) -> None:
         """Begin no more, and return when the last has ended."""
-        task = self._task
-        self.stop()
-        if task is not None:
-            await asyncio.gather(task, return_exceptions=True)
+        await self._task.aclose()
 
     async def _run(self, request: CompletionRequest) -> None:
         await self._sleep(max(REST_S, self._idle_until - self._clock()))
@@ -113,8 +107,3 @@ class WarmUp:
             and not self._answers.streams.is_running(uri)
             and (is_at_end or when.out_of_place(request) is None)
         )
-
-
-def _log_failure(task: asyncio.Task[None]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        logger.error("a warm-up failed: %s", type(error).__name__)

@@ -15,13 +15,14 @@ from midfill_lsp.context.secret_looks import looks_chosen
 _SETTING = re.compile(r"""(?:-\s+)?["']?(?P<key>[\w.-]+)["']?[ \t]*:(?:\s+|\Z)(?P<value>.*)""")
 _ASSIGNMENT = re.compile(
     r"(?:export\s+)?(?P<key>[\w.-]+)[ \t]*[:?+]?=[ \t]*(?P<value>[^=\s].*)"
-    r"|(?P<empty>[A-Z][A-Z0-9]*_[A-Z0-9_]*)=\s*\Z"
+    r"|[A-Z][A-Z0-9]*_[A-Z0-9_]*=\s*\Z"
 )
 _VALUES = re.compile(r"_?(?:value|default|secure|plain|content|text|string|literal)", re.IGNORECASE)
-# What a secret is said to be, or where it is kept.
+# What a secret is said to be, or where it is kept: the last word of a key.
 _OF_ANOTHER = re.compile(
-    r"(?:.*[_.-]|(?-i:.*[a-z0-9](?=[A-Z])))?(?:name|type|path|file|dir|url|uri|host|port|user|ref|from|format|version|env|id|key"
-    r"|min|max|length|size|count|title|description|example|pattern|kind|mode|engine|namespace"
+    r"(?:.*[_.-]|(?-i:.*[a-z0-9](?=[A-Z])))?"
+    r"(?:name|type|path|file|dir|url|uri|host|port|user|ref|from|format|version|env|id|key|min|max|"
+    r"length|size|count|title|description|example|pattern|kind|mode|engine|namespace"
     r"|provider|algorithm|required|image|tag|label|role|region|zone|group|policy|expires?|ttl)s?",
     re.IGNORECASE,
 )

@@ -61,7 +61,8 @@ _INSERTED = re.compile(r"\A(?:\$\w|`[^`]*`)|\$\{[^}]*\}|\$\([^)]*\)|\{\{[^}]*\}\
 _VARIABLE = re.compile(r"\$[A-Za-z_]|\{[^{}]*\}")
 
 _ANOTHER = re.compile(
-    r"(?:[_.-](?:file|dir|path|names?|length|len|type|min|max)|(?-i:File|Dir|Path|Names?|Length|Len|Type))"
+    r"(?:[_.-](?:file|dir|path|names?|length|len|type|min|max)"
+    r"|(?-i:File|Dir|Path|Names?|Length|Len|Type))"
     r"[\"'`]?\]?\s*(?:[!:=]{1,3}>?|:?[-+])\s*[\"']?\Z",
     re.IGNORECASE,
 )

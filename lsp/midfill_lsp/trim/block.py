@@ -140,18 +140,19 @@ class BlockRules:
         last = next((idx for idx in range(len(self._kept) - 1, -1, -1) if self._kept[idx]), 0)
         above = self._kept[last] if last else context.head + self._kept[0]
         begins_level = opener.begins_level(above, context.language_id)
-        step = indent.width(raw) - indent.width(above)
-        if begins_level and indent.is_mixed(raw) and step == indent.TAB_WIDTH:
+        if (
+            begins_level
+            and indent.is_mixed(raw)
+            and indent.step_between(above, raw) == indent.TAB_WIDTH
+        ):
             self._aligns = False
         line = indent.adapt(raw, style, self._aligns)
         if style.tabs or not style.is_sure or not line.strip():
             return line
-        opens = begins_level or above.rstrip().endswith(indent.OPENERS)
-        if self._step is None and opens:
-            step = indent.width(line) - indent.width(above)
+        if self._step is None and (begins_level or above.rstrip().endswith(indent.OPENERS)):
+            step = indent.step_between(above, line)
             # What may hang tells nothing, and what follows is not to be indented otherwise.
-            hangs = step == 2 * style.unit and not begins_level
-            self._step = 0 if hangs else step
+            self._step = step if begins_level or step != 2 * style.unit else 0
         if self._step not in _STEPS or self._step == style.unit:
             return line
         return indent.rescaled(line, context.level, self._step, style.unit)

@@ -62,9 +62,9 @@ def _steps(pairs: Iterable[tuple[str, str]]) -> Iterator[int]:
     """Yield by how much lines below those that open something are indented more."""
     for above, below in pairs:
         if above.rstrip().endswith(OPENERS):
-            step = width(below) - width(above)
-            if step in _UNITS:
-                yield step
+            size = step_between(above, below)
+            if size in _UNITS:
+                yield size
 
 
 def rescaled(line: str, level: int, step: int, unit: int) -> str:
@@ -82,6 +82,11 @@ def _nearest(lines: Iterable[str]) -> str | None:
 def width(line: str) -> int:
     """Return the columns of a line's leading whitespace, with a tab stop at every 4."""
     return len(_leading(line).expandtabs(TAB_WIDTH))
+
+
+def step_between(above: str, below: str) -> int:
+    """Return by how many columns a line is indented more than another."""
+    return width(below) - width(above)
 
 
 def is_mixed(line: str) -> bool:

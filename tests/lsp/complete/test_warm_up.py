@@ -126,7 +126,7 @@ async def test_what_was_typed_meanwhile_asks_by_itself() -> None:
 
 
 async def test_a_stream_that_runs_is_left_alone() -> None:
-    # In the session of the document the engine would end it.
+    # Two at once would share the engine's steps.
     world, backend = _world()
     world.move("\n\n\nprint")
     await settle()
