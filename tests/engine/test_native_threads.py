@@ -1,7 +1,8 @@
-"""The native decoder's threads: where so many cannot be had, and in a fork without them."""
+"""The native decoder's threads: how many, on which cores, and in a fork without them."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -89,3 +90,34 @@ native.close()
 print("all ended")
 """)
     assert told.endswith("all ended\n")
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one core is all that there is")
+def test_helpers_leave_the_caller_its_core() -> None:
+    """On the caller's they took turns with it, by the millisecond, and a step took twice as long.
+
+    A caller that may use one core alone shares it.
+    """
+    told = run("""
+from pathlib import Path
+
+def steps_with(cores):
+    os.sched_setaffinity(0, cores)
+    native = decoder(3)
+    logits(native)
+    threads = list(Path("/proc/self/task").iterdir())
+    helpers = [each for each in threads if (each / "comm").read_text() == "midfill-helper\\n"]
+    masks = [os.sched_getaffinity(int(each.name)) for each in helpers]
+    native.close()
+    return masks
+
+cores = os.sched_getaffinity(0)
+for mask in steps_with(cores):
+    assert mask < cores and len(mask) == len(cores) - 1, mask
+    print("left out")
+one = {min(cores)}
+for mask in steps_with(one):
+    assert mask == one, mask
+    print("shared")
+""")
+    assert told.splitlines() == ["left out"] * 2 + ["shared"] * 2

@@ -17,6 +17,9 @@
 #if !defined(_WIN32)
 #include <pthread.h>
 #endif
+#if defined(__linux__)
+#include <sched.h>
+#endif
 
 namespace {
 
@@ -93,6 +96,7 @@ struct Pool {
   std::atomic<bool> resting{false};
   std::atomic<bool> stopping{false};
   alignas(64) uint32_t owed = 0;  // the caller's: pieces that helpers have taken, since ever
+  int avoided = -1;               // the caller's: the core that no helper may have
   std::mutex mutex;
   std::condition_variable wake;
   std::condition_variable finished;
@@ -145,6 +149,21 @@ struct Pool {
     sleepers.fetch_sub(1);
   }
 
+  // Keeps the helpers off the core that the caller has. The scheduler may wake one there, and then
+  // they take turns in slices of milliseconds.
+  void make_room() {
+#if defined(__linux__)
+    const int core = sched_getcpu();
+    if (core == avoided || core < 0 || core >= CPU_SETSIZE) return;
+    cpu_set_t cores;
+    if (sched_getaffinity(0, sizeof cores, &cores)) return;
+    if (CPU_COUNT(&cores) > 1) CPU_CLR(core, &cores);
+    for (std::thread& thread : threads)
+      pthread_setaffinity_np(thread.native_handle(), sizeof cores, &cores);
+    avoided = core;
+#endif
+  }
+
   void wake_all() {
     if (!sleepers.load()) return;
     { std::lock_guard<std::mutex> lock(mutex); }
@@ -168,8 +187,12 @@ Pool* pool_create(int num_threads) {
   watch_forks();
   Pool* pool = new Pool(num_threads < 1 ? 1 : num_threads);
   try {
-    for (int thread = 1; thread < pool->size; thread++)
+    for (int thread = 1; thread < pool->size; thread++) {
       pool->threads.emplace_back([pool, thread] { pool->serve(thread); });
+#if defined(__linux__)
+      pthread_setname_np(pool->threads.back().native_handle(), "midfill-helper");
+#endif
+    }
   } catch (const std::system_error&) {
     // A limit of threads that others share, who would find none left if all were taken.
     const int half = (int)pool->threads.size() / 2;
@@ -198,6 +221,7 @@ void pool_for(Pool* pool, int count, PoolWork work, const void* context) {
     for (int piece = 0; piece < count; piece++) work(context, piece, 0);
     return;
   }
+  pool->make_room();
   const uint32_t number = pool->stage.number.load(std::memory_order_relaxed) + 1;
   pool->stage.work = work;
   pool->stage.context = context;
