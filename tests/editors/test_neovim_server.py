@@ -23,6 +23,12 @@ vim.bo[buf].buflisted = true
 vim.fn.bufload(buf)
 """
 
+_RESTART_AND_RUN = """
+vim.cmd('Midfill restart')
+assert(not require('midfill.wire').client().initialized)
+vim.cmd(...)
+"""
+
 
 def test_a_server_that_dies_is_started_anew(tmp_path: Path) -> None:
     script = Script()
@@ -139,3 +145,21 @@ def test_a_server_that_dies_at_its_start_is_given_up_once(tmp_path: Path) -> Non
         neovim.run("edit b.py")
         assert neovim.lua("return #vim.lsp.get_clients()") == 0
         assert neovim.run("messages").count("within a minute") == 1
+
+
+@pytest.mark.parametrize("which", ["nvim-new", "nvim-old"])
+def test_what_is_asked_of_a_server_that_starts_waits_for_it(which: Editor, tmp_path: Path) -> None:
+    """It was told to be asked again."""
+    script = Script()
+    setup: dict[str, object] = {"cmd": command("tests.editors.script", str(script.port))}
+    with start(which, tmp_path, setup) as neovim:
+        neovim.edit(["x = 1"])
+        script.accept()
+        for command_line, wanted in (("MidfillChat Why?", "Why?"), ("1MidfillEdit go", "go")):
+            neovim.lua(_RESTART_AND_RUN, command_line)
+            script.accept()
+            (chat,) = neovim.until(script.chats, len)
+            assert wanted in chat[-1]["content"]
+            assert "try again" not in neovim.run("messages") + "".join(neovim.lines)
+            neovim.edit(["x = 1"])
+    script.close()

@@ -81,7 +81,21 @@ local function finish(answer, err, result)
   end
 end
 
---- Send a question and let its answer grow.
+---@param answer midfill.Answer
+local function send(answer)
+  local context, place_buf = places.context()
+  local params = { messages = messages, context = context, partialResultToken = answer.token }
+  local cancel = wire.request('midfill/chat', params, function(err, result)
+    finish(answer, err, result)
+  end, place_buf)
+  if cancel then
+    answer.cancel = cancel
+  else
+    finish(answer, { message = wire.why_not() })
+  end
+end
+
+--- Send a question, once the server has started, and let its answer grow.
 ---@param question string
 function M.ask(question)
   if vim.trim(question) == '' then
@@ -93,10 +107,9 @@ function M.ask(question)
     token = 'midfill-chat-' .. num_asked,
     mark = transcript.begin_answer(),
     text = '',
+    cancel = function() end,
   }
   table.insert(messages, { role = 'user', content = question })
-  local context, place_buf = places.context()
-  local params = { messages = messages, context = context, partialResultToken = answer.token }
   running = answer
   wire.growing[answer.token] = function(value)
     if running == answer and type(value.content) == 'string' then
@@ -104,13 +117,11 @@ function M.ask(question)
       show(answer, answer.text)
     end
   end
-  answer.cancel = wire.request('midfill/chat', params, function(err, result)
-    finish(answer, err, result)
-  end, place_buf)
-  if not answer.cancel then
-    answer.cancel = function() end
-    finish(answer, { message = wire.why_not() })
-  end
+  wire.once_ready(function()
+    if running == answer then
+      send(answer)
+    end
+  end)
 end
 
 --- End the conversation.

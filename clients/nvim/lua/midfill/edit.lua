@@ -81,16 +81,21 @@ local function begin(place, mods, instruction)
       preview.show(shown, value.newText)
     end
   end
-  cancel = wire.request('midfill/edit', params_of(held, instruction, token), function(err, result)
-    cancel = nil
-    if preview.is_open(shown) then
-      finish(shown, err, result)
+  wire.once_ready(function()
+    if not preview.is_open(shown) then
+      return
     end
-  end, held.buf)
-  if not cancel then
-    preview.discard()
-    say(wire.why_not(), vim.log.levels.ERROR)
-  end
+    cancel = wire.request('midfill/edit', params_of(held, instruction, token), function(err, result)
+      cancel = nil
+      if preview.is_open(shown) then
+        finish(shown, err, result)
+      end
+    end, held.buf)
+    if not cancel then
+      preview.discard()
+      say(wire.why_not(), vim.log.levels.ERROR)
+    end
+  end)
 end
 
 --- Run `:MidfillEdit`.

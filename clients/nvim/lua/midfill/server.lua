@@ -84,6 +84,7 @@ local function on_exit(code, signal, ended_id)
     if wire.id == nil then -- else it was started anew meanwhile
       wire.set_status('stopped', ('the language server ended (code %d, signal %d)'):format(code, signal))
     end
+    wire.release_held()
     if ended_id ~= stopped_id and vim.v.exiting == vim.NIL then
       M.revive()
     end
@@ -142,6 +143,7 @@ local function start_config(buf)
       client.server_capabilities.inlineCompletionProvider = nil -- else Neovim draws it as well
       folders.tell_late(client)
     end,
+    on_attach = vim.schedule_wrap(wire.release_held), -- each buffer that waited is known by then
     on_exit = on_exit,
   }
 end
@@ -247,6 +249,7 @@ function M.restart()
     wire.ended()()
     hooks.on_end()
     wire.set_status('stopped', 'the language server did not answer')
+    wire.release_held()
   end
   M.attach_all()
 end

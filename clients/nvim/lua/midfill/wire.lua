@@ -22,6 +22,7 @@ M.id = nil
 
 ---@alias midfill.OnReply fun(err?: table, result: any)
 local waiting = {} ---@type table<table, midfill.OnReply> requests that were not answered yet
+local held = {} ---@type (fun())[] what is to be asked of a server that starts
 
 --- Return the client that runs, nil if none does.
 ---@return vim.lsp.Client?
@@ -55,6 +56,26 @@ function M.why_not()
   local is_starting = M.status.state == 'starting'
   return M.status.reason
     or ('the language server ' .. (is_starting and 'is starting; try again' or 'does not run: open a file'))
+end
+
+--- Do something once the server that starts can be asked, or has ended; at once if none starts.
+---@param action fun()
+function M.once_ready(action)
+  local client = M.client()
+  if client and not client.initialized then
+    table.insert(held, action)
+  else
+    action()
+  end
+end
+
+--- Do what was held for a server that started; it knows its first buffer now, or has ended.
+function M.release_held()
+  local actions = held
+  held = {}
+  for _, action in ipairs(actions) do
+    action()
+  end
 end
 
 --- Send a notification; nothing happens while no server runs.
@@ -111,16 +132,18 @@ function M.ended()
   end
 end
 
---- Run a command of the server.
+--- Run a command of the server, once it has started.
 ---@param command string
 ---@param arguments any[]
 ---@param on_reply? midfill.OnReply
 function M.execute(command, arguments, on_reply)
   local params = { command = command, arguments = arguments }
-  local is_sent = M.request('workspace/executeCommand', params, on_reply or function() end)
-  if not is_sent and on_reply then
-    on_reply({ message = M.why_not() }, nil)
-  end
+  M.once_ready(function()
+    local is_sent = M.request('workspace/executeCommand', params, on_reply or function() end)
+    if not is_sent and on_reply then
+      on_reply({ message = M.why_not() }, nil)
+    end
+  end)
 end
 
 --- Return a byte column of the current buffer as the wire has it.
