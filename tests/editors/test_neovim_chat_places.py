@@ -64,7 +64,8 @@ def test_lines_of_a_buffer_without_a_name_are_never_anothers(
     assert "x = 1\ny = 2" in script.chats()[-1][-1]["content"]
     neovim.type("<Esc><C-w>p")
     neovim.run("new | call setline(1, ['z = 3', 'z = 4'])")
-    neovim.run("MidfillChat And now?")
+    told = neovim.run("MidfillChat And now?")
+    assert "without lines of a buffer that the language server does not know now" in told
     neovim.until(lambda: neovim.lines, lambda lines: lines.count("One.") == 2)
     assert "z = " not in script.chats()[-1][-1]["content"]
     end(neovim)

@@ -2,7 +2,7 @@ import { beforeEach, expect, test } from "vitest";
 
 import { watchCursor, type CursorParts } from "../src/ghost/cursor";
 import { TextDocument } from "./document";
-import { editorsChanged, Position, Range, selectionsChanged, settings, Uri } from "./vscode";
+import { editorsChanged, Position, Range, selectionsChanged, settings, Uri, window } from "./vscode";
 
 class Selection extends Range {
   get active(): Position {
@@ -27,6 +27,7 @@ class Bench {
 
   constructor(scheme = "file") {
     this.editor = { document: new TextDocument(new Uri(scheme, "/a.py"), "a\nb\nword\n"), selections: [cursor(2, 4)] };
+    window.activeTextEditor = this.editor;
     watchers.push(watchCursor({ client: () => this.client, isOpen: () => this.isOpen } as unknown as CursorParts));
   }
 
@@ -77,6 +78,14 @@ test("not of a cursor that typing moved, but of the next move", () => {
   bench.type(cursor(2, 6));
   bench.move(cursor(1, 0));
   expect(bench.told).toEqual([place(2, 4), place(1, 0)]);
+});
+
+test("not of the cursor that the same file has beside", () => {
+  const bench = new Bench();
+  bench.open();
+  bench.type(cursor(2, 5));
+  selectionsChanged.fire({ textEditor: { document: bench.editor.document, selections: [cursor(3, 0)] } });
+  expect(bench.told).toEqual([place(2, 4)]);
 });
 
 test("not of a selection, nor of several cursors", () => {

@@ -1,7 +1,7 @@
 """Whether the kernels are to be trusted on the GPU at hand: they are compared with torch.
 
 The comparison is made on the model itself, so nothing needs to be known of a GPU beforehand.
-Called by `gpu_choice` once a model is loaded, before anything is captured ahead.
+Called by `gpu_choice` once a model is loaded.
 """
 
 from __future__ import annotations
@@ -22,13 +22,16 @@ makes 1."""
 
 
 def failure(forward: GpuForward) -> str | None:
-    """Returns why the kernels are not to be trusted on this GPU, or None.
+    """Gets the kernels ready; returns why they are not to be trusted on this GPU, or None.
 
     Raises:
         ModelError: they broke it for this process, so that torch cannot take their place.
     """
     try:
         difference = forward.difference()
+        if difference <= MOST_DIFFERENCE:  # false for NaN
+            forward.prepare()
+            return None
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # compilers and drivers raise what they like
@@ -37,6 +40,4 @@ def failure(forward: GpuForward) -> str | None:
             told = f"the GPU kernels fail here ({type(error).__name__})"
             raise ModelError(f"{told}; use --kernels torch --dtype auto") from error
         return f"they failed: {type(error).__name__}"
-    if difference <= MOST_DIFFERENCE:  # false for NaN
-        return None
     return f"their numbers are off by {difference:.2g} of torch's"

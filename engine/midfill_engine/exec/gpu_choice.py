@@ -161,7 +161,6 @@ def build_gpu_forward(
     forward = assemble(spec, weights, parts, cache, capture, kind=kind, dtype=dtype, launch=launch)
     reason = failure(forward)
     if reason is None:
-        forward.prepare()
         return forward
     if launch is not None:
         raise ModelError(f"--attention whole fails here ({reason}); use --attention auto")

@@ -79,11 +79,14 @@ class CudaGraphs:
             with torch.cuda.stream(self._aside):
                 run()
             torch.cuda.current_stream().wait_stream(self._aside)
-            graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(
-                graph, pool=self._pool, stream=self._aside, capture_error_mode="thread_local"
-            ):
-                run()
+            graph, current = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+            try:
+                with torch.cuda.graph(
+                    graph, pool=self._pool, stream=self._aside, capture_error_mode="thread_local"
+                ):
+                    run()
+            finally:
+                torch.cuda.set_stream(current)  # which torch leaves undone where a capture fails
         return graph.replay
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from midfill_engine.errors import DeviceLost, OutOfMemory
 
@@ -56,12 +56,14 @@ def is_lost(device: str) -> bool:
 def _lost(error: Exception, device: str) -> DeviceLost:
     first = (str(error).splitlines() or [""])[0] or type(error).__name__
     return DeviceLost(
-        f"{device} failed and computes nothing more for this process ({first[:200]}): restart "
-        "midfill-engine; if it fails again, start it with --kernels torch"
+        f"{device} failed and computes nothing more for this process ({first[:200]}): "
+        "midfill-engine has to be started again, as editors do by themselves; if it fails again, "
+        "use --kernels torch or --device cpu, in an editor midfill.engine.device"
     )
 
 
 def _empty_cache() -> None:
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()
+        with suppress(RuntimeError):  # as behind a capture that failed
+            torch.cuda.empty_cache()

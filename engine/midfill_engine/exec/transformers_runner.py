@@ -162,7 +162,8 @@ class TransformersRunner:
 
     def copy_prefix(self, src: int, dst: int, length: int) -> None:
         """Copies what is known of positions [0, length) of one slot to another."""
-        self._caches.copy_prefix(src, dst, length)
+        with step_errors(length, str(self._device)):
+            self._caches.copy_prefix(src, dst, length)
 
 
 def _refuse(wanted: Wanted) -> None:

@@ -203,9 +203,17 @@ class EngineServer(uvicorn.Server):
             raise self._failure
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start to accept, then say so; without a ready file that was asked for, end at once."""
+        """Start to accept, then say so.
+
+        Without a ready file that was asked for, or with an engine thread that has died by now, end
+        at once: then the start has failed.
+        """
         self._live.ending = False  # a loaded model may be served again
         await super().startup(sockets)
+        self._failure = self._death()
+        if self._failure is not None:
+            self.should_exit = True
+            return
         if self._ready_file is not None:
             try:
                 write_private(self._ready_file, self._ready_text)
@@ -221,12 +229,15 @@ class EngineServer(uvicorn.Server):
 
         Whoever started us starts another, which can answer again.
         """
-        for served in self._models.served:
-            failure = served.engine.failure
-            if failure is not None:
-                self._failure = EngineDied(failure)
-                return True
+        death = self._death()
+        if death is not None:
+            self._failure = death
+            return True
         return await super().on_tick(counter)
+
+    def _death(self) -> EngineDied | None:
+        failures = (served.engine.failure for served in self._models.served)
+        return next((EngineDied(failure) for failure in failures if failure is not None), None)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Withdraw the ready file, end every open reply, then stop.

@@ -161,14 +161,14 @@ class SharedEngine:
                 try:
                     held = await _hold(record, ready)
                 except (LeaseRefused, OSError) as error:
-                    reason = error
-                    logger.warning("engine not used: pid=%d: %s", ready.pid, error)
-                    if lost is not None and lost.ready == ready:
-                        # It was our engine. One that hangs nobody else would ever end; one that
-                        # failed is about to end, and then counts as a crash.
-                        is_hung = isinstance(error, LeaseSilent)
-                        end = process.end_and_wait if is_hung else process.wait
-                        await asyncio.to_thread(end, ready.pid)
+                    failure = log.last_error(Path(record.log_file))
+                    reason = failure or error
+                    logger.warning("engine not used: pid=%d: %s", ready.pid, reason)
+                    was_ours = lost is not None and lost.ready == ready
+                    if was_ours and isinstance(error, LeaseSilent):  # nobody else would end it
+                        await asyncio.to_thread(process.end_and_wait, ready.pid)
+                    elif was_ours or failure is not None:  # it is ending, and then is a crash
+                        await asyncio.to_thread(process.wait, ready.pid)
                 else:
                     if held.is_other_version and held.lease.is_only and gone is None:
                         # Nobody uses it: it ends by itself, and one of our version begins.

@@ -52,7 +52,7 @@ def test_whatever_a_lost_gpu_raises_says_that_it_is_lost(
     assert gpu.asked == ["cuda:1"]
     told = str(caught.value)
     assert str(error).splitlines()[0] in told
-    assert "restart midfill-engine" in told
+    assert "midfill.engine.device" in told
     assert "\n" not in told
 
 
@@ -80,3 +80,18 @@ def test_the_cpu_is_never_lost(gpu: SimpleNamespace) -> None:
     with pytest.raises(RuntimeError, match="a bug"), step_errors(3, "cpu"):
         raise RuntimeError("a bug")
     assert gpu.asked == []
+
+
+def test_memory_that_cannot_be_given_back_is_no_other_error(
+    gpu: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a capture that failed torch refuses to, and out of memory became an internal error."""
+
+    def refuse() -> None:
+        raise RuntimeError("captures_underway.empty() INTERNAL ASSERT FAILED")
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "empty_cache", refuse)
+    with pytest.raises(OutOfMemory), step_errors(3, "cuda"):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+    assert gpu.asked == ["cuda"]

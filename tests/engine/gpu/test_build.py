@@ -12,7 +12,7 @@ from midfill_engine.errors import ModelError
 from midfill_engine.exec import build, gpu_choice, torch_build
 from midfill_engine.exec.gpu_choice import Parts, plain_parts
 from midfill_engine.exec.gpu_device import Device
-from midfill_engine.exec.graphs import Eager
+from midfill_engine.exec.graphs import Eager, Run
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SamplingParams
 from midfill_engine.exec.work import Work
@@ -63,3 +63,23 @@ def test_kernels_that_fail_are_replaced_or_refused(
     for dtype, kernels in (("int8", "auto"), ("float32", "native")):
         with pytest.raises(ModelError, match=r"the GPU kernels fail here .*--kernels torch"):
             Runner.load(str(folder), dtype=dtype, kernels=kernels, cache_bytes=2**20)
+
+
+def test_steps_that_cannot_be_captured_ahead_are_replaced(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The engine ended with a traceback, and editors said that it had left no word of why."""
+
+    class Refusing(Eager):
+        num_captured = 0
+
+        def __call__(self, run: Run) -> Run:
+            self.num_captured += 1
+            if self.num_captured > 1:  # the first is what is compared
+                raise RuntimeError("Triton Error [CUDA]: invalid argument")
+            return run
+
+    put(monkeypatch, gpu_choice, "CudaGraphs", Refusing())
+    runner = Runner.load(str(folder), dtype="float32", cache_bytes=2**20)
+    assert runner.describe()["kernels"] == "torch (they failed: RuntimeError)"
+    assert "the GPU kernels are not used, torch is slower" in caplog.text

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from midfill_engine.config import EngineConfig, ServerConfig
-from midfill_engine.errors import ModelError, StartError
+from midfill_engine.errors import EngineDied, ModelError, StartError
 from midfill_engine.serve.http import MAX_HEAD_BYTES
 from midfill_engine.serve.keys import ApiKey
 from midfill_engine.serve.registry import Models
@@ -144,6 +144,21 @@ def test_a_ready_file_that_cannot_be_written_ends_without_a_traceback(
         with pytest.raises(StartError, match="cannot write the ready file"):
             server.run(sockets=[sock])
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_an_engine_that_died_before_it_served_says_no_ready(
+    tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    """Its language server met a closed port, and started another without a word of why."""
+    config = ServerConfig(port=0, ready_file=tmp_path / "ready.json")
+    engine, told = FakeEngine(), list[str]()
+    engine.alive = False
+    with bind(config) as sock:
+        models = Models([serve_with(engine, tokenizer)])
+        server = EngineServer(models, config, None, "http://127.0.0.1", told.append)
+        with pytest.raises(EngineDied, match="it broke: restart midfill-engine"):
+            server.run(sockets=[sock])
+    assert (told, list(tmp_path.iterdir())) == ([], [])
 
 
 def test_a_reply_that_begins_during_the_end_ends(tokenizer: Tokenizer) -> None:

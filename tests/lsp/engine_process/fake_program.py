@@ -34,13 +34,17 @@ async def _serve(options: argparse.Namespace, key: str) -> int:
     engine = FakeEngine(key)
     first_wait_s, unused_s = 60.0, float(options.exit_when_unused)
     async with engine:
-        if options.linger is not None:
+        if options.linger is not None and options.dead is None:
             failed = asyncio.Event()
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, failed.set)
             _tell_ready(options, engine.url)
             await failed.wait()
             return 2
+        if options.dead is not None:
+            sys.stderr.write(f"midfill-engine: error: {options.dead}\n")
         _tell_ready(options, engine.url)
+        if options.dead is not None:
+            return 2
         wait_s: float | None = first_wait_s
         while True:
             try:
@@ -61,6 +65,7 @@ def main() -> int:
     parser.add_argument("--never-ready", action="store_true")
     parser.add_argument("--progress", help="file: wait until it is there, with progress in the log")
     parser.add_argument("--linger", help="fail at SIGUSR1, and end once this file is there")
+    parser.add_argument("--dead", help="serve nobody for this error, and end as with --linger")
     parser.add_argument("serve", choices=["serve"])
     for name in ("model", "device", "port", "ready-file", "api-key-file", "exit-when-unused"):
         parser.add_argument(f"--{name}", required=True)

@@ -18,7 +18,7 @@ from midfill_lsp.backend.infill import InfillBackend
 from midfill_lsp.config import EngineConfig
 from midfill_lsp.engine_process import command, lease, process, start, state
 from midfill_lsp.engine_process.shared import SharedEngine
-from midfill_lsp.errors import EngineStartError
+from midfill_lsp.errors import EngineGone, EngineStartError
 from tests.lsp.backend.stream import collect
 from tests.lsp.engine_process.conftest import Engines, until
 
@@ -190,6 +190,27 @@ async def test_an_engine_that_failed_and_is_still_ending_counts_as_a_crash(
         record = state.read_record(next(engines.state_dir.glob("engine-*[0-9a-f].json")))
         assert record is not None
         assert (len(engines.pids()), record.num_crashes) == (2, 1)
+
+
+async def test_an_engine_that_dies_before_it_serves_is_given_up_with_its_reason(
+    engines: Engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was started again and again beside those that were ending, and nobody learnt why."""
+    over, wait = tmp_path / "over", process.wait
+
+    def waited(pid: int) -> None:
+        over.touch()
+        wait(pid)
+
+    monkeypatch.setattr(process, "wait", waited)
+    monkeypatch.setattr(start, "PAUSES_S", (0.0, 0.0, 0.0))
+    config = engines.config("--dead", "the GPU is lost", "--linger", str(over))
+    async with aclosing(SharedEngine(config, retry_after_s=0.0)) as engine:
+        with pytest.raises(EngineGone, match="the GPU is lost"):
+            await engine.endpoint()
+        with pytest.raises(EngineStartError, match=r"died 4 times .*: the GPU is lost; restart it"):
+            await engine.endpoint()
+    assert len(engines.pids()) == 4
 
 
 async def test_a_long_life_is_no_reason_to_wait(

@@ -32,12 +32,15 @@ end
 ---@return integer? buf the file of the latest
 function M.context()
   local context, left = {}, {} ---@type table[], midfill.Held[]
+  local is_unknown = false
   for _, held in ipairs(places) do
     local range = held_lines.range(held, wire.encoding())
     if range then
       table.insert(left, held)
       if server.is_attached(held.buf) then -- else the URI may be another's without a name
         table.insert(context, { uri = vim.uri_from_bufnr(held.buf), range = range })
+      else
+        is_unknown = true
       end
     else
       held_lines.release(held)
@@ -45,6 +48,9 @@ function M.context()
   end
   if #left < #places then
     vim.notify('Midfill: lines that the conversation was about are gone')
+  end
+  if is_unknown then
+    vim.notify('Midfill: asked without lines of a buffer that the language server does not know now')
   end
   places = left
   return context, left[#left] and left[#left].buf

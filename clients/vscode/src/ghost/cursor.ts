@@ -33,6 +33,7 @@ export function watchCursor({ client, isOpen }: CursorParts): vscode.Disposable 
       if (editor) tell(editor);
     }),
     vscode.window.onDidChangeTextEditorSelection(({ textEditor }) => {
+      if (textEditor !== vscode.window.activeTextEditor) return; // the same file, beside: typing moves its cursor too
       const { document } = textEditor;
       const seen = versions.get(document) ?? document.version;
       if (seen === document.version) tell(textEditor);
