@@ -49,7 +49,11 @@ _SHELL_STEMS: Final = ("Dockerfile.", "Containerfile.")
 _COPY_SUFFIXES: Final = frozenset({".example", ".sample", ".template", ".dist"})
 """The name in front says how such a file writes values; without quotes whatever it is."""
 _KEPT_SUFFIXES: Final = frozenset({".bak", ".orig", ".old"})
-"""The name in front says it all; where it has no ending, it may be code's."""
+"""The name in front says it all; where it has no ending, it may be code's, but for these."""
+_CONFIG_NAMES: Final = frozenset(
+    {"makefile", "gnumakefile", "config", "settings", "properties", "environment", "credentials"}
+    | {"hosts", "inventory"}
+)
 _MADE_SUFFIXES: Final = frozenset({".in", ".j2", ".jinja", ".jinja2", ".tpl", ".tmpl", ".erb"})
 """The same of templates."""
 
@@ -209,6 +213,7 @@ def _syntax_of(name: str) -> Syntax:
     is_script = path.name in _SHELL_NAMES or path.suffix in _SHELL_SUFFIXES
     if is_script or PurePath(name).name.startswith(_SHELL_STEMS):
         return Syntax.SHELL
-    tells_nothing = is_kept and not is_copy and not path.suffix and path.name[:1] != "."
+    is_told = path.name in _CONFIG_NAMES or path.suffix or path.name.startswith(".")
+    may_be_code = is_kept and not is_copy and not is_told
     is_config = is_copy or path.suffix in _CONFIG_SUFFIXES
-    return Syntax.CONFIG if is_config and not tells_nothing else Syntax.CODE
+    return Syntax.CONFIG if is_config and not may_be_code else Syntax.CODE

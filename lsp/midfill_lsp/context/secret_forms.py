@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
+from midfill_lsp.context.secret_grammars import grammar_spans
 from midfill_lsp.context.secret_looks import VALUE
 from midfill_lsp.context.secret_matches import (
     Match,
@@ -128,6 +129,7 @@ def form_spans(line: str, lowered: str, syntax: Syntax) -> Iterator[Span]:
                 if form.is_secret(match) and is_whole(match, syntax is Syntax.SHELL):
                     yield match.span("value")
     yield from pair_spans(line, lowered)
+    yield from grammar_spans(line, lowered, syntax is Syntax.CODE)
 
 
 def _form(

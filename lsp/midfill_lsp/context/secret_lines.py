@@ -9,17 +9,15 @@ a thread. A verdict is kept by the line's hash, and of whole texts only the few 
 from __future__ import annotations
 
 import hashlib
-import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from midfill_lsp.context.secret_below import value_below
+from midfill_lsp.context.secret_below import Candidate, Opening, beside, follow
 from midfill_lsp.context.secret_forms import Span, Syntax
 from midfill_lsp.context.secret_keys import key_spans
 from midfill_lsp.context.secret_rules import Rules, find_spans, load
-from midfill_lsp.named_values import KEYWORD_STEMS
 
 MASK: Final = "x"
 _MAX_VERDICTS = 50_000
@@ -27,10 +25,6 @@ _MAX_BLOCKS = 64  # eight pieces before and after a new choice, their names, and
 # Some 20 lines at 50 us each, docs/log.md, 2026-11-26.
 _SHORT_CHARS = 800
 _MIN_LINE_CHARS = 6
-# A line whose value stands below it. In code a colon alone opens a block, not a value.
-_OPENS = re.compile(r"""(.*(?:=>?|["']\s*:))\s*[(\[]?\Z""")
-_OPENS_IN_CONFIG = re.compile(r"(.*[=:])\s*(?:[|>][+-]?|[(\[])?\Z")
-_MAX_OPENING_CHARS = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +33,17 @@ class Masked:
 
     text: str
     num_secrets: int
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What the lines above leave open: a key over several lines, or a name without its value."""
+
+    in_key: bool = False
+    opening: Opening | None = None
+
+
+_NOTHING_OPEN: Final = _State()
 
 
 class SecretLines:
@@ -51,7 +56,7 @@ class SecretLines:
         self._keeping = threading.Lock()  # around changes of the blocks
         self._verdicts: dict[bytes, tuple[Span, ...]] = {}
         # While one types, all that stands above and below the cursor's line is the same text.
-        self._blocks: dict[tuple[str, Syntax, bool], tuple[Masked, bool]] = {}
+        self._blocks: dict[tuple[str, Syntax, _State], tuple[Masked, _State]] = {}
 
     def load(self) -> None:
         """Import the rules.
@@ -86,7 +91,7 @@ class SecretLines:
 
     def mask(self, text: str, syntax: Syntax = Syntax.CODE) -> Masked:
         """Return a text of lines, ended by LF, without its secrets."""
-        return self._block(text, syntax, False)[0]
+        return self._block(text, syntax, _NOTHING_OPEN)[0]
 
     def mask_around(
         self, prefix: str, suffix: str, syntax: Syntax = Syntax.CODE
@@ -104,42 +109,13 @@ class SecretLines:
             if head.count(quote) % 2
             for span in self.spans(head + quote, syntax)
         ]
-        opening = prefix[: max(0, head_start - 1)].rpartition("\n")[2]
-        spans += self._spans_below(opening, head + tail, syntax)
-        # Blocks end with the line end before the next, which makes an empty line of their last.
-        above, in_key = self._block(prefix[:head_start], syntax, False)
-        line, in_key = self._scan(_masked(head + tail, spans), syntax, in_key)
-        behind, num_opened = self._behind(head, suffix, syntax)
-        below, _ = self._block(behind, syntax, in_key)
+        above, state = self._block(prefix[:head_start], syntax, _NOTHING_OPEN)
+        line, state = self._scan(head + tail, syntax, state)
+        masked = _masked(line.text, spans)
+        end, rest = suffix[len(tail) :][:1], suffix[len(tail) + 1 :]
+        below, _ = self._block(rest, syntax, state)
         num = above.num_secrets + max(line.num_secrets, bool(spans)) + below.num_secrets
-        num += num_opened
-        return above.text + line.text[: len(head)], line.text[len(head) :] + below.text, num
-
-    def _behind(self, head: str, suffix: str, syntax: Syntax) -> tuple[str, int]:
-        """Return what follows the cursor's line, without the value that this may open, if any."""
-        tail, end, rest = suffix.partition("\n")
-        line, line_end, more = rest.partition("\n")
-        spans = self._spans_below(head + tail, line, syntax)
-        return end + _masked(line, spans) + line_end + more, int(bool(spans))
-
-    def _spans_below(self, opening: str, line: str, syntax: Syntax) -> tuple[Span, ...]:
-        """Return where a line's secrets stand if the line above opens a value."""
-        opening = opening.rstrip()[-_MAX_OPENING_CHARS:]
-        lowered = opening.lower()
-        if not any(stem in lowered for stem in KEYWORD_STEMS):
-            return ()
-        opened = (_OPENS if syntax is Syntax.CODE else _OPENS_IN_CONFIG).match(opening)
-        value = line.lstrip()
-        if opened is None or not value or value.startswith(('"""', "'''")):
-            return ()
-        if syntax is not Syntax.CODE and opening.endswith((":", "=")):
-            value = value_below(opening, line)
-            if not value:
-                return ()
-        head = f"{opened[1]} "
-        shift = len(line) - len(value) - len(head)
-        found = self.spans(head + value, syntax)
-        return tuple((start + shift, end + shift) for start, end in found if start >= len(head))
+        return above.text + masked[: len(head)], masked[len(head) :] + end + below.text, num
 
     def knows_around(self, prefix: str, suffix: str, syntax: Syntax = Syntax.CODE) -> bool:
         """Whether `mask_around` has little to look at: the cursor's line, or a short text."""
@@ -147,38 +123,54 @@ class SecretLines:
             return False
         if len(prefix) + len(suffix) <= _SHORT_CHARS:
             return True
-        above, below = prefix[: prefix.rfind("\n") + 1], suffix[len(suffix.partition("\n")[0]) :]
-        known = self._blocks.get((above, syntax, False))
-        return known is not None and any(
-            (below, syntax, in_key) in self._blocks for in_key in (False, True)
-        )
+        above = (prefix[: prefix.rfind("\n") + 1], syntax, _NOTHING_OPEN)
+        below = suffix[len(suffix.partition("\n")[0]) + 1 :]
+        with self._keeping:
+            return above in self._blocks and any(
+                text == below and kind is syntax for text, kind, _ in self._blocks
+            )
 
-    def _block(self, text: str, syntax: Syntax, in_key: bool) -> tuple[Masked, bool]:
+    def _block(self, text: str, syntax: Syntax, state: _State) -> tuple[Masked, _State]:
         """Return what `_scan` does, from memory if the text was scanned lately."""
-        key = (text, syntax, in_key)
+        key = (text, syntax, state)
         with self._keeping:
             found = self._blocks.pop(key, None)
         if found is None:
-            found = self._scan(text, syntax, in_key)
+            found = self._scan(text, syntax, state)
         with self._keeping:
             self._blocks[key] = found  # the latest is the last
             while len(self._blocks) > _MAX_BLOCKS:
                 del self._blocks[next(iter(self._blocks))]
         return found
 
-    def _scan(self, text: str, syntax: Syntax, in_key: bool) -> tuple[Masked, bool]:
-        """Return a text without its secrets, and whether a key goes on behind it."""
+    def _scan(self, text: str, syntax: Syntax, state: _State) -> tuple[Masked, _State]:
+        """Return a text without its secrets, and what is open behind it.
+
+        An empty last line of several is none: there the text was cut.
+        """
         lines = text.split("\n")
-        keys, ends_in_key = key_spans(lines, in_key)
+        keys, in_key = key_spans(lines, state.in_key)
+        opening = state.opening
         num = 0
         for idx, line in enumerate(lines):
-            spans = (*self.spans(line, syntax), *keys.get(idx, ()))
-            if idx:
-                spans += self._spans_below(lines[idx - 1], line, syntax)
+            if idx and not line and idx == len(lines) - 1:
+                break
+            below, opening = follow(opening, line, syntax)
+            spans = [*self.spans(line, syntax), *keys.get(idx, ())]
+            for candidate in (*below, *beside(line, syntax)):
+                spans += self._judged(candidate, line, syntax)
             if spans:
                 lines[idx] = _masked(line, spans)
                 num += 1
-        return Masked("\n".join(lines) if num else text, num), ends_in_key
+        return Masked("\n".join(lines) if num else text, num), _State(in_key, opening)
+
+    def _judged(self, candidate: Candidate, line: str, syntax: Syntax) -> Iterable[Span]:
+        """Yield where secrets stand in what may be one."""
+        head = candidate.head
+        shift = candidate.start - len(head)
+        for start, end in self.spans(head + line[candidate.start : candidate.end], syntax):
+            if start >= len(head):
+                yield start + shift, end + shift
 
 
 def _masked(line: str, spans: Iterable[Span]) -> str:

@@ -17,6 +17,7 @@ from midfill_lsp.context.secret_looks import (
     VALUE,
     looks_chosen,
     looks_plain,
+    looks_plain_setting,
     looks_templated,
 )
 
@@ -34,6 +35,18 @@ _PAIR = re.compile(
 )
 _OF_SERVER: Final = r"(?:host|port|server|user|username|user[ ]id|uid|dbname|database|sslmode)"
 _BEFORE = re.compile(rf"(?:=[^;=]{{0,200}};|[&?]|\b{_OF_SERVER}=\S{{1,80}})[ ]?\Z", re.IGNORECASE)
+# In a connection string, which a neighbour tells: up to the next `;`.
+_OF_CONNECTION: Final = (
+    r"server|host|data source|addr|address|network address|driver|endpoint|database"
+    r"|initial catalog|user id|uid|username|accountname|sharedaccesskeyname"
+)
+_CONNECTION = re.compile(rf"(?:\A|;)\s{{0,5}}(?:{_OF_CONNECTION})\s?=[^;=]*(?:;|\Z)", re.IGNORECASE)
+_IN_CONNECTION = re.compile(
+    r"(?:\A|;)\s{0,5}(?:password|pwd|accountkey|sharedaccesskey)\s?=\s?"
+    r"(?P<value>[^;\s\"'`]{4,400})(?=;|\Z)",
+    re.IGNORECASE,
+)
+_PUT_IN = re.compile(r"[{<@:$%]")
 _BEHIND = re.compile(rf"&|;[ ]?[\w ]{{1,30}}=|[ ]{_OF_SERVER}=", re.IGNORECASE)
 _ALONE = re.compile(r"""(["'])[\w ]{1,20}=[^;"']{0,400};[ ]?\1""")  # "Password=letmein;"
 _MOST_BEFORE_CHARS = 210
@@ -59,9 +72,22 @@ def pair_spans(line: str, lowered: str) -> Iterator[tuple[int, int]]:
         start, end = text.span(text.lastindex or 0)
         if text.lastindex is None or _BETWEEN_TEXTS.match(line, start, end):
             continue
+        text_itself = text[text.lastindex]
+        if ";" in text_itself and _CONNECTION.search(text_itself):
+            for match in _IN_CONNECTION.finditer(text_itself):
+                if _is_of_connection(match["value"]):
+                    yield start + match.start("value"), start + match.end("value")
         for match in _PAIR.finditer(line, start, end):
             if _is_password(match):
                 yield match.span("value")
+
+
+def _is_of_connection(value: str) -> bool:
+    if looks_plain(value) or looks_plain_setting(value) or looks_templated(value):
+        return False
+    is_none = PLACEHOLDER.fullmatch(value) or _NAMING.fullmatch(value)
+    is_other = _PUT_IN.match(value) or _DOTTED.fullmatch(value)
+    return not is_none and (not is_other or looks_chosen(value))
 
 
 def _is_password(match: re.Match[str]) -> bool:

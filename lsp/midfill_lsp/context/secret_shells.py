@@ -21,7 +21,8 @@ _UP_TO_ITS_QUOTE: Final = (
     r"(?=(?P=quote)|[&;,\s]|\\?\Z)"
 )
 IN_QUOTES: Final = (
-    r"(?<![\w-])(?:-e|--env|@?set|setx|export|ENV|echo)[ =]{1,3}"
+    r"(?<![\w-])(?:-e|--env|--set(?:-string)?|--from-literal|--build-arg|@?set|setx|export|ENV|echo)"
+    r"[ =]{1,3}"
     rf"(?P<quote>[\"']){_NAMED}{_UP_TO_ITS_QUOTE.replace('BLANK', '')}"
 )
 """An assignment whose quote stands before its name, `-e "PASSWORD=let me in"`: up to that quote."""
