@@ -3,10 +3,10 @@
     python bench/gpu_step.py --shape 7b --kinds plain fp8 --contexts 2048 --out step.json
 
 Random weights, on a GPU alone. For each kind, number of rows up to which every block computes the
-norms, and places that the ring has fewer: milliseconds of the launch by itself (replayed back to
-back) and of a whole step as the engine calls it; then, from a kernel that notes when blocks come
-and go, the cycles of each phase with its meeting, of that the blocks' work in the mean and of the
-slowest, all in the mean of the layers. The last line is JSON.
+norms, and places that the ring has fewer: milliseconds of the launch and the choice behind it
+(replayed back to back) and of a whole step as the engine calls it; then, from a kernel that notes
+when blocks come and go, the cycles of each phase with its meeting, of that the blocks' work in the
+mean and of the slowest, all in the mean of the layers. The last line is JSON.
 """
 
 from __future__ import annotations
@@ -67,39 +67,50 @@ def main(argv: Sequence[str] | None = None) -> dict[str, Any]:
     spec = ModelSpec.from_config(SHAPES[options.shape])
     told: dict[str, Any] = {"device": torch.cuda.get_device_name(device)}
     for kind in options.kinds:
-        told |= _of_kind(spec, kind, options, device)
+        _measure(spec, kind, options, device, told)
         gc.collect()  # what still holds the model in a cycle
         torch.cuda.empty_cache()
-        if options.out is not None:
-            options.out.write_text(json.dumps(told, indent=1), encoding="utf-8")
     print(json.dumps(told))
     return told
 
 
-def _of_kind(
-    spec: ModelSpec, kind: GpuKind, options: argparse.Namespace, device: torch.device
-) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+def _measure(
+    spec: ModelSpec,
+    kind: GpuKind,
+    options: argparse.Namespace,
+    device: torch.device,
+    told: dict[str, Any],
+) -> None:
+    """Adds what a kind takes to `told`, and writes that after each part."""
+
+    def note(name: str, figures: object) -> None:
+        told[name] = figures
+        print(f"{name}: {json.dumps(figures)}", flush=True)
+        if options.out is not None:
+            options.out.write_text(json.dumps(told, indent=1), encoding="utf-8")
+
     cache = KVCache(spec, 1, max(options.contexts) + 64, torch.bfloat16, device)
     cache.keys.normal_()
     cache.values.normal_()
     checkpoint = RandomCheckpoint(spec, device, torch.bfloat16)
     weights = load_gpu_weights(spec, checkpoint, kind, torch.bfloat16, device)
     for alone in options.alone:
-        macros = {**shape_of(spec, DTYPES[kind]).macros, "ALONE_ROWS": alone}
+        shape = shape_of(spec, DTYPES[kind])
+        macros = {**shape.macros, "ALONE_ROWS": alone}
         launch = CudaLaunch(macros, device)
         for fewer in options.fewer:
-            forward = _forward(spec, weights, cache, kind, Shallow(launch, fewer))
+            shallow = Shallow(launch, fewer)
             name = f"{kind}, norms alone up to {alone}, {fewer} places fewer"
-            told[name] = _times(forward, options, device)
-            print(f"{name}: {json.dumps(told[name])}", flush=True)
+            if (reason := shape.refusal(shallow.shared_bytes)) is not None:
+                note(name, reason)
+                continue
+            forward = _forward(spec, weights, cache, kind, shallow)
+            note(name, _times(forward, options, device))
         forward = _forward(spec, weights, cache, kind, CudaLaunch({**macros, "TIMED": 1}, device))
         for context in options.contexts:
             forward.run([Work(0, [1], context, 0, GREEDY)])
             name = f"{kind}, norms alone up to {alone}, cycles at {context}"
-            told[name] = _phases(forward, ALONE_PHASES if alone else PHASES)
-            print(f"{name}: {json.dumps(told[name])}", flush=True)
-    return told
+            note(name, _phases(forward, ALONE_PHASES if alone else PHASES))
 
 
 def _forward(

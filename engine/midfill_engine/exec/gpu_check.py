@@ -13,6 +13,7 @@ import torch
 from midfill_engine.errors import ModelError
 from midfill_engine.exec.gpu_forward import GpuForward
 from midfill_engine.exec.step_errors import is_lost
+from midfill_engine.kernels.nvrtc import KernelError
 
 logger = logging.getLogger(__name__)
 
@@ -21,8 +22,12 @@ MOST_DIFFERENCE = 0.1
 makes 1."""
 
 
-def failure(forward: GpuForward) -> str | None:
+def failure(forward: GpuForward, remedy: str) -> str | None:
     """Gets the kernels ready; returns why they are not to be trusted on this GPU, or None.
+
+    Args:
+        forward: with the kernels.
+        remedy: told where nothing else can be done in this process.
 
     Raises:
         ModelError: they broke it for this process, so that torch cannot take their place.
@@ -36,8 +41,10 @@ def failure(forward: GpuForward) -> str | None:
         raise
     except Exception as error:  # compilers and drivers raise what they like
         logger.warning("the GPU kernels failed", exc_info=True)
+        reason = type(error).__name__
+        if isinstance(error, KernelError):  # a line of ours
+            reason += f", {error}"
         if is_lost(str(forward.decoder.device)):
-            told = f"the GPU kernels fail here ({type(error).__name__})"
-            raise ModelError(f"{told}; use --kernels torch --dtype auto") from error
-        return f"they failed: {type(error).__name__}"
+            raise ModelError(f"the GPU kernels fail here ({reason}); {remedy}") from error
+        return f"they failed: {reason}"
     return f"their numbers are off by {difference:.2g} of torch's"

@@ -159,13 +159,13 @@ def build_gpu_forward(
     weights = load_gpu_weights(spec, checkpoint, kind, dtype, device.place)
     capture = CudaGraphs(device.place)
     forward = assemble(spec, weights, parts, cache, capture, kind=kind, dtype=dtype, launch=launch)
-    reason = failure(forward)
+    other = "--attention auto" if launch is not None else "--kernels torch --dtype auto"
+    remedy = f"use {other}"
+    reason = failure(forward, remedy)
     if reason is None:
         return forward
-    if launch is not None:
-        raise ModelError(f"--attention whole fails here ({reason}); use --attention auto")
-    if kind != "plain" or kernels == "native":
-        raise ModelError(f"the GPU kernels fail here ({reason}); use --kernels torch --dtype auto")
+    if launch is not None or kind != "plain" or kernels == "native":
+        raise ModelError(f"the GPU kernels fail here ({reason}); {remedy}")
     logger.warning("the GPU kernels are not used, torch is slower: %s", reason)
     dense = dense_weights(weights, dtype)
     decoder = Decoder(spec, dense, dtype, device.place, cache.max_len)

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from midfill_engine.exec.graphs import Capture, Steps, sizes_ahead
 from midfill_engine.exec.row_plan import Part, batches, chosen_on_device, cut
@@ -23,6 +24,8 @@ from midfill_engine.model.gpu_decoder import GpuDecoder
 from midfill_engine.model.kv_cache import KVCache
 
 _CHECKED_ROWS = 12
+_CHECKED_CONTEXT = 300
+"""Positions before the rows of the other checks: several pieces of attention, the last in part."""
 
 
 class GpuForward:
@@ -52,16 +55,34 @@ class GpuForward:
         self.steps.prepare(sizes_ahead(self._cache.num_slots, self.decoder.max_rows))
 
     def difference(self) -> float:
-        """Returns how far a few rows' logits are from torch's, over the size of those.
+        """Returns how far rows' logits are from torch's, over the size of those: the furthest.
 
-        Slot 0's contents are lost.
+        Rows of a prompt; then, behind a context, one row, one with drafts, and one of each of two
+        sequences. The contents of slots 0 and 1 are lost.
         """
-        ids = [idx * 7919 % self.decoder.spec.vocab_size for idx in range(_CHECKED_ROWS)]
-        ids = ids[: self._cache.max_len]
-        expected = self.decoder.prompt_logits(ids, 0, self._cache, slot=0)
-        self.steps.run([cut(0, Work(0, ids, 0, sampling=SamplingParams()), self.decoder.max_rows)])
-        found = self.steps.logits(0, len(ids))
-        return ((found - expected).square().sum() / expected.square().sum()).sqrt().item()
+        decoder, cache = self.decoder, self._cache
+        length = min(_CHECKED_CONTEXT + _CHECKED_ROWS, cache.max_len)
+        ids = [idx * 7919 % decoder.spec.vocab_size for idx in range(length)]
+        first, context = ids[:_CHECKED_ROWS], max(0, length - _CHECKED_ROWS)
+        expected = decoder.prompt_logits(first, 0, cache, slot=0)
+        found = [self._differs([Work(0, first, 0, sampling=SamplingParams())], expected)]
+        if context:
+            decoder.prefill(ids[:context], 0, cache, slot=0)
+            behind = ids[context : context + 4]
+            expected = decoder.prompt_logits(behind, context, cache, slot=0)
+            slots = range(min(2, cache.num_slots))
+            cache.copy_prefix(0, slots[-1], context)
+            ones = [Work(slot, behind[:1], context, sampling=SamplingParams()) for slot in slots]
+            drafts = Work(0, behind, context, 3, SamplingParams())
+            found.append(self._differs(ones[:1], expected[:1]))
+            found.append(self._differs([drafts], expected))
+            found.append(self._differs(ones, expected[:1].expand(len(ones), -1)))
+        return torch.stack(found).max().item()  # NaN where one is
+
+    def _differs(self, works: Sequence[Work], expected: torch.Tensor) -> torch.Tensor:
+        self.steps.run([cut(idx, work, self.decoder.max_rows) for idx, work in enumerate(works)])
+        found = self.steps.logits(0, len(expected))
+        return ((found - expected).square().sum() / expected.square().sum()).sqrt()
 
     def run(self, works: Sequence[Work]) -> list[list[SampledToken]]:
         """As `Forward.run`."""

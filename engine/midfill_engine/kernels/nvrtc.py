@@ -127,7 +127,7 @@ def compiled(nvrtc: Any, macros: Mapping[str, int], capability: str) -> bytes:  
     try:
         if int(status) != 0:
             _, size = nvrtc.nvrtcGetProgramLogSize(program)
-            log = b" " * size
+            log = b" " * max(2, size)  # it is written over, and Python has one of one byte
             nvrtc.nvrtcGetProgramLog(program, log)
             words = " ".join(log.decode(errors="replace").strip(" \0").split())
             raise KernelError(f"NVRTC refuses the kernel ({status.name}): {words[:500]}")

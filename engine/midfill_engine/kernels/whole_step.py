@@ -111,6 +111,7 @@ class WholeStep:
             max_len: positions of a slot.
         """
         assert launch.num_blocks >= shape.splits, "every part of the inputs has its blocks"
+        assert shape.refusal(launch.shared_bytes) is None, "the ring has its places"
         self._shape = shape
         self._launch = launch
         self._held = (layers, embedding, final_norm, head, rotations)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -11,10 +12,12 @@ import torch
 
 from midfill_engine.errors import EngineError
 from midfill_engine.exec.gpu_check import failure
+from midfill_engine.exec.gpu_choice import Parts, plain_parts
 from midfill_engine.exec.runner import Runner
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.exec.work import Work
-from midfill_engine.kernels.gpu_plain import PlainOperations
+from midfill_engine.kernels.gpu_interface import Groups, Pages
+from midfill_engine.kernels.gpu_plain import PlainAttention, PlainOperations
 from tests.engine.gpu.models import GpuModel, gpu_model, reference_runner, triton_parts
 from tests.engine.tiny import KINDS, VOCAB_SIZE
 
@@ -28,6 +31,14 @@ SAMPLINGS = (
     SamplingParams(temperature=0.9, seed=3, top_k=20, top_p=0.9),
     SamplingParams(repetition_penalty=1.3),
 )
+Loses: TypeAlias = Callable[[int, int, int], bool]
+"""Whether a group's rows are lost: its index, its rows, the position behind them."""
+LOSSES: Mapping[str, Loses] = {
+    "behind a context": lambda _idx, count, end: end - count > 64,
+    "one row": lambda _idx, count, _end: count == 1,
+    "drafts": lambda _idx, count, _end: count == 4,
+    "the second sequence": lambda idx, _count, _end: idx == 1,
+}
 
 
 class Recorded:
@@ -175,11 +186,32 @@ class Broken(PlainOperations):
 
 
 def broken(device: torch.device, factor: float) -> GpuModel:
-    from midfill_engine.exec.gpu_choice import Parts, plain_parts
-
     plain = plain_parts()
     parts = Parts(Broken(factor), plain.attention, plain.prompt_attention, "sdpa")
     return gpu_model("llama", device, parts=parts)
+
+
+class Astray(PlainAttention):
+    """Attention that loses some groups' rows."""
+
+    def __init__(self, loses: Loses) -> None:
+        self._loses = loses
+
+    def attend(
+        self,
+        query: torch.Tensor,
+        pages: Pages,
+        groups: Groups,
+        window: int | None,
+        scale: float,
+        out: torch.Tensor,
+    ) -> None:
+        super().attend(query, pages, groups, window, scale, out)
+        tables = (groups.first_rows, groups.counts, groups.ends)
+        told = zip(*([int(each) for each in table] for table in tables), strict=True)
+        for idx, (first, count, end) in enumerate(told):
+            if count and self._loses(idx, count, end):
+                out[first : first + count] = 0
 
 
 def test_logits_that_are_no_numbers_are_an_error(device: torch.device) -> None:
@@ -188,9 +220,19 @@ def test_logits_that_are_no_numbers_are_an_error(device: torch.device) -> None:
 
 
 def test_wrong_kernels_are_found_out(device: torch.device) -> None:
-    assert failure(gpu_model("llama", device).forward) is None
-    assert "off by" in str(failure(broken(device, 1.0).forward))
-    assert "off by nan" in str(failure(broken(device, float("nan")).forward))
+    assert failure(gpu_model("llama", device).forward, "") is None
+    assert "off by" in str(failure(broken(device, 1.0).forward, ""))
+    assert "off by nan" in str(failure(broken(device, float("nan")).forward, ""))
+
+
+@pytest.mark.parametrize("where", LOSSES)
+def test_kernels_that_are_wrong_at_some_steps_only_are_found_out(
+    where: str, device: torch.device
+) -> None:
+    """Twelve rows of a prompt were all that was compared."""
+    plain = plain_parts()
+    parts = Parts(plain.operations, Astray(LOSSES[where]), plain.prompt_attention, "sdpa")
+    assert "off by" in str(failure(gpu_model("llama", device, parts=parts).forward, ""))
 
 
 @pytest.mark.parametrize("kind", ["qwen2", "llama-gqa"])

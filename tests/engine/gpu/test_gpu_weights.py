@@ -70,7 +70,7 @@ def test_the_decoder_reads_the_same_weights(kind: GpuKind, device: torch.device)
 def test_both_ways_through_a_quantised_model_agree(kind: GpuKind, device: torch.device) -> None:
     """The common step against torch on weights made dense."""
     model = gpu_model("llama-gqa", device, weights=kind, dtype=torch.bfloat16)
-    assert failure(model.forward) is None
+    assert failure(model.forward, "") is None
     assert model.runner.describe()["dtype"] == kind
 
 
