@@ -9,9 +9,8 @@ from __future__ import annotations
 from midfill_engine.exec.threads import num_threads
 
 PRODUCTS_PER_THREAD = 20e9
-"""Weights times tokens, about half a second's work of one thread: on two of AVX2 the bundled model
-gets 1,024 tokens, where it has 2 points of exact match less than with 3,584, and takes 0.6 s in
-place of 1.6 (docs/log.md, 2026-11-26)."""
+"""Weights times tokens, half a second's work of one thread at most: on two the bundled model gets
+1,024 tokens, and longer prompts gain it nothing that can be told (docs/log.md, 2026-11-28)."""
 LEAST_TOKENS = 512
 """Of any model, however long they take: what fewer would cost in quality was measured for the
 bundled one alone."""
