@@ -20,7 +20,7 @@ from training import tokenizer as tokenizers_kind
 from training.model import Decoder, Shape, state_for_export
 
 MAX_SHARD_BYTES = 16_000_000
-DEFAULTS = {"order": "spm", "heal": True, "line_start": "middle"}
+DEFAULTS = {"order": "spm", "heal": True, "line_start": "middle", "max_tokens": 1024}
 """``infill.json``: what bench/quality.py decided on the dev packages (docs/log.md)."""
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from midfill_engine.exec.threads import num_threads
 
-PRODUCTS_PER_THREAD = 20e9
-"""Weights times tokens, half a second's work of one thread at most: on two the bundled model gets
-1,024 tokens; 512 cost it 2.3 points of exact match, more gain none (docs/log.md, 2026-11-28)."""
+PRODUCTS_PER_THREAD = 40e9
+"""Weights times tokens: on AVX2 half a second's work of one thread (docs/log.md, 2026-11-28)."""
 LEAST_TOKENS = 512
 """Of any model, however long they take: what fewer would cost in quality was measured for the
 bundled one alone."""

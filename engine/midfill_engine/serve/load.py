@@ -77,7 +77,8 @@ def load_served(config: EngineConfig, on_progress: OnProgress = untold) -> Serve
     logger.info("%s", runner.memory.told(runner.max_total_tokens))
     told = runner.describe()
     parameters = int(str(told["parameters"]))
-    max_infill = model.max_infill or infill_tokens(str(told["device"]), parameters)
+    patience = infill_tokens(str(told["device"]), parameters)
+    bounds = (model.max_infill,) if model.max_infill else (patience, infill_defaults.max_tokens)
     return Served(
         engine=engine,
         tokenizer=tokenizer,
@@ -86,7 +87,7 @@ def load_served(config: EngineConfig, on_progress: OnProgress = untold) -> Serve
         family=family,
         model_id=name,
         max_total_tokens=runner.max_total_tokens,
-        max_infill_tokens=min(max_infill or runner.max_total_tokens, runner.max_total_tokens),
+        max_infill_tokens=min(runner.max_total_tokens, *filter(None, bounds)),
         info=ModelInfo(
             architecture=str(told["architecture"]),
             parameters=parameters,

@@ -1,6 +1,6 @@
 """How a model wants to be asked to infill: `infill.json` in its folder.
 
-    {"order": "spm", "heal": true, "line_start": "middle"}
+    {"order": "spm", "heal": true, "line_start": "middle", "max_tokens": 1024}
 
 Every key may be absent, and so may the file, as it is in any model of the Hub. Called by `serve`
 once per loaded model.
@@ -19,6 +19,7 @@ from midfill_engine.text.families import InfillFamily, Order
 LineStart: TypeAlias = Literal["prefix", "middle"]
 
 FILE_NAME = "infill.json"
+_LEAST_TOKENS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,13 @@ class InfillDefaults:
             unless a model's file says so, so that prompts are the ids which its makers published.
         line_start: where the current line's start goes in order `psm`: with the prefix, or behind
             the middle's sentinel, as llama.vim does, where typing only appends.
+        max_tokens: of a prompt: longer ones gain the model nothing. None: nothing is known of that.
     """
 
     order: Order | None = None
     heal: bool = False
     line_start: LineStart = "prefix"
+    max_tokens: int | None = None
 
     @classmethod
     def read(cls, folder: Path, family: InfillFamily | None) -> InfillDefaults:
@@ -57,7 +60,12 @@ class InfillDefaults:
         if not isinstance(heal, bool):
             raise ModelError(f"{path}: `heal` is {heal!r} and must be true or false")
         line_start = _choice(path, values, "line_start", get_args(LineStart))
-        return cls(cast("Order | None", order), heal, cast("LineStart", line_start or "prefix"))
+        max_tokens: object = values.get("max_tokens")
+        if max_tokens is not None and (type(max_tokens) is not int or max_tokens < _LEAST_TOKENS):
+            told = f"{max_tokens!r} and must be a whole number, {_LEAST_TOKENS} or more"
+            raise ModelError(f"{path}: `max_tokens` is {told}")
+        start = cast("LineStart", line_start or "prefix")
+        return cls(cast("Order | None", order), heal, start, max_tokens)
 
 
 def _choice(path: Path, values: dict[str, Any], key: str, choices: tuple[str, ...]) -> str | None:

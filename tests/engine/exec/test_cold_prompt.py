@@ -17,14 +17,14 @@ def _threads_as_before() -> object:
 @pytest.mark.parametrize(
     ("threads", "num_parameters", "tokens"),
     [
-        (1, 31_600_000, 512),
-        (2, 31_600_000, 1024),
-        (8, 31_600_000, 4096),
-        (2, 5_500_000, 4096),
-        (2, 494_000_000, 512),  # over two seconds there, which is as low as it goes
-        (16, 494_000_000, 512),
+        (1, 31_600_000, 1024),
+        (2, 31_600_000, 2048),
+        (8, 31_600_000, 8192),
+        (2, 5_500_000, 8192),
+        (2, 494_000_000, 512),  # a second there, which is as low as it goes
+        (16, 494_000_000, 1024),
         (2, 7_000_000_000, 512),
-        (64, 31_600_000, 32_768),
+        (64, 31_600_000, 65_536),
     ],
 )
 def test_it_hangs_on_the_threads_and_the_model(

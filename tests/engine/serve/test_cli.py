@@ -197,7 +197,9 @@ def test_a_wrong_infill_file_is_one_line(
     assert cli.main([command, "--model", str(folder), "--device", "cpu", *port]) == 2
     error = capsys.readouterr().err
     assert "midfill-engine: error: " in error
-    assert "infill.json: unknown key 'heel'; the keys are order, heal, line_start" in error
+    assert (
+        "infill.json: unknown key 'heel'; the keys are order, heal, line_start, max_tokens" in error
+    )
 
 
 def test_where_the_key_comes_from(tmp_path: Path) -> None:

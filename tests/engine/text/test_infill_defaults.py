@@ -29,8 +29,8 @@ def test_without_a_file_nothing_is_healed(tmp_path: Path) -> None:
         ("{}", InfillDefaults()),
         ('{"heal": true}', InfillDefaults(heal=True)),
         (
-            '{"order": "psm", "heal": false, "line_start": "middle"}',
-            InfillDefaults("psm", False, "middle"),
+            '{"order": "psm", "heal": false, "line_start": "middle", "max_tokens": 2048}',
+            InfillDefaults("psm", False, "middle", 2048),
         ),
     ],
 )
@@ -41,13 +41,16 @@ def test_what_a_file_says(tmp_path: Path, text: str, expected: InfillDefaults) -
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"heel": true}', r"unknown key 'heel'; the keys are order, heal, line_start"),
+        ('{"heel": true}', r"unknown key 'heel'; the keys are order, heal, line_start, max_tokens"),
         ('{"heal": 1}', "`heal` is 1 and must be true or false"),
         ('{"heal": null}', "`heal` is None"),
         ('{"order": "mps"}', '`order` is \'mps\' and must be "spm" or "psm"'),
         ('{"order": ["spm"]}', "`order` is"),
         ('{"order": null}', "`order` is None"),
         ('{"line_start": "suffix"}', '`line_start` is \'suffix\' and must be "prefix" or "middle"'),
+        ('{"max_tokens": 63}', "`max_tokens` is 63 and must be a whole number, 64 or more"),
+        ('{"max_tokens": true}', "`max_tokens` is True"),
+        ('{"max_tokens": "many"}', "`max_tokens` is 'many'"),
         ("[]", "does not hold a JSON object"),
         ("{", "is not readable JSON"),
     ],
