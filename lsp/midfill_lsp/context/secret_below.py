@@ -18,6 +18,7 @@ from typing import Final
 
 from midfill_lsp.context.secret_entries import is_item, is_of_mapping, is_value, looks_secret
 from midfill_lsp.context.secret_forms import Syntax
+from midfill_lsp.context.secret_looks import looks_random
 from midfill_lsp.named_values import KEYWORD_STEMS, NAMES
 
 # A line whose value stands below it. In code a colon alone opens a block, not a value.
@@ -44,12 +45,16 @@ _ASSIGNMENT = re.compile(
     rf"\s*(?:export\s+)?{_KEY}[ \t]*[:?+]?=[ \t]*(?P<value>[^=\s].*)"
     r"|\s*[A-Z][A-Z0-9]*_[A-Z0-9_]*=\s*\Z"
 )
+_IS_SETTING = re.compile(rf"{_KEY}[ \t]*[:=]")
 _ITEM = re.compile(
     rf"(?:{_KEY}\s*(?::\s|=)\s*)?"
     r"""(?P<value>"[^"]*"|'[^']*'|[^\s,"'\[\]{}][^,\[\]{}]*)"""
 )
-_LIST_ITEM = re.compile(r"\s*-\s+(?P<value>\S+)\s*\Z")
-_IS_COMMENT = re.compile(r"\s*#(?:\s|\Z)")
+_LIST_ITEM = re.compile(r"""\s*-\s+(?P<value>"[^"]*"|'[^']*'|[^\s"']\S*)\s*(?:(?<=\s)#.*)?\Z""")
+# Comments, and what a template says to itself.
+_IS_COMMENT = re.compile(r"\s*#(?:\s|\Z)|#|\s*(?:\{%|<%)")
+_IS_FENCE = re.compile(r"\s*(?:```|~~~)")
+_GOES_ON = frozenset(" \t]})\"'")  # at a line's beginning, with what stands above
 
 
 class Place(Enum):
@@ -121,6 +126,8 @@ def follow(
         return [], own
     if syntax is Syntax.CODE:
         return list(_whole(opening, line)), own
+    if _IS_FENCE.match(line):
+        return [], own
     is_first = opening.place is not Place.FURTHER
     if not line.strip() or _IS_COMMENT.match(line):
         later = replace(opening, place=Place.APART) if is_first else opening
@@ -129,10 +136,10 @@ def follow(
     found = list(_values(opening, line, is_in)) if is_in or opening.place is Place.NEXT else []
     if not (is_in and opening.holds_some):
         return found, own
+    is_list = opening.is_list or (is_first and line.lstrip().startswith("- "))
     if own is None:
-        is_list = opening.is_list or (is_first and line.lstrip().startswith("- "))
         return found, replace(opening, is_list=is_list, place=Place.FURTHER)
-    return found, replace(own, column=opening.column, holds_some=True)
+    return found, replace(own, column=opening.column, holds_some=True, is_list=is_list)
 
 
 def beside(line: str, syntax: Syntax) -> Iterator[Candidate]:
@@ -145,8 +152,10 @@ def beside(line: str, syntax: Syntax) -> Iterator[Candidate]:
     is_list = opened["bracket"] == "["
     for item in _ITEM.finditer(line, *opened.span("items")):
         value = item["value"].strip()
-        is_one = is_list and item["key"] is None and is_item(opened["name"], value)
-        if is_one or (not is_list and item["key"] and is_of_mapping(item["key"], value)):
+        key = (item["key"] or "").strip("\"'")
+        is_name = opened["head"].endswith("=") and value[0] not in "\"'"  # in code
+        is_one = is_item(opened["name"], value) if is_list else is_of_mapping(key, value, True)
+        if is_list is not bool(key) and is_one and (not is_name or looks_random(value)):
             start = item.start("value")
             yield Candidate(f"{opened['head']} ", start, start + len(value))
 
@@ -164,8 +173,9 @@ def _column_of(line: str) -> int:
 def _belongs(opening: Opening, line: str) -> bool:
     """Whether a line stands in the mapping, the list, the text or the table of an opening."""
     text = line.lstrip()
-    if opening.column is None:
-        return not text.startswith("[")
+    if opening.column is None:  # which ends with another, and before what is no setting
+        is_one = line[0] in _GOES_ON or _IS_SETTING.match(line)
+        return bool(is_one) and not text.startswith("[")
     least = opening.column if text.startswith("- ") else opening.column + 1
     return len(line) - len(text) >= least
 
@@ -187,7 +197,8 @@ def _values(opening: Opening, line: str, is_in: bool) -> Iterator[Candidate]:
         entry = _ASSIGNMENT.match(line)
     if entry is not None:
         key, value = (entry["key"] or "").strip("\"'"), entry["value"] or ""
-        if is_value(key, value, is_first) or (is_in and is_of_mapping(key, value)):
+        is_one = is_in and is_of_mapping(key, value, is_first)
+        if is_one or (is_first and is_value(key, value)):
             yield Candidate(opening.head, entry.start("value"), len(line))
         return
     may_be_item = opening.is_list or (is_first and opening.holds_some)

@@ -9,12 +9,13 @@ a thread. A verdict is kept by the line's hash, and of whole texts only the few 
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from midfill_lsp.context.secret_below import Candidate, Opening, beside, follow
+from midfill_lsp.context.secret_below import Candidate, Opening, Place, beside, follow
 from midfill_lsp.context.secret_forms import Span, Syntax
 from midfill_lsp.context.secret_keys import key_spans
 from midfill_lsp.context.secret_rules import Rules, find_spans, load
@@ -25,6 +26,9 @@ _MAX_BLOCKS = 64  # eight pieces before and after a new choice, their names, and
 # Some 20 lines at 50 us each, docs/log.md, 2026-11-26.
 _SHORT_CHARS = 800
 _MIN_LINE_CHARS = 6
+_MAX_OPENED_LINES = 1_000  # below a name that is being typed: 20 ms
+# A line with none of these is still being typed.
+_NAMES_OR_ENDS = re.compile(r"[:=\[\]{}#]|```|~~~|\A\s*\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +113,14 @@ class SecretLines:
             if head.count(quote) % 2
             for span in self.spans(head + quote, syntax)
         ]
-        above, state = self._block(prefix[:head_start], syntax, _NOTHING_OPEN)
-        line, state = self._scan(head + tail, syntax, state)
+        above, before = self._block(prefix[:head_start], syntax, _NOTHING_OPEN)
+        line, state = self._scan(head + tail, syntax, before)
         masked = _masked(line.text, spans)
         end, rest = suffix[len(tail) :][:1], suffix[len(tail) + 1 :]
-        below, _ = self._block(rest, syntax, state)
+        opening = state.opening
+        if opening is None and not _NAMES_OR_ENDS.search(head + tail):
+            opening = before.opening  # a line that is being typed closes nothing yet
+        below = self._below(rest, syntax, state.in_key, opening)
         num = above.num_secrets + max(line.num_secrets, bool(spans)) + below.num_secrets
         return above.text + masked[: len(head)], masked[len(head) :] + end + below.text, num
 
@@ -129,6 +136,31 @@ class SecretLines:
             return above in self._blocks and any(
                 text == below and kind is syntax for text, kind, _ in self._blocks
             )
+
+    def _below(self, text: str, syntax: Syntax, in_key: bool, opening: Opening | None) -> Masked:
+        """Return what stands below a line that leaves `opening`, without its secrets."""
+        if opening is None:
+            return self._block(text, syntax, _State(in_key))[0]
+        if opening.place is Place.FURTHER:  # of a line above, so that it is so at the next key too
+            return self._block(text, syntax, _State(in_key, opening))[0]
+        return self._opened(text, syntax, in_key, opening)
+
+    def _opened(self, text: str, syntax: Syntax, in_key: bool, opening: Opening) -> Masked:
+        """Return the same, judged anew only down to where nothing hangs on the opening any more."""
+        calm = _State(in_key)
+        known, _ = self._block(text, syntax, calm)
+        left: Opening | None = opening
+        other: Opening | None = None
+        lines, num_lines = text.split("\n"), 0
+        while left != other and num_lines < min(len(lines), _MAX_OPENED_LINES):
+            _, left = follow(left, lines[num_lines], syntax)
+            _, other = follow(other, lines[num_lines], syntax)
+            num_lines += 1
+        head = ("\n".join(lines[:num_lines]) + "\n")[: len(text)]
+        found, _ = self._scan(head, syntax, _State(in_key, opening))
+        without, _ = self._scan(head, syntax, calm)
+        num = known.num_secrets + found.num_secrets - without.num_secrets
+        return Masked(found.text + known.text[len(head) :], num)
 
     def _block(self, text: str, syntax: Syntax, state: _State) -> tuple[Masked, _State]:
         """Return what `_scan` does, from memory if the text was scanned lately."""

@@ -10,7 +10,7 @@ import pytest
 from midfill_lsp.context.secret_forms import Syntax
 from midfill_lsp.context.secret_lines import SecretLines
 
-SECRETS = ("hunter2x", "s3cr3tpw", "Geheim9!")
+SECRETS = ("hunter2x", "s3cr3tpw", "Geheim9!", "letmein98", "letmein99")
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,13 @@ def without(text: str) -> str:
         '[other]\nanna = "ab12cd"',
         'passwords:\n  "anna@x.org": hunter2x\n  bob@x.org: s3cr3tpw',
         "[passwords]\ndb_password =\nbob = s3cr3tpw",
+        "passwords:\n  user1: letmein99\n  user2: letmein98\n  root: hunter2x",
+        "[passwords]\nserver1 = letmein99\nkey1 = letmein98",
+        "api_keys:\n  - letmein99  # anna\n  - 'hunter2x' # bob\n  - letmein98",
+        "passwords:\n  - hunter2x\n  - db_password:\n      s3cr3tpw\n  - letmein98",
+        "passwords:\n  anna: letmein99\n#bob: user\n  carl: letmein98",
+        "passwords:\n{% for u in users %}\n  anna: letmein99\n{% endfor %}\n  bob: letmein98",
+        "passwords:\n  email: letmein99", "api_keys:\n  mail-server: letmein99",
     ],
 )  # fmt: skip
 def test_values_below_a_name(lines: SecretLines, text: str) -> None:
@@ -93,10 +100,54 @@ def test_values_below_a_name_of_settings(lines: SecretLines, text: str) -> None:
         "secrets: [DB1, db_password2]",
         "passwords: []\nname: x1y2",
         "DB_PASSWORD=\n\nx1y2z3",
+        "DatabaseSecret:\n  Tags:\n    - Key: Environment\n      Value: Production",
+        "ApiKey:\n  type: object\n  properties:\n    status:\n      default: active",
+        "secret:\n  type: object\n  kind:\n    default: Opaque\n    value: \"immutable\"",
+        "secret:\n  extraEnv:\n    - name: JAVA_OPTS\n      value: \"-Xmx512m -Dfoo=Bar\"",
+        "password:\n  type: string\n  text: choose carefully",
+        "DBPassword:\n  Type: String\n  AllowedPattern: '[a-zA-Z0-9]*'\n"
+        "  ConstraintDescription: Must contain 8 to 41 alphanumeric characters.",
+        "password:\n  type: string\n  description: Minimum 8 characters\n"
+        "  weak: Use 8 or more characters, with letters and digits",
+        "secret:\n  type: a\n  issuer: https://Auth1.example.org\n  when: x == \"Ubuntu22\"",
+        "passwords = [User1, hash2]",
+        "```ini\n[passwords]\nanna = user\n```\n```python\nversion = \"Python 3.12\"\n"
+        "base = os.path.join(HERE, \"Data2\")",
+        "[passwords]\nanna = user\nimport os\ntotal = sum2.value",
     ],
 )  # fmt: skip
 def test_what_else_stands_below_a_name(lines: SecretLines, text: str) -> None:
     assert lines.mask(text, Syntax.CONFIG).text == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['"@dminpass"', "'$uperpass'", "'/letmein'", "'none'", '"my #1 secret"', "letmein"],
+)
+@pytest.mark.parametrize("key", ["value", "default", "anna@x.org"])
+def test_what_one_chose_has_any_characters(lines: SecretLines, key: str, value: str) -> None:
+    text = lines.mask(f"password:\n  {key}: {value}", Syntax.CONFIG).text
+    assert value.strip("\"'") not in text
+
+
+@pytest.mark.parametrize("syntax", [Syntax.CODE, Syntax.CONFIG])
+def test_what_a_line_opens_is_looked_for_down_to_its_end(
+    lines: SecretLines, syntax: Syntax
+) -> None:
+    """All below was looked at anew with each key, on the loop."""
+    below = "\n  'hunter2x'\nname: ab\n" + "password: s3cr3tpw1x\nx = 1\n" * 300
+    lines.mask_around("a = 1\npasswor", below, syntax)
+    assert lines.knows_around("a = 1\npassword =", below, syntax)
+    prefix, suffix, num = lines.mask_around("a = 1\npassword =", below, syntax)
+    whole = lines.mask("a = 1\npassword =" + below, syntax)
+    assert (prefix + suffix, num) == (whole.text, whole.num_secrets)
+    assert "hunter2x" not in suffix
+
+
+def test_a_word_that_is_being_typed_closes_nothing(lines: SecretLines) -> None:
+    above, below = "passwords:\n  anna: hunter2x\n", "\n  bob: letmein99\nname: ab12"
+    assert "letmein99" not in lines.mask_around(f"{above}c", below, Syntax.CONFIG)[1]
+    assert "letmein99" in lines.mask_around(f"{above}c: 1", below, Syntax.CONFIG)[1]
 
 
 def test_in_code_only_the_next_line_may_be_a_value(lines: SecretLines) -> None:
