@@ -26,6 +26,11 @@ BARRIER_BYTES = 1024
 _KINDS = {torch.bfloat16: 0, torch.float8_e4m3fn: 1, torch.int8: 2}
 
 
+def input_stride(kind: torch.dtype, num_inputs: int) -> int:
+    """Bytes from one row of a matrix's inputs to the next, `gpu/worker.cuh`; kind: of weights."""
+    return num_inputs * 2 | (64 if kind == torch.bfloat16 else 16)
+
+
 @dataclass(frozen=True, slots=True)
 class Shape:
     """What the kernel is built for; all in numbers, `kind` a key of the weights' dtypes."""
@@ -74,9 +79,11 @@ class Shape:
         return 4 * floats
 
     def inputs_bytes(self, num_rows: int) -> int:
-        """Shared memory of the rows that a matrix takes, 16 bytes behind each."""
+        """Shared memory of the rows that a matrix takes; the head's weights are bfloat16."""
         longest = max(self.hidden, self.num_heads * self.head_dim, self._part_len)
-        return -(-num_rows * (2 * longest + 16) // 128) * 128
+        head = input_stride(torch.bfloat16, self.hidden)
+        stride = max(input_stride(self.kind, longest), head)
+        return -(-num_rows * stride // 128) * 128
 
     def num_places(self, num_rows: int, shared_bytes: int) -> int:
         """How many places the ring has beside all else."""

@@ -25,8 +25,13 @@ class Emulated:
         shared_bytes: int = HOPPER_BYTES,
         *,
         timed: bool = False,
+        lagging: bool = False,
     ) -> None:
-        """Builds the kernel for a shape, or takes what `folder` holds of it."""
+        """Builds the kernel for a shape, or takes what `folder` holds of it.
+
+        `lagging`: lanes of the loading warp run late.
+        """
+        self._lagging = lagging
         self.num_blocks = num_blocks
         self.shared_bytes = shared_bytes
         self.num_launches = 0
@@ -41,8 +46,12 @@ class Emulated:
         assert self._library.scratch_bytes() == shape.scratch_bytes
         assert self._library.step_bytes() == ctypes.sizeof(Step)
 
+    def input_stride(self, kind: int, num_inputs: int) -> int:
+        """Bytes from one row of inputs to the next, as the kernel lays them out."""
+        return int(self._library.stride_of_inputs(kind, num_inputs))
+
     def __call__(self, step: Step, shared_bytes: int) -> None:
         """Runs all blocks; a wait that cannot end ends the process."""
         self.num_launches += 1
         assert shared_bytes <= self.shared_bytes
-        self._library.emulate(ctypes.byref(step), self.num_blocks, shared_bytes)
+        self._library.emulate(ctypes.byref(step), self.num_blocks, shared_bytes, self._lagging)

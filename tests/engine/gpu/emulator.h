@@ -72,6 +72,7 @@ inline std::vector<Copy> copies;
 inline Fiber* running = nullptr;
 inline jmp_buf scheduler_place;
 inline u64 moves = 0;
+inline bool lagging = false;  // lanes of the loading warp, but for its first, go on last of all
 
 inline void yield(const char* why) {
   running->waits = why;
@@ -203,7 +204,8 @@ DEVICE u64 read_counter(const u64* counter) {
   yield("the other blocks");
   return *counter;
 }
-DEVICE u64 cycles() { return moves; }
+// Goes back, unless it is what is asked for: a wait may begin by one clock and end by another.
+DEVICE u64 cycles() { return TIMED ? moves : 0 - moves; }
 DEVICE void give_up() { fprintf(stderr, "a wait took too long\n"), abort(); }
 
 inline void end_copies() {
@@ -249,19 +251,27 @@ inline void run_blocks(int count, int shared_bytes, void (*kernel)()) {
     fiber.context.uc_link = nullptr;
     makecontext(&fiber.context, run_fiber, 0);
   }
+  bool late = false;  // nobody else can go on
   for (size_t left = fibers.size(); left > 0;) {
     u64 before = moves;
     for (Fiber& fiber : fibers) {
-      if (fiber.done) continue;
+      if (fiber.done || (lagging && fiber.thread > NUM_WORKERS && !late)) continue;
       resume(fiber);
       if (fiber.done) {
         --left;
         ++moves;
       }
     }
-    if (moves != before || left == 0) continue;
+    if (moves != before || left == 0) {
+      late = false;
+      continue;
+    }
     if (!copies.empty()) {
       end_copies();
+      continue;
+    }
+    if (lagging && !late) {
+      late = true;
       continue;
     }
     for (Fiber& fiber : fibers)

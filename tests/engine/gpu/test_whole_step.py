@@ -15,7 +15,7 @@ from midfill_engine.exec.gpu_forward import GpuForward
 from midfill_engine.exec.gpu_whole import DTYPES
 from midfill_engine.exec.sampling_params import SampledToken, SamplingParams
 from midfill_engine.exec.work import Work
-from midfill_engine.kernels.whole_shape import MOST_ROWS, PLACE_BYTES, Shape
+from midfill_engine.kernels.whole_shape import MOST_ROWS, PLACE_BYTES, Shape, input_stride
 from midfill_engine.kernels.whole_step import Step
 from midfill_engine.model.checkpoint import MemoryCheckpoint
 from midfill_engine.model.gpu_decoder import shape_of
@@ -155,6 +155,52 @@ def test_one_text_token_by_token_or_sixteen_at_once(folder: Path) -> None:
     alone = [forward.run([Work(0, [ids[at]], at, 0, GREEDY)])[0] for at in range(60, 72)]
     forward.run([Work(1, ids[:60], 0, 0, None)])
     assert forward.run([Work(1, ids[60:], 60, 0, GREEDY)])[0] == alone[-1]
+
+
+def test_a_lane_that_is_late_misses_no_place(folder: Path) -> None:
+    """Lanes that had nothing to copy waited for a phase that was over twice by then."""
+    model, kind = CASES[0]
+    works = [Work(slot, [slot], len(PROMPT), 0, GREEDY) for slot in range(12)]
+    spec = spec_of(model)
+    shape = shape_of(spec, DTYPES[kind])
+    spare = shape.num_places(len(works), HOPPER_BYTES) - 2
+    found: list[list[list[SampledToken]]] = []
+    for lagging in (False, True):
+        shared = HOPPER_BYTES - spare * PLACE_BYTES
+        launch = Emulated(shape, folder, 3, shared, lagging=lagging)
+        forward = forward_of(model, kind, launch)
+        forward.run([Work(slot, PROMPT, 0, 0, None) for slot in range(12)])
+        found.append(forward.run(works))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("num_inputs", [704, 896, 2048, 3648, 3680, 4096, 4608, 5120])
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.int8])
+def test_rows_of_inputs_lie_in_different_banks(kind: torch.dtype, num_inputs: int) -> None:
+    """Eight lanes at a time read 16 bytes each: no two of them other words of one bank."""
+    size = 64 // kind.itemsize
+    stride = input_stride(kind, num_inputs // size * size)
+    apart = 16 if kind == torch.bfloat16 else 32
+    places = [lane // 4 * stride + lane % 4 * apart for lane in range(32)]
+    for first in range(0, 32, 8):
+        words = {place // 4 + idx for place in places[first : first + 8] for idx in range(4)}
+        assert len({word % 32 for word in words}) == 32
+
+
+def test_inputs_have_room(folder: Path) -> None:
+    """What the kernel lays out is what it is given, for every matrix; the head is bfloat16."""
+    launch = emulated("multi-head", "plain", folder)
+    for kind, number in ((torch.bfloat16, 0), (torch.float8_e4m3fn, 1), (torch.int8, 2)):
+        shape = Shape(4096, 11008, 32, 32, 128, 32016, kind)
+        for num_inputs in (64, 704, 3648, 4096):
+            assert launch.input_stride(number, num_inputs) == input_stride(kind, num_inputs)
+        for rows in range(1, MOST_ROWS + 1):
+            room = shape.inputs_bytes(rows)
+            assert room % 128 == 0
+            assert room >= rows * launch.input_stride(0, shape.hidden)
+            assert room >= rows * launch.input_stride(number, shape.hidden)
+        narrow = replace(shape, hidden=64)  # below what the heads make
+        assert narrow.inputs_bytes(16) >= 16 * launch.input_stride(number, 4096)
 
 
 def test_what_a_shape_needs() -> None:

@@ -5,7 +5,9 @@ struct Multiplying : Attending {
   using Attending::Attending;
   int turn = 0;  // of the sums in scratch memory
 
-  // Fetches inputs [begin, begin + length) of every row, four vectors of a thread at a time.
+  // Fetches inputs [begin, begin + length) of every row, four vectors of a thread at a time, for a
+  // matrix of a kind.
+  template <int KIND>
   DEVICE void fetch(const u16* from, int num_inputs, int begin, int length) {
     const int each = length / 8, all = step.num_rows * each;
     for (int first = thread; first < all; first += 4 * NUM_WORKERS) {
@@ -21,8 +23,8 @@ struct Multiplying : Attending {
       for (int i = 0; i < 4; ++i) {
         const int idx = first + i * NUM_WORKERS;
         if (idx < all)
-          *reinterpret_cast<Vec*>(inputs + idx / each * (length * 2 + 16) + idx % each * 16) =
-              found[i];
+          *reinterpret_cast<Vec*>(inputs + idx / each * input_stride(KIND, length) +
+                                  idx % each * 16) = found[i];
       }
     }
     sync_workers();
@@ -73,12 +75,17 @@ struct Multiplying : Attending {
   }
 
   // Multiplies a tile, of one matrix or of two in turn, and calls
-  // finish(row, output, first sums, second sums) for each pair of outputs.
-  template <int KIND, int MATRICES, class Finish>
-  DEVICE void tile(int tile, int num_outputs, int length, const Finish& finish) {
+  // finish(row, output, known, first sums, second sums) for each pair of outputs. What know(output)
+  // returns is fetched while the weights come: behind the barrier every load would be waited for.
+  template <int KIND, int MATRICES, class Know, class Finish>
+  DEVICE void tile(int tile, int num_outputs, int length, const Know& know, const Finish& finish) {
     constexpr int ITEM = KIND == 0 ? 2 : 1;
+    const int row = finished_row(), pair = thread % 4 * 2, output = tile * OUTPUTS + pair;
+    const bool finishes = row < step.num_rows && output < num_outputs;
+    auto known = decltype(know(output)){};
+    if (finishes) known = know(output);
     float sums[MATRICES][2][4] = {};
-    const int stride = length * 2 + 16;
+    const int stride = input_stride(KIND, length);
     for (int at = 0; at < length * ITEM; at += ROW_BYTES) {
       int size = length * ITEM - at < ROW_BYTES ? length * ITEM - at : ROW_BYTES;
 #pragma unroll
@@ -98,21 +105,40 @@ struct Multiplying : Attending {
       }
     }
     sync_workers();  // the other turn's sums are read by now
-    const int row = thread / 4, pair = thread % 4 * 2, output = tile * OUTPUTS + pair;
-    if (row >= step.num_rows || output >= num_outputs) return;
+    if (!finishes) return;
     float found[2][2] = {};
 #pragma unroll
     for (int m = 0; m < MATRICES; ++m)
       for (int w = 0; w < WARPS; ++w)
         for (int i = 0; i < 2; ++i) found[m][i] += scratch.sums[turn][m][w][row][pair + i];
-    finish(row, output, found[0], found[1]);
+    finish(row, output, known, found[0], found[1]);
   }
 
-  DEVICE static void scale_and_bias(const Linear& matrix, int output, float (&pair)[2],
-                                    bool with_bias = true) {
-    for (int i = 0; i < 2; ++i) {
-      if (matrix.scale) pair[i] *= matrix.scale[output + i];
-      if (matrix.bias && with_bias) pair[i] += low(matrix.bias[output + i]);
+  // The row whose outputs this thread finishes, or none of the step's.
+  DEVICE int finished_row() const { return thread / 4; }
+
+  // What a matrix does to a pair of sums, as it is fetched: nothing is computed yet, or waited for.
+  struct Ending {
+    float scale[2];
+    u16 bias[2];
+    bool scales, adds;
+
+    DEVICE void finish(float (&pair)[2]) const {
+      for (int i = 0; i < 2; ++i) {
+        if (scales) pair[i] *= scale[i];
+        if (adds) pair[i] += low(bias[i]);
+      }
     }
+  };
+
+  DEVICE static Ending ending(const Linear& matrix, int output, bool with_bias = true) {
+    Ending found = {};
+    found.scales = matrix.scale;
+    found.adds = matrix.bias && with_bias;
+    for (int i = 0; i < 2; ++i) {
+      if (found.scales) found.scale[i] = matrix.scale[output + i];
+      if (found.adds) found.bias[i] = matrix.bias[output + i];
+    }
+    return found;
   }
 };

@@ -13,11 +13,14 @@ constexpr int PIECE_BYTES = 16384;           // keys, or values, of one piece
 constexpr int PIECE = PIECE_BYTES / (2 * HEAD_DIM);  // positions of one
 constexpr int WEIGHT_BYTES = WEIGHT_KIND == 0 ? 2 : 1;
 
-constexpr u64 PATIENCE = 40000000000;  // cycles, some 20 s: an error is better than a hang
+constexpr i64 PATIENCE = 40000000000;  // cycles, some 20 s: an error is better than a hang
+
+// Whether a wait has lasted too long. Signed: each processor has a clock of its own.
+DEVICE bool is_hopeless(u64 since) { return static_cast<i64>(cycles() - since) > PATIENCE; }
 
 DEVICE void wait_for(u64* barrier, u32 parity) {
   for (u64 since = cycles(); !is_over(barrier, parity);)
-    if (cycles() - since > PATIENCE) give_up();
+    if (is_hopeless(since)) give_up();
 }
 
 struct Ring {
@@ -155,6 +158,7 @@ struct Loader {
                   static_cast<i64>(piece) * PIECE * HEAD_DIM;
       for (const u16* from : {keys, values}) {
         wait_for_place();
+        sync_warp();  // a lane that looks after the place was read again waits for ever
         if (lane == 0) {
           arrive_expecting(ring.full + ring.at, size);
           if (size) copy_bulk(ring.place(), from + start, size, ring.full + ring.at);

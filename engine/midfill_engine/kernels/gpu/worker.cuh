@@ -22,11 +22,18 @@ DEVICE u32 as_operands(float a, float b) {
   return pack_f16(a, b);
 }
 
+// Bytes from one row of a matrix's inputs to the next. Eight lanes at a time read of two rows: 64
+// bytes side by side, or every other 16 of 128 where a weight is one byte, and never from the same
+// banks. Inputs come in whole 64 bytes of weights, so adding is setting a bit.
+DEVICE constexpr int input_stride(int kind, int num_inputs) {
+  return num_inputs * 2 | (kind == 0 ? 64 : 16);
+}
+
 struct Worker {
   const Step& step;
   Ring ring;
   Scratch& scratch;
-  u8* inputs;  // the rows that a matrix takes: [rows, inputs], 16 bytes behind each
+  u8* inputs;  // the rows that a matrix takes: [rows, inputs], `input_stride` apart
   const int thread, warp, lane;
   Share share;
   int met = 0;
@@ -44,7 +51,7 @@ struct Worker {
       const u64 all = num_blocks();
       const u64 until = (count_up(step.counter) / all + 1) * all;
       while (read_counter(step.counter) < until)
-        if (cycles() - came > PATIENCE) give_up();
+        if (is_hopeless(came)) give_up();
       if (TIMED) {
         u64* place = step.times + (block_id() * (8 * step.num_layers + 1) + met++) * 2;
         place[0] = came;
