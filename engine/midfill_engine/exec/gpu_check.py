@@ -17,8 +17,8 @@ from midfill_engine.kernels.nvrtc import KernelError
 
 logger = logging.getLogger(__name__)
 
-MOST_DIFFERENCE = 0.1
-"""Of logits, over their size. bfloat16 alone makes about 0.01 (tests/engine/gpu); what is broken
+MOST_DIFFERENCE = 0.25
+"""Of logits, over their size. bfloat16 alone makes 0.01 to 0.04 (tests/engine/gpu); what is broken
 makes 1."""
 
 

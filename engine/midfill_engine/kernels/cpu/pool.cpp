@@ -17,7 +17,8 @@
 #if !defined(_WIN32)
 #include <pthread.h>
 #endif
-#if defined(__linux__)
+#if defined(__linux__) && !defined(__ANDROID__)
+#define MF_HAS_CORES 1
 #include <sched.h>
 #endif
 
@@ -152,7 +153,7 @@ struct Pool {
   // Keeps the helpers off the core that the caller has. The scheduler may wake one there, and then
   // they take turns in slices of milliseconds.
   void make_room() {
-#if defined(__linux__)
+#if defined(MF_HAS_CORES)
     const int core = sched_getcpu();
     if (core == avoided || core < 0 || core >= CPU_SETSIZE) return;
     cpu_set_t cores;
@@ -189,7 +190,7 @@ Pool* pool_create(int num_threads) {
   try {
     for (int thread = 1; thread < pool->size; thread++) {
       pool->threads.emplace_back([pool, thread] { pool->serve(thread); });
-#if defined(__linux__)
+#if defined(MF_HAS_CORES)
       pthread_setname_np(pool->threads.back().native_handle(), "midfill-helper");
 #endif
     }
