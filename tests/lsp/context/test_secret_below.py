@@ -13,13 +13,6 @@ from midfill_lsp.context.secret_lines import SecretLines
 SECRETS = ("hunter2x", "s3cr3tpw", "Geheim9!", "letmein98", "letmein99")
 
 
-@pytest.fixture(scope="module")
-def lines() -> SecretLines:
-    found = SecretLines()
-    found.load()
-    return found
-
-
 def without(text: str) -> str:
     for secret in SECRETS:
         text = text.replace(secret, "x" * len(secret))

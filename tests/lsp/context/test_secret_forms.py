@@ -20,13 +20,6 @@ HEX = "0123456789abcdef" * 4
 MIXED = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789"
 
 
-@pytest.fixture(scope="module")
-def lines() -> SecretLines:
-    found = SecretLines()
-    found.load()
-    return found
-
-
 IN_SCRIPTS = [
     ("export DB_PASSWORD={}", WORD), ("API_KEY={}", RANDOM), ("SECRET_KEY={}", "AbCd1234efgh"),
     ("SECRET_KEY={}", "/a8Kd93kfLd0sZq2="), ("API_KEY={}", "@abc123def456="),

@@ -18,13 +18,6 @@ from midfill_lsp.context.workspace import Workspace
 RANDOM = ("q(7Kd[x!2Zb", "=vR4{t)Wq9~m", "hP8|nB]3;yT", "Zk5$(eX.6uJ", "w3Qe+8Rt?z")
 
 
-@pytest.fixture(scope="module")
-def lines() -> SecretLines:
-    found = SecretLines()
-    found.load()
-    return found
-
-
 @pytest.mark.parametrize(
     ("form", "syntax"),
     [

@@ -42,13 +42,6 @@ SECRETS = [
 ]
 
 
-@pytest.fixture(scope="module")
-def lines() -> SecretLines:
-    found = SecretLines()
-    found.load()
-    return found
-
-
 @pytest.mark.parametrize(("line", "secret"), SECRETS)
 def test_a_secret_is_masked_and_the_rest_stands(lines: SecretLines, line: str, secret: str) -> None:
     text = f"a = 1\n{line.format(secret)}\nb = 2\n"

@@ -13,13 +13,6 @@ from midfill_lsp.context.secret_lines import SecretLines
 from midfill_lsp.context.workspace import Workspace
 
 
-@pytest.fixture(scope="module")
-def lines() -> SecretLines:
-    found = SecretLines()
-    found.load()
-    return found
-
-
 @pytest.mark.parametrize(
     ("line", "masked"),
     [

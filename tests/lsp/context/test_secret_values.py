@@ -12,14 +12,6 @@ from midfill_lsp.context.secret_forms import Syntax
 from midfill_lsp.context.secret_lines import SecretLines
 from midfill_lsp.context.workspace import Workspace
 
-
-@pytest.fixture(scope="module")
-def lines() -> SecretLines:
-    found = SecretLines()
-    found.load()
-    return found
-
-
 HARD = ["Win(ter)2024", "aB3$xY9!kL", "K8s(prod)1", "Tr0ub4dor&3x", "hunter$two", "pa$$w0rd1"]
 QUOTED = [
     'docker run -e "MYSQL_ROOT_PASSWORD={}" mysql', "export 'DB_PASSWORD={}'",

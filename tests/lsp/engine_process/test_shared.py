@@ -170,17 +170,23 @@ async def test_engine_that_keeps_dying_is_given_up_for_everybody(engines: Engine
         assert len(engines.pids()) == 5
 
 
-async def test_an_engine_that_failed_and_is_still_ending_counts_as_a_crash(
-    engines: Engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Another was started beside it, and one that failed at every request was never given up."""
-    over, wait = tmp_path / "over", process.wait
+def ending_once_waited_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the file for `--linger`: it is made once somebody waits for a process to end."""
+    over, wait = folder / "over", process.wait
 
     def waited(pid: int) -> None:
         over.touch()
         wait(pid)
 
     monkeypatch.setattr(process, "wait", waited)
+    return over
+
+
+async def test_an_engine_that_failed_and_is_still_ending_counts_as_a_crash(
+    engines: Engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another was started beside it, and one that failed at every request was never given up."""
+    over = ending_once_waited_for(tmp_path, monkeypatch)
     async with aclosing(SharedEngine(engines.config("--linger", str(over)))) as engine:
         await engine.endpoint()
         os.kill(engines.pids()[0], signal.SIGUSR1)
@@ -196,13 +202,7 @@ async def test_an_engine_that_dies_before_it_serves_is_given_up_with_its_reason(
     engines: Engines, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was started again and again beside those that were ending, and nobody learnt why."""
-    over, wait = tmp_path / "over", process.wait
-
-    def waited(pid: int) -> None:
-        over.touch()
-        wait(pid)
-
-    monkeypatch.setattr(process, "wait", waited)
+    over = ending_once_waited_for(tmp_path, monkeypatch)
     monkeypatch.setattr(start, "PAUSES_S", (0.0, 0.0, 0.0))
     config = engines.config("--dead", "the GPU is lost", "--linger", str(over))
     async with aclosing(SharedEngine(config, retry_after_s=0.0)) as engine:
